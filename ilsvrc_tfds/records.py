@@ -1,0 +1,93 @@
+"""Canonical `tf.train.Example` bytes and TFRecord framing.
+
+The example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys. Wire
+format: https://protobuf.dev/programming-guides/encoding. Framing: tensorflow/core/lib/io/record_writer.h,
+`uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)`, little-endian.
+"""
+
+import struct
+from typing import NamedTuple
+
+import google_crc32c
+
+# length + its CRC in front, the data's CRC behind.
+FRAME_BYTES = 8 + 4 + 4
+
+_BYTES_LIST, _INT64_LIST = 1, 3  # fields of tf.train.Feature
+_MASK_DELTA = 0xA282EAD8
+
+
+class Example(NamedTuple):
+    """One record's payload in three pieces, so that the image is never copied.
+
+    Attributes:
+      before: all bytes in front of the image's.
+      image: the image's bytes.
+      after: all bytes behind them.
+    """
+
+    before: bytes
+    image: bytes
+    after: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of the payload."""
+        return len(self.before) + len(self.image) + len(self.after)
+
+
+def encode_example(file_name: bytes, image: bytes, label: int) -> Example:
+    """Returns the example `{file_name, image, label}` that TFDS's Text, Image and ClassLabel features serialize to.
+
+    Args:
+      file_name: of the image, ASCII.
+      image: JPEG bytes.
+      label: class index in [0, 1000), or -1.
+    """
+    name_entry = _entry(b"file_name", _field(_BYTES_LIST, _field(1, file_name)))
+    label_entry = _entry(b"label", _field(_INT64_LIST, _field(1, _varint(label & 0xFFFF_FFFF_FFFF_FFFF))))
+    # The image's entry, opened up: each enclosing message's tag and length, from the inside to the outside.
+    n = len(image)
+    values = _head(1, n)
+    feature = _head(_BYTES_LIST, len(values) + n) + values
+    entry = _field(1, b"image") + _head(2, len(feature) + n) + feature
+    image_head = _head(1, len(entry) + n) + entry
+    features_size = len(name_entry) + len(image_head) + n + len(label_entry)
+    return Example(_head(1, features_size) + name_entry + image_head, image, label_entry)
+
+
+def frame(example: Example) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Returns the TFRecord of an example, in pieces to be written one behind the other."""
+    length = struct.pack("<Q", example.size)
+    checksum = google_crc32c.value(example.before)
+    checksum = google_crc32c.extend(checksum, example.image)
+    checksum = google_crc32c.extend(checksum, example.after)
+    return (length + _masked(google_crc32c.value(length)), *example, _masked(checksum))
+
+
+def _masked(checksum: int) -> bytes:
+    rotated = (checksum >> 15 | checksum << 17) + _MASK_DELTA
+    return struct.pack("<I", rotated & 0xFFFF_FFFF)
+
+
+def _entry(key: bytes, feature: bytes) -> bytes:
+    """Returns an entry of the map `Features.feature`."""
+    return _field(1, _field(1, key) + _field(2, feature))
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return _head(number, len(payload)) + payload
+
+
+def _head(number: int, size: int) -> bytes:
+    """Returns the tag and length in front of a length-delimited field (wire type 2)."""
+    return bytes((number << 3 | 2,)) + _varint(size)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,91 @@
+"""Run independent jobs. An engine has `run(function, jobs)`, which yields the results in the order of the jobs."""
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from loky import ProcessPoolExecutor
+from loky.backend import get_context
+from loky.process_executor import BrokenProcessPool
+
+from ilsvrc_tfds.errors import InterruptedRun, OptionError
+
+# Jobs handed out beyond those being worked on; a job is some 100 KB.
+_WAITING_PER_WORKER = 3
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class LocalRunner:
+    """Worker processes on this machine; one worker means this process itself. A context manager.
+
+    loky's processes do not import the caller's `__main__` (multiprocessing's `spawn` does): a script needs no
+    `if __name__ == "__main__"`, and a caller that has loaded TensorFlow does not make every worker load it.
+    """
+
+    def __init__(self, workers: int | None = None):
+        workers = available_cores() if workers is None else workers
+        if workers < 1:
+            raise OptionError(f"workers must be at least 1, got {workers}.")
+        self.workers = workers
+        self._executor = None
+
+    def __enter__(self) -> "LocalRunner":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        if self._executor is not None:
+            # After an error nobody waits for the jobs that are under way.
+            self._executor.shutdown(kill_workers=any(exception))
+            self._executor = None
+
+    def run(self, function: Callable, jobs: Iterable) -> Iterator:
+        """Yields `function(job)` for each job, in their order.
+
+        Raises what a job raises, as soon as it is that job's turn; InterruptedRun where a worker died.
+        """
+        if self.workers == 1:
+            return map(function, jobs)
+        return self._run_in_processes(function, iter(jobs))
+
+    def _run_in_processes(self, function: Callable, jobs: Iterator) -> Iterator:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self.workers, context=get_context("loky"), initializer=_end_with_parent, initargs=(os.getpid(),)
+            )
+        pending = deque()
+        try:
+            for job in jobs:
+                pending.append(self._executor.submit(function, job))
+                if len(pending) >= self.workers * (1 + _WAITING_PER_WORKER):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            raise InterruptedRun(
+                "A worker process died: killed, or out of memory. What is finished is kept; "
+                "run the same command again to continue, with fewer workers if memory is short."
+            ) from error
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def available_cores() -> int:
+    """Returns the number of cores that this process may use."""
+    with contextlib.suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ends a worker whose driver was killed; it would wait for jobs for ever."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

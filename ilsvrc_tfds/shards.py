@@ -1,0 +1,159 @@
+"""Write one shard, all or nothing; one that is already there and whole is not written again."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+
+import xxhash
+
+from ilsvrc_tfds.errors import DestinationError, ImageError
+from ilsvrc_tfds.plan import Shard
+from ilsvrc_tfds.records import Example, encode_example, frame
+from ilsvrc_tfds.sources.reader import Reader
+
+TFRECORD = "tfrecord"
+PARTIAL_SUFFIX = ".partial"
+_BUFFER = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ShardTask:
+    """All that is needed to write one shard, anywhere.
+
+    Attributes:
+      shard: the images and their order.
+      path: of the finished file.
+      op: from an image's bytes to a record's.
+      file_format: one of TFDS's, `tfrecord`, `array_record`, ….
+    """
+
+    shard: Shard
+    path: str
+    op: Callable[[bytes], bytes]
+    file_format: str = TFRECORD
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What a finished shard holds; it lies beside the shard as JSON.
+
+    Attributes:
+      split: that the shard belongs to.
+      index: number of the shard.
+      records: in the shard.
+      payload_bytes: of its examples, without framing: what TFDS calls `num_bytes`.
+      file_bytes: of the file.
+      digest: XXH3 (64 bits) of the file, hexadecimal.
+      changed: images whose bytes are not the source's.
+    """
+
+    split: str
+    index: int
+    records: int
+    payload_bytes: int
+    file_bytes: int
+    digest: str
+    changed: int
+
+
+def finish_shard(task: ShardTask) -> Receipt:
+    """Returns the receipt of a shard that is whole at `task.path`: it was there, or it is written now.
+
+    Raises:
+      ImageError, SourceError: an image is damaged or gone; the message names it.
+      DestinationError: the file cannot be written.
+    """
+    receipt = _existing(task.path)
+    return receipt if receipt is not None else _write(task)
+
+
+def receipt_path(path: str) -> str:
+    """Returns where a shard's receipt lies."""
+    return f"{path}.json"
+
+
+def _existing(path: str) -> Receipt | None:
+    """Returns the receipt of a shard that is there and has the bytes that were written, else None."""
+    try:
+        with open(receipt_path(path), "rb") as file:
+            receipt = Receipt(**json.load(file))
+        whole = os.path.getsize(path) == receipt.file_bytes and _digest(path) == receipt.digest
+    except (OSError, ValueError, TypeError):
+        return None
+    return receipt if whole else None
+
+
+def _write(task: ShardTask) -> Receipt:
+    partial = f"{task.path}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
+    try:
+        receipt = write(task, partial)
+        os.replace(partial, task.path)
+        with open(partial, "w") as file:
+            json.dump(dataclasses.asdict(receipt), file)
+        os.replace(partial, receipt_path(task.path))
+    except OSError as error:
+        raise DestinationError(
+            f"{task.path} cannot be written: {error.strerror or error}. Finished shards are kept; make room, or check the "
+            "permissions, and run the same command again to continue."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+    return receipt
+
+
+def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
+    shard, digest, changed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0
+    with open(partial, "wb", buffering=_BUFFER) as file:
+        for example, was_changed in _examples(task):
+            for piece in frame(example):
+                file.write(piece)
+                digest.update(piece)
+            payload_bytes += example.size
+            changed += was_changed
+        file_bytes = file.tell()
+    return Receipt(shard.split, shard.index, len(shard.members), payload_bytes, file_bytes, digest.hexdigest(), changed)
+
+
+def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
+    """Writes a shard in one of TFDS's other formats, with TFDS's own writer."""
+    from tensorflow_datasets.core import file_adapters
+
+    sizes, changes = [], []
+
+    def keyed() -> Iterator[tuple[int, bytes]]:
+        for key, (example, was_changed) in enumerate(_examples(task)):
+            sizes.append(example.size)
+            changes.append(was_changed)
+            yield key, b"".join(example)
+
+    adapter = file_adapters.ADAPTER_FOR_FORMAT[file_adapters.FileFormat.from_value(task.file_format)]
+    adapter.write_examples(partial, keyed())
+    shard, file_bytes = task.shard, os.path.getsize(partial)
+    return Receipt(shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes))
+
+
+def _examples(task: ShardTask) -> Iterator[tuple[Example, bool]]:
+    """Yields the examples of a shard in order, and whether the image's bytes were changed."""
+    members = task.shard.members
+    names, labels = members.name.tolist(), members.label.tolist()
+    with Reader() as reader:
+        for row in range(len(members)):
+            data = reader.read(members, row)
+            try:
+                image = task.op(data)
+            except ImageError as error:
+                raise ImageError(f"{members.place(row)}: {error}.") from error
+            yield encode_example(names[row], image, labels[row]), image is not data
+
+
+def _digest(path: str) -> str:
+    digest = xxhash.xxh3_64()
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_BUFFER):
+            digest.update(chunk)
+    return digest.hexdigest()

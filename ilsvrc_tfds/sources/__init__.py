@@ -1,0 +1,13 @@
+"""Find the images in whatever layout the user has, and read one image's bytes in place.
+
+    layout = find_layout([folder])       which archives and folders there are
+    index = index_images(layout, run)    where every image lies, labelled and checked
+    Reader().read(members, row)          one image's bytes
+"""
+
+from ilsvrc_tfds.sources.indexing import index_images
+from ilsvrc_tfds.sources.layouts import Layout, Place, find_layout
+from ilsvrc_tfds.sources.members import Container, Index, Members
+from ilsvrc_tfds.sources.reader import Reader
+
+__all__ = ["Container", "Index", "Layout", "Members", "Place", "Reader", "find_layout", "index_images"]

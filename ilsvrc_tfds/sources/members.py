@@ -1,0 +1,95 @@
+"""Where every image lies: immutable tables, one row an image.
+
+Columns instead of objects, since there are 1.3 million images: about 60 bytes each.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+
+WHOLE_FILE = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A folder of images, or an archive (or the part of one that holds one class).
+
+    Attributes:
+      path: of the folder or the archive on disk.
+      folder: where the layout has its images, relative to the source: `train/n01440764`, `val`.
+      stamp: changes when the content does: size and time of an archive, digest of a folder's listing.
+    """
+
+    path: str
+    folder: str
+    stamp: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Members:
+    """The images of one split.
+
+    Attributes:
+      split: `train`, `val` or `test`.
+      containers: where the images lie.
+      name: file names, S of shape (n,).
+      label: class indices in [0, 1000), -1 in `test`; int16 of shape (n,).
+      container: which of `containers`; int32 of shape (n,).
+      offset: of the image's first byte in its archive, WHOLE_FILE for a file in a folder; int64 of shape (n,).
+      size: bytes; int64 of shape (n,).
+    """
+
+    split: str
+    containers: tuple[Container, ...]
+    name: np.ndarray
+    label: np.ndarray
+    container: np.ndarray
+    offset: np.ndarray
+    size: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def take(self, rows: np.ndarray) -> "Members":
+        """Returns these rows, with only the containers that they need."""
+        used, container = np.unique(self.container[rows], return_inverse=True)
+        return Members(
+            split=self.split,
+            containers=tuple(self.containers[i] for i in used),
+            name=self.name[rows],
+            label=self.label[rows],
+            container=container.astype(np.int32),
+            offset=self.offset[rows],
+            size=self.size[rows],
+        )
+
+    def place(self, row: int) -> str:
+        """Returns where an image lies, for messages: `/data/ILSVRC2012_img_val.tar: ILSVRC2012_val_00000001.JPEG`."""
+        container = self.containers[self.container[row]]
+        name = os.fsdecode(bytes(self.name[row]))
+        if self.offset[row] == WHOLE_FILE:
+            return os.path.join(container.path, name)
+        return f"{container.path}: {container.folder}/{name}"
+
+    def paths(self) -> np.ndarray:
+        """Returns the images' paths relative to the source, as its layout has them; S of shape (n,)."""
+        folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
+        return np.char.add(folders[self.container], self.name)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Index:
+    """All images of a source.
+
+    Attributes:
+      source: the folder that was searched.
+      layout: how the images lie there, in words: `official archives`.
+      splits: the splits found, in the order train, val, test.
+      notes: what a user should know: files passed over, second sources of the labels that agree.
+    """
+
+    source: str
+    layout: str
+    splits: dict[str, Members]
+    notes: tuple[str, ...] = ()
