@@ -1,0 +1,197 @@
+"""What lies in a source, and what is wrong with it, before any work is begun."""
+
+import csv
+import dataclasses
+import hashlib
+import importlib.resources
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import ImageError, first_few
+from ilsvrc_tfds.images import Original, Resized, look
+from ilsvrc_tfds.plan import plan_split, shortfalls
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
+from ilsvrc_tfds.sources.layouts import DOGS
+
+_OFFICIAL_NAMES = {
+    "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
+    "val": re.compile(rb"ILSVRC2012_val_\d{8}\.JPEG"),
+    "test": re.compile(rb"ILSVRC2012_test_\d{8}\.JPEG"),
+}
+# The wnids of the dog breeds are neighbours.
+_FIRST_DOG, _LAST_DOG = "n02085620", "n02113978"
+_CHUNK = 2000  # images looked at by one job
+_READ_AT_ONCE = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes:
+      facts: lines for the user.
+      problems: what is wrong, a line each; empty for the whole of ILSVRC2012.
+    """
+
+    facts: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """An official archive as published; what is not known of it is empty.
+
+    Attributes:
+      file: its name.
+      bytes: its size.
+      md5: hexadecimal.
+      sha256: hexadecimal.
+      note: what it holds.
+    """
+
+    file: str
+    bytes: int | None
+    md5: str
+    sha256: str
+    note: str
+
+
+def examine(source: str | os.PathLike, data_dir: str | os.PathLike, runner: LocalRunner, *, deep: bool = False) -> Report:
+    """Returns what lies in a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
+
+    Args:
+      source: folder in any layout.
+      data_dir: where the data would be prepared.
+      runner: carries out the jobs.
+      deep: also the archives' sums, and every image's head.
+
+    Raises:
+      SourceError, LabelError: nothing is found, or it cannot be indexed.
+    """
+    layout = find_layout([source])
+    index = index_images(layout, runner.run)
+    facts, problems = [f"{index.source}: {index.layout}", *index.notes], []
+    problems += [f"{split}: {text}" for split, text in shortfalls(index).items()]
+    problems += [*_dogs(layout, index), *_odd_sizes(layout)]
+    facts += [*_counts(index), *_odd_names(index), *_room(index, data_dir)]
+    if deep:
+        for more_facts, more_problems in (_sums(layout, runner), _heads(index, runner)):
+            facts += more_facts
+            problems += more_problems
+    return Report(tuple(facts), tuple(problems))
+
+
+def official_archives() -> dict[str, Archive]:
+    """Returns the official archives by name, from `checksums/ilsvrc2012.tsv`."""
+    text = importlib.resources.files("ilsvrc_tfds.checksums").joinpath("ilsvrc2012.tsv").read_text()
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
+
+
+def _counts(index: Index) -> Iterator[str]:
+    for split, official in synsets.OFFICIAL_COUNTS.items():
+        if split not in index.splits:
+            yield f"{split}: not there"
+            continue
+        members = index.splits[split]
+        classes = f" of {len(np.unique(members.label)):,} classes" if split != "test" else ""
+        yield f"{split}: {len(members):,} images{classes}, {members.size.sum() / 1e9:,.1f} GB; official: {official:,}"
+        missing = set(range(synsets.NUM_CLASSES)) - set(members.label.tolist()) if split != "test" else ()
+        if missing:
+            yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in sorted(missing)), 5)}"
+
+
+def _odd_names(index: Index) -> Iterator[str]:
+    for split, members in index.splits.items():
+        odd = [name.decode() for name in members.name.tolist() if not _OFFICIAL_NAMES[split].fullmatch(name)]
+        if odd:
+            yield f"{split}: {len(odd):,} names are not of the official form: {first_few(odd)}"
+
+
+def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
+    for name, op in (("classification", Original()), ("raw256", Resized(256))):
+        needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
+        yield f"room needed for {name}: about {needed / 1e9:,.1f} GB"
+    existing = os.path.abspath(os.path.expanduser(data_dir))
+    while not os.path.exists(existing):
+        existing = os.path.dirname(existing)
+    yield f"room free at {existing}: {shutil.disk_usage(existing).free / 1e9:,.1f} GB"
+
+
+def _dogs(layout: Layout, index: Index) -> Iterator[str]:
+    """Yields what is to be said where the train archive is that of task 3, under its own name or renamed."""
+    train = index.splits.get("train")
+    wnids = {synsets.wnids()[label] for label in np.unique(train.label)} if train is not None else set()
+    breeds_only = len(wnids) > 1 and all(_FIRST_DOG <= wnid <= _LAST_DOG for wnid in wnids)
+    if breeds_only or os.path.exists(os.path.join(layout.source, DOGS)):
+        yield f"train: these are the dog breeds of task 3 ({DOGS}), not this data set; get ILSVRC2012_img_train.tar"
+
+
+def _archive_paths(layout: Layout) -> Iterator[str]:
+    """Yields the paths of the archives and development kits of a layout that stand in the official list."""
+    paths = [place.path for place in layout.places if place.kind == "archive"] + [str(path) for path in layout.ground_truths]
+    yield from (path for path in paths if os.path.basename(path) in official_archives())
+
+
+def _odd_sizes(layout: Layout) -> Iterator[str]:
+    for path in _archive_paths(layout):
+        official, size = official_archives()[os.path.basename(path)].bytes, os.path.getsize(path)
+        if official is not None and size != official:
+            yield f"{path} has {size:,} bytes, the official one {official:,}"
+
+
+def _sums(layout: Layout, runner: LocalRunner) -> tuple[list[str], list[str]]:
+    """Compares the archives' sums with the official ones; returns facts and problems."""
+    facts, problems = [], []
+    paths = list(_archive_paths(layout))
+    for path, (kind, found) in zip(paths, runner.run(_sum, paths)):
+        if found == getattr(official_archives()[os.path.basename(path)], kind):
+            facts.append(f"{path}: {kind} is the official one")
+        else:
+            problems.append(f"{path}: {kind} is {found}, not the official one; get it again")
+    return facts, problems
+
+
+def _sum(path: str) -> tuple[str, str]:
+    kind = "sha256" if official_archives()[os.path.basename(path)].sha256 else "md5"
+    digest = hashlib.new(kind)
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_READ_AT_ONCE):
+            digest.update(chunk)
+    return kind, digest.hexdigest()
+
+
+def _heads(index: Index, runner: LocalRunner) -> tuple[list[str], list[str]]:
+    """Looks at every image; returns what kinds there are, and the damaged ones."""
+    facts, problems = [], []
+    for split, members in index.splits.items():
+        chunks = (members.take(np.arange(start, min(start + _CHUNK, len(members)))) for start in range(0, len(members), _CHUNK))
+        kinds, damaged = Counter(), []
+        for chunk_kinds, chunk_damaged in runner.run(_look_at, chunks):
+            kinds += chunk_kinds
+            damaged += chunk_damaged
+        facts.append(f"{split}: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common()))
+        problems += damaged
+    return facts, problems
+
+
+def _look_at(members: Members) -> tuple[Counter, list[str]]:
+    kinds, damaged = Counter(), []
+    with Reader() as reader:
+        for row in range(len(members)):
+            try:
+                head = look(reader.read(members, row))
+                kinds[_KINDS.get((head.format, head.components), head.format)] += 1
+            except ImageError as error:
+                damaged.append(f"{members.place(row)}: {error}")
+    return kinds, damaged
+
+
+_KINDS = {("JPEG", 3): "RGB JPEG", ("JPEG", 1): "grey JPEG", ("JPEG", 4): "CMYK JPEG"}

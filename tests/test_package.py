@@ -1,0 +1,33 @@
+"""What an installation of the package brings along."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NEEDED = ("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder with the wheel and the sdist of this checkout."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+def test_wheel_holds_the_data(built):
+    names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
+    assert {f"ilsvrc_tfds/{name}" for name in NEEDED} <= set(names)
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_sdist_holds_the_data(built):
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"checksums/ilsvrc2012.tsv", "LICENSE", "README.md", *(f"ilsvrc_tfds/{name}" for name in NEEDED[1:])} <= names
