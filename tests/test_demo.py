@@ -1,0 +1,53 @@
+import pytest
+
+from ilsvrc_tfds import demo
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.images import look
+from ilsvrc_tfds.sources import Reader, find_layout, index_images
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A small demo set and its index."""
+    folder = demo.draw(tmp_path_factory.mktemp("demo"), train_per_class=3, val_per_class=2)
+    return folder, index_images(find_layout([folder]))
+
+
+def test_demo_is_in_the_official_layout(drawn):
+    _, index = drawn
+    assert index.layout == "archives"
+    assert {split: len(members) for split, members in index.splits.items()} == {"train": 24, "val": 16}
+
+
+def test_demo_validation_numbers_belong_to_the_drawn_classes(drawn):
+    members = drawn[1].splits["val"]
+    assert set(members.label) == set(drawn[1].splits["train"].label) and len(set(members.label)) == 8
+
+
+def test_demo_holds_the_odd_images(drawn):
+    members = drawn[1].splits["train"]
+    with Reader() as reader:
+        heads = [look(reader.read(members, row)) for row in range(len(members))]
+    kinds = [(head.format, head.components) for head in heads]
+    assert [kinds.count(kind) for kind in (("JPEG", 4), ("PNG", 4), ("JPEG", 1))] == [1, 1, 3]
+
+
+def test_demo_pictures_all_differ(drawn):
+    with Reader() as reader:
+        images = [reader.read(members, row) for members in drawn[1].splits.values() for row in range(len(members))]
+    assert len(set(images)) == len(images)
+
+
+def test_demo_bytes_depend_on_the_arguments_only(drawn, tmp_path):
+    demo.draw(tmp_path / "again", train_per_class=3, val_per_class=2)
+    demo.draw(tmp_path / "other", train_per_class=3, val_per_class=2, seed=1)
+    for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"):
+        first, again, other = ((folder / name).read_bytes() for folder in (drawn[0], tmp_path / "again", tmp_path / "other"))
+        assert first == again != other
+
+
+@pytest.mark.parametrize("options", [{"train_per_class": 0}, {"val_per_class": 51}, {"seed": -1}])
+def test_demo_refuses_impossible_numbers(options, tmp_path):
+    with pytest.raises(OptionError, match=next(iter(options))):
+        demo.draw(tmp_path / "demo", **options)
+    assert not (tmp_path / "demo").exists()
