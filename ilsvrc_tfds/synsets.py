@@ -22,7 +22,7 @@ OFFICIAL_COUNTS = {"train": 1_281_167, "val": NUM_VALIDATION, "test": 100_000}
 VALIDATION_PER_CLASS = 50
 
 _WNID = re.compile(r"n\d{8}")
-_VALIDATION_NAME = re.compile(rb"ILSVRC2012_val_(\d+)\.[A-Za-z]+")
+_VALIDATION_NAME = re.compile(rb"ILSVRC2012_val_(\d{1,20})\.[A-Za-z]+")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import io
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,9 @@ class Images:
             return {name: synsets.index_of(wnid) for wnid, images in self.train.items() for name in images}
         if split == "test":
             return dict.fromkeys(self.test, -1)
-        return {name: int(synsets.validation_labels()[synsets.validation_number(name.encode()) - 1]) for name in self.val}
+        return {
+            name: int(synsets.validation_labels()[synsets.validation_number(name.encode()) - 1]) for name in self.val
+        }
 
 
 def picture(width: int = 48, height: int = 36, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -53,13 +57,88 @@ def png(width: int = 48, height: int = 36, mode: str = "RGBA", seed: int = 0) ->
     return _saved(picture(width, height, mode, seed), "PNG")
 
 
+def blocky_jpeg(
+    sampling: tuple[int, int], width: int = 96, height: int = 64, components: int = 3, seed: int = 0
+) -> bytes:
+    """Returns a JPEG of flat 8x8 blocks whose first component has these sampling factors and all others 1x1.
+
+    For the factors that no encoder at hand writes: 4x2 is `4:1:0`, and 3x1. All blocks have the DC coefficient alone, so the
+    entropy code is a DC category of 4 bits, its magnitude, and an end of block of 1 bit (ITU-T T.81, F.1.2).
+    """
+    rng, bits, last = np.random.default_rng([seed, components, *sampling]), "", [0] * components
+    for _ in range(-(-width // (8 * sampling[0])) * -(-height // (8 * sampling[1]))):
+        for component in range(components):
+            for _ in range(sampling[0] * sampling[1] if component == 0 else 1):
+                level = int(rng.integers(-60, 61))
+                step, last[component] = level - last[component], level
+                size = abs(step).bit_length()
+                magnitude = step if step > 0 else step + (1 << size) - 1
+                bits += f"{size:04b}" + (f"{magnitude:0{size}b}" if size else "") + "0"
+    bits += "1" * (-len(bits) % 8)
+    scan = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    factors = [sampling[0] << 4 | sampling[1]] + [0x11] * (components - 1)
+    frame = b"".join(bytes((k + 1, factor, 0)) for k, factor in enumerate(factors))
+    segments = {
+        0xDB: bytes(1) + bytes([8]) * 64,
+        0xC0: b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big") + bytes((components,)) + frame,
+        0xC4: bytes((0, 0, 0, 0, 12, *[0] * 12, *range(12), 0x10, 1, *[0] * 15, 0)),
+        0xDA: bytes((components, *(b for k in range(components) for b in (k + 1, 0)), 0, 63, 0)),
+    }
+    head = b"".join(
+        bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2, "big") + body for marker, body in segments.items()
+    )
+    return b"\xff\xd8" + head + scan + b"\xff\xd9"
+
+
+def cmyk_without_adobe(width: int = 120, height: int = 80) -> bytes:
+    """Returns a CMYK JPEG without Adobe's marker: its values are not inverted."""
+    bands = [np.asarray(picture(width, height, "L", seed)) for seed in (1, 2, 3)] + [
+        np.full((height, width), 90, np.uint8)
+    ]
+    # Pillow inverts what it writes, as Adobe does.
+    data = _saved(Image.fromarray(255 - np.stack(bands, 2), "CMYK"), "JPEG", quality=95)
+    start = data.index(b"\xff\xee")
+    return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+
+
+def ycck(width: int = 120, height: int = 80) -> bytes:
+    """Returns a JPEG that says it is YCCK; its colours are odd, but are colours."""
+    data = bytearray(jpeg(width, height, "CMYK"))
+    data[data.index(b"Adobe") + 11] = 2  # the transform: 0 is CMYK, 2 is YCCK
+    return bytes(data)
+
+
+def jpeg_with_thumbnail() -> bytes:
+    """Returns a JPEG whose EXIF has an orientation and a whole JPEG, end marker and all."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    return jpeg(64, 48, exif=exif.tobytes() + jpeg(16, 12))
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Returns a PNG's chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def crafted_png(
+    colour_type: int, depth: int, channels: int, extra: bytes = b"", *, width: int = 45, height: int = 35
+) -> bytes:
+    """Returns a PNG of noise, of the kinds that Pillow does not write; `extra` are chunks before the pixels."""
+    rows = np.random.default_rng(colour_type).integers(0, 256, (height, width * channels * depth // 8), np.uint8)
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + png_chunk(b"IDAT", zlib.compress(raw)) + png_chunk(b"IEND", b"")
+
+
 def miniature(train: int = 4, val: int = 2, test: int = 0, wnids: tuple[str, ...] = WNIDS) -> Images:
     """Returns a miniature data set; the first class has a CMYK JPEG, a PNG named .JPEG, and a grey JPEG."""
     classes = {}
     for wnid in wnids:
         index = synsets.index_of(wnid)
         # 10 sorts before 9 as text: official numbers have no leading zeros.
-        classes[wnid] = {f"{wnid}_{9 + k}.JPEG": jpeg(40 + k, 30 + index % 7, seed=1000 * index + k) for k in range(train)}
+        classes[wnid] = {
+            f"{wnid}_{9 + k}.JPEG": jpeg(40 + k, 30 + index % 7, seed=1000 * index + k) for k in range(train)
+        }
     first = list(classes[wnids[0]])
     for name, odd in zip(first, (jpeg(50, 40, "CMYK"), png(45, 35), jpeg(44, 33, "L"))):
         classes[wnids[0]][name] = odd
@@ -91,7 +170,9 @@ def official_archives(folder: Path, images: Images, prefix: str = "") -> Path:
         inner = [(f"{prefix}{wnid}.tar", tar(classes.items())) for wnid, classes in sorted(images.train.items())]
         (folder / "ILSVRC2012_img_train.tar").write_bytes(tar(inner))
     if images.val:
-        (folder / "ILSVRC2012_img_val.tar").write_bytes(tar([(prefix + name, data) for name, data in images.val.items()]))
+        (folder / "ILSVRC2012_img_val.tar").write_bytes(
+            tar([(prefix + name, data) for name, data in images.val.items()])
+        )
     if images.test:
         members = [(f"test/{name}", data) for name, data in images.test.items()]
         (folder / "ILSVRC2012_img_test_v10102019.tar").write_bytes(tar([("test", None), *members]))

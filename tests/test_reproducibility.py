@@ -96,7 +96,7 @@ def test_second_run_on_one_destination_is_refused(source, tmp_path):
             _prepare(source, tmp_path, "raw256", workers=1)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _prepare(source: Path, data_dir: Path, config: str, **options) -> Path:

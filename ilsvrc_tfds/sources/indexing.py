@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few
-from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import Layout, Place
-from ilsvrc_tfds.sources.members import Container, Index, Members
+from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
+from ilsvrc_tfds.sources.layouts import Layout, Place, names_in
+from ilsvrc_tfds.sources.members import Index, Members
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 
 # Runs a function on each job and yields the results in the order of the jobs.
@@ -25,7 +25,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
       run: `run(function, jobs)` yields `function(job)` in the order of the jobs; `map`, or a runner's.
 
     Raises:
-      SourceError: an archive that is none or is cut short, an image name or class folder that means nothing, a name twice.
+      SourceError: an archive that is none or is cut short, a name or class folder that means nothing, a name twice.
       LabelError: two sources of a label contradict each other.
     """
     agreed = [
@@ -33,49 +33,66 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *map(check_solution, layout.solutions),
         *map(check_synset_mapping, layout.synset_mappings),
     ]
-    jobs = [job for place in layout.places for job in _scans(place)]
+    notes = [*agreed, *map(_unused_note, layout.unused)]
+    jobs = []
+    for place in layout.places:
+        scans, unused = _scans(place)
+        jobs += scans
+        if unused:
+            notes.append(f"{len(unused):,} folders are not used, their archives lie beside them: {first_few(unused)}")
     scanned = list(run(scan, jobs))
     splits = {}
     for place in layout.places:
-        found = [result for job, result in zip(jobs, scanned) if job.split == place.split]
-        splits[place.split] = _joined(place, found)
+        splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
     passed_over = [name for result in scanned for name in result.passed_over]
-    notes = [f"{path} is not used: its split is taken from another place" for path in layout.unused]
-    notes += [f"passed over {len(passed_over):,} files that are no images: {first_few(passed_over)}"] if passed_over else []
-    return Index(layout.source, _layout_name(layout, jobs), splits, (*agreed, *notes))
+    if passed_over:
+        notes.append(f"passed over {len(passed_over):,} entries that are no images: {first_few(passed_over)}")
+    return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes))
 
 
-def _scans(place: Place) -> list[TarScan | FolderScan]:
-    """Returns the jobs that look through one split: one for each class where it has classes."""
+def _unused_note(place: Place) -> str:
+    return f"{place.path} is not used: split {place.split} is taken from another place"
+
+
+def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
+    """Returns the jobs that look through one split, one for each class where it has some, and the folders left out."""
     if place.kind == "archive":
-        return _archive_scans(place)
-    jobs = []
-    for name in sorted(os.listdir(place.path)):
+        return _archive_scans(place), []
+    archives, folders = {}, {}
+    for name in names_in(place.path):
         path = os.path.join(place.path, name)
-        if name.startswith("."):
-            continue
-        if os.path.isdir(path) and (place.split == "train" or synsets.is_wnid(name)):
-            jobs.append(FolderScan(place.split, path, f"{place.folder}/{name}", name))
+        wnid = name.removesuffix(".tar")
+        if (place.split == "train" or synsets.is_wnid(name)) and os.path.isdir(path):
+            folders[name] = FolderScan(place.split, path, f"{place.folder}/{name}", name)
         elif place.split == "train" and name.endswith(".tar"):
-            jobs.append(TarScan(place.split, path, archive_stamp(path), name.removesuffix(".tar")))
+            class_of_folder(wnid, path)
+            archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
+        elif synsets.is_wnid(name) and os.path.islink(path):
+            archive_stamp(path)  # raises where the link points nowhere
     # Where a class is there as archive and as folder the archive counts: it is whole, or seen to be cut short.
-    archives = {job.wnid for job in jobs if isinstance(job, TarScan)}
-    jobs = [job for job in jobs if isinstance(job, TarScan) or job.wnid not in archives]
-    return [*jobs, FolderScan(place.split, place.path, place.folder)]
+    used = archives | {name: job for name, job in folders.items() if name not in archives}
+    names = (*folders, *(f"{wnid}.tar" for wnid in archives))
+    own = FolderScan(place.split, place.path, place.folder, passes_over=names)
+    unused = [job.path for name, job in folders.items() if name in archives]
+    return [*(used[name] for name in sorted(used)), own], unused
 
 
 def _archive_scans(place: Place) -> list[TarScan]:
     stamp = archive_stamp(place.path)
-    classes, has_images = inner_archives(place.path) if place.split == "train" else ({}, True)
+    classes, has_others = inner_archives(place.path) if place.split == "train" else ({}, True)
     jobs = [TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()]
-    return [*jobs, TarScan(place.split, place.path, stamp)] if has_images or not jobs else jobs
+    return [*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs
 
 
 def _joined(place: Place, found: list[Scanned]) -> Members:
     """Returns one table of all scans of a split, in the order of the jobs."""
     tables = [table for result in found for table in result.members]
     if not tables:
-        raise SourceError(f"{place.path} holds no images. Expected files *.JPEG, in class folders or archives for train.")
+        others = first_few(name for result in found for name in result.passed_over) or "nothing"
+        raise SourceError(
+            f"{place.path} holds no images, but {others}. "
+            "Expected files *.JPEG, for train in class folders or archives <wnid>.tar."
+        )
     offsets = itertools.accumulate([len(table.containers) for table in tables], initial=0)
     members = Members(
         split=place.split,
@@ -94,13 +111,14 @@ def _refuse_doubles(members: Members) -> None:
     """Raises SourceError where two images have one name, or two validation images one number (`.JPEG` and `.jpg`)."""
     keys = members.name
     if members.split == "val":
-        numbers = [synsets.validation_number(name) for name in members.name.tolist()]
-        keys = np.array([name if number is None else b"%d" % number for name, number in zip(members.name.tolist(), numbers)])
+        numbered = ((name, synsets.validation_number(name)) for name in members.name.tolist())
+        keys = np.array([name if number is None else b"%d" % number for name, number in numbered])
     order = np.argsort(keys, kind="stable")
     doubles = np.flatnonzero(keys[order][1:] == keys[order][:-1])
     if len(doubles):
-        pairs = (f"{members.place(order[i])} and {members.place(order[i + 1])}" for i in doubles[:3])
-        raise SourceError(f"{len(doubles):,} images of split {members.split!r} come twice: {first_few(pairs)}. Remove one of each.")
+        pairs = first_few(f"{members.place(order[i])} and {members.place(order[i + 1])}" for i in doubles)
+        what = f"{len(doubles):,} images of split {members.split!r}"
+        raise SourceError(f"{what} come twice: {pairs}. Remove one of each.")
 
 
 def _layout_name(layout: Layout, jobs: list[TarScan | FolderScan]) -> str:

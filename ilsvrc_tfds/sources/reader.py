@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members
-from ilsvrc_tfds.sources.scan import archive_stamp, open_archive
+from ilsvrc_tfds.sources.scan import archive_stamp, open_archive, unreadable
 
 # Class archives can be 1000 files; the usual limit of a process is 1024 open ones.
 _OPEN_ARCHIVES = 128
@@ -27,7 +27,8 @@ class Reader:
 
     def read(self, members: Members, row: int) -> bytes:
         """Returns the bytes of one image. Raises SourceError where they are gone or not those that were indexed."""
-        container, offset, size = members.containers[members.container[row]], int(members.offset[row]), int(members.size[row])
+        container = members.containers[members.container[row]]
+        offset, size = int(members.offset[row]), int(members.size[row])
         try:
             if offset == WHOLE_FILE:
                 with open(members.place(row), "rb", buffering=0) as file:
@@ -35,7 +36,7 @@ class Reader:
             else:
                 data = os.pread(self._open(container).fileno(), size, offset)
         except OSError as error:
-            raise SourceError(f"{members.place(row)} cannot be read: {error.strerror}.") from error
+            raise unreadable(members.place(row), error) from error
         if len(data) != size:
             raise SourceError(
                 f"{members.place(row)} has {len(data):,} bytes, {size:,} were there when the source was indexed. "

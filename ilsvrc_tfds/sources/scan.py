@@ -4,17 +4,19 @@ import dataclasses
 import hashlib
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few
-from ilsvrc_tfds.sources.labels import label_images
-from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members
-from ilsvrc_tfds.sources.tar import read_members
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few
+from ilsvrc_tfds.sources.labels import class_of_folder, label_images
+from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, shown
+from ilsvrc_tfds.sources.tar import TarMember, read_members
 
-IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
 _LONGEST_NAME = 255
+# Folders inside an archive that name no class.
+_NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +49,14 @@ class FolderScan:
       path: of the folder.
       folder: the same relative to the source.
       wnid: class of all images where the folder is a class's, else empty.
+      passes_over: names in it that are scans of their own.
     """
 
     split: str
     path: str
     folder: str
     wnid: str = ""
+    passes_over: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,31 +73,31 @@ def scan(job: TarScan | FolderScan) -> Scanned:
 
 
 def archive_stamp(path: str) -> str:
-    """Returns what changes when an archive is replaced: its size and its time."""
-    status = os.stat(path)
+    """Returns what changes when an archive is replaced: its size and its time. Raises SourceError."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
-    """Returns the class archives inside an archive, `{wnid: (start, end)}`, and whether it holds images of its own.
+    """Returns the class archives inside an archive, `{wnid: (start, end)}`, and whether it holds other files as well.
 
     Raises SourceError for an inner archive that is named by none of the 1000 classes, or a class that comes twice.
     """
-    classes, has_images = {}, False
-    with open_archive(path) as file:
-        for member in read_members(file.fileno(), path):
-            name = _base_name(member.name)
-            has_images |= _is_image(name)
-            if not name.endswith(b".tar") or name.startswith(b"."):
-                continue
-            wnid = os.fsdecode(name[:-4])
-            if wnid in classes or not synsets.is_class(wnid):
-                what = "comes twice" if wnid in classes else "is none of the 1000 classes of ILSVRC2012"
-                raise SourceError(
-                    f"{path}: the inner archive {os.fsdecode(member.name)!r} {what}; expected one <wnid>.tar for each class."
-                )
-            classes[wnid] = (member.offset, member.offset + member.size)
-    return classes, has_images
+    classes, has_others = {}, False
+    for member in _read_archive(path):
+        name = _base_name(member.name)
+        if not _is_archive(name):
+            has_others = True
+            continue
+        wnid = os.fsdecode(name[:-4])
+        class_of_folder(wnid, f"{path}: inner archive {os.fsdecode(member.name)!r}")
+        if wnid in classes:
+            raise SourceError(f"{path}: the inner archive {wnid}.tar comes twice. Get the archive again.")
+        classes[wnid] = (member.offset, member.offset + member.size)
+    return classes, has_others
 
 
 def open_archive(path: str):
@@ -101,18 +105,36 @@ def open_archive(path: str):
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:
-        raise SourceError(f"{path} cannot be opened: {error.strerror}. Check the path and your permissions.") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: OSError) -> SourceError:
+    """Returns what to raise where the system refuses to read `path`, or the file in it that the error names."""
+    place = os.fsdecode(error.filename or path)
+    if os.path.islink(place) and isinstance(error, FileNotFoundError):
+        target = shown(os.readlink(place))
+        return SourceError(f"{shown(place)} is a link to {target}, which is not there. Mend or remove the link.")
+    return SourceError(f"{shown(place)} cannot be read: {error.strerror}. Check the path and your permissions.")
+
+
+def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = None) -> Iterator[TarMember]:
+    """Yields the regular files of an archive, or of the archive named `inner` in its bytes [start, end)."""
+    with open_archive(path) as file:
+        try:
+            yield from read_members(file.fileno(), f"{path}: {inner}" if inner else path, start, end)
+        except OSError as error:
+            raise unreadable(path, error) from error
 
 
 def _scan_tar(job: TarScan) -> Scanned:
     by_folder, passed_over = defaultdict(list), []
-    with open_archive(job.path) as file:
-        for member in read_members(file.fileno(), job.path, job.start, job.end):
-            name = _base_name(member.name)
-            if _is_image(name):
-                by_folder[job.wnid or _class_folder(job.split, member.name)].append((name, member.offset, member.size))
-            else:
-                passed_over.append(os.fsdecode(member.name))
+    inner = f"inner archive {job.wnid}.tar" if job.start else ""
+    for member in _read_archive(job.path, inner, job.start, job.end):
+        name = _base_name(member.name)
+        if is_image(name):
+            by_folder[_class_folder(job, member.name)].append((name, member.offset, member.size))
+        elif job.wnid or job.split != "train" or not _is_archive(name):
+            passed_over.append(shown(os.fsdecode(member.name)))
     tables = []
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
@@ -126,17 +148,15 @@ def _scan_folder(job: FolderScan) -> Scanned:
         with os.scandir(job.path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = os.fsencode(entry.name)
-                if entry.is_dir() or not _is_image(name):
-                    # The split's own folder has class folders, which are scans of their own.
-                    if job.wnid or not entry.is_dir():
-                        passed_over.append(f"{job.folder}/{entry.name}")
+                if not is_image(name) or entry.is_dir():
+                    if entry.name not in job.passes_over:
+                        passed_over.append(shown(f"{job.folder}/{entry.name}"))
                     continue
                 status = entry.stat()  # follows links; one that points nowhere is an error
                 rows.append((name, WHOLE_FILE, status.st_size))
                 listing.update(b"%s\0%d\0%d\0" % (name, status.st_size, status.st_mtime_ns))
     except OSError as error:
-        place = error.filename or job.path
-        raise SourceError(f"{place} cannot be read: {error.strerror}. Check the path and your permissions.") from error
+        raise unreadable(job.path, error) from error
     container = Container(job.path, job.folder, listing.hexdigest())
     return Scanned((_table(job.split, container, job.wnid, rows),) if rows else (), tuple(passed_over))
 
@@ -160,27 +180,39 @@ def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes
 
 
 def _refuse_odd_files(names: list[bytes], sizes: list[int], where: str) -> None:
-    odd = [name for name in names if not (name.isascii() and name.decode("ascii").isprintable()) or len(name) > _LONGEST_NAME]
+    plain = (name.isascii() and name.decode().isprintable() and len(name) <= _LONGEST_NAME for name in names)
+    odd = [name for name, is_plain in zip(names, plain) if not is_plain]
     if odd:
         raise SourceError(
             f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
-            f"{first_few(name[:80] for name in odd)}. Rename them."
+            f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
     empty = [os.fsdecode(name) for name, size in zip(names, sizes) if size == 0]
     if empty:
-        raise SourceError(f"{where}: {len(empty):,} images are empty files (0 bytes): {first_few(empty)}. Get them again.")
+        what = f"{len(empty):,} images are empty files (0 bytes): {first_few(empty)}"
+        raise SourceError(f"{where}: {what}. Get them again.")
 
 
 def _base_name(name: bytes) -> bytes:
     return name.rpartition(b"/")[2]
 
 
-def _is_image(name: bytes) -> bool:
-    # macOS's tar adds a `._name` file of its own beside each file.
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(b".")
+def _is_archive(name: bytes) -> bool:
+    return name.endswith(b".tar") and not name.startswith(b".")
 
 
-def _class_folder(split: str, name: bytes) -> str:
-    """Returns the class folder of a path inside an archive, empty where the images lie flat (`./`, `val/`)."""
+def _class_folder(job: TarScan, name: bytes) -> str:
+    """Returns the class folder of a path inside an archive, empty where the images lie flat (`./`, `val/`).
+
+    Raises LabelError where it is another than the archive's own class.
+    """
     folder = os.fsdecode(_base_name(name.rpartition(b"/")[0]))
-    return folder if split == "train" and folder not in ("", ".", "train", "ILSVRC2012_img_train") or synsets.is_wnid(folder) else ""
+    if job.wnid:
+        if synsets.is_wnid(folder) and folder != job.wnid:
+            raise LabelError(
+                f"{job.path}: the archive of class {job.wnid} holds {os.fsdecode(name)!r}, which lies in the folder of "
+                f"class {folder}. Take the official archives, or unpack it and move the images to their class."
+            )
+        return job.wnid
+    names_class = folder not in _NO_CLASSES if job.split == "train" else synsets.is_wnid(folder)
+    return folder if names_class else ""

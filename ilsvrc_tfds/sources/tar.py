@@ -1,7 +1,7 @@
 """The members of a tar archive with the offsets of their bytes, from the headers alone.
 
-Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU tar, as described in GNU tar's manual, "Basic Tar Format". Standard
-`tarfile` builds an object of 40 fields for each member; 1.3 million images want less.
+Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU tar, as described in GNU tar's manual, "Basic Tar Format".
+Standard `tarfile` builds an object of 40 fields for each member; 1.3 million images want less.
 """
 
 import os
@@ -13,10 +13,25 @@ from ilsvrc_tfds.errors import SourceError
 BLOCK = 512
 # A pax or GNU header is some hundred bytes; a larger one is no name but an attack or damage.
 _MAX_EXTENSION = 1 << 20
+# Behind the end mark tar fills its last record with zeros: 10 KB usually, 1 MiB with the largest blocking factors.
+_MAX_PADDING = 1 << 20
+_MAX_DIGITS = 20
 
-_FILE_TYPES = b"07\0"
-_LINK_TYPES = b"12"
-_PASSED_OVER = b"3456"  # devices, directories, pipes
+_EXTENSIONS = b"xXgLK"  # pax, Solaris' pax, pax for all members (holds no names), GNU's long name, GNU's long link
+_FILES = b"07\0"
+_LINKS = b"12"
+_WITHOUT_DATA = b"3456V"  # devices, directories, pipes, GNU's name of the whole archive
+
+# What people have under the name of a tar, by its first bytes.
+_NO_TARS = {
+    b"\x1f\x8b": "It is compressed with gzip: gunzip it first.",
+    b"BZh": "It is compressed with bzip2: bunzip2 it first.",
+    b"\xfd7zXZ": "It is compressed with xz: unxz it first.",
+    b"PK\3\4": "It is a zip archive: unzip it first.",
+    b"<": "It looks like a web page, as servers send it when the login has failed: download the archive again.",
+}
+_AGAIN = "Get the archive again and compare its checksum."
+_ANEW = "Make the archive anew with tar --dereference --hard-dereference, without --sparse."
 
 
 class TarMember(NamedTuple):
@@ -43,60 +58,59 @@ def read_members(fd: int, path: str, start: int = 0, end: int | None = None) -> 
       end: where it must end at the latest; the file's end by default.
 
     Raises:
-      SourceError: no tar, cut short, damaged, or a member that is a link.
+      SourceError: no tar, cut short, damaged, or a member that is a link or sparse.
     """
     end = os.fstat(fd).st_size if end is None else end
     position, extension = start, {}
-    while True:
-        header = os.pread(fd, BLOCK, position)
-        if position + BLOCK > end or len(header) < BLOCK:
-            raise SourceError(_cut_short(path, start, position, end))
-        if header.count(0) == BLOCK:
-            return  # the end mark
-        size = _checked_size(header, path, start, position)
-        kind = header[156]
-        position += BLOCK
-        if kind in b"xLgK":
-            if size > _MAX_EXTENSION:
-                raise SourceError(f"{path}: the header at byte {position - BLOCK:,} claims {size:,} bytes for a name; the archive is damaged.")
-            extension |= _extension(kind, os.pread(fd, size, position))
-            position += _padded(size)
+    while found := _header(fd, path, position, start, end):
+        header, size = found
+        kind, data = header[156], position + BLOCK
+        if kind in _EXTENSIONS:
+            extension |= _extension(fd, path, kind, data, size)
+            position = data + _padded(size)
             continue
         name = extension.get(b"path") or _name(header)
         size = int(extension.get(b"size", size))
-        extension = {}
-        if kind in _LINK_TYPES:
-            raise SourceError(
-                f"{path}: member {os.fsdecode(name)!r} is a link, and links are not followed. "
-                "Make the archive anew with tar --dereference --hard-dereference."
-            )
-        if kind in _FILE_TYPES and not name.endswith(b"/"):
-            if position + size > end:
-                raise SourceError(_cut_short(path, start, position + size, end, name))
-            yield TarMember(name, position, size)
-        elif kind not in _FILE_TYPES and kind not in _PASSED_OVER:
-            raise SourceError(f"{path}: member {os.fsdecode(name)!r} has the unknown type {chr(kind)!r}; expected plain files.")
-        position += _padded(size) if kind not in _PASSED_OVER else 0
+        if kind not in _FILES or extension:
+            _refuse_odd_kind(path, kind, name, extension)
+            extension = {}
+        if kind in _WITHOUT_DATA:
+            position = data
+            continue
+        if data + size > end:
+            raise SourceError(_cut_short(path, data + size, end, name))
+        if not name.endswith(b"/"):
+            yield TarMember(name, data, size)
+        position = data + _padded(size)
+    _check_padding(fd, path, position, end)
 
 
-def _checked_size(header: bytes, path: str, start: int, position: int) -> int:
-    """Returns a header's size field after its checksum held."""
-    try:
-        stored = int(header[148:156].strip(b" \0"), 8)
-        size = _number(header[124:136])
-    except ValueError:
-        stored, size = -1, 0
+def _header(fd: int, path: str, position: int, start: int, end: int) -> tuple[bytes, int] | None:
+    """Returns the header at a position and its size field, after the checksum held; None at the end mark."""
+    header = os.pread(fd, min(BLOCK, end - position), position) if position < end else b""
+    if header.count(0) == BLOCK:
+        return None
     # The checksum is taken with its own eight bytes as blanks.
-    if stored != sum(header) - sum(header[148:156]) + 8 * 32:
-        what = "is no tar archive" if position == start else "is damaged"
-        raise SourceError(f"{path} {what}: no tar header at byte {position:,}. Get the archive again and compare its checksum.")
-    return size
+    if len(header) == BLOCK and _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32:
+        size = _number(header[124:136])
+        if size is not None:
+            return header, size
+    if header and position == start:
+        advice = next((text for magic, text in _NO_TARS.items() if header.startswith(magic)), _AGAIN)
+        raise SourceError(f"{path} is no tar archive. {advice}")
+    if len(header) < BLOCK:
+        raise SourceError(_cut_short(path, position + BLOCK, end))
+    raise SourceError(f"{path} is damaged: no tar header at byte {position:,}. {_AGAIN}")
 
 
-def _number(field: bytes) -> int:
-    if field[0] & 0x80:  # GNU's base-256, for 8 GiB and more
+def _number(field: bytes) -> int | None:
+    """Returns a number field's value; None where it is none."""
+    if field[0] == 0x80:  # GNU's base-256, for 8 GiB and more
         return int.from_bytes(field[1:], "big")
-    return int(field.strip(b" \0") or b"0", 8)
+    digits = field.partition(b"\0")[0].strip(b" ")
+    if digits.strip(b"01234567"):
+        return None
+    return int(digits or b"0", 8)
 
 
 def _name(header: bytes) -> bytes:
@@ -107,27 +121,65 @@ def _name(header: bytes) -> bytes:
     return name
 
 
-def _extension(kind: int, payload: bytes) -> dict[bytes, bytes]:
-    """Returns what an extension header says of the member behind it: a GNU long name, or pax records `<length> <key>=<value>\\n`."""
+def _extension(fd: int, path: str, kind: int, start: int, size: int) -> dict[bytes, bytes]:
+    """Returns what an extension header says of the member behind it: a GNU long name, or pax records."""
+    if size > _MAX_EXTENSION:
+        what = f"the header at byte {start - BLOCK:,} claims {size:,} bytes for a name"
+        raise SourceError(f"{path} is damaged: {what}. {_AGAIN}")
+    payload = os.pread(fd, size, start)
     if kind == ord("L"):
         return {b"path": payload.partition(b"\0")[0]}
+    if kind not in b"xX":
+        return {}
+    try:
+        return _pax_records(payload.rstrip(b"\0"))
+    except ValueError as error:
+        raise SourceError(f"{path} is damaged: the pax header at byte {start - BLOCK:,} {error}. {_AGAIN}") from error
+
+
+def _pax_records(payload: bytes) -> dict[bytes, bytes]:
+    """Returns the records `<length> <key>=<value>\\n`; the length counts the whole record. Raises ValueError."""
     records = {}
-    while kind == ord("x") and payload:
-        length, _, rest = payload.partition(b" ")
-        if not length.isdigit() or not 0 < int(length) <= len(payload):
-            break
-        key, _, value = payload[len(length) + 1 : int(length) - 1].partition(b"=")
-        if key == b"path" or key == b"size" and value.isdigit():
-            records[key] = value
-        payload = payload[int(length) :]
+    while payload:
+        digits, _, rest = payload.partition(b" ")
+        length = int(digits) if digits.isdigit() and len(digits) < _MAX_DIGITS else 0
+        if not len(digits) + 1 < length <= len(payload) or payload[length - 1 : length] != b"\n":
+            raise ValueError("holds no records")
+        key, _, value = payload[len(digits) + 1 : length - 1].partition(b"=")
+        if key == b"size" and not (value.isdigit() and len(value) < _MAX_DIGITS):
+            raise ValueError("has a size that is no number")
+        records[key] = value
+        payload = payload[length:]
     return records
+
+
+def _refuse_odd_kind(path: str, kind: int, name: bytes, extension: dict[bytes, bytes]) -> None:
+    what = f"{path}: member {os.fsdecode(name)!r}"
+    if kind in _LINKS:
+        raise SourceError(f"{what} is a link, and links are not followed. {_ANEW}")
+    if kind == ord("S") or any(key.startswith(b"GNU.sparse.") for key in extension):
+        raise SourceError(f"{what} is stored as a sparse file and cannot be read in place. {_ANEW}")
+    if kind not in _FILES + _WITHOUT_DATA:
+        raise SourceError(f"{what} has the unknown type {chr(kind)!r}; expected plain files. {_ANEW}")
+
+
+def _check_padding(fd: int, path: str, position: int, end: int) -> None:
+    """Raises SourceError where more than a record's filling zeros follows the end mark: images would be lost silently.
+
+    Downloads that reserve the whole file beforehand leave zeros where nothing has arrived.
+    """
+    rest = os.pread(fd, min(end - position, _MAX_PADDING), position)
+    if end - position > _MAX_PADDING or rest.count(0) != len(rest):
+        raise SourceError(
+            f"{path} has its end mark at byte {position:,}, but {end - position:,} bytes follow. Either parts of it "
+            "were never downloaded (get it again), or archives were joined (unpack it with tar --ignore-zeros)."
+        )
 
 
 def _padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def _cut_short(path: str, start: int, wanted: int, end: int, name: bytes | None = None) -> str:
+def _cut_short(path: str, wanted: int, end: int, name: bytes = b"") -> str:
     inside = f", in {os.fsdecode(name)!r}" if name else ""
-    what = "The file" if start == 0 else f"The inner archive at byte {start:,}"
-    return f"{path} is cut short{inside}. {what} should go on to byte {wanted:,} at least and ends at {end:,}. Get it again."
+    return f"{path} is cut short{inside}. It should go on to byte {wanted:,} at least, and ends at {end:,}. {_AGAIN}"
