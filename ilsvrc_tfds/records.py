@@ -1,11 +1,12 @@
 """Canonical `tf.train.Example` bytes and TFRecord framing.
 
-The example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys. Wire
-format: https://protobuf.dev/programming-guides/encoding. Framing: tensorflow/core/lib/io/record_writer.h,
+The example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys.
+Wire format: https://protobuf.dev/programming-guides/encoding. Framing: tensorflow/core/lib/io/record_writer.h,
 `uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)`, little-endian.
 """
 
 import struct
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import google_crc32c
@@ -13,7 +14,7 @@ import google_crc32c
 # length + its CRC in front, the data's CRC behind.
 FRAME_BYTES = 8 + 4 + 4
 
-_BYTES_LIST, _INT64_LIST = 1, 3  # fields of tf.train.Feature
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _MASK_DELTA = 0xA282EAD8
 
 
@@ -44,16 +45,48 @@ def encode_example(file_name: bytes, image: bytes, label: int) -> Example:
       image: JPEG bytes.
       label: class index in [0, 1000), or -1.
     """
-    name_entry = _entry(b"file_name", _field(_BYTES_LIST, _field(1, file_name)))
-    label_entry = _entry(b"label", _field(_INT64_LIST, _field(1, _varint(label & 0xFFFF_FFFF_FFFF_FFFF))))
+    return join_features(
+        [(b"file_name", bytes_feature([file_name]))], b"image", image, [(b"label", int64_feature([label]))]
+    )
+
+
+def join_features(
+    before: Iterable[tuple[bytes, bytes]], key: bytes, image: bytes, after: Iterable[tuple[bytes, bytes]]
+) -> Example:
+    """Returns an example with an image among other features.
+
+    Args:
+      before: (key, feature) of the features whose keys sort before the image's, sorted.
+      key: of the image.
+      image: its bytes.
+      after: likewise, of those whose keys sort behind it.
+    """
+    head = b"".join(_entry(*feature) for feature in before)
+    tail = b"".join(_entry(*feature) for feature in after)
     # The image's entry, opened up: each enclosing message's tag and length, from the inside to the outside.
     n = len(image)
     values = _head(1, n)
     feature = _head(_BYTES_LIST, len(values) + n) + values
-    entry = _field(1, b"image") + _head(2, len(feature) + n) + feature
-    image_head = _head(1, len(entry) + n) + entry
-    features_size = len(name_entry) + len(image_head) + n + len(label_entry)
-    return Example(_head(1, features_size) + name_entry + image_head, image, label_entry)
+    entry = _field(1, key) + _head(2, len(feature) + n) + feature
+    head += _head(1, len(entry) + n) + entry
+    return Example(_head(1, len(head) + n + len(tail)) + head, image, tail)
+
+
+def bytes_feature(values: Iterable[bytes]) -> bytes:
+    """Returns the `tf.train.Feature` of a list of byte strings."""
+    return _field(_BYTES_LIST, b"".join(_field(1, value) for value in values))
+
+
+def int64_feature(values: Iterable[int]) -> bytes:
+    """Returns the `tf.train.Feature` of a list of integers, packed."""
+    packed = b"".join(_varint(value & 0xFFFF_FFFF_FFFF_FFFF) for value in values)
+    return _field(_INT64_LIST, _field(1, packed) if packed else b"")
+
+
+def float_feature(values: Sequence[float]) -> bytes:
+    """Returns the `tf.train.Feature` of a list of numbers, as 32-bit floats, packed."""
+    packed = struct.pack(f"<{len(values)}f", *values)
+    return _field(_FLOAT_LIST, _field(1, packed) if packed else b"")
 
 
 def frame(example: Example) -> tuple[bytes, bytes, bytes, bytes, bytes]:

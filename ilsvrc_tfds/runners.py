@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -53,7 +54,7 @@ class LocalRunner:
     def _run_in_processes(self, function: Callable, jobs: Iterator) -> Iterator:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
-                self.workers, context=get_context("loky"), initializer=_end_with_parent, initargs=(os.getpid(),)
+                self.workers, context=get_context("loky"), initializer=_set_up_worker, initargs=(os.getpid(),)
             )
         pending = deque()
         try:
@@ -68,9 +69,7 @@ class LocalRunner:
                 "A worker process died: killed, or out of memory. What is finished is kept; "
                 "run the same command again to continue, with fewer workers if memory is short."
             ) from error
-        finally:
-            for future in pending:
-                future.cancel()
+        # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
 
 
 def available_cores() -> int:
@@ -80,8 +79,9 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _end_with_parent(parent: int) -> None:
-    """Ends a worker whose driver was killed; it would wait for jobs for ever."""
+def _set_up_worker(parent: int) -> None:
+    """Leaves Ctrl-C to the driver, and ends this worker when the driver is killed; it would wait for jobs for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch():
         while os.getppid() == parent:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import xxhash
 
-from ilsvrc_tfds.errors import DestinationError, ImageError
+from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.plan import Shard
 from ilsvrc_tfds.records import Example, encode_example, frame
 from ilsvrc_tfds.sources.reader import Reader
@@ -65,6 +65,7 @@ def finish_shard(task: ShardTask) -> Receipt:
     Raises:
       ImageError, SourceError: an image is damaged or gone; the message names it.
       DestinationError: the file cannot be written.
+      OptionError: a package that the file format needs is missing.
     """
     receipt = _existing(task.path)
     return receipt if receipt is not None else _write(task)
@@ -87,22 +88,23 @@ def _existing(path: str) -> Receipt | None:
 
 
 def _write(task: ShardTask) -> Receipt:
-    partial = f"{task.path}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    partial, partial_receipt = (f"{task.path}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}" for _ in range(2))
     write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     try:
         receipt = write(task, partial)
-        os.replace(partial, task.path)
-        with open(partial, "w") as file:
+        with open(partial_receipt, "w") as file:
             json.dump(dataclasses.asdict(receipt), file)
-        os.replace(partial, receipt_path(task.path))
+        os.replace(partial, task.path)
+        os.replace(partial_receipt, receipt_path(task.path))
     except OSError as error:
         raise DestinationError(
-            f"{task.path} cannot be written: {error.strerror or error}. Finished shards are kept; make room, or check the "
-            "permissions, and run the same command again to continue."
+            f"{task.path} cannot be written: {error.strerror or error}. Finished shards are kept; make room, or check "
+            "the permissions, and run the same command again to continue."
         ) from error
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
+        for path in (partial, partial_receipt):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
     return receipt
 
 
@@ -132,7 +134,14 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
             yield key, b"".join(example)
 
     adapter = file_adapters.ADAPTER_FOR_FORMAT[file_adapters.FileFormat.from_value(task.file_format)]
-    adapter.write_examples(partial, keyed())
+    try:
+        adapter.write_examples(partial, keyed())
+    except ImportError as error:
+        raise OptionError(
+            f"The file format {task.file_format!r} needs a package: {error}. Install it, or use {TFRECORD!r}."
+        ) from error
+    except RuntimeError as error:  # array_record's, of the file system
+        raise OSError(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     return Receipt(shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes))
 

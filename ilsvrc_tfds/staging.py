@@ -24,6 +24,8 @@ from ilsvrc_tfds.shards import PARTIAL_SUFFIX, Receipt, ShardTask, finish_shard,
 # To be changed when the records or the receipts change, so that older shards are not taken over.
 _FORMAT = 1
 _LOCK = "lock"
+# Other runs can remove the folder under our hands, but not so often.
+_ATTEMPTS = 100
 
 
 class Staging:
@@ -34,30 +36,45 @@ class Staging:
 
     def folder_for(self, fingerprint: str) -> tuple[Path, bool]:
         """Returns the folder for shards of one plan, and whether shards of another plan were thrown away for it."""
-        others = [path for path in self._folder.iterdir() if path.is_dir() and path.name != fingerprint]
-        for path in others:
-            shutil.rmtree(path)
         folder = self._folder / fingerprint
-        folder.mkdir(exist_ok=True)
-        for path in folder.glob(f"*{PARTIAL_SUFFIX}"):  # of a run that was killed
-            path.unlink(missing_ok=True)
-        return folder, any(True for _ in others)
+        with _destination_errors(self._folder):
+            others = [path for path in self._folder.iterdir() if path.is_dir() and path != folder]
+            for path in others:
+                shutil.rmtree(path)
+            folder.mkdir(exist_ok=True)
+            for path in folder.glob(f"*{PARTIAL_SUFFIX}"):  # of a run that was killed
+                path.unlink(missing_ok=True)
+        return folder, bool(others)
 
     def discard(self) -> None:
-        """Removes the staging folder and all that lies in it."""
-        shutil.rmtree(self._folder)
+        """Removes all shards, so that nothing is left when the claim ends."""
+        for path in self._folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def claim(destination: Path) -> Iterator[Staging]:
-    """Holds the staging folder of a destination. Raises DestinationError where another run holds it, or it cannot be made."""
+    """Holds the staging folder of a destination, and removes it at the end if no finished shard is in it.
+
+    Raises DestinationError where another run holds it, or it cannot be made.
+    """
     folder = destination.parent / f".{destination.name}.staging"
     with _lock(folder, destination):
-        yield Staging(folder)
+        staging = Staging(folder)
+        try:
+            yield staging
+        finally:
+            if not any(folder.glob(receipt_path("*/*"))):
+                with contextlib.suppress(OSError):
+                    staging.discard()
+                    # Last, for another run may hold the folder as soon as the lock is gone; then the folder stays.
+                    (folder / _LOCK).unlink()
+                    folder.rmdir()
 
 
 def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
-    """Returns what changes whenever a shard's bytes could: from the images' places and sizes, the cuts, and the options."""
+    """Returns what changes whenever a shard's bytes could: with the images' places and sizes, the cuts, the options."""
     digest = hashlib.sha256(json.dumps([_FORMAT, options], sort_keys=True, default=str).encode())
     for plan in plans:
         members = plan.members
@@ -98,32 +115,48 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 def publish(paths: Iterable[Path], folder: Path) -> None:
-    """Puts finished files under their names into a folder of the same file system; they stay in staging too where it has links."""
+    """Puts finished files under their names into a folder of the same file system; links leave them in staging too."""
     for path in paths:
         target = folder / path.name
-        try:
-            os.link(path, target)
-        except OSError:  # FAT, and some network file systems
-            os.replace(path, target)
+        with _destination_errors(target):
+            try:
+                os.link(path, target)
+            except OSError:  # FAT, and some network file systems
+                os.replace(path, target)
 
 
 @contextlib.contextmanager
 def _lock(folder: Path, destination: Path) -> Iterator[None]:
     """Holds `folder`'s lock; the kernel frees it however this process ends."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = open(folder / _LOCK, "a+")
-        except FileNotFoundError:
-            continue  # another run has just ended and removed its folder
-        except OSError as error:
-            raise DestinationError(f"{folder} cannot be written: {error.strerror}. Check the path and your permissions.") from error
+    for _ in range(_ATTEMPTS):
+        with _destination_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                file = open(folder / _LOCK, "a+")
+            except FileNotFoundError:
+                continue  # another run has just ended and removed its folder
         with file:
-            _acquire(file, destination)
+            with _destination_errors(folder):
+                _acquire(file, destination)
             # The run that held it before may have removed the file between our opening and locking it.
             if _is_still(file, folder / _LOCK):
                 yield
                 return
+    raise DestinationError(
+        f"{folder} cannot be made, or vanishes again and again. Remove it if it is a link that leads nowhere."
+    )
+
+
+@contextlib.contextmanager
+def _destination_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DestinationError(
+            f"{path} cannot be written: {error.strerror or error}. Check the path and your permissions."
+        ) from error
 
 
 def _acquire(file, destination: Path) -> None:

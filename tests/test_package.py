@@ -27,6 +27,11 @@ def test_wheel_holds_the_data(built):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
+def test_wheel_holds_every_module(built):
+    names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "ilsvrc_tfds").rglob("*.py")} <= set(names)
+
+
 def test_sdist_holds_the_data(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

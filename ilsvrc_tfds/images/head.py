@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ilsvrc_tfds.errors import ImageError
 
-# Pillow's own limit for a warning, 1 GiB / 4 / 3; the pixels as RGB are 268 MB. The largest official image has a third of it.
+# Pillow's own limit for a warning, 1 GiB / 4 / 3; the pixels as RGB are 268 MB. The largest official image has a third.
 MAX_PIXELS = 89_478_485
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -12,8 +12,10 @@ _JPEG_MAGIC = b"\xff\xd8\xff"
 # Start-of-frame markers of Huffman-coded JPEG: baseline, extended, progressive (ITU-T T.81, table B.1).
 _SOF = frozenset({0xC0, 0xC1, 0xC2})
 _OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
-_APP14, _SOS, _EOI = 0xEE, 0xDA, 0xD9
+# A zero makes the 0xFF before it a stray byte; the others are TEM and the restart markers.
+_WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
+_APP14, _SOI, _EOI, _SOS = 0xEE, 0xD8, 0xD9, 0xDA
+_NOT_IN_A_HEAD = frozenset({_SOI, _EOI, _SOS})
 
 
 class Head(NamedTuple):
@@ -53,25 +55,32 @@ def look(data: bytes) -> Head:
 
 
 def _jpeg_head(data: bytes) -> tuple[Head, int]:
-    """Returns a JPEG's head and the position behind its frame header."""
-    position, adobe, end = 2, False, len(data)
-    while position + 4 <= end:
-        if data[position] != 0xFF:
-            raise ImageError(f"the JPEG is damaged: no marker at byte {position:,}")
+    """Returns a JPEG's head and the position of its first scan. Skips bytes between markers, as libjpeg does."""
+    frame, adobe, position = None, False, 2
+    while True:
+        position = data.find(b"\xff", position)
+        if position < 0 or position + 4 > len(data):
+            raise ImageError("the JPEG ends early: inside its head. Get it again")
         marker = data[position + 1]
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             position += 1 if marker == 0xFF else 2
             continue
-        if marker in (_SOS, _EOI):
-            raise ImageError("the JPEG is damaged: it has no frame header")
+        if marker == _SOS and frame is not None:
+            return _frame(frame, adobe), position
         length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker in _NOT_IN_A_HEAD or length < 2 or marker in _SOF and frame is not None:
+            raise ImageError(
+                f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong into its head"
+            )
         if marker in _OTHER_SOF:
-            raise ImageError(f"a JPEG of kind SOF{marker - 0xC0}; only baseline and progressive Huffman coding can be read")
+            raise ImageError(
+                f"a JPEG of kind SOF{marker - 0xC0}; only baseline and progressive Huffman coding can be read"
+            )
+        segment = data[position + 4 : position + 2 + length]
         if marker in _SOF:
-            return _frame(data[position + 4 : position + 2 + length], adobe), position + 2 + length
-        adobe |= marker == _APP14 and data[position + 4 : position + 9] == b"Adobe"
+            frame = segment
+        adobe |= marker == _APP14 and segment.startswith(b"Adobe")
         position += 2 + length
-    raise ImageError("the JPEG ends early: inside its head. Get it again")
 
 
 def _frame(frame: bytes, adobe: bool) -> Head:
@@ -79,7 +88,9 @@ def _frame(frame: bytes, adobe: bool) -> Head:
         raise ImageError("the JPEG ends early: inside its head. Get it again")
     precision, components = frame[0], frame[5]
     if precision != 8 or components not in (1, 3, 4):
-        raise ImageError(f"a JPEG of {precision} bits and {components} components; expected 8 bits and 1, 3 or 4 components")
+        raise ImageError(
+            f"a JPEG of {precision} bits and {components} components; expected 8 bits and 1, 3 or 4 components"
+        )
     return Head("JPEG", int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), components, adobe)
 
 

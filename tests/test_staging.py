@@ -1,0 +1,308 @@
+"""The folder where finished shards wait: who holds it, what stays in it, what leaves it."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilsvrc_tfds import plan, shards, staging
+from ilsvrc_tfds.errors import DestinationError, ImageError
+from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import find_layout, index_images
+
+# Holds a destination until it is killed.
+HOLD = """
+import sys, time
+from pathlib import Path
+from ilsvrc_tfds import staging
+with staging.claim(Path(sys.argv[1])) as claimed:
+    folder, _ = claimed.folder_for("abc")
+    (folder / "x.partial").touch()
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def destination(tmp_path) -> Path:
+    return tmp_path / "data/ilsvrc2012/raw256/1.0.0"
+
+
+@pytest.fixture
+def plans(archives) -> list[plan.SplitPlan]:
+    return [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+
+
+def finish(folder: Path, name: str = "a") -> None:
+    (folder / name).write_bytes(b"12345")
+    Path(shards.receipt_path(str(folder / name))).write_text("{}")
+
+
+def hold(destination: Path) -> subprocess.Popen:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(destination)], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def end(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_claim_makes_a_hidden_folder_beside_the_destination(destination):
+    with staging.claim(destination) as claimed:
+        folder, anew = claimed.folder_for("abc")
+        assert folder == destination.parent / ".1.0.0.staging/abc" and folder.is_dir() and not anew
+        assert not destination.exists()
+
+
+def test_second_claim_is_refused_and_names_the_holder(destination):
+    with staging.claim(destination):
+        message = rf"Another run is preparing {destination} \(process {os.getpid()} on .+\)\. Wait for it to end"
+        for _ in range(2):
+            with pytest.raises(DestinationError, match=message), staging.claim(destination):
+                pass
+    with staging.claim(destination):
+        pass
+
+
+def test_claim_of_another_process_is_refused_and_free_after_its_death(destination):
+    process = hold(destination)
+    try:
+        with pytest.raises(DestinationError, match=rf"\(process {process.pid} on "), staging.claim(destination):
+            pass
+    finally:
+        end(process)
+    with staging.claim(destination) as claimed:
+        folder, anew = claimed.folder_for("abc")
+        assert not anew and os.listdir(folder) == []  # the partial file of the killed run is gone
+
+
+def test_other_destinations_are_free(destination):
+    with staging.claim(destination), staging.claim(destination.parent / "2.0.0"):
+        pass
+
+
+# Claims and leaves a destination for a second; fails if another process holds it meanwhile.
+RACE = """
+import os, random, sys, time
+from pathlib import Path
+from ilsvrc_tfds import errors, staging
+destination, end, held = Path(sys.argv[1]), time.time() + 1, 0
+while time.time() < end:
+    try:
+        with staging.claim(destination) as claimed:
+            alone = os.open(destination.parent / "alone", os.O_CREAT | os.O_EXCL)
+            claimed.folder_for("abc")
+            held += 1
+            os.close(alone)
+            os.unlink(destination.parent / "alone")
+            if random.random() < 0.5:
+                claimed.discard()
+    except errors.DestinationError as error:
+        assert "Another run is preparing" in str(error), error
+print(held)
+"""
+
+
+def test_runs_that_race_for_a_destination_never_hold_it_at_once(destination):
+    destination.parent.mkdir(parents=True)
+    command = [sys.executable, "-c", RACE, str(destination)]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for racer in racers:
+        out, err = racer.communicate()
+        assert racer.returncode == 0 and int(out) > 0, err
+    assert os.listdir(destination.parent) == []
+
+
+def test_discard_leaves_nothing(destination):
+    with staging.claim(destination) as claimed:
+        finish(claimed.folder_for("abc")[0])
+        claimed.discard()
+    assert os.listdir(destination.parent) == []
+
+
+def test_claim_without_a_finished_shard_leaves_nothing(destination):
+    other = destination.parent / "0.9.0"
+    other.mkdir(parents=True)
+    with staging.claim(destination) as claimed:
+        folder, _ = claimed.folder_for("abc")
+        (folder / "metadata.h5").touch()
+        (folder / "b.0123.partial").touch()
+    assert os.listdir(destination.parent) == ["0.9.0"]
+
+
+def test_claim_that_fails_keeps_finished_shards_alone(destination):
+    for finished in (False, True):
+        with pytest.raises(ImageError), staging.claim(destination) as claimed:
+            folder, _ = claimed.folder_for("abc")
+            if finished:
+                finish(folder)
+            raise ImageError("damaged")
+        assert folder.exists() == folder.parent.exists() == finished
+    with staging.claim(destination) as claimed:
+        folder, anew = claimed.folder_for("abc")
+        assert not anew and sorted(os.listdir(folder)) == ["a", "a.json"]
+        assert staging.finished_bytes(folder) == 5
+
+
+def test_another_fingerprint_throws_the_old_shards_away(destination):
+    with staging.claim(destination) as claimed:
+        finish(claimed.folder_for("abc")[0])
+    with staging.claim(destination) as claimed:
+        folder, anew = claimed.folder_for("def")
+        assert anew and sorted(os.listdir(folder.parent)) == ["def", "lock"]
+        assert claimed.folder_for("def") == (folder, False)
+
+
+def test_finished_bytes_counts_shards_with_a_receipt(tmp_path):
+    finish(tmp_path, "a"), finish(tmp_path, "b")
+    (tmp_path / "c").write_bytes(bytes(100))
+    assert staging.finished_bytes(tmp_path) == 10
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_destination_is_a_destination_error(destination):
+    destination.parent.mkdir(parents=True, mode=0o500)
+    with pytest.raises(
+        DestinationError, match="cannot be written: Permission denied. Check the path and your permissions"
+    ):
+        with staging.claim(destination):
+            pass
+
+
+def test_destination_on_a_read_only_file_system_is_a_destination_error():
+    # /proc is one for everybody, root too.
+    with pytest.raises(DestinationError, match=r"/proc/.*\.staging cannot be written: No such file or directory"):
+        with staging.claim(Path("/proc/ilsvrc2012/1.0.0")):
+            pass
+
+
+def test_destination_below_a_file_is_a_destination_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DestinationError, match=r"file/below/\.1\.0\.0\.staging cannot be written: Not a directory"):
+        with staging.claim(tmp_path / "file/below/1.0.0"):
+            pass
+
+
+def test_staging_that_is_a_link_to_nowhere_is_a_destination_error(destination):
+    destination.parent.mkdir(parents=True)
+    (destination.parent / ".1.0.0.staging").symlink_to("/nowhere/at/all")
+    with (
+        pytest.raises(DestinationError, match="Remove it if it is a link that leads nowhere"),
+        staging.claim(destination),
+    ):
+        pass
+
+
+def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
+    again = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+    assert staging.fingerprint(plans, op=Resized(256)) == staging.fingerprint(again, op=Resized(256))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"op": Resized(160)},
+        {"op": Resized(256, 90)},
+        {"op": Original()},
+        {"op": Resized(256), "file_format": "array_record"},
+        {"op": Resized(256), "codecs": {"pillow": "1"}},
+    ],
+    ids=str,
+)
+def test_fingerprint_changes_with_an_option(plans, options):
+    assert staging.fingerprint(plans, **options) != staging.fingerprint(plans, op=Resized(256))
+
+
+def replaced(split: plan.SplitPlan, **columns) -> plan.SplitPlan:
+    return dataclasses.replace(split, members=dataclasses.replace(split.members, **columns))
+
+
+def test_fingerprint_changes_with_every_column_stamp_and_cut(plans):
+    train, val = plans
+    members = train.members
+    restamped = tuple(dataclasses.replace(container, stamp="other") for container in members.containers)
+    variants = [
+        [train],
+        [train, dataclasses.replace(val, bounds=(0, 1, len(val.order)))],
+        [replaced(train, size=members.size + 1), val],
+        [replaced(train, offset=members.offset + 512), val],
+        [replaced(train, label=members.label[::-1]), val],
+        [replaced(train, name=np.char.add(members.name, b"x")), val],
+        [replaced(train, containers=restamped), val],
+        [plan.plan_split(members, max_examples=3), val],
+    ]
+    prints = [staging.fingerprint(variant) for variant in (plans, *variants)]
+    assert len(set(prints)) == len(prints)
+
+
+def test_fingerprint_changes_with_the_time_of_an_archive(archives, plans):
+    os.utime(archives / "ILSVRC2012_img_val.tar", (1, 1))
+    touched = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+    assert staging.fingerprint(touched) != staging.fingerprint(plans)
+
+
+def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
+    moved = archives.rename(archives.parent / "elsewhere")
+    again = [plan.plan_split(members) for members in index_images(find_layout([moved])).splits.values()]
+    assert staging.fingerprint(again) == staging.fingerprint(plans)
+
+
+def test_require_space_says_how_much_is_needed_and_free(tmp_path):
+    staging.require_space(tmp_path, 1000)
+    staging.require_space(tmp_path, -1000)  # all is finished
+    with pytest.raises(
+        DestinationError,
+        match=rf"Too little room at {tmp_path}: about 1,000,000.0 GB are needed and [\d.,]+ GB are free",
+    ):
+        staging.require_space(tmp_path, 10**15)
+
+
+def test_publish_links_where_it_can_and_renames_where_it_cannot(tmp_path, monkeypatch):
+    final = tmp_path / "final"
+    final.mkdir()
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    staging.publish([tmp_path / "a"], final)
+    assert (tmp_path / "a").samefile(final / "a")
+
+    def refuse(*paths):
+        raise PermissionError(1, "Operation not permitted")  # what FAT says
+
+    monkeypatch.setattr(os, "link", refuse)
+    staging.publish([tmp_path / "b"], final)
+    assert not (tmp_path / "b").exists() and (final / "b").read_text() == "b"
+
+
+def test_publish_into_a_missing_folder_is_a_destination_error(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(DestinationError, match="missing/a cannot be written: No such file or directory"):
+        staging.publish([tmp_path / "a"], tmp_path / "missing")
+
+
+def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
+    return [
+        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), Original())
+        for split in plans
+        for shard in dataclasses.replace(split, bounds=tuple(range(len(split.order) + 1))).shards()
+    ]
+
+
+def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
+    with LocalRunner(1) as runner:
+        receipts = staging.fill(tasks(plans, tmp_path), 18, runner)
+        assert [(r.split, r.index) for r in receipts] == [
+            *(("train", k) for k in range(12)),
+            *(("val", k) for k in range(6)),
+        ]
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+        assert staging.fill(tasks(plans, tmp_path), 18, runner) == receipts
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    assert capsys.readouterr().err == ""
