@@ -5,6 +5,7 @@ Wire format: https://protobuf.dev/programming-guides/encoding. Framing: tensorfl
 `uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)`, little-endian.
 """
 
+import functools
 import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ FRAME_BYTES = 8 + 4 + 4
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _MASK_DELTA = 0xA282EAD8
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 
 
 class Example(NamedTuple):
@@ -46,8 +48,13 @@ def encode_example(file_name: bytes, image: bytes, label: int) -> Example:
       label: class index in [0, 1000), or -1.
     """
     return join_features(
-        [(b"file_name", bytes_feature([file_name]))], b"image", image, [(b"label", int64_feature([label]))]
+        [(b"file_name", bytes_feature([file_name]))], b"image", image, [(b"label", _label_feature(label))]
     )
+
+
+@functools.cache
+def _label_feature(label: int) -> bytes:
+    return int64_feature([label])
 
 
 def join_features(
@@ -114,10 +121,12 @@ def _field(number: int, payload: bytes) -> bytes:
 
 def _head(number: int, size: int) -> bytes:
     """Returns the tag and length in front of a length-delimited field (wire type 2)."""
-    return bytes((number << 3 | 2,)) + _varint(size)
+    return _ONE_BYTE[number << 3 | 2] + _varint(size)
 
 
 def _varint(value: int) -> bytes:
+    if value <= 0x7F:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

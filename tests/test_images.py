@@ -12,10 +12,10 @@ import tensorflow as tf
 from PIL import Image, JpegImagePlugin
 
 from ilsvrc_tfds.errors import ImageError, OptionError
-from ilsvrc_tfds.images import Head, Original, Resized, codec_versions, look, ops
+from ilsvrc_tfds.images import Head, Original, Resized, codec_versions, look, pixels
 
 
-def pixels(data: bytes) -> np.ndarray:
+def pixels_of(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
@@ -65,23 +65,23 @@ def test_original_cmyk_has_the_colours_of_tf_decode_jpeg(data):
     result = Original()(data)
     assert look(data).components == 4
     assert look(result) == Head("JPEG", 80, 120, 3)
-    mean, most = difference(pixels(result), tf.io.decode_jpeg(data, channels=3))
-    assert pixels(result).std() > 20  # not all black
+    mean, most = difference(pixels_of(result), tf.io.decode_jpeg(data, channels=3))
+    assert pixels_of(result).std() > 20  # not all black
     assert mean < 1 and most <= 12
 
 
 @pytest.mark.parametrize("data", CMYK.values(), ids=CMYK)
 def test_pillow_decodes_cmyk_as_simplejpeg_does(data):
-    np.testing.assert_array_equal(ops._decode_jpeg_with_pillow(data, "CMYK"), simplejpeg.decode_jpeg(data, "CMYK"))
+    np.testing.assert_array_equal(pixels._decode_jpeg_with_pillow(data, "CMYK"), simplejpeg.decode_jpeg(data, "CMYK"))
 
 
 @pytest.mark.parametrize("data", PNGS.values(), ids=PNGS)
 def test_original_png_has_the_colours_of_tf_decode_png(data):
     expected = tf.io.decode_png(data, channels=3)
-    np.testing.assert_array_equal(ops._pixels(data, look(data)), expected)
+    np.testing.assert_array_equal(pixels.decode(data, look(data)), expected)
     result = Original()(data)
     assert look(result).format == "JPEG" and look(result).components == 3
-    mean, most = difference(pixels(result), expected)
+    mean, most = difference(pixels_of(result), expected)
     assert mean < 1 and most <= 5
 
 
@@ -125,15 +125,15 @@ def test_resized_size_is_dbcollections_formula(height, width, side, expected):
 @pytest.mark.parametrize("width, height", [(500, 375), (375, 500), (60, 45), (1, 3)])
 def test_resized_is_close_to_pillows_lanczos(width, height, mode):
     data = drawing.jpeg(width, height, mode, quality=95)
-    decoded = ops._pixels(data, look(data))
+    decoded = pixels.decode(data, look(data))
     size = Resized(256).size(height, width)
-    ours = ops._resize(decoded, *size)
+    ours = pixels.resize(decoded, *size)
     mean, most = difference(
         ours.squeeze(),
         Image.fromarray(decoded.squeeze(2) if mode == "L" else decoded).resize(size[::-1], Image.LANCZOS),
     )
     assert mean < 0.3 and most <= 28  # facts.md, section 8
-    mean, _ = difference(pixels(Resized(256)(data)), ours.squeeze())
+    mean, _ = difference(pixels_of(Resized(256)(data)), ours.squeeze())
     assert mean < 2  # JPEG, quality 95
 
 
@@ -169,16 +169,16 @@ def test_resized_refuses_a_damaged_jpeg_of_that_size():
 
 
 def test_resized_gives_the_same_bytes_with_every_cpu_extension():
-    decoded = ops._pixels(drawing.jpeg(500, 375), Head("JPEG", 375, 500, 3))
+    decoded = pixels.decode(drawing.jpeg(500, 375), Head("JPEG", 375, 500, 3))
     results = set()
     for extension in cykooz_resizer.CpuExtensions:
         resizer = cykooz_resizer.Resizer()
         resizer.cpu_extensions = extension  # one that the processor lacks is passed over
         source = cykooz_resizer.ImageData(500, 375, cykooz_resizer.PixelType.U8x3, decoded.tobytes())
         target = cykooz_resizer.ImageData(341, 256, cykooz_resizer.PixelType.U8x3)
-        resizer.resize(source, target, ops._LANCZOS)
+        resizer.resize(source, target, pixels._LANCZOS)
         results.add(bytes(target.get_buffer()))
-    assert results == {ops._resize(decoded, 256, 341).tobytes()}
+    assert results == {pixels.resize(decoded, 256, 341).tobytes()}
 
 
 def test_resized_gives_the_same_bytes_twice():
@@ -195,7 +195,7 @@ ODD_SAMPLINGS = [(4, 1), (3, 1), (1, 3), (1, 4), (4, 2), (2, 4)]
 def test_odd_chroma_subsampling_decodes_as_tf_does(components, sampling):
     data = drawing.blocky_jpeg(sampling, components=components)
     expected = tf.io.decode_jpeg(data, channels=1 if components == 1 else 3)
-    mean, most = difference(ops._pixels(data, look(data)), expected)
+    mean, most = difference(pixels.decode(data, look(data)), expected)
     assert np.std(expected) > 10
     assert mean < 1 and most <= 3
 

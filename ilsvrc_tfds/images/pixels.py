@@ -1,0 +1,99 @@
+"""The codecs: from bytes to pixels and back. Loaded by the first image that is not copied as it is."""
+
+import io
+
+import cykooz_resizer
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from ilsvrc_tfds.errors import ImageError
+from ilsvrc_tfds.images.head import Head
+
+# libjpeg's warnings of an early end: of the file, at an end marker, at an end marker in place of a restart marker.
+_EARLY_ENDS = ("Premature end", "premature end", "found marker 0xd9 instead of RST")
+
+_LANCZOS = cykooz_resizer.ResizeOptions(
+    resize_alg=cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.lanczos3)
+)
+_PIXEL_TYPES = {1: cykooz_resizer.PixelType.U8, 3: cykooz_resizer.PixelType.U8x3}
+
+
+def decode(data: bytes, head: Head) -> np.ndarray:
+    """Returns an image's pixels, uint8 of shape (height, width, 1) where it is a grey JPEG, else (height, width, 3)."""
+    if head.format == "PNG":
+        return _decode_png(data)
+    if head.components == 4:
+        return _rgb_of_cmyk(_decode_jpeg(data, "CMYK"), head.adobe)
+    return _decode_jpeg(data, "GRAY" if head.components == 1 else "RGB")
+
+
+def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns the pixels in another size, by Lanczos (a = 3); the same on every processor.
+
+    Args:
+      pixels: uint8 of shape (any height, any width, 1 or 3).
+      height: pixels.
+      width: pixels.
+    """
+    pixel_type = _PIXEL_TYPES[pixels.shape[2]]
+    source = cykooz_resizer.ImageData(pixels.shape[1], pixels.shape[0], pixel_type, pixels.tobytes())
+    target = cykooz_resizer.ImageData(width, height, pixel_type)
+    cykooz_resizer.Resizer().resize(source, target, _LANCZOS)
+    return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, pixels.shape[2])
+
+
+def encode(pixels: np.ndarray, quality: int, subsampling: str) -> bytes:
+    """Returns a JPEG, grey where there is one channel.
+
+    Args:
+      pixels: uint8 of shape (height, width, 1 or 3).
+      quality: in [1, 100].
+      subsampling: of the chroma, `444` or `420`.
+    """
+    if pixels.shape[2] == 1:
+        return simplejpeg.encode_jpeg(pixels, quality, "GRAY", "Gray")
+    return simplejpeg.encode_jpeg(pixels, quality, "RGB", subsampling)
+
+
+def _rgb_of_cmyk(cmyk: np.ndarray, adobe: bool) -> np.ndarray:
+    """Returns RGB as TensorFlow's decoder has it: `r = c * k / 255` of inverted values, rounded down."""
+    inverted = cmyk.astype(np.uint16) if adobe else 255 - cmyk.astype(np.uint16)
+    return (inverted[..., :3] * inverted[..., 3:] // 255).astype(np.uint8)
+
+
+def _decode_jpeg(data: bytes, colorspace: str) -> np.ndarray:
+    try:
+        return simplejpeg.decode_jpeg(data, colorspace)
+    except ValueError as error:
+        warning = str(error)
+    # libjpeg only warns of both: an early end is damage; "extraneous bytes" and the like are harmless.
+    if any(sign in warning for sign in _EARLY_ENDS):
+        raise ImageError(f"the JPEG ends early ({warning}). Get it again")
+    try:
+        return simplejpeg.decode_jpeg(data, colorspace, strict=False)
+    except ValueError:
+        return _decode_jpeg_with_pillow(data, colorspace)
+
+
+def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> np.ndarray:
+    """Returns the pixels of a JPEG whose chroma subsampling TurboJPEG does not know."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"the JPEG cannot be decoded ({error}). Get it again") from error
+    # Pillow turns all CMYK round: it takes it to be Adobe's.
+    return 255 - pixels if colorspace == "CMYK" else np.atleast_3d(pixels)
+
+
+def _decode_png(data: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode.startswith("I"):  # 16 bits of grey: the upper eight count
+                grey = (np.asarray(image).astype(np.int32) >> 8).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
+            image.info.pop("transparency", None)  # alpha is dropped anyway, and Pillow would warn of a palette's
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"the PNG cannot be decoded ({error}). Get it again") from error
