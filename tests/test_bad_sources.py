@@ -153,9 +153,8 @@ def test_pipes_are_never_opened(tmp_path, images):
         indexed(source)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["", "train", "val", "train/n01440764", "train/n01440764/n01440764_9.JPEG"])
-def test_missing_permission_is_an_error(tmp_path, images, name):
+def test_missing_permission_is_an_error(tmp_path, images, permissions_count, name):
     source = drawing.folders(tmp_path, images)
     (source / name).chmod(0)
     try:
@@ -165,9 +164,8 @@ def test_missing_permission_is_an_error(tmp_path, images, name):
         (source / name).chmod(0o755)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", [TRAIN, VAL])
-def test_missing_permission_of_an_archive_is_an_error(archives, name):
+def test_missing_permission_of_an_archive_is_an_error(archives, permissions_count, name):
     (archives / name).chmod(0)
     with pytest.raises(SourceError, match=f"{name} cannot be read: Permission denied. Check .* your permissions"):
         indexed(archives)
@@ -298,6 +296,34 @@ def test_class_folder_of_no_class_for_validation_is_an_error(tmp_path):
         indexed(tmp_path)
 
 
+@pytest.mark.parametrize("name", [f"val/cats/{VAL_1}", f"val/n0144076/{VAL_1}", "test/images/1.JPEG"])
+@pytest.mark.parametrize("with_others", [True, False])
+def test_folder_of_images_that_is_no_class_is_an_error(tmp_path, images, name, with_others):
+    path = write(drawing.folders(tmp_path, images) if with_others else tmp_path, name)
+    split = path.parent.parent
+    expected = f"Images of split {split.name!r} are expected in {split} itself or in class folders, as n0"
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of .* {expected}"):
+        indexed(tmp_path)
+
+
+def test_folder_of_images_beside_an_inner_one_of_the_same_sense_is_an_error(tmp_path, images):
+    source = drawing.folders(tmp_path, images, val="val/val")
+    path = write(source, f"val/cats/{VAL_1}")
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of the 1000 classes"):
+        indexed(source)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("name", ["cats/", "cats/notes.txt", ".thumbnails/1.JPEG", "@eaDir/1.JPEG/thumbnail.jpg"])
+def test_folders_without_images_are_passed_over(tmp_path, split, name):
+    source = drawing.folders(tmp_path, drawing.miniature(test=2))
+    count = len(indexed(source).splits[split])
+    (source / split / name).mkdir(parents=True) if name[-1] == "/" else write(source, f"{split}/{name}")
+    index = indexed(source)
+    assert len(index.splits[split]) == count
+    assert index.notes == (f"passed over 1 entries that are no images: {split}/{name.partition('/')[0]}",)
+
+
 @pytest.mark.parametrize("name", ["train/n01443537/n01440764_1.JPEG", f"val/n01443537/{VAL_1}"])
 def test_file_in_the_wrong_class_folder_is_an_error(tmp_path, images, name):
     source = drawing.folders(tmp_path, images, val_in_classes=True)
@@ -364,10 +390,21 @@ def test_train_name_twice_is_an_error(tmp_path):
         indexed(tmp_path)
 
 
-def test_train_name_twice_in_two_classes_is_an_error(tmp_path):
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_same_name_in_two_classes_is_an_error(tmp_path, split):
     for wnid in wnids()[:2]:
-        write(tmp_path, f"train/{wnid}/1.JPEG")
-    with pytest.raises(SourceError, match="n01440764/1.JPEG and .*n01443537/1.JPEG. Remove one of each"):
+        write(tmp_path, f"{split}/{wnid}/1.JPEG")
+        write(tmp_path, f"{split}/{wnid}/2.JPEG")
+    offenders = "2 images .* have the name .* another class: .*n01440764/1.JPEG and .*n01443537/1.JPEG, .*2.JPEG"
+    with pytest.raises(SourceError, match=f"{offenders}. Rename one of each: a file name identifies an image"):
+        indexed(tmp_path)
+
+
+def test_images_with_one_name_are_not_removed_where_only_some_come_twice(tmp_path):
+    same = drawing.tar([(name, PICTURE) for name in ("1.JPEG", "again/1.JPEG", "2.JPEG")])
+    other = drawing.tar([("2.JPEG", PICTURE)])
+    write_train(tmp_path, [("n01440764.tar", same), ("n01443537.tar", other)])
+    with pytest.raises(SourceError, match="1 images .* have the name .*n01440764/2.JPEG and .*2.JPEG. Rename one"):
         indexed(tmp_path)
 
 
@@ -401,6 +438,28 @@ def test_empty_image_in_a_folder_is_an_error(tmp_path, images):
 def test_empty_image_in_an_archive_is_an_error(tmp_path):
     write(tmp_path, VAL, drawing.tar([(VAL_1, b""), ("ILSVRC2012_val_00000002.JPEG", PICTURE)]))
     with pytest.raises(SourceError, match=f"{VAL} .val.: 1 images are empty files .0 bytes.: {VAL_1}"):
+        indexed(tmp_path)
+
+
+HUGE = "1 files are too large for images .over 1,073,741,824 bytes.: {} .1,073,741,825 bytes.. Get .* or move"
+
+
+def test_huge_image_in_a_folder_is_an_error(tmp_path, images):
+    source = drawing.folders(tmp_path, images)
+    path = write(source, "train/n01440764/n01440764_1.JPEG")
+    os.truncate(path, 1 << 30)  # sparse: no room is taken
+    assert len(indexed(source).splits["train"]) == 13
+    os.truncate(path, (1 << 30) + 1)
+    with pytest.raises(SourceError, match=f"{path.parent} .*{HUGE.format(path.name)}"):
+        indexed(source)
+
+
+def test_huge_image_in_an_archive_is_an_error(tmp_path):
+    member = tarfile.TarInfo(VAL_1)
+    member.size = (1 << 30) + 1
+    write(tmp_path, VAL, member.tobuf())
+    os.truncate(tmp_path / VAL, 512 + (1 << 30) + 512 + 1024)
+    with pytest.raises(SourceError, match=f"{VAL} .val.: {HUGE.format(VAL_1)}"):
         indexed(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """Every layout that users have: each image is found, labelled by its name, and read as it was drawn."""
 
+import dataclasses
 import io
 import os
 import shutil
@@ -17,6 +18,7 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Members, Reader, find_layout, index_images
 
 IMAGES = drawing.miniature(test=3)
+TRAIN = "ILSVRC2012_img_train.tar"
 
 
 def indexed(source: Path) -> Index:
@@ -254,6 +256,26 @@ def test_archive_comes_before_folder_and_that_is_noted(tmp_path):
     )
 
 
+@pytest.mark.parametrize("below", ["ilsvrc2012", "ILSVRC/Data/CLS-LOC", "ILSVRC2012/ILSVRC/Data/CLS-LOC"])
+@pytest.mark.parametrize("archive_below", [True, False])
+def test_archive_comes_before_folder_in_whatever_place(tmp_path, below, archive_below):
+    archives, folders = (tmp_path / below, tmp_path) if archive_below else (tmp_path, tmp_path / below)
+    drawing.official_archives(archives, drawing.Images(IMAGES.train, {}, {}))
+    drawing.folders(folders, dataclasses.replace(drawing.miniature(train=1), val=IMAGES.val))
+    index = indexed(tmp_path)
+    assert_whole(index)
+    assert [container.path for container in index.splits["train"].containers] == [f"{archives}/{TRAIN}"] * 3
+    assert index.notes == (f"{folders}/train is not used: split train is taken from another place",)
+
+
+def test_first_of_two_archives_is_taken(tmp_path):
+    drawing.official_archives(tmp_path, IMAGES)
+    drawing.official_archives(tmp_path / "ilsvrc2012", drawing.miniature(train=1, val=1, test=1))
+    index = indexed(tmp_path)
+    assert_whole(index, splits=("train", "val", "test"))
+    assert [note.partition(" is not used")[0] for note in index.notes][0] == f"{tmp_path}/ilsvrc2012/{TRAIN}"
+
+
 def test_class_archive_comes_before_its_folder_and_that_is_noted(tmp_path):
     # As where unpacking was stopped half way: the folder may lack images.
     source = drawing.class_archives(tmp_path, IMAGES)
@@ -467,7 +489,7 @@ def test_index_of_a_layout_that_is_gone_is_an_error(archives):
 
 
 @pytest.mark.parametrize("draw", [drawing.official_archives, drawing.class_archives, drawing.folders, drawing.kaggle])
-def test_nothing_is_written_into_the_source(tmp_path, draw):
+def test_nothing_is_written_into_the_source(tmp_path, permissions_count, draw):
     source = draw(tmp_path, IMAGES)
     paths = [source, *source.rglob("*")]
     before = {path: path.lstat().st_mtime_ns for path in paths}

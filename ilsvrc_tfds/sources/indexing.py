@@ -9,8 +9,8 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
-from ilsvrc_tfds.sources.layouts import Layout, Place, names_in
-from ilsvrc_tfds.sources.members import Index, Members
+from ilsvrc_tfds.sources.layouts import Layout, Place, is_stray, names_in
+from ilsvrc_tfds.sources.members import Index, Members, shown
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 
 # Runs a function on each job and yields the results in the order of the jobs.
@@ -69,12 +69,21 @@ def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
             archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
         elif synsets.is_wnid(name) and os.path.islink(path):
             archive_stamp(path)  # raises where the link points nowhere
+        elif is_stray(place.path, name, place.split):
+            raise SourceError(_stray(place, path))
     # Where a class is there as archive and as folder the archive counts: it is whole, or seen to be cut short.
     used = archives | {name: job for name, job in folders.items() if name not in archives}
     names = (*folders, *(f"{wnid}.tar" for wnid in archives))
     own = FolderScan(place.split, place.path, place.folder, passes_over=names)
     unused = [job.path for name, job in folders.items() if name in archives]
     return [*(used[name] for name in sorted(used)), own], unused
+
+
+def _stray(place: Place, path: str) -> str:
+    return (
+        f"{shown(path)} holds images but is named by none of the 1000 classes. Images of split {place.split!r} are "
+        f"expected in {place.path} itself or in class folders, as n01440764. Rename it, or move it away."
+    )
 
 
 def _archive_scans(place: Place) -> list[TarScan]:
@@ -115,10 +124,19 @@ def _refuse_doubles(members: Members) -> None:
         keys = np.array([name if number is None else b"%d" % number for name, number in numbered])
     order = np.argsort(keys, kind="stable")
     doubles = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    if len(doubles):
-        pairs = first_few(f"{members.place(order[i])} and {members.place(order[i + 1])}" for i in doubles)
-        what = f"{len(doubles):,} images of split {members.split!r}"
-        raise SourceError(f"{what} come twice: {pairs}. Remove one of each.")
+    pairs = np.stack([order[doubles], order[doubles + 1]], axis=1)
+    # Under two classes they are two images, and removing one would lose it: these are to be mended first.
+    clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
+    if len(clashes):
+        what = "have the name of one of another class"
+        raise SourceError(_pairs(members, clashes, what) + "Rename one of each: a file name identifies an image.")
+    if len(pairs):
+        raise SourceError(_pairs(members, pairs, "come twice") + "Remove one of each.")
+
+
+def _pairs(members: Members, pairs: np.ndarray, what: str) -> str:
+    offenders = first_few(f"{members.place(first)} and {members.place(second)}" for first, second in pairs)
+    return f"{len(pairs):,} images of split {members.split!r} {what}: {offenders}. "
 
 
 def _layout_name(layout: Layout, jobs: list[TarScan | FolderScan]) -> str:

@@ -78,7 +78,7 @@ class Place:
     Attributes:
       split: `train`, `val` or `test`.
       path: of the archive or folder.
-      folder: the same relative to the source.
+      folder: the same relative to the source; of an archive the split, since its members' paths begin so.
       kind: `archive` or `folder`.
     """
 
@@ -131,6 +131,8 @@ def _look_into(source: Path) -> Layout:
         return _single_archive(source)
     roots = [root for root in _ROOTS if _kind(source / root) == "folder"] if os.path.isdir(source) else []
     found = [place for root in roots for place in _places_in(source, root)]
+    # Whatever root they lie in; the sort is stable, so that earlier roots and names stay before later ones.
+    found.sort(key=lambda place: place.kind != "archive")
     chosen = {place.split: place for place in reversed(found)}
     beside = _folders_beside(source, chosen.values())
     return Layout(
@@ -169,8 +171,19 @@ def _innermost(folder: Path, split: str) -> Path:
     names = names_in(folder)
     if any(is_image(os.fsencode(name)) or synsets.is_wnid(name.removesuffix(".tar")) for name in names):
         return folder
+    if any(is_stray(folder, name, split) for name in names):
+        return folder
     inner = [folder / name for name in names if name in _FOLDERS[split] and names_in(folder / name)]
     return inner[0] if inner else folder
+
+
+def is_stray(folder: str | os.PathLike, name: str, split: str) -> bool:
+    """Returns whether `name`, in the folder of a split, is a folder of images without being a class's or `val/val/`."""
+    # A flat folder of 50,000 images is not asked 50,000 times.
+    if name in _FOLDERS[split] or synsets.is_wnid(name) or is_image(os.fsencode(name)):
+        return False
+    path = os.path.join(folder, name)
+    return any(is_image(os.fsencode(below)) and os.path.isfile(os.path.join(path, below)) for below in names_in(path))
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:

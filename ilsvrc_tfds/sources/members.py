@@ -95,7 +95,7 @@ class Index:
 
     Attributes:
       source: the folder that was searched.
-      layout: how the images lie there, in words: `official archives`.
+      layout: how the images lie there, in words: `archives`, `class archives`, `archives and folders`.
       splits: the splits found, in the order train, val, test.
       notes: what a user should know: files passed over, second sources of the labels that agree.
     """

@@ -15,6 +15,8 @@ from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 
 _LONGEST_NAME = 255
+# Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
+_LARGEST_IMAGE = 1 << 30
 # Folders inside an archive that name no class.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 
@@ -167,7 +169,8 @@ _SCANS = {TarScan: _scan_tar, FolderScan: _scan_folder}
 def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Members:
     names, offsets, sizes = (list(column) for column in zip(*rows))
     where = f"{container.path} ({container.folder})"
-    _refuse_odd_files(names, sizes, where)
+    _refuse_odd_names(names, where)
+    _refuse_odd_sizes(names, sizes, where)
     return Members(
         split=split,
         containers=(container,),
@@ -179,7 +182,7 @@ def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes
     )
 
 
-def _refuse_odd_files(names: list[bytes], sizes: list[int], where: str) -> None:
+def _refuse_odd_names(names: list[bytes], where: str) -> None:
     plain = (name.isascii() and name.decode().isprintable() and len(name) <= _LONGEST_NAME for name in names)
     odd = [name for name, is_plain in zip(names, plain) if not is_plain]
     if odd:
@@ -187,10 +190,17 @@ def _refuse_odd_files(names: list[bytes], sizes: list[int], where: str) -> None:
             f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
             f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
+
+
+def _refuse_odd_sizes(names: list[bytes], sizes: list[int], where: str) -> None:
     empty = [os.fsdecode(name) for name, size in zip(names, sizes) if size == 0]
     if empty:
         what = f"{len(empty):,} images are empty files (0 bytes): {first_few(empty)}"
         raise SourceError(f"{where}: {what}. Get them again.")
+    huge = [f"{os.fsdecode(name)} ({size:,} bytes)" for name, size in zip(names, sizes) if size > _LARGEST_IMAGE]
+    if huge:
+        what = f"{len(huge):,} files are too large for images (over {_LARGEST_IMAGE:,} bytes): {first_few(huge)}"
+        raise SourceError(f"{where}: {what}. Get them again, or move them away if they are something else.")
 
 
 def _base_name(name: bytes) -> bytes:
