@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError
 
 _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n04275548": "L", "n06874185": "L"}
 
@@ -27,20 +27,26 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
     An archive already there is replaced when its successor is complete. The bytes depend on the three numbers (and the
     versions of NumPy and Pillow) only, a picture on `seed` and its own name only. A validation picture bears one of the
     50 numbers whose official label is its class.
-    Raises OptionError, a ValueError, for train_per_class outside [1, 1300], val_per_class [1, 50] or seed [0, 2**32).
+    Raises OptionError, a ValueError, for train_per_class outside [1, 1300], val_per_class [1, 50] or seed [0, 2**32);
+    DestinationError where the folder cannot be written.
     """
     limits = ("train_per_class", train_per_class, 1, 1300), ("val_per_class", val_per_class, 1, 50)
     for name, value, low, high in (*limits, ("seed", seed, 0, 2**32 - 1)):
         if not low <= value <= high:
             raise OptionError(f"{name} must be in [{low}, {high}], got {value}.")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     train, val = _train_members(train_per_class, seed), _val_members(val_per_class, seed)
-    for split, members in ("train", train), ("val", val):
-        partial = folder / f"ILSVRC2012_img_{split}.tar.partial"
-        with partial.open("wb") as file:
-            _write_tar(file, members)
-        os.replace(partial, partial.with_suffix(""))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for split, members in ("train", train), ("val", val):
+            partial = folder / f"ILSVRC2012_img_{split}.tar.partial"
+            with partial.open("wb") as file:
+                _write_tar(file, members)
+            os.replace(partial, partial.with_suffix(""))
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"{folder} cannot be written: {reason}. Check the path, its permissions and the room."
+        raise DestinationError(message) from error
     return folder
 
 

@@ -13,20 +13,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, first_few
+from ilsvrc_tfds.errors import ImageError, SourceError, first_few
 from ilsvrc_tfds.images import Original, Resized, look
 from ilsvrc_tfds.plan import plan_split, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.layouts import DOGS
+from ilsvrc_tfds.sources.scan import open_archive, unreadable
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
     "val": re.compile(rb"ILSVRC2012_val_\d{8}\.JPEG"),
     "test": re.compile(rb"ILSVRC2012_test_\d{8}\.JPEG"),
 }
-# The wnids of the dog breeds are neighbours.
-_FIRST_DOG, _LAST_DOG = "n02085620", "n02113978"
+# The wnids of the dog breeds are neighbours; task 3 has dingo, dhole and African hunting dog as well.
+_FIRST_DOG, _LAST_DOG, _WILD_DOGS = "n02085620", "n02113978", {"n02115641", "n02115913", "n02116738"}
 _CHUNK = 2000  # images looked at by one job
 _READ_AT_ONCE = 1 << 22
 
@@ -77,15 +78,15 @@ def examine(source: str | os.PathLike, data_dir: str | os.PathLike, runner: Loca
     """
     layout = find_layout([source])
     index = index_images(layout, runner.run)
-    facts, problems = [f"{index.source}: {index.layout}", *index.notes], []
-    problems += [f"{split}: {text}" for split, text in shortfalls(index).items()]
+    facts, problems = [f"{index.layout} in {index.source}", *index.notes], []
+    problems += [f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()]
     problems += [*_dogs(layout, index), *_odd_sizes(layout)]
     facts += [*_counts(index), *_odd_names(index), *_room(index, data_dir)]
     if deep:
         for more_facts, more_problems in (_sums(layout, runner), _heads(index, runner)):
             facts += more_facts
             problems += more_problems
-    return Report(tuple(facts), tuple(problems))
+    return Report(tuple(facts), tuple(dict.fromkeys(problems)))  # an archive that is gone is found again by each image
 
 
 def official_archives() -> dict[str, Archive]:
@@ -98,14 +99,18 @@ def official_archives() -> dict[str, Archive]:
 def _counts(index: Index) -> Iterator[str]:
     for split, official in synsets.OFFICIAL_COUNTS.items():
         if split not in index.splits:
-            yield f"{split}: not there"
+            yield f"{split}: not there" + (", and not needed" if split == "test" else "")
             continue
         members = index.splits[split]
         classes = f" of {len(np.unique(members.label)):,} classes" if split != "test" else ""
-        yield f"{split}: {len(members):,} images{classes}, {members.size.sum() / 1e9:,.1f} GB; official: {official:,}"
+        yield f"{split}: {len(members):,} images{classes}, {_in_units(members.size.sum())}; official: {official:,}"
         missing = set(range(synsets.NUM_CLASSES)) - set(members.label.tolist()) if split != "test" else ()
         if missing:
             yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in sorted(missing)), 5)}"
+
+
+def _in_units(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:,.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.1f} MB"
 
 
 def _odd_names(index: Index) -> Iterator[str]:
@@ -118,20 +123,23 @@ def _odd_names(index: Index) -> Iterator[str]:
 def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
     for name, op in (("classification", Original()), ("raw256", Resized(256))):
         needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
-        yield f"room needed for {name}: about {needed / 1e9:,.1f} GB"
+        yield f"room needed for {name}: about {_in_units(needed)}"
     existing = os.path.abspath(os.path.expanduser(data_dir))
     while not os.path.exists(existing):
         existing = os.path.dirname(existing)
-    yield f"room free at {existing}: {shutil.disk_usage(existing).free / 1e9:,.1f} GB"
+    yield f"room free at {existing}: {_in_units(shutil.disk_usage(existing).free)}"
 
 
 def _dogs(layout: Layout, index: Index) -> Iterator[str]:
-    """Yields what is to be said where the train archive is that of task 3, under its own name or renamed."""
-    train = index.splits.get("train")
-    wnids = {synsets.wnids()[label] for label in np.unique(train.label)} if train is not None else set()
-    breeds_only = len(wnids) > 1 and all(_FIRST_DOG <= wnid <= _LAST_DOG for wnid in wnids)
-    if breeds_only or os.path.exists(os.path.join(layout.source, DOGS)):
-        yield f"train: these are the dog breeds of task 3 ({DOGS}), not this data set; get ILSVRC2012_img_train.tar"
+    """Yields what is to be said where the train archive of task 3 is there in place of the true one, renamed or not."""
+    if "train" in index.splits:
+        wnids = {synsets.wnids()[label] for label in np.unique(index.splits["train"].label)}
+        dogs_only = len(wnids) > 1 and all(_FIRST_DOG <= wnid <= _LAST_DOG for wnid in wnids - _WILD_DOGS)
+    else:
+        folders = [layout.source, *(os.path.dirname(place.path) for place in layout.places)]
+        dogs_only = any(os.path.exists(os.path.join(folder, DOGS)) for folder in folders)
+    if dogs_only:
+        yield f"train: only the dog breeds of task 3 ({DOGS}) are there; get ILSVRC2012_img_train.tar"
 
 
 def _archive_paths(layout: Layout) -> Iterator[str]:
@@ -142,34 +150,50 @@ def _archive_paths(layout: Layout) -> Iterator[str]:
 
 def _odd_sizes(layout: Layout) -> Iterator[str]:
     for path in _archive_paths(layout):
-        official, size = official_archives()[os.path.basename(path)].bytes, os.path.getsize(path)
+        official = official_archives()[os.path.basename(path)].bytes
+        try:
+            size = os.path.getsize(path)
+        except OSError as error:
+            yield str(unreadable(path, error))
+            continue
         if official is not None and size != official:
-            yield f"{path} has {size:,} bytes, the official one {official:,}"
+            yield f"{path} has {size:,} bytes, the official one has {official:,}: it was made anew, or is damaged"
 
 
 def _sums(layout: Layout, runner: LocalRunner) -> tuple[list[str], list[str]]:
     """Compares the archives' sums with the official ones; returns facts and problems."""
     facts, problems = [], []
-    paths = list(_archive_paths(layout))
-    for path, (kind, found) in zip(paths, runner.run(_sum, paths)):
-        if found == getattr(official_archives()[os.path.basename(path)], kind):
-            facts.append(f"{path}: {kind} is the official one")
-        else:
-            problems.append(f"{path}: {kind} is {found}, not the official one; get it again")
+    for more_facts, more_problems in runner.run(_compare_sum, _archive_paths(layout)):
+        facts += more_facts
+        problems += more_problems
     return facts, problems
 
 
-def _sum(path: str) -> tuple[str, str]:
-    kind = "sha256" if official_archives()[os.path.basename(path)].sha256 else "md5"
+def _compare_sum(path: str) -> tuple[list[str], list[str]]:
+    archive = official_archives()[os.path.basename(path)]
+    kind = "sha256" if archive.sha256 else "md5"
+    try:
+        found = _sum(path, kind)
+    except SourceError as error:
+        return [], [str(error)]
+    if found == getattr(archive, kind):
+        return [f"{path}: {kind} is the official one"], []
+    return [], [f"{path}: {kind} is {found}, not the official one: it was made anew, or is damaged"]
+
+
+def _sum(path: str, kind: str) -> str:
     digest = hashlib.new(kind)
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_READ_AT_ONCE):
-            digest.update(chunk)
-    return kind, digest.hexdigest()
+    with open_archive(path) as file:
+        try:
+            while chunk := file.read(_READ_AT_ONCE):
+                digest.update(chunk)
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return digest.hexdigest()
 
 
 def _heads(index: Index, runner: LocalRunner) -> tuple[list[str], list[str]]:
-    """Looks at every image; returns what kinds there are, and the damaged ones."""
+    """Looks at every image; returns what kinds there are, and the damaged and unreadable ones."""
     facts, problems = [], []
     for split, members in index.splits.items():
         chunks = (members.take(np.arange(start, min(start + _CHUNK, len(members)))) for start in range(0, len(members), _CHUNK))
@@ -177,7 +201,8 @@ def _heads(index: Index, runner: LocalRunner) -> tuple[list[str], list[str]]:
         for chunk_kinds, chunk_damaged in runner.run(_look_at, chunks):
             kinds += chunk_kinds
             damaged += chunk_damaged
-        facts.append(f"{split}: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common()))
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        facts.append(f"{split}: {counts or 'no image is whole'}")
         problems += damaged
     return facts, problems
 
@@ -191,6 +216,8 @@ def _look_at(members: Members) -> tuple[Counter, list[str]]:
                 kinds[_KINDS.get((head.format, head.components), head.format)] += 1
             except ImageError as error:
                 damaged.append(f"{members.place(row)}: {error}")
+            except SourceError as error:  # names the place itself
+                damaged.append(str(error))
     return kinds, damaged
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
 from ilsvrc_tfds.sources.members import Members
 
 SPLITS = ("train", "val")
@@ -76,17 +76,25 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
       image_root: put in front of each path, which is relative to the source otherwise.
 
     Raises:
+      SourceError: none of `splits` is labelled; nothing is written.
       DestinationError: the file cannot be written.
     """
     import h5py
 
+    splits = list(splits)
+    labelled = [members for members in splits if members.split in SPLITS]
+    if not labelled:
+        found = first_few(members.split for members in splits) or "none"
+        raise SourceError(
+            f"There is nothing to describe: expected the split train or val, which have labels, got {found}. "
+            "Put ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar, or their folders, into the source."
+        )
     path = Path(path)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     content = io.BytesIO()  # 7 MB at most; on a full disk HDF5 itself ends the process with a segmentation fault
     with h5py.File(content, "w") as file:
-        for members in splits:
-            if members.split in SPLITS:
-                _write_group(file.create_group(members.split), _tables(members, image_root))
+        for members in labelled:
+            _write_group(file.create_group(members.split), _tables(members, image_root))
     try:
         partial.write_bytes(content.getbuffer())
         os.replace(partial, path)

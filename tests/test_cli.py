@@ -1,5 +1,9 @@
+import logging
 import os
+import subprocess
+import sys
 
+import drawing
 import pytest
 
 import ilsvrc_tfds
@@ -25,10 +29,35 @@ def test_prepare_of_a_missing_source_is_an_error(tmp_path, capsys):
     assert "nowhere: does not exist" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["prepare"], ["prepare", "x", "--num-shards", "train:2"], ["metadata", "x"], ["train"]])
+@pytest.mark.parametrize("words", [[], ["prepare"], ["metadata", "x"], ["train"]])
 def test_wrong_usage_exits_with_2(words):
     with pytest.raises(SystemExit, match="2"):
         main(words)
+
+
+@pytest.mark.parametrize(
+    "option, value, expected",
+    [
+        ("--num-shards", "train=0", "a whole number of at least 1, got '0'"),
+        ("--num-shards", "train", "a whole number of at least 1, got ''"),
+        ("--num-shards", "train:2", "train=N,val=N,test=N or some of them, got 'train:2'"),
+        ("--num-shards", "validation=2", "train=N,val=N,test=N or some of them, got 'validation=2'"),
+        ("--workers", "0", "a whole number of at least 1, got '0'"),
+        ("--max-examples", "-3", "a whole number of at least 1, got '-3'"),
+    ],
+)
+def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["prepare", "nowhere", f"{option}={value}"])
+    assert f"argument {option}: expected {expected}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["doctor", "prepare", "metadata", "demo"])
+def test_help_explains_every_option(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    entries = capsys.readouterr().out.partition("positional arguments:\n")[2].replace("\n" + " " * 10, "  ").splitlines()
+    assert all(len(entry.split("  ")) > 2 for entry in entries if entry.startswith("  "))
 
 
 def test_metadata_writes_the_file_alone(archives, tmp_path):
@@ -39,6 +68,40 @@ def test_metadata_writes_the_file_alone(archives, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["metadata.h5", "source"]
 
 
+def test_metadata_of_an_incomplete_source_says_what_is_missing(archives, tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    assert main(["metadata", str(archives), "--out", str(tmp_path / "m.h5")]) == 0
+    assert "Incomplete: train has 12 of 1,281,167 images, 997 classes missing." in caplog.messages
+
+
+def test_metadata_of_unlabelled_images_is_an_error(tmp_path, images, capsys):
+    source = drawing.official_archives(tmp_path / "source", drawing.Images({}, {}, drawing.miniature(test=2).test))
+    assert main(["metadata", str(source), "--out", str(tmp_path / "m.h5")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("ilsvrc-tfds: There is nothing to describe: ")
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_home_is_expanded_in_paths(archives, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["metadata", str(archives), "--out=~/m.h5"]) == 0
+    assert sorted(os.listdir(tmp_path)) == ["m.h5", "source"]
+
+
+def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
+    members = [(f"ILSVRC2012_val_{number:08d}.JPEG", b"x") for number in range(1, 50_001)]
+    (tmp_path / "val.tar").write_bytes(drawing.tar(members))
+    assert main(["doctor", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "No problems found."
+
+
+def test_doctor_whose_output_nobody_reads_says_nothing(archives):
+    command = [sys.executable, "-m", "ilsvrc_tfds.cli", "doctor", str(archives), "--workers", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert "BrokenPipe" not in process.stderr.read()
+    assert process.returncode == 141
+
+
 def test_doctor_exits_with_1_for_a_problem(archives, capsys):
     assert main(["doctor", str(archives)]) == 1
     assert "PROBLEM train: 12 of 1,281,167 images" in capsys.readouterr().out
@@ -47,6 +110,13 @@ def test_doctor_exits_with_1_for_a_problem(archives, capsys):
 def test_quiet_where_stderr_is_no_terminal(archives, tmp_path, capfd):
     main(["prepare", str(archives), "--data-dir", str(tmp_path), "--allow-incomplete", "--workers", "2"])
     assert "images/s" not in capfd.readouterr().err
+
+
+def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "file").touch()
+    assert main(["demo", "~/file/demo"]) == 1
+    assert capsys.readouterr().err.startswith(f"ilsvrc-tfds: {tmp_path}/file/demo/archives cannot be written: Not a directory")
 
 
 def test_demo_prepares_and_reads_back(tmp_path, capsys):

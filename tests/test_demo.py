@@ -1,7 +1,7 @@
 import pytest
 
 from ilsvrc_tfds import demo
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
 
@@ -51,3 +51,16 @@ def test_demo_refuses_impossible_numbers(options, tmp_path):
     with pytest.raises(OptionError, match=next(iter(options))):
         demo.draw(tmp_path / "demo", **options)
     assert not (tmp_path / "demo").exists()
+
+
+def test_demo_below_a_file_is_a_destination_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DestinationError, match="file/demo cannot be written: Not a directory. Check the path"):
+        demo.draw(tmp_path / "file/demo")
+
+
+@pytest.mark.usefixtures("permissions_count")
+def test_demo_where_nothing_may_be_written_is_a_destination_error(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(DestinationError, match="demo cannot be written: Permission denied. Check the path"):
+        demo.draw(tmp_path / "demo")

@@ -1,13 +1,16 @@
+import hashlib
 import os
+import re
 
 import drawing
 import numpy as np
 import pytest
 
-from ilsvrc_tfds import synsets
-from ilsvrc_tfds.doctor import examine, official_archives
+from ilsvrc_tfds import doctor, synsets
+from ilsvrc_tfds.doctor import Archive, examine, official_archives
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import find_layout
 
 
 @pytest.fixture
@@ -54,9 +57,17 @@ def test_odd_names_are_counted(report, tmp_path, images):
 
 def test_room_is_estimated_for_both_configs(report, archives):
     facts, _ = report(archives)
-    assert "room needed for classification: about 0.0 GB" in facts
-    assert "room needed for raw256: about 0.0 GB" in facts
+    assert "room needed for classification: about 0.0 MB" in facts
+    assert "room needed for raw256: about 0.8 MB" in facts
     assert "room free at " in facts
+
+
+@pytest.mark.parametrize("place, nearest", [("missing/data", ""), ("file/data", "/file")])
+def test_room_is_that_of_the_nearest_folder_that_is_there(tmp_path, archives, place, nearest):
+    (tmp_path / "file").touch()
+    with LocalRunner(1) as runner:
+        facts = examine(archives, tmp_path / place, runner).facts
+    assert any(fact.startswith(f"room free at {tmp_path}{nearest}: ") for fact in facts)
 
 
 def test_deep_compares_sums(report, archives):
@@ -77,6 +88,44 @@ def test_deep_names_every_damaged_image(report, tmp_path, images):
     assert f"{first[0]}: the JPEG ends early" in problems and f"{second[0]}: neither JPEG nor PNG" in problems
 
 
+def test_deep_finds_no_fault_with_an_official_sum(report, archives, monkeypatch):
+    val = archives / "ILSVRC2012_img_val.tar"
+    official = Archive(val.name, val.stat().st_size, "", hashlib.sha256(val.read_bytes()).hexdigest(), "")
+    monkeypatch.setattr("ilsvrc_tfds.doctor.official_archives", lambda: {val.name: official})
+    facts, problems = report(archives, deep=True)
+    assert f"{val}: sha256 is the official one" in facts
+    assert val.name not in problems
+
+
+def test_deep_goes_on_where_an_archive_vanishes(tmp_path, archives):
+    val = archives / "ILSVRC2012_img_val.tar"
+
+    class Unplugging(LocalRunner):
+        def run(self, function, jobs):
+            yield from super().run(function, jobs)
+            val.unlink(missing_ok=True)  # as soon as the source is indexed
+
+    found = examine(archives, tmp_path, Unplugging(1), deep=True)
+    assert [line for line in found.problems if line.startswith(f"{val} cannot be read: No such file")] == [
+        line for line in found.problems if val.name in line
+    ]
+    assert "train: 9 RGB JPEG, 1 CMYK JPEG, 1 PNG, 1 grey JPEG" in found.facts
+
+
+@pytest.mark.usefixtures("permissions_count")
+def test_deep_names_an_archive_that_may_not_be_read(archives):
+    layout = find_layout([archives])
+    (archives / "ILSVRC2012_img_val.tar").chmod(0)
+    _, problems = doctor._sums(layout, LocalRunner(1))
+    assert re.search(r"ILSVRC2012_img_val\.tar cannot be read: Permission denied\. Check", problems[-1])
+
+
+def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
+    os.symlink("/proc/self/mem", tmp_path / "ILSVRC2012_img_val.tar")  # its first byte gives EIO
+    _, problems = doctor._sums(find_layout([tmp_path]), LocalRunner(1))
+    assert re.search(r"ILSVRC2012_img_val\.tar cannot be read: Input/output error\. Check", problems[0])
+
+
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     reports = []
     for workers in (1, 2):
@@ -85,15 +134,22 @@ def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     assert reports[0] == reports[1]
 
 
-def test_dogs_of_task_3_are_recognised_by_name(report, archives):
+def test_dogs_of_task_3_in_place_of_train_are_a_problem(report, archives):
+    os.rename(archives / "ILSVRC2012_img_train.tar", archives / "ILSVRC2012_img_train_t3.tar")
+    assert "train: only the dog breeds of task 3 (ILSVRC2012_img_train_t3.tar) are there; get" in report(archives)[1]
+
+
+def test_dogs_of_task_3_beside_the_true_archive_are_no_problem(report, archives):
     (archives / "ILSVRC2012_img_train_t3.tar").write_bytes(b"")
-    assert "the dog breeds of task 3" in report(archives)[1]
+    assert "task 3" not in report(archives)[1]
 
 
-def test_dogs_of_task_3_are_recognised_when_renamed(report, tmp_path):
-    dogs = drawing.miniature(train=1, wnids=("n02085620", "n02110958", "n02113978"))
+@pytest.mark.parametrize("last, is_problem", [("n02113978", True), ("n02116738", True), ("n02123045", False)])
+def test_dogs_of_task_3_are_recognised_when_renamed(report, tmp_path, last, is_problem):
+    # Mexican hairless; African hunting dog, which is in task 3 though far off; tabby cat.
+    dogs = drawing.miniature(train=1, wnids=("n02085620", "n02110958", last))
     source = drawing.official_archives(tmp_path / "dogs", dogs)
-    assert "the dog breeds of task 3" in report(source)[1]
+    assert ("only the dog breeds of task 3" in report(source)[1]) == is_problem
 
 
 def test_nothing_found_lists_the_places(report, tmp_path):

@@ -167,6 +167,14 @@ def test_write_where_it_cannot_be_is_a_destination_error(tmp_path, members, plac
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("wanted, found", [({"test"}, "test"), (set(), "none")])
+def test_write_without_a_labelled_split_is_a_source_error(tmp_path, members, wanted, found):
+    unlabelled = [m for m in members if m.split in wanted]
+    with pytest.raises(SourceError, match=f"expected the split train or val, .*got {found}. Put ILSVRC2012_img_train.tar"):
+        metadata.write(tmp_path / "m.h5", unlabelled)
+    assert os.listdir(tmp_path) == []
+
+
 def test_write_to_a_full_disk_is_a_destination_error_and_keeps_what_was_there(tmp_path):
     code = """
 import resource, sys
