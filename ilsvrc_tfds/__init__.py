@@ -11,7 +11,8 @@ from ilsvrc_tfds.errors import IlsvrcError
 # A worker process carries out jobs and needs no builder; TensorFlow Datasets would take it 0.2 s and 30 MB.
 if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds import metadata
-    from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config, prepare, prepare_all
+    from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
+    from ilsvrc_tfds.datasets import prepare, prepare_all
 
 __all__ = [
     "Ilsvrc2012",

@@ -1,7 +1,8 @@
-"""The TFDS builder `ilsvrc2012`, and `prepare()` around it."""
+"""The TFDS builder `ilsvrc2012`."""
 
 import dataclasses
-import logging
+import functools
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, ImageError
+from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized
-from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, usual_places
+from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, require_local, usual_places
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.sources import Index, Members, Reader, find_layout, index_images
+from ilsvrc_tfds.shards import TFRECORD, read_images
+from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
+from ilsvrc_tfds.staging import destination_errors, require_finished
 
 _DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
@@ -36,9 +39,6 @@ _CITATION = """\
 }
 """
 
-_log = logging.getLogger(__name__)
-
-
 @dataclasses.dataclass(eq=False)
 class Ilsvrc2012Config(tfds.core.BuilderConfig):
     """What becomes of each image.
@@ -50,6 +50,9 @@ class Ilsvrc2012Config(tfds.core.BuilderConfig):
 
     shorter_side: int | None = None
     quality: int = 95
+
+    def __post_init__(self):
+        self.op  # raises OptionError
 
     @property
     def op(self) -> Original | Resized:
@@ -100,6 +103,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             ILSVRC2012_ALLOW_INCOMPLETE decides where None.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
+        data_dir = kwargs.get("data_dir")
+        if data_dir is not None and "://" not in str(data_dir):
+            kwargs["data_dir"] = str(Path(data_dir).expanduser().absolute())
         super().__init__(**kwargs)
         own = {"source": source, "workers": workers, "num_shards": num_shards, "allow_incomplete": allow_incomplete}
         self._original_state = {**self._original_state, **own}
@@ -126,52 +132,81 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
     def download_and_prepare(self, *, download_dir=None, download_config=None, file_format=None, **kwargs) -> None:
         """Prepares the data set, or does nothing where it is there. See the base class.
 
-        The long work, all shards, is done beside the destination before the base class makes (or, overwriting, removes)
-        anything: it deletes its own folder on any error.
+        The long work, all shards, is done beside the destination before the base class makes anything; it deletes its own
+        folder on any error. Nor is it let to overwrite: what is there is moved aside, and comes back if anything fails.
         """
         download_config = download_config or tfds.download.DownloadConfig()
-        base = super().download_and_prepare
-        arguments = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format, **kwargs}
-        if self.data_path.exists() and not download_config.download_mode.overwrite_dataset:
-            return base(**arguments)
+        base = functools.partial(super().download_and_prepare, download_dir=download_dir, **kwargs)
+        mode = download_config.download_mode
+        if mode == tfds.GenerateMode.UPDATE_DATASET_INFO or self.is_prepared() and not mode.overwrite_dataset:
+            return base(download_config=download_config, file_format=file_format)
+        require_local(self.data_path)
+        if download_config.beam_runner or download_config.beam_options:
+            raise OptionError("beam_runner and beam_options are not supported: the shards are written by local processes.")
+        options = self.options(download_config, file_format)
         with LocalRunner(self._workers) as runner:
             index = self._source
             if not isinstance(index, Index):
                 index = find_images(self._candidates(download_dir, download_config), runner)
-            options = self._options(download_config, file_format)
             with prepared(index, Path(self.data_path), options, runner) as self._prepared:
-                base(**arguments)
+                # Of data that is overwritten the info keeps the format otherwise.
+                self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
+                with destination_errors(self.data_path):
+                    base(download_config=_without_overwriting(download_config))
+        self._prepared = None
 
-    def _candidates(self, download_dir, download_config) -> list[str]:
-        """Returns the folders to look into for the source; one that was named is the only one."""
-        named = self._source or download_config.manual_dir
-        if named:
-            return [named]
-        dl_manager = self._make_download_manager(download_dir, download_config)
+    def is_prepared(self) -> bool:
+        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none."""
+        require_finished(Path(self.data_path))
+        if not self.data_path.exists():
+            return False
+        if not self.info.initialized:  # it was not there when this builder was made
+            self.info.read_from_directory(self.data_dir)
+        return True
+
+    def options(self, download_config: tfds.download.DownloadConfig, file_format: str | None = None) -> Options:
+        """Returns what `download_and_prepare` would make. Raises OptionError."""
+        wanted = file_format or self.info.file_format or TFRECORD
         try:
-            manual_dir = dl_manager.manual_dir
-        except AssertionError:  # missing or empty
-            manual_dir = dl_manager.download_dir / "manual"
-        return usual_places(manual_dir, self.data_dir_root / self.name)
-
-    def _options(self, download_config, file_format) -> Options:
-        file_format = tfds.core.FileFormat.from_value(file_format or self.info.file_format or "tfrecord")
+            file_format = tfds.core.FileFormat.from_value(wanted)
+        except ValueError as error:
+            known = ", ".join(item.value for item in tfds.core.FileFormat)
+            raise OptionError(f"file_format must be one of {known}, got {wanted!r}.") from error
         template = self._get_filename_template(split_name="train").replace(filetype_suffix=file_format.file_suffix)
+        num_shards = download_config.num_shards
         return Options(
             op=self.builder_config.op,
             shard_name=lambda split, index, count: template.replace(split=split).sharded_filepath(
                 shard_index=index, num_shards=count
             ).name,
             file_format=file_format.value,
-            workers=self._workers,
-            num_shards=download_config.num_shards or self._num_shards,
+            num_shards=self._num_shards if num_shards is None else num_shards,
             max_examples=download_config.max_examples_per_split,
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
+            overwrite=download_config.download_mode.overwrite_dataset,
         )
+
+    def _candidates(self, download_dir, download_config) -> list[epath.PathLike]:
+        """Returns the folders to look into for the source; one that was named is the only one."""
+        named = self._source or download_config.manual_dir
+        if named:
+            return [named]
+        manual_dir = self._manual_dir(Path(download_dir or self.data_dir_root / "downloads") / "manual", download_config)
+        return usual_places(manual_dir, Path(self.data_dir_root) / self.name)
+
+    def _manual_dir(self, usual: Path, download_config) -> Path:
+        """Returns TFDS's manual folder, which its download manager knows; the manager makes folders, hence a scratch folder."""
+        with tempfile.TemporaryDirectory() as scratch:
+            replaced = dataclasses.replace(download_config, manual_dir=usual, extract_dir=scratch)
+            try:
+                return Path(self._make_download_manager(scratch, replaced).manual_dir)
+            except AssertionError:  # missing or empty
+                return usual
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
         """Puts the finished shards into TFDS's folder, which it renames afterwards, and describes them."""
         prepared = self._prepared
+        provenance = prepared.provenance()
         prepared.publish(Path(self.data_path))
         self.info.set_splits(
             tfds.core.splits.SplitDict(
@@ -187,7 +222,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             )
         )
         self.info.metadata.clear()
-        self.info.metadata.update(prepared.provenance())
+        self.info.metadata.update(provenance)
 
     def _log_download_bytes(self) -> None:
         """Says nothing: the base class would announce a download of unknown size."""
@@ -201,87 +236,12 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, members: Members) -> Iterator[tuple[str, dict]]:
         """Yields the key and the example of each image, in the order of the index."""
-        op = self.builder_config.op
-        with Reader() as reader:
-            for row, (name, label) in enumerate(zip(members.name.tolist(), members.label.tolist())):
-                try:
-                    image = op(reader.read(members, row))
-                except ImageError as error:
-                    raise ImageError(f"{members.place(row)}: {error}.") from error
-                yield name.decode(), {"image": image, "label": label, "file_name": name.decode()}
+        for name, label, image, _ in read_images(members, self.builder_config.op):
+            file_name = name.decode()
+            yield file_name, {"image": image, "label": label, "file_name": file_name}
 
 
-def prepare(
-    source: epath.PathLike | Index,
-    data_dir: epath.PathLike,
-    *,
-    config: str | Ilsvrc2012Config = "classification",
-    workers: int | None = None,
-    num_shards: int | Mapping[str, int] | None = None,
-    file_format: str | None = None,
-    max_examples: int | None = None,
-    allow_incomplete: bool | None = None,
-    overwrite: bool = False,
-) -> Ilsvrc2012:
-    """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
-
-    Args:
-      source: folder with the archives or images, in any layout; or its index.
-      data_dir: TFDS's data directory; the data set becomes `data_dir/ilsvrc2012/<config>/1.0.0`.
-      config: its name, or one of your own as `Ilsvrc2012Config(name="raw160", shorter_side=160)`.
-      workers: processes; all cores where None.
-      num_shards: for all splits or for each, as `{"train": 256}`; by the size of the data where None.
-      file_format: one of TFDS's; `tfrecord` where None.
-      max_examples: of each split, for a trial; all where None.
-      allow_incomplete: see `Ilsvrc2012`.
-      overwrite: whether a data set that is there is replaced, once the new one is finished.
-
-    Raises:
-      IlsvrcError: what the user can act on; DestinationError where a data set made with other options is there.
-    """
-    builder = Ilsvrc2012(
-        source=source,
-        data_dir=data_dir,
-        config=config,
-        workers=workers,
-        num_shards=num_shards,
-        allow_incomplete=allow_incomplete,
-    )
-    if builder.data_path.exists() and not overwrite:
-        _require_same(builder, num_shards, file_format, max_examples)
-        _log.info("%s is prepared already.", builder.data_dir)
-        return builder
-    modes = tfds.GenerateMode
-    download_config = tfds.download.DownloadConfig(
-        download_mode=modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS,
-        max_examples_per_split=max_examples,
-    )
-    builder.download_and_prepare(download_config=download_config, file_format=file_format)
-    return builder
-
-
-def prepare_all(source: epath.PathLike | Index, data_dir: epath.PathLike, **options) -> dict[str, Ilsvrc2012]:
-    """Prepares every config from one index of the source, with the options of `prepare`; returns the builders by name."""
-    if not isinstance(source, Index):
-        with LocalRunner(options.get("workers")) as runner:
-            source = find_images([source], runner)
-    return {config.name: prepare(source, data_dir, config=config.name, **options) for config in Ilsvrc2012.BUILDER_CONFIGS}
-
-
-def _require_same(builder: Ilsvrc2012, num_shards, file_format: str | None, max_examples: int | None) -> None:
-    """Raises DestinationError where the data set on disk was made with other options than these."""
-    info = builder.info
-    there = {"max_examples": info.metadata.get("max_examples_per_split")}
-    wanted = {"max_examples": max_examples}
-    if file_format is not None:
-        there["file_format"], wanted["file_format"] = info.file_format.value, file_format
-    if num_shards is not None:
-        there["num_shards"] = {split: info.splits[split].num_shards for split in info.splits}
-        per_split = num_shards if isinstance(num_shards, Mapping) else dict.fromkeys(info.splits, num_shards)
-        wanted["num_shards"] = {**there["num_shards"], **per_split}
-    differing = [f"{name} {there[name]!r}, not {wanted[name]!r}" for name in there if there[name] != wanted[name]]
-    if differing:
-        raise DestinationError(
-            f"{builder.data_dir} is there already, made with {'; '.join(differing)}. "
-            "Replace it with --overwrite (overwrite=True), or choose another data directory."
-        )
+def _without_overwriting(download_config: tfds.download.DownloadConfig) -> tfds.download.DownloadConfig:
+    """Returns the options for the base class, which makes a data set where there is none (any more)."""
+    mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
+    return dataclasses.replace(download_config, download_mode=mode, try_download_gcs=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import metadata, staging, synsets
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
@@ -31,19 +31,19 @@ class Options:
       op: from an image's bytes to a record's.
       shard_name: `shard_name(split, index, count)`, the file name of a shard.
       file_format: one of TFDS's.
-      workers: processes; all cores where None.
       num_shards: of each split, or of those named; by the size of the data where None.
       max_examples: of each split; all where None.
       allow_incomplete: whether a split may have another than the official number of images.
+      overwrite: whether data that is there is replaced.
     """
 
     op: Original | Resized
     shard_name: Callable[[str, int, int], str]
     file_format: str = TFRECORD
-    workers: int | None = None
     num_shards: int | Mapping[str, int] | None = None
     max_examples: int | None = None
     allow_incomplete: bool = False
+    overwrite: bool = False
 
     def __post_init__(self):
         unknown = set(self.num_shards) - set(synsets.OFFICIAL_COUNTS) if isinstance(self.num_shards, Mapping) else ()
@@ -77,10 +77,11 @@ class Prepared:
 
     def provenance(self) -> dict:
         """Returns how the data was made, as JSON: the options, the codecs, the source's layout, what is missing from it."""
-        missing = shortfalls(self.index)
+        missing = {split: "all images" for split in metadata.SPLITS if split not in self.index.splits}
+        missing |= shortfalls(self.index)
         return {
             "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
-            "images": {"op": type(self.options.op).__name__, **dataclasses.asdict(self.options.op)},
+            "images": describe_op(self.options.op),
             "codecs": codec_versions(),
             "source_layout": self.index.layout,
             "complete": not missing and self.options.max_examples is None,
@@ -90,10 +91,15 @@ class Prepared:
         }
 
 
+def describe_op(op: Original | Resized) -> dict[str, object]:
+    """Returns what became of the images, as JSON: `{"op": "Resized", "shorter_side": 256, "quality": 95}`."""
+    return {"op": type(op).__name__, **dataclasses.asdict(op)}
+
+
 def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLike]:
-    """Returns where the source is looked for if it was not named: ILSVRC2012_DIR, TFDS's manual folder, `<data_dir>/ilsvrc2012`."""
+    """Returns where the source is looked for if it was not named: ILSVRC2012_DIR; else TFDS's manual folder, `<data_dir>/ilsvrc2012`."""
     variable = os.environ.get(SOURCE_VARIABLE)
-    return [*([variable] if variable else []), manual_dir, below_data_dir]
+    return [variable] if variable else [manual_dir, below_data_dir]
 
 
 def incomplete_is_allowed(argument: bool | None) -> bool:
@@ -103,6 +109,7 @@ def incomplete_is_allowed(argument: bool | None) -> bool:
 
 def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Index:
     """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found. Raises SourceError, LabelError."""
+    require_local(*candidates)
     index = index_images(find_layout(candidates), runner.run)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
@@ -111,11 +118,28 @@ def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Ind
     return index
 
 
+def require_local(*folders: str | os.PathLike) -> None:
+    """Raises OptionError for a URL: archives are read in place, and shards are renamed when they are finished."""
+    for folder in folders:
+        if "://" in os.fspath(folder):
+            raise OptionError(
+                f"{os.fspath(folder)} is no folder of this machine. Prepare on a local or mounted file system, and copy the "
+                "prepared folder where it shall be."
+            )
+
+
+def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
+    """Raises DestinationError where there is not room for all of several data sets, by destination, of one source."""
+    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(index, options))
+    staging.require_space(next(iter(wanted)), needed - sum(map(staging.staged_bytes, wanted)))
+
+
 @contextlib.contextmanager
 def prepared(index: Index, destination: Path, options: Options, runner: LocalRunner) -> Iterator[Prepared]:
-    """Holds all files of a prepared data set, finished; removes them from staging if nothing fails meanwhile.
+    """Holds all files of a prepared data set, finished, and the place for them; removes them from staging if nothing fails.
 
-    What an earlier run of the same plan has finished is not done again.
+    What an earlier run of the same plan has finished is not done again. Data that is to be overwritten is moved aside for the
+    length of the block, and put back if the block fails.
 
     Args:
       index: of the source.
@@ -126,10 +150,13 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
     Raises:
       IncompleteError, SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
     """
+    _log_shortfalls(index, options)
     plans = _plans(index, options)
     versions = codec_versions()
     fingerprint = staging.fingerprint(plans, op=options.op, codecs=versions, file_format=options.file_format)
     with staging.claim(destination) as claimed:
+        if destination.exists() and not options.overwrite:
+            raise DestinationError(f"{destination} has been prepared by another run meanwhile. Use it, or overwrite it.")
         folder, anew = claimed.folder_for(fingerprint)
         if anew:
             _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
@@ -138,20 +165,27 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
             _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
         staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
         receipts = staging.fill(_tasks(plans, folder, options), sum(len(plan.order) for plan in plans), runner)
-        metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
         files = [folder / options.shard_name(plan.members.split, i, len(plan)) for plan in plans for i in range(len(plan))]
+        if any(plan.members.split in metadata.SPLITS for plan in plans):
+            metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
+            files.append(folder / METADATA_NAME)
         by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
-        yield Prepared(index, options, (*files, folder / METADATA_NAME), by_split)
+        with claimed.replacing():
+            yield Prepared(index, options, tuple(files), by_split)
         claimed.discard()
 
 
-def _plans(index: Index, options: Options) -> list[SplitPlan]:
+def _log_shortfalls(index: Index, options: Options) -> None:
+    """Says what is missing from the source; raises IncompleteError where that is not allowed."""
     if not options.allow_incomplete:
         require_complete(index)
     for split, text in shortfalls(index).items():
         _log.warning("Incomplete, and allowed: %s has %s.", split, text)
     for split in synsets.OFFICIAL_COUNTS.keys() - index.splits.keys():
         _log.info("There is no %s split in the source.", split)
+
+
+def _plans(index: Index, options: Options) -> list[SplitPlan]:
     return [
         plan_split(
             members,

@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from loky import ProcessPoolExecutor
+from loky import ProcessPoolExecutor, cpu_count
 from loky.backend import get_context
-from loky.process_executor import BrokenProcessPool
+from loky.process_executor import TerminatedWorkerError
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
 
@@ -30,7 +30,7 @@ class LocalRunner:
     """
 
     def __init__(self, workers: int | None = None):
-        workers = available_cores() if workers is None else workers
+        workers = cpu_count() if workers is None else workers
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self.workers = workers
@@ -40,6 +40,10 @@ class LocalRunner:
         return self
 
     def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the worker processes, whatever they are doing; `run` starts new ones."""
         if self._executor is not None:
             # All results that anybody waits for are in; a worker's own end takes 0.1 s longer.
             self._executor.shutdown(kill_workers=True)
@@ -71,19 +75,12 @@ class LocalRunner:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
-        except BrokenProcessPool as error:
+        except TerminatedWorkerError as error:
             raise InterruptedRun(
                 "A worker process died: killed, or out of memory. What is finished is kept; "
                 "run the same command again to continue, with fewer workers if memory is short."
             ) from error
         # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
-
-
-def available_cores() -> int:
-    """Returns the number of cores that this process may use."""
-    with contextlib.suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _set_up_worker(parent: int) -> None:

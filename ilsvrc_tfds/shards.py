@@ -11,8 +11,8 @@ import xxhash
 
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.plan import Shard
-from ilsvrc_tfds.records import Example, encode_example, frame
-from ilsvrc_tfds.sources.reader import Reader
+from ilsvrc_tfds.records import encode_example, frame
+from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"
 PARTIAL_SUFFIX = ".partial"
@@ -71,6 +71,22 @@ def finish_shard(task: ShardTask) -> Receipt:
     return receipt if receipt is not None else _write(task)
 
 
+def read_images(members: Members, op: Callable[[bytes], bytes]) -> Iterator[tuple[bytes, int, bytes, bool]]:
+    """Yields (file name, label, bytes after `op`, whether `op` changed them) of each image, in the order of the table.
+
+    Raises ImageError, SourceError; the message names the image.
+    """
+    names, labels = members.name.tolist(), members.label.tolist()
+    with Reader() as reader:
+        for row, (name, label) in enumerate(zip(names, labels)):
+            data = reader.read(members, row)
+            try:
+                image = op(data)
+            except ImageError as error:
+                raise ImageError(f"{members.place(row)}: {error}.") from error
+            yield name, label, image, image is not data
+
+
 def receipt_path(path: str) -> str:
     """Returns where a shard's receipt lies."""
     return f"{path}.json"
@@ -111,7 +127,8 @@ def _write(task: ShardTask) -> Receipt:
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
     shard, digest, changed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0
     with open(partial, "wb", buffering=_BUFFER) as file:
-        for example, was_changed in _examples(task):
+        for name, label, image, was_changed in read_images(shard.members, task.op):
+            example = encode_example(name, image, label)
             for piece in frame(example):
                 file.write(piece)
                 digest.update(piece)
@@ -128,7 +145,8 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     sizes, changes = [], []
 
     def keyed() -> Iterator[tuple[int, bytes]]:
-        for key, (example, was_changed) in enumerate(_examples(task)):
+        for key, (name, label, image, was_changed) in enumerate(read_images(task.shard.members, task.op)):
+            example = encode_example(name, image, label)
             sizes.append(example.size)
             changes.append(was_changed)
             yield key, b"".join(example)
@@ -144,20 +162,6 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
         raise OSError(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     return Receipt(shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes))
-
-
-def _examples(task: ShardTask) -> Iterator[tuple[Example, bool]]:
-    """Yields the examples of a shard in order, and whether the image's bytes were changed."""
-    members = task.shard.members
-    names, labels = members.name.tolist(), members.label.tolist()
-    with Reader() as reader:
-        for row in range(len(members)):
-            data = reader.read(members, row)
-            try:
-                image = task.op(data)
-            except ImageError as error:
-                raise ImageError(f"{members.place(row)}: {error}.") from error
-            yield encode_example(names[row], image, labels[row]), image is not data
 
 
 def _digest(path: str) -> str:

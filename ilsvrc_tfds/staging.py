@@ -3,9 +3,12 @@
     <data_dir>/ilsvrc2012/raw256/.1.0.0.staging/
         lock                    held by the run at work
         <fingerprint>/          finished shards and their receipts, for one plan
+    <data_dir>/ilsvrc2012/raw256/.1.0.0.replaced/
+                                what was at the destination, while new files take its place
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,33 +27,55 @@ from ilsvrc_tfds.shards import PARTIAL_SUFFIX, Receipt, ShardTask, finish_shard,
 # To be changed when the records or the receipts change, so that older shards are not taken over.
 _FORMAT = 1
 _LOCK = "lock"
+# TFDS writes it last.
+_INFO_NAME = "dataset_info.json"
 # Other runs can remove the folder under our hands, but not so often.
 _ATTEMPTS = 100
+# What a file system without hard links says.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+# Metadata, receipts, and what the file system needs for itself.
+_ROOM_BESIDE = 64 << 20
 
 
 class Staging:
     """The staging folder of one destination, held by this process alone. Made by `claim`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, destination: Path):
         self._folder = folder
+        self._destination = destination
 
     def folder_for(self, fingerprint: str) -> tuple[Path, bool]:
         """Returns the folder for shards of one plan, and whether shards of another plan were thrown away for it."""
         folder = self._folder / fingerprint
-        with _destination_errors(self._folder):
+        with destination_errors(self._folder):
             others = [path for path in self._folder.iterdir() if path.is_dir() and path != folder]
             for path in others:
                 shutil.rmtree(path)
             folder.mkdir(exist_ok=True)
-            for path in folder.glob(f"*{PARTIAL_SUFFIX}"):  # of a run that was killed
-                path.unlink(missing_ok=True)
+            self.remove_partial_files()  # of a run that was killed
         return folder, bool(others)
+
+    @contextlib.contextmanager
+    def replacing(self) -> Iterator[None]:
+        """Moves what is at the destination aside; removes it at the end, or puts it back where nothing took its place."""
+        if self._destination.exists():
+            with destination_errors(self._destination):
+                self._destination.rename(_aside(self._destination))
+        try:
+            yield
+        finally:
+            _settle(self._destination)
 
     def discard(self) -> None:
         """Removes all shards, so that nothing is left when the claim ends."""
         for path in self._folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
+
+    def remove_partial_files(self) -> None:
+        """Removes what is only half written."""
+        for path in self._folder.glob(f"*/*{PARTIAL_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -59,18 +84,51 @@ def claim(destination: Path) -> Iterator[Staging]:
 
     Raises DestinationError where another run holds it, or it cannot be made.
     """
-    folder = destination.parent / f".{destination.name}.staging"
+    folder = _folder_of(destination)
     with _lock(folder, destination):
-        staging = Staging(folder)
+        staging = Staging(folder, destination)
+        with destination_errors(destination):
+            _settle(destination)
         try:
             yield staging
         finally:
-            if not any(folder.glob(receipt_path("*/*"))):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                staging.remove_partial_files()
+                if not any(folder.glob(receipt_path("*/*"))):
                     staging.discard()
                     # Last, for another run may hold the folder as soon as the lock is gone; then the folder stays.
                     (folder / _LOCK).unlink()
                     folder.rmdir()
+
+
+def require_finished(destination: Path) -> None:
+    """Raises DestinationError where a destination exists but nothing finished is in it.
+
+    What a run that was killed in the moment of replacing it had moved aside is put back first.
+    """
+    if _aside(destination).exists():
+        with claim(destination):
+            pass
+    if destination.exists() and not (destination / _INFO_NAME).exists():
+        raise DestinationError(f"{destination} is there, but holds no finished data set: no {_INFO_NAME}. Move it away.")
+
+
+def _folder_of(destination: Path) -> Path:
+    return destination.parent / f".{destination.name}.staging"
+
+
+def _aside(destination: Path) -> Path:
+    return destination.parent / f".{destination.name}.replaced"
+
+
+def _settle(destination: Path) -> None:
+    """Ends a replacement, whichever way it went, and removes TFDS's folders of runs that were killed."""
+    aside = _aside(destination)
+    if aside.exists() and not destination.exists():
+        aside.rename(destination)
+    shutil.rmtree(aside, ignore_errors=True)
+    for path in destination.parent.glob(f"incomplete.*_{destination.name}"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
@@ -87,15 +145,16 @@ def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
 
 def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
     """Returns the receipts of all shards after each is there, in order; shows progress on a terminal."""
-    receipts = []
-    with tqdm(total=num_images, unit=" images", unit_scale=True, disable=None, desc="writing") as bar:
-        written = 0
+    receipts, written = [], 0
+    with contextlib.ExitStack() as stack, tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
+        stack.callback(runner.stop)  # before the claim ends: nobody may write into a folder that is given back
         for receipt in runner.run(finish_shard, tasks):
             receipts.append(receipt)
             written += receipt.file_bytes
             bar.update(receipt.records)
             if not bar.disable:
                 bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
+        stack.pop_all()
     return receipts
 
 
@@ -104,32 +163,63 @@ def finished_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())
 
 
+def staged_bytes(destination: Path) -> int:
+    """Returns the size of all that waits in the staging folder of a destination: room that is taken, or given back."""
+    return sum(path.stat().st_size for path in _folder_of(destination).glob("*/*"))
+
+
 def require_space(folder: Path, needed: int) -> None:
-    """Raises DestinationError where the file system of a folder has less room than `needed` bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
+    """Raises DestinationError where the file system of a folder has less room than `needed` bytes and some more."""
+    free = free_bytes(folder)
+    if free < needed + _ROOM_BESIDE:
         raise DestinationError(
-            f"Too little room at {folder}: about {needed / 1e9:,.1f} GB are needed and {free / 1e9:,.1f} GB are free. "
-            "Make room or choose another data directory."
+            f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
+            f"{free / 1e9:,.1f} GB are free. Make room or choose another data directory."
         )
 
 
+def free_bytes(folder: Path) -> int:
+    """Returns the room on the file system where a folder is, or would be made."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
 def publish(paths: Iterable[Path], folder: Path) -> None:
-    """Puts finished files under their names into a folder of the same file system; links leave them in staging too."""
-    for path in paths:
-        target = folder / path.name
-        with _destination_errors(target):
-            try:
-                os.link(path, target)
-            except OSError:  # FAT, and some network file systems
-                os.replace(path, target)
+    """Puts finished files under their names into a folder of the same file system; they stay in staging too.
+
+    Where there are no hard links the files are moved, and moved back if one of them cannot be.
+    """
+    with contextlib.ExitStack() as back:
+        for path in paths:
+            target = folder / path.name
+            with destination_errors(target):
+                try:
+                    os.link(path, target)
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
+                        raise
+                    os.replace(path, target)
+                    back.callback(os.replace, target, path)
+        back.pop_all()
+
+
+@contextlib.contextmanager
+def destination_errors(path: Path) -> Iterator[None]:
+    """Raises DestinationError, which names `path`, for what the system says of it in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise DestinationError(
+            f"{path} cannot be written: {error.strerror or error}. Check the path and your permissions."
+        ) from error
 
 
 @contextlib.contextmanager
 def _lock(folder: Path, destination: Path) -> Iterator[None]:
-    """Holds `folder`'s lock; the kernel frees it however this process ends."""
+    """Holds `folder`'s lock; the kernel frees it however this process ends. Removes folders above it that stay empty."""
+    missing = [path for path in folder.parents if not path.exists()]
     for _ in range(_ATTEMPTS):
-        with _destination_errors(folder):
+        with destination_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with contextlib.suppress(FileExistsError):
@@ -138,25 +228,20 @@ def _lock(folder: Path, destination: Path) -> Iterator[None]:
             except FileNotFoundError:
                 continue  # another run has just ended and removed its folder
         with file:
-            with _destination_errors(folder):
+            with destination_errors(folder):
                 _acquire(file, destination)
             # The run that held it before may have removed the file between our opening and locking it.
             if _is_still(file, folder / _LOCK):
-                yield
+                try:
+                    yield
+                finally:
+                    with contextlib.suppress(OSError):  # not empty
+                        for path in missing:
+                            path.rmdir()
                 return
     raise DestinationError(
         f"{folder} cannot be made, or vanishes again and again. Remove it if it is a link that leads nowhere."
     )
-
-
-@contextlib.contextmanager
-def _destination_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DestinationError(
-            f"{path} cannot be written: {error.strerror or error}. Check the path and your permissions."
-        ) from error
 
 
 def _acquire(file, destination: Path) -> None:

@@ -1,7 +1,16 @@
 """Fixtures that several test modules share."""
 
+import ctypes
+import os
+from collections.abc import Iterator
+
 import drawing
 import pytest
+
+import ilsvrc_tfds
+
+_CAPABILITIES_VERSION_3 = 0x20080522
+_ACCESS_ANYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, capabilities(7)
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +23,31 @@ def images() -> drawing.Images:
 def archives(tmp_path, images):
     """The miniature as official archives."""
     return drawing.official_archives(tmp_path / "source", images)
+
+
+@pytest.fixture
+def prepare(archives, tmp_path):
+    """Prepares the miniature in this process, incomplete as it is."""
+
+    def prepare_miniature(source=archives, data_dir=tmp_path / "data", **options):
+        return ilsvrc_tfds.prepare(source, data_dir, **{"workers": 1, "allow_incomplete": True, **options})
+
+    return prepare_miniature
+
+
+@pytest.fixture
+def permissions_count() -> Iterator[None]:
+    """Root, too, may only do in this thread what the permissions of files say; it stays their owner."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    header, sets = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3), (ctypes.c_uint32 * 6)()
+    if not hasattr(libc, "capset") or libc.capget(header, sets):
+        pytest.skip("root may do anything, and cannot give that up here")
+    effective = sets[0]
+    sets[0] &= ~_ACCESS_ANYTHING
+    assert libc.capset(header, sets) == 0
+    yield
+    sets[0] = effective
+    assert libc.capset(header, sets) == 0

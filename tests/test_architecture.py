@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "preparation": {
         "errors", "synsets", "sources", "images", "plan", "metadata", "shards", "staging", "runners"
     },
-    "builder": {"errors", "synsets", "sources", "images", "preparation", "runners"},
+    "builder": {"errors", "synsets", "sources", "images", "shards", "staging", "preparation", "runners"},
+    "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},
     "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
     "demo": {"errors", "synsets"},
 }  # fmt: skip

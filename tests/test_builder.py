@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012, Ilsvrc2012Config, synsets
-from ilsvrc_tfds.errors import DestinationError, IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
 
 
 class Ilsvrc2012Test(tfds.testing.DatasetBuilderTestCase):
@@ -32,16 +32,6 @@ class Ilsvrc2012Test(tfds.testing.DatasetBuilderTestCase):
 
     def _make_builder(self, config=None):
         return Ilsvrc2012(data_dir=self.tmp_dir, config=config, workers=1, allow_incomplete=True)
-
-
-@pytest.fixture
-def prepare(archives, tmp_path):
-    """Prepares the miniature in this process, incomplete as it is."""
-
-    def prepare_miniature(source=archives, data_dir=tmp_path / "data", **options):
-        return ilsvrc_tfds.prepare(source, data_dir, **{"workers": 1, "allow_incomplete": True, **options})
-
-    return prepare_miniature
 
 
 def test_load_after_prepare_gives_every_image_its_label(prepare, images, tmp_path):
@@ -106,6 +96,53 @@ def test_incomplete_source_is_recorded_where_allowed(prepare):
     assert metadata["changed_images"] == {"train": 2, "val": 0}  # a CMYK JPEG and a PNG
     assert metadata["source_layout"] == "archives" and not metadata["complete"]
     assert set(metadata["codecs"]) == {"simplejpeg", "cykooz-resizer", "pillow"}
+
+
+def test_environment_variable_that_leads_nowhere_is_an_error(archives, tmp_path, monkeypatch):
+    archives.rename(tmp_path / "ilsvrc2012")  # another place that is looked into if the variable is not set
+    monkeypatch.setenv("ILSVRC2012_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(SourceError, match=r"nowhere: does not exist\nGet"):
+        Ilsvrc2012(data_dir=tmp_path).download_and_prepare()
+
+
+def test_beam_is_refused_and_not_ignored(archives, tmp_path):
+    config = tfds.download.DownloadConfig(manual_dir=archives, beam_runner="DirectRunner")
+    with pytest.raises(OptionError, match="beam_runner"):
+        Ilsvrc2012(data_dir=tmp_path).download_and_prepare(download_config=config)
+
+
+@pytest.mark.parametrize("values", [{"shorter_side": 0}, {"shorter_side": 256, "quality": 101}])
+def test_config_with_impossible_values_is_refused(values):
+    with pytest.raises(OptionError, match=list(values)[-1]):
+        Ilsvrc2012Config(name="own", **values)
+
+
+def test_update_of_the_info_leaves_the_shards(prepare):
+    builder = prepare()
+    before = {path: path.stat().st_mtime_ns for path in Path(builder.data_dir).glob("*-of-*")}
+    config = tfds.download.DownloadConfig(download_mode=tfds.GenerateMode.UPDATE_DATASET_INFO)
+    builder.download_and_prepare(download_config=config)
+    assert before and {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("file_format, package", [("parquet", "pyarrow")])
+def test_other_formats_read_back(file_format, package, prepare, images):
+    pytest.importorskip(package)
+    examples = tfds.as_numpy(prepare(file_format=file_format, workers=2).as_dataset(split="train"))
+    assert {example["file_name"].decode(): example["label"] for example in examples} == images.labels("train")
+
+
+def test_tfds_build_prepares(archives, tmp_path):
+    for package in ("apache_beam", "mlcroissant"):
+        pytest.importorskip(package)
+    command = f"build ilsvrc2012 --imports=ilsvrc_tfds --manual_dir={archives} --data_dir={tmp_path}/data --config=raw256"
+    environment = {**os.environ, "ILSVRC2012_ALLOW_INCOMPLETE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", *command.split()],
+        capture_output=True, text=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data/ilsvrc2012/raw256/1.0.0/metadata.h5").exists()
 
 
 def test_features_are_those_of_imagenet2012():
@@ -179,50 +216,6 @@ def test_builder_survives_pickling(archives, tmp_path):
     copy = pickle.loads(pickle.dumps(builder))
     copy.download_and_prepare()
     assert copy.info.splits["train"].num_examples == 12
-
-
-def test_second_call_does_nothing(prepare):
-    folder = Path(prepare().data_dir)
-    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert prepare().info.splits["train"].num_examples == 12
-    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-
-
-@pytest.mark.parametrize("options", [{"max_examples": 3}, {"num_shards": 2}, {"file_format": "array_record"}])
-def test_other_options_for_prepared_data_are_refused(options, prepare):
-    prepare()
-    with pytest.raises(DestinationError, match=next(iter(options))):
-        prepare(**options)
-
-
-def test_overwrite_replaces_the_data(prepare):
-    prepare(max_examples=3)
-    assert prepare(overwrite=True).info.splits["train"].num_examples == 12
-
-
-def test_failed_overwrite_keeps_what_was_there(prepare, images, tmp_path):
-    there = prepare().data_path
-    before = {path.name: path.read_bytes() for path in there.iterdir()}
-    broken = {**images.val, next(iter(images.val)): b"no image"}
-    source = drawing.official_archives(tmp_path / "broken", drawing.Images(images.train, broken, {}))
-    with pytest.raises(ilsvrc_tfds.errors.ImageError, match=r"ILSVRC2012_img_val.tar: val/ILSVRC2012_val_\d+.JPEG: neither"):
-        prepare(source=source, overwrite=True)
-    assert {path.name: path.read_bytes() for path in there.iterdir()} == before
-
-
-@pytest.mark.parametrize(
-    "options", [{"num_shards": {"train": 13}}, {"num_shards": {"trian": 2}}, {"max_examples": 0}, {"workers": 0}]
-)
-def test_impossible_options_are_refused(options, prepare, tmp_path):
-    with pytest.raises(OptionError, match=next(iter(options))):
-        prepare(**options)
-    assert not (tmp_path / "data").exists()
-
-
-def test_prepare_all_makes_both_configs(archives, tmp_path):
-    builders = ilsvrc_tfds.prepare_all(archives, tmp_path, workers=2, allow_incomplete=True)
-    assert list(builders) == ["classification", "raw256"]
-    assert all(builder.info.splits["train"].num_examples == 12 for builder in builders.values())
 
 
 def test_metadata_lies_beside_the_shards_and_agrees(prepare, images):

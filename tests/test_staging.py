@@ -125,7 +125,7 @@ def test_discard_leaves_nothing(destination):
     with staging.claim(destination) as claimed:
         finish(claimed.folder_for("abc")[0])
         claimed.discard()
-    assert os.listdir(destination.parent) == []
+    assert not (destination.parent.parent.parent).exists()  # folders that it made and that stayed empty
 
 
 def test_claim_without_a_finished_shard_leaves_nothing(destination):
@@ -167,8 +167,7 @@ def test_finished_bytes_counts_shards_with_a_receipt(tmp_path):
     assert staging.finished_bytes(tmp_path) == 10
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_read_only_destination_is_a_destination_error(destination):
+def test_read_only_destination_is_a_destination_error(destination, permissions_count):
     destination.parent.mkdir(parents=True, mode=0o500)
     with pytest.raises(
         DestinationError, match="cannot be written: Permission denied. Check the path and your permissions"
@@ -260,7 +259,7 @@ def test_require_space_says_how_much_is_needed_and_free(tmp_path):
     staging.require_space(tmp_path, -1000)  # all is finished
     with pytest.raises(
         DestinationError,
-        match=rf"Too little room at {tmp_path}: about 1,000,000.0 GB are needed and [\d.,]+ GB are free",
+        match=rf"Too little room at {tmp_path}: about 1,000,000.1 GB are needed and [\d.,]+ GB are free",
     ):
         staging.require_space(tmp_path, 10**15)
 
