@@ -8,7 +8,6 @@ image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output, bo
 
 import argparse
 import io
-import os
 import tarfile
 import tempfile
 import time

@@ -2,14 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds import metadata, staging, synsets
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds import jobs, metadata, staging, synsets
+from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
@@ -136,10 +137,7 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
 
 @contextlib.contextmanager
 def prepared(index: Index, destination: Path, options: Options, runner: LocalRunner) -> Iterator[Prepared]:
-    """Holds all files of a prepared data set, finished, and the place for them; removes them from staging if nothing fails.
-
-    What an earlier run of the same plan has finished is not done again. Data that is to be overwritten is moved aside for the
-    length of the block, and put back if the block fails.
+    """Holds all files of a prepared data set, finished, and the place for them. See `jobs.finished_shards`.
 
     Args:
       index: of the source.
@@ -152,27 +150,14 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
     """
     _log_shortfalls(index, options)
     plans = _plans(index, options)
-    versions = codec_versions()
-    fingerprint = staging.fingerprint(plans, op=options.op, codecs=versions, file_format=options.file_format)
-    with staging.claim(destination) as claimed:
-        if destination.exists() and not options.overwrite:
-            raise DestinationError(f"{destination} has been prepared by another run meanwhile. Use it, or overwrite it.")
-        folder, anew = claimed.folder_for(fingerprint)
-        if anew:
-            _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
-        kept = staging.finished_bytes(folder)
-        if kept:
-            _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
-        staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
-        receipts = staging.fill(_tasks(plans, folder, options), sum(len(plan.order) for plan in plans), runner)
+    identity = {"op": options.op, "codecs": codec_versions(), "file_format": options.file_format}
+    tasks = functools.partial(_tasks, plans, options)
+    with jobs.finished_shards(plans, tasks, destination, runner, overwrite=options.overwrite, **identity) as (folder, receipts):
         files = [folder / options.shard_name(plan.members.split, i, len(plan)) for plan in plans for i in range(len(plan))]
         if any(plan.members.split in metadata.SPLITS for plan in plans):
             metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
             files.append(folder / METADATA_NAME)
-        by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
-        with claimed.replacing():
-            yield Prepared(index, options, tuple(files), by_split)
-        claimed.discard()
+        yield Prepared(index, options, tuple(files), receipts)
 
 
 def _log_shortfalls(index: Index, options: Options) -> None:
@@ -197,7 +182,7 @@ def _plans(index: Index, options: Options) -> list[SplitPlan]:
     ]
 
 
-def _tasks(plans: list[SplitPlan], folder: Path, options: Options) -> Iterator[ShardTask]:
+def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
     for plan in plans:
         for shard in plan.shards():
             name = options.shard_name(shard.split, shard.index, shard.count)

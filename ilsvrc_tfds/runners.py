@@ -70,7 +70,8 @@ class LocalRunner:
         pending = deque()
         try:
             for job in jobs:
-                pending.append(self._executor.submit(function, job))
+                with _interrupts_held():  # processes are started here
+                    pending.append(self._executor.submit(function, job))
                 if len(pending) >= self.workers * (1 + _WAITING_PER_WORKER):
                     yield pending.popleft().result()
             while pending:
@@ -81,6 +82,16 @@ class LocalRunner:
                 "run the same command again to continue, with fewer workers if memory is short."
             ) from error
         # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Holds Ctrl-C back until the block ends; in a process that is started meanwhile, until it ignores Ctrl-C."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _set_up_worker(parent: int) -> None:

@@ -10,22 +10,15 @@
 import contextlib
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ilsvrc_tfds.errors import DestinationError
-from ilsvrc_tfds.plan import SplitPlan
-from ilsvrc_tfds.shards import PARTIAL_SUFFIX, Receipt, ShardTask, finish_shard, receipt_path
+from ilsvrc_tfds.shards import PARTIAL_SUFFIX, receipt_path
 
-# To be changed when the records or the receipts change, so that older shards are not taken over.
-_FORMAT = 1
 _LOCK = "lock"
 # TFDS writes it last.
 _INFO_NAME = "dataset_info.json"
@@ -129,38 +122,6 @@ def _settle(destination: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     for path in destination.parent.glob(f"incomplete.*_{destination.name}"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
-    """Returns what changes whenever a shard's bytes could: with the images' places and sizes, the cuts, the options."""
-    digest = hashlib.sha256(json.dumps([_FORMAT, options], sort_keys=True, default=str).encode())
-    for plan in plans:
-        members = plan.members
-        places = [(container.folder, container.stamp) for container in members.containers]
-        digest.update(json.dumps([members.split, plan.bounds, places]).encode())
-        for column in (members.name, members.label, members.container, members.offset, members.size):
-            digest.update(column.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
-    """Returns the receipts of all shards after each is there, in order; shows progress on a terminal."""
-    receipts, written = [], 0
-    with contextlib.ExitStack() as stack, tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
-        stack.callback(runner.stop)  # before the claim ends: nobody may write into a folder that is given back
-        for receipt in runner.run(finish_shard, tasks):
-            receipts.append(receipt)
-            written += receipt.file_bytes
-            bar.update(receipt.records)
-            if not bar.disable:
-                bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
-        stack.pop_all()
-    return receipts
-
-
-def finished_bytes(folder: Path) -> int:
-    """Returns the size of the finished shards in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())
 
 
 def staged_bytes(destination: Path) -> int:

@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "sources"},
     "shards": {"errors", "sources", "images", "records", "plan"},
-    "staging": {"errors", "plan", "shards"},
+    "staging": {"errors", "shards"},
+    "jobs": {"errors", "plan", "shards", "staging"},
     "preparation": {
-        "errors", "synsets", "sources", "images", "plan", "metadata", "shards", "staging", "runners"
+        "errors", "synsets", "sources", "images", "plan", "metadata", "shards", "staging", "jobs", "runners"
     },
     "builder": {"errors", "synsets", "sources", "images", "shards", "staging", "preparation", "runners"},
     "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},

@@ -148,7 +148,7 @@ def test_data_finished_by_another_run_meanwhile_is_kept(archives, prepare, monke
     builder = Ilsvrc2012(source=index, data_dir=archives.parent / "data", workers=1, allow_incomplete=True)
     monkeypatch.setattr(builder, "is_prepared", lambda: False)  # it looked before the other run had finished
     prepare()
-    with pytest.raises(DestinationError, match="has been prepared by another run meanwhile"):
+    with pytest.raises(DestinationError, match="has been made by another run meanwhile"):
         builder.download_and_prepare()
 
 

@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from ilsvrc_tfds import errors, runners
+from ilsvrc_tfds import errors
 from ilsvrc_tfds.runners import LocalRunner
 
 

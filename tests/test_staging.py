@@ -1,20 +1,15 @@
 """The folder where finished shards wait: who holds it, what stays in it, what leaves it."""
 
-import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ilsvrc_tfds import plan, shards, staging
+from ilsvrc_tfds import shards, staging
 from ilsvrc_tfds.errors import DestinationError, ImageError
-from ilsvrc_tfds.images import Original, Resized
-from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.sources import find_layout, index_images
 
 # Holds a destination until it is killed.
 HOLD = """
@@ -32,11 +27,6 @@ with staging.claim(Path(sys.argv[1])) as claimed:
 @pytest.fixture
 def destination(tmp_path) -> Path:
     return tmp_path / "data/ilsvrc2012/raw256/1.0.0"
-
-
-@pytest.fixture
-def plans(archives) -> list[plan.SplitPlan]:
-    return [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
 
 
 def finish(folder: Path, name: str = "a") -> None:
@@ -149,7 +139,6 @@ def test_claim_that_fails_keeps_finished_shards_alone(destination):
     with staging.claim(destination) as claimed:
         folder, anew = claimed.folder_for("abc")
         assert not anew and sorted(os.listdir(folder)) == ["a", "a.json"]
-        assert staging.finished_bytes(folder) == 5
 
 
 def test_another_fingerprint_throws_the_old_shards_away(destination):
@@ -159,12 +148,6 @@ def test_another_fingerprint_throws_the_old_shards_away(destination):
         folder, anew = claimed.folder_for("def")
         assert anew and sorted(os.listdir(folder.parent)) == ["def", "lock"]
         assert claimed.folder_for("def") == (folder, False)
-
-
-def test_finished_bytes_counts_shards_with_a_receipt(tmp_path):
-    finish(tmp_path, "a"), finish(tmp_path, "b")
-    (tmp_path / "c").write_bytes(bytes(100))
-    assert staging.finished_bytes(tmp_path) == 10
 
 
 def test_read_only_destination_is_a_destination_error(destination, permissions_count):
@@ -200,60 +183,6 @@ def test_staging_that_is_a_link_to_nowhere_is_a_destination_error(destination):
         pass
 
 
-def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
-    again = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert staging.fingerprint(plans, op=Resized(256)) == staging.fingerprint(again, op=Resized(256))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"op": Resized(160)},
-        {"op": Resized(256, 90)},
-        {"op": Original()},
-        {"op": Resized(256), "file_format": "array_record"},
-        {"op": Resized(256), "codecs": {"pillow": "1"}},
-    ],
-    ids=str,
-)
-def test_fingerprint_changes_with_an_option(plans, options):
-    assert staging.fingerprint(plans, **options) != staging.fingerprint(plans, op=Resized(256))
-
-
-def replaced(split: plan.SplitPlan, **columns) -> plan.SplitPlan:
-    return dataclasses.replace(split, members=dataclasses.replace(split.members, **columns))
-
-
-def test_fingerprint_changes_with_every_column_stamp_and_cut(plans):
-    train, val = plans
-    members = train.members
-    restamped = tuple(dataclasses.replace(container, stamp="other") for container in members.containers)
-    variants = [
-        [train],
-        [train, dataclasses.replace(val, bounds=(0, 1, len(val.order)))],
-        [replaced(train, size=members.size + 1), val],
-        [replaced(train, offset=members.offset + 512), val],
-        [replaced(train, label=members.label[::-1]), val],
-        [replaced(train, name=np.char.add(members.name, b"x")), val],
-        [replaced(train, containers=restamped), val],
-        [plan.plan_split(members, max_examples=3), val],
-    ]
-    prints = [staging.fingerprint(variant) for variant in (plans, *variants)]
-    assert len(set(prints)) == len(prints)
-
-
-def test_fingerprint_changes_with_the_time_of_an_archive(archives, plans):
-    os.utime(archives / "ILSVRC2012_img_val.tar", (1, 1))
-    touched = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert staging.fingerprint(touched) != staging.fingerprint(plans)
-
-
-def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
-    moved = archives.rename(archives.parent / "elsewhere")
-    again = [plan.plan_split(members) for members in index_images(find_layout([moved])).splits.values()]
-    assert staging.fingerprint(again) == staging.fingerprint(plans)
-
-
 def test_require_space_says_how_much_is_needed_and_free(tmp_path):
     staging.require_space(tmp_path, 1000)
     staging.require_space(tmp_path, -1000)  # all is finished
@@ -284,24 +213,3 @@ def test_publish_into_a_missing_folder_is_a_destination_error(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DestinationError, match="missing/a cannot be written: No such file or directory"):
         staging.publish([tmp_path / "a"], tmp_path / "missing")
-
-
-def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
-    return [
-        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), Original())
-        for split in plans
-        for shard in dataclasses.replace(split, bounds=tuple(range(len(split.order) + 1))).shards()
-    ]
-
-
-def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
-    with LocalRunner(1) as runner:
-        receipts = staging.fill(tasks(plans, tmp_path), 18, runner)
-        assert [(r.split, r.index) for r in receipts] == [
-            *(("train", k) for k in range(12)),
-            *(("val", k) for k in range(6)),
-        ]
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        assert staging.fill(tasks(plans, tmp_path), 18, runner) == receipts
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-    assert capsys.readouterr().err == ""

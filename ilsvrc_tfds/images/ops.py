@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+
 from ilsvrc_tfds.errors import ImageError, OptionError
 from ilsvrc_tfds.images.head import Head, look
 

@@ -1,0 +1,97 @@
+"""All shards of a plan: which are finished already, the rest as jobs for a runner, and the place for the result."""
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ilsvrc_tfds import staging
+from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.plan import SplitPlan
+from ilsvrc_tfds.shards import Receipt, ShardTask, finish_shard, receipt_path
+
+# To be changed when the records or the receipts change, so that older shards are not taken over.
+_FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def finished_shards(
+    plans: Sequence[SplitPlan],
+    tasks: Callable[[Path], Iterable[ShardTask]],
+    destination: Path,
+    runner,
+    *,
+    overwrite: bool,
+    **identity,
+) -> Iterator[tuple[Path, dict[str, list[Receipt]]]]:
+    """Holds all shards of a plan, finished, and the place for them; removes them from staging if nothing fails.
+
+    What an earlier run of the same plan has finished is not done again. What is to be overwritten is moved aside for the
+    length of the block, and put back if the block fails.
+
+    Args:
+      plans: of the splits.
+      tasks: `tasks(folder)`, the jobs that write the shards into a folder, in the order of the plans.
+      destination: folder that the files will have; staging is beside it.
+      runner: carries out the jobs.
+      overwrite: whether what is at the destination may be replaced.
+      **identity: whatever else the bytes depend on, as values that JSON or `str` tells apart.
+
+    Yields:
+      The folder with the shards, and the receipts of each split in order.
+
+    Raises:
+      SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
+    """
+    with staging.claim(destination) as claimed:
+        if destination.exists() and not overwrite:
+            raise DestinationError(f"{destination} has been made by another run meanwhile. Use it, or overwrite it.")
+        folder, anew = claimed.folder_for(fingerprint(plans, **identity))
+        if anew:
+            _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
+        kept = _finished_bytes(folder)
+        if kept:
+            _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
+        staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
+        receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner)
+        with claimed.replacing():
+            yield folder, {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+        claimed.discard()
+
+
+def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
+    """Returns what changes whenever a shard's bytes could: with the images' places and sizes, the cuts, the options."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, options], sort_keys=True, default=str).encode())
+    for plan in plans:
+        members = plan.members
+        places = [(container.folder, container.stamp) for container in members.containers]
+        digest.update(json.dumps([members.split, plan.bounds, places]).encode())
+        for column in (members.name, members.label, members.container, members.offset, members.size):
+            digest.update(column.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
+    """Returns the receipts of all shards after each is there, in order; shows progress on a terminal."""
+    receipts, written = [], 0
+    with contextlib.ExitStack() as stack, tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
+        stack.callback(runner.stop)  # before the claim ends: nobody may write into a folder that is given back
+        for receipt in runner.run(finish_shard, tasks):
+            receipts.append(receipt)
+            written += receipt.file_bytes
+            bar.update(receipt.records)
+            if not bar.disable:
+                bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
+        stack.pop_all()
+    return receipts
+
+
+def _finished_bytes(folder: Path) -> int:
+    """Returns the size of the finished shards in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())

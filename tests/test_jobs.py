@@ -1,0 +1,107 @@
+"""Which shards of a plan are finished, and the rest as jobs."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilsvrc_tfds import jobs, plan, shards
+from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import find_layout, index_images
+
+
+@pytest.fixture
+def plans(archives) -> list[plan.SplitPlan]:
+    return [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+
+
+def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
+    again = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+    assert jobs.fingerprint(plans, op=Resized(256)) == jobs.fingerprint(again, op=Resized(256))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"op": Resized(160)},
+        {"op": Resized(256, 90)},
+        {"op": Original()},
+        {"op": Resized(256), "file_format": "array_record"},
+        {"op": Resized(256), "codecs": {"pillow": "1"}},
+    ],
+    ids=str,
+)
+def test_fingerprint_changes_with_an_option(plans, options):
+    assert jobs.fingerprint(plans, **options) != jobs.fingerprint(plans, op=Resized(256))
+
+
+def replaced(split: plan.SplitPlan, **columns) -> plan.SplitPlan:
+    return dataclasses.replace(split, members=dataclasses.replace(split.members, **columns))
+
+
+def test_fingerprint_changes_with_every_column_stamp_and_cut(plans):
+    train, val = plans
+    members = train.members
+    restamped = tuple(dataclasses.replace(container, stamp="other") for container in members.containers)
+    variants = [
+        [train],
+        [train, dataclasses.replace(val, bounds=(0, 1, len(val.order)))],
+        [replaced(train, size=members.size + 1), val],
+        [replaced(train, offset=members.offset + 512), val],
+        [replaced(train, label=members.label[::-1]), val],
+        [replaced(train, name=np.char.add(members.name, b"x")), val],
+        [replaced(train, containers=restamped), val],
+        [plan.plan_split(members, max_examples=3), val],
+    ]
+    prints = [jobs.fingerprint(variant) for variant in (plans, *variants)]
+    assert len(set(prints)) == len(prints)
+
+
+def test_fingerprint_changes_with_the_time_of_an_archive(archives, plans):
+    os.utime(archives / "ILSVRC2012_img_val.tar", (1, 1))
+    touched = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
+    assert jobs.fingerprint(touched) != jobs.fingerprint(plans)
+
+
+def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
+    moved = archives.rename(archives.parent / "elsewhere")
+    again = [plan.plan_split(members) for members in index_images(find_layout([moved])).splits.values()]
+    assert jobs.fingerprint(again) == jobs.fingerprint(plans)
+
+
+def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
+    return [
+        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), Original())
+        for split in plans
+        for shard in dataclasses.replace(split, bounds=tuple(range(len(split.order) + 1))).shards()
+    ]
+
+
+def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
+    with LocalRunner(1) as runner:
+        receipts = jobs.fill(tasks(plans, tmp_path), 18, runner)
+        assert [(r.split, r.index) for r in receipts] == [
+            *(("train", k) for k in range(12)),
+            *(("val", k) for k in range(6)),
+        ]
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+        assert jobs.fill(tasks(plans, tmp_path), 18, runner) == receipts
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    assert capsys.readouterr().err == ""
+
+
+def test_block_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):
+    def finished(overwrite=False):
+        return jobs.finished_shards(plans, lambda folder: tasks(plans, folder), tmp_path / "out", LocalRunner(1), overwrite=overwrite)
+
+    with pytest.raises(ZeroDivisionError), finished() as (folder, receipts):
+        before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+        assert list(map(len, receipts.values())) == [12, 6]
+        raise ZeroDivisionError
+    with caplog.at_level("INFO"), finished() as (folder, receipts):
+        assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert "Continuing: 0.0 GB are finished already." in caplog.text
+    assert not list(tmp_path.glob(".out*"))
