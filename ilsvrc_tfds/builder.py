@@ -11,7 +11,7 @@ from etils import epath
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, require_local, usual_places
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import TFRECORD, read_images
@@ -74,7 +74,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         Ilsvrc2012Config(
             name="raw256",
             description="Shorter side of 256 pixels, Lanczos filter, JPEG quality 95.",
-            shorter_side=256,
+            shorter_side=CONFIGS["raw256"].shorter_side,
         ),
     ]
     DEFAULT_BUILDER_CONFIG_NAME = "classification"

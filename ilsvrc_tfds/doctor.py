@@ -14,7 +14,7 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few
-from ilsvrc_tfds.images import Original, Resized, look
+from ilsvrc_tfds.images import CONFIGS, look
 from ilsvrc_tfds.plan import plan_split, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
@@ -121,7 +121,7 @@ def _odd_names(index: Index) -> Iterator[str]:
 
 
 def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
-    for name, op in (("classification", Original()), ("raw256", Resized(256))):
+    for name, op in CONFIGS.items():
         needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
         yield f"room needed for {name}: about {_in_units(needed)}"
     existing = os.path.abspath(os.path.expanduser(data_dir))

@@ -148,7 +148,7 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
     Raises:
       IncompleteError, SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
     """
-    _log_shortfalls(index, options)
+    log_shortfalls(index, options.allow_incomplete)
     plans = _plans(index, options)
     identity = {"op": options.op, "codecs": codec_versions(), "file_format": options.file_format}
     tasks = functools.partial(_tasks, plans, options)
@@ -160,9 +160,9 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
         yield Prepared(index, options, tuple(files), receipts)
 
 
-def _log_shortfalls(index: Index, options: Options) -> None:
+def log_shortfalls(index: Index, allow_incomplete: bool) -> None:
     """Says what is missing from the source; raises IncompleteError where that is not allowed."""
-    if not options.allow_incomplete:
+    if not allow_incomplete:
         require_complete(index)
     for split, text in shortfalls(index).items():
         _log.warning("Incomplete, and allowed: %s has %s.", split, text)

@@ -11,7 +11,7 @@ import xxhash
 
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.plan import Shard
-from ilsvrc_tfds.records import encode_example, frame
+from ilsvrc_tfds.records import Example, encode_example, frame
 from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"
@@ -28,12 +28,14 @@ class ShardTask:
       path: of the finished file.
       op: from an image's bytes to a record's.
       file_format: one of TFDS's, `tfrecord`, `array_record`, ….
+      encode: `encode(file_name, image, label)`, the record's example.
     """
 
     shard: Shard
     path: str
     op: Callable[[bytes], bytes]
     file_format: str = TFRECORD
+    encode: Callable[[bytes, bytes, int], Example] = encode_example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
     shard, digest, changed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0
     with open(partial, "wb", buffering=_BUFFER) as file:
         for name, label, image, was_changed in read_images(shard.members, task.op):
-            example = encode_example(name, image, label)
+            example = task.encode(name, image, label)
             for piece in frame(example):
                 file.write(piece)
                 digest.update(piece)
@@ -146,7 +148,7 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
 
     def keyed() -> Iterator[tuple[int, bytes]]:
         for key, (name, label, image, was_changed) in enumerate(read_images(task.shard.members, task.op)):
-            example = encode_example(name, image, label)
+            example = task.encode(name, image, label)
             sizes.append(example.size)
             changes.append(was_changed)
             yield key, b"".join(example)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -162,6 +163,16 @@ def publish(paths: Iterable[Path], folder: Path) -> None:
                     os.replace(path, target)
                     back.callback(os.replace, target, path)
         back.pop_all()
+
+
+def publish_folder(files: Iterable[Path], destination: Path) -> None:
+    """Makes the destination with these finished files, all or nothing; it must not be there."""
+    # The name that TFDS gives what it is making; the next run removes it if this one is killed.
+    partial = destination.parent / f"incomplete.{secrets.token_hex(3)}_{destination.name}"
+    with destination_errors(partial):
+        partial.mkdir()
+        publish(files, partial)
+        partial.rename(destination)
 
 
 @contextlib.contextmanager

@@ -105,6 +105,15 @@ def validation_number(name: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
+def label_of_name(name: bytes) -> int | None:
+    """Returns the class index that an official file name tells, of train or validation; None for any other name."""
+    number = validation_number(name)
+    if number is not None:
+        return int(validation_labels()[number - 1]) if 1 <= number <= NUM_VALIDATION else None
+    wnid, separator, _ = name.decode("ascii", errors="replace").partition("_")
+    return _index_by_wnid().get(wnid) if separator else None
+
+
 @functools.cache
 def _index_by_wnid() -> dict[str, int]:
     return {wnid: index for index, wnid in enumerate(wnids())}

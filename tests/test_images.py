@@ -11,8 +11,9 @@ import simplejpeg
 import tensorflow as tf
 from PIL import Image, JpegImagePlugin
 
+from ilsvrc_tfds import Ilsvrc2012
 from ilsvrc_tfds.errors import ImageError, OptionError
-from ilsvrc_tfds.images import Head, Original, Resized, codec_versions, look, pixels
+from ilsvrc_tfds.images import CONFIGS, Head, Original, Resized, Untouched, codec_versions, look, pixels
 
 
 def pixels_of(data: bytes) -> np.ndarray:
@@ -217,3 +218,11 @@ def test_ops_are_values_that_print_what_they_do():
     assert Original().image_bytes is None
     assert Resized(256).image_bytes == 44_000 == 4 * Resized(128).image_bytes
     assert set(codec_versions()) == {"simplejpeg", "cykooz-resizer", "pillow"}
+
+
+def test_untouched_is_the_identity_for_whatever_comes():
+    assert Untouched()(b"no image") == b"no image"
+
+
+def test_configs_are_the_operations_of_the_builder():
+    assert {config.name: config.op for config in Ilsvrc2012.BUILDER_CONFIGS} == CONFIGS

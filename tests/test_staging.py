@@ -213,3 +213,13 @@ def test_publish_into_a_missing_folder_is_a_destination_error(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DestinationError, match="missing/a cannot be written: No such file or directory"):
         staging.publish([tmp_path / "a"], tmp_path / "missing")
+
+
+def test_publish_folder_makes_all_or_nothing(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    staging.publish_folder([tmp_path / "a", tmp_path / "b"], tmp_path / "final")
+    assert sorted(os.listdir(tmp_path / "final")) == ["a", "b"]
+    with pytest.raises(DestinationError, match="gone cannot be written"):
+        staging.publish_folder([tmp_path / "a", tmp_path / "gone"], tmp_path / "other")
+    assert not (tmp_path / "other").exists()

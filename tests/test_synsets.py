@@ -120,3 +120,19 @@ def test_validation_number_is_read_from_the_name(name, number):
 @pytest.mark.parametrize("text, is_one", [("n01440764", True), ("n99999999", True), ("n0144076", False), ("", False)])
 def test_wnid_is_known_by_its_form(text, is_one):
     assert synsets.is_wnid(text) == is_one
+
+
+@pytest.mark.parametrize(
+    "name, label",
+    [
+        (b"n01440764_10026.JPEG", 0),
+        (b"ILSVRC2012_val_00000001.JPEG", 65),
+        (b"ILSVRC2012_val_00050001.JPEG", None),
+        (b"ILSVRC2012_test_00000001.JPEG", None),
+        (b"n00000000_1.JPEG", None),
+        (b"n01440764", None),
+        (b"\xff_1.JPEG", None),
+    ],
+)
+def test_label_of_name(name, label):
+    assert synsets.label_of_name(name) == label

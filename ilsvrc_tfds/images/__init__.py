@@ -6,6 +6,6 @@
 """
 
 from ilsvrc_tfds.images.head import MAX_PIXELS, Head, look
-from ilsvrc_tfds.images.ops import Original, Resized, codec_versions
+from ilsvrc_tfds.images.ops import CONFIGS, Original, Resized, Untouched, codec_versions
 
-__all__ = ["MAX_PIXELS", "Head", "Original", "Resized", "codec_versions", "look"]
+__all__ = ["CONFIGS", "MAX_PIXELS", "Head", "Original", "Resized", "Untouched", "codec_versions", "look"]

@@ -82,6 +82,24 @@ class Resized:
         return size
 
 
+@dataclasses.dataclass(frozen=True)
+class Untouched:
+    """The image as it is, whatever it is: of a data set whose images were seen to when it was made."""
+
+    @property
+    def image_bytes(self) -> None:
+        """Mean size of the results: that of the source."""
+        return None
+
+    def __call__(self, data: bytes) -> bytes:
+        """Returns the same bytes."""
+        return data
+
+
+# The data set's configs: what becomes of the images.
+CONFIGS = {"classification": Original(), "raw256": Resized(256)}
+
+
 def needs_fix(head: Head) -> bool:
     """Returns whether an image is none of the JPEGs that every pipeline reads: a PNG, or a JPEG in CMYK."""
     return head.format == "PNG" or head.components == 4

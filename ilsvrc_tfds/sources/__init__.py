@@ -7,7 +7,7 @@
 
 from ilsvrc_tfds.sources.indexing import index_images
 from ilsvrc_tfds.sources.layouts import Layout, Place, find_layout
-from ilsvrc_tfds.sources.members import Container, Index, Members
+from ilsvrc_tfds.sources.members import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.reader import Reader
 
-__all__ = ["Container", "Index", "Layout", "Members", "Place", "Reader", "find_layout", "index_images"]
+__all__ = ["Container", "Index", "Layout", "Members", "Place", "Reader", "find_layout", "index_images", "join_members"]

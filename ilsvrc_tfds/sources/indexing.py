@@ -1,6 +1,5 @@
 """From a layout to the index: scans as independent jobs, joined and checked."""
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,7 +9,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
 from ilsvrc_tfds.sources.layouts import Layout, Place, is_stray, names_in
-from ilsvrc_tfds.sources.members import Index, Members, shown
+from ilsvrc_tfds.sources.members import Index, Members, join_members, shown
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 
 # Runs a function on each job and yields the results in the order of the jobs.
@@ -102,16 +101,7 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
             f"{place.path} holds no images, but {others}. "
             "Expected files *.JPEG, for train in class folders or archives <wnid>.tar."
         )
-    offsets = itertools.accumulate([len(table.containers) for table in tables], initial=0)
-    members = Members(
-        split=place.split,
-        containers=tuple(itertools.chain.from_iterable(table.containers for table in tables)),
-        name=np.concatenate([table.name for table in tables]),
-        label=np.concatenate([table.label for table in tables]),
-        container=np.concatenate([table.container + offset for table, offset in zip(tables, offsets)], dtype=np.int32),
-        offset=np.concatenate([table.offset for table in tables]),
-        size=np.concatenate([table.size for table in tables]),
-    )
+    members = join_members(tables)
     _refuse_doubles(members)
     return members
 

@@ -4,7 +4,9 @@ Columns instead of objects, since there are 1.3 million images: about 60 bytes e
 """
 
 import dataclasses
+import itertools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -87,6 +89,20 @@ class Members:
         """Returns the images' paths relative to the source, as its layout has them; S of shape (n,)."""
         folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
         return np.char.add(folders[self.container], self.name)
+
+
+def join_members(tables: Sequence[Members]) -> Members:
+    """Returns one table of several of the same split, in their order; at least one."""
+    offsets = itertools.accumulate([len(table.containers) for table in tables], initial=0)
+    return Members(
+        split=tables[0].split,
+        containers=tuple(itertools.chain.from_iterable(table.containers for table in tables)),
+        name=np.concatenate([table.name for table in tables]),
+        label=np.concatenate([table.label for table in tables]),
+        container=np.concatenate([table.container + offset for table, offset in zip(tables, offsets)], dtype=np.int32),
+        offset=np.concatenate([table.offset for table in tables]),
+        size=np.concatenate([table.size for table in tables]),
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
