@@ -236,9 +236,12 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, members: Members) -> Iterator[tuple[str, dict]]:
         """Yields the key and the example of each image, in the order of the index."""
-        for name, label, image, _ in read_images(members, self.builder_config.op):
-            file_name = name.decode()
-            yield file_name, {"image": image, "label": label, "file_name": file_name}
+        op = self.builder_config.op
+
+        def example(name: bytes, data: bytes, label: int) -> tuple[str, dict]:
+            return name.decode(), {"image": op(data), "label": label, "file_name": name.decode()}
+
+        yield from (keyed for _, keyed in read_images(members, example))
 
 
 def _without_overwriting(download_config: tfds.download.DownloadConfig) -> tfds.download.DownloadConfig:

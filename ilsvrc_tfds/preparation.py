@@ -13,6 +13,7 @@ from ilsvrc_tfds import jobs, metadata, staging, synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
+from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
 from ilsvrc_tfds.sources import Index, find_layout, index_images
@@ -183,7 +184,8 @@ def _plans(index: Index, options: Options) -> list[SplitPlan]:
 
 
 def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
+    encode = TfdsExample(options.op)
     for plan in plans:
         for shard in plan.shards():
             name = options.shard_name(shard.split, shard.index, shard.count)
-            yield ShardTask(shard, str(folder / name), options.op, options.file_format)
+            yield ShardTask(shard, str(folder / name), encode, options.file_format)

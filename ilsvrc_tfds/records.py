@@ -5,9 +5,10 @@ Wire format: https://protobuf.dev/programming-guides/encoding. Framing: tensorfl
 `uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)`, little-endian.
 """
 
+import dataclasses
 import functools
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import google_crc32c
@@ -37,6 +38,21 @@ class Example(NamedTuple):
     def size(self) -> int:
         """Bytes of the payload."""
         return len(self.before) + len(self.image) + len(self.after)
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsExample:
+    """Encodes the records of a prepared data set; a value.
+
+    Attributes:
+      op: from an image's bytes to those of the record.
+    """
+
+    op: Callable[[bytes], bytes]
+
+    def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
+        """Returns the example of an image; its `image` is `data` itself where `op` leaves it as it is. Raises ImageError."""
+        return encode_example(file_name, self.op(data), label)
 
 
 def encode_example(file_name: bytes, image: bytes, label: int) -> Example:

@@ -11,7 +11,7 @@ import xxhash
 
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.plan import Shard
-from ilsvrc_tfds.records import Example, encode_example, frame
+from ilsvrc_tfds.records import Example, frame
 from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"
@@ -26,16 +26,14 @@ class ShardTask:
     Attributes:
       shard: the images and their order.
       path: of the finished file.
-      op: from an image's bytes to a record's.
+      encode: `encode(file_name, data, label)`, the record's example of an image's bytes in the source.
       file_format: one of TFDS's, `tfrecord`, `array_record`, ….
-      encode: `encode(file_name, image, label)`, the record's example.
     """
 
     shard: Shard
     path: str
-    op: Callable[[bytes], bytes]
+    encode: Callable[[bytes, bytes, int], Example]
     file_format: str = TFRECORD
-    encode: Callable[[bytes, bytes, int], Example] = encode_example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +71,8 @@ def finish_shard(task: ShardTask) -> Receipt:
     return receipt if receipt is not None else _write(task)
 
 
-def read_images(members: Members, op: Callable[[bytes], bytes]) -> Iterator[tuple[bytes, int, bytes, bool]]:
-    """Yields (file name, label, bytes after `op`, whether `op` changed them) of each image, in the order of the table.
+def read_images(members: Members, function: Callable[[bytes, bytes, int], object]) -> Iterator[tuple[bytes, object]]:
+    """Yields (data, `function(file_name, data, label)`) of each image's bytes, in the order of the table.
 
     Raises ImageError, SourceError; the message names the image.
     """
@@ -83,10 +81,10 @@ def read_images(members: Members, op: Callable[[bytes], bytes]) -> Iterator[tupl
         for row, (name, label) in enumerate(zip(names, labels)):
             data = reader.read(members, row)
             try:
-                image = op(data)
+                result = function(name, data, label)
             except ImageError as error:
                 raise ImageError(f"{members.place(row)}: {error}.") from error
-            yield name, label, image, image is not data
+            yield data, result
 
 
 def receipt_path(path: str) -> str:
@@ -129,13 +127,12 @@ def _write(task: ShardTask) -> Receipt:
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
     shard, digest, changed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0
     with open(partial, "wb", buffering=_BUFFER) as file:
-        for name, label, image, was_changed in read_images(shard.members, task.op):
-            example = task.encode(name, image, label)
+        for data, example in read_images(shard.members, task.encode):
             for piece in frame(example):
                 file.write(piece)
                 digest.update(piece)
             payload_bytes += example.size
-            changed += was_changed
+            changed += example.image is not data
         file_bytes = file.tell()
     return Receipt(shard.split, shard.index, len(shard.members), payload_bytes, file_bytes, digest.hexdigest(), changed)
 
@@ -147,10 +144,9 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     sizes, changes = [], []
 
     def keyed() -> Iterator[tuple[int, bytes]]:
-        for key, (name, label, image, was_changed) in enumerate(read_images(task.shard.members, task.op)):
-            example = task.encode(name, image, label)
+        for key, (data, example) in enumerate(read_images(task.shard.members, task.encode)):
             sizes.append(example.size)
-            changes.append(was_changed)
+            changes.append(example.image is not data)
             yield key, b"".join(example)
 
     adapter = file_adapters.ADAPTER_FOR_FORMAT[file_adapters.FileFormat.from_value(task.file_format)]

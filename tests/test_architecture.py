@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "staging": {"errors", "shards"},
     "jobs": {"errors", "plan", "shards", "staging"},
     "preparation": {
-        "errors", "synsets", "sources", "images", "plan", "metadata", "shards", "staging", "jobs", "runners"
+        "errors", "synsets", "sources", "images", "records", "plan", "metadata", "shards", "staging", "jobs", "runners"
     },
     "builder": {"errors", "synsets", "sources", "images", "shards", "staging", "preparation", "runners"},
     "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},

@@ -9,6 +9,7 @@ import pytest
 
 from ilsvrc_tfds import jobs, plan, shards
 from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import find_layout, index_images
 
@@ -74,7 +75,7 @@ def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
 
 def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
     return [
-        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), Original())
+        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), TfdsExample(Original()))
         for split in plans
         for shard in dataclasses.replace(split, bounds=tuple(range(len(split.order) + 1))).shards()
     ]

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilsvrc_tfds.records import FRAME_BYTES, encode_example, frame
+from ilsvrc_tfds.records import FRAME_BYTES, TfdsExample, encode_example, frame
 
 
 def reference(name: bytes, image: bytes, label: int) -> bytes:
@@ -72,3 +72,9 @@ def test_frame_has_the_checksum_of_rfc_3720():
     length, *_, data_checksum = frame(encode_example(b"", b"", 0))
     assert struct.unpack("<Q", length[:8])[0] == encode_example(b"", b"", 0).size
     assert len(length) == 12 and len(data_checksum) == 4
+
+
+def test_tfds_example_hands_an_unchanged_image_on_without_a_copy():
+    data = b"as it is"
+    assert TfdsExample(lambda image: image)(b"a.JPEG", data, 3).image is data
+    assert TfdsExample(bytes.upper)(b"a.JPEG", data, 3) == encode_example(b"a.JPEG", b"AS IT IS", 3)

@@ -16,6 +16,7 @@ import xxhash
 from ilsvrc_tfds import plan, shards, synsets
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, SourceError
 from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
 
 
@@ -24,7 +25,7 @@ def task(source: Path, folder: Path, file_format: str = "tfrecord", op=Original(
     index = index_images(find_layout([source]))
     (shard,) = plan.plan_split(index.splits["train"], num_shards=1).shards()
     folder.mkdir(exist_ok=True)
-    return shards.ShardTask(shard, str(folder / f"train.{file_format}"), op, file_format)
+    return shards.ShardTask(shard, str(folder / f"train.{file_format}"), TfdsExample(op), file_format)
 
 
 @pytest.fixture
@@ -174,13 +175,14 @@ LIMITED = """
 import resource, sys
 from ilsvrc_tfds import errors, plan, shards
 from ilsvrc_tfds.images import Original
+from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
 source, folder, file_format, limit = sys.argv[1:]
 members = index_images(find_layout([source])).splits["train"]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
     for shard in plan.plan_split(members, num_shards=2).shards():
-        task = shards.ShardTask(shard, f"{folder}/{shard.index}", Original(), file_format)
+        task = shards.ShardTask(shard, f"{folder}/{shard.index}", TfdsExample(Original()), file_format)
         print(shards.finish_shard(task).file_bytes)
 except errors.DestinationError as error:
     print(error)
