@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     And 141, as a shell has it, where nobody reads the output any more: `| head`.
     """
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
     try:
