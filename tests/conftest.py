@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 from collections.abc import Iterator
 
 import drawing
@@ -11,6 +12,12 @@ import ilsvrc_tfds
 
 _CAPABILITIES_VERSION_3 = 0x20080522
 _ACCESS_ANYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, capabilities(7)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heed_interrupts():
+    """Makes Ctrl-C count in the processes that tests start: a shell's background job ignores it and hands that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
