@@ -17,11 +17,12 @@ MAY_IMPORT = {
     "synsets": {"errors"},
     "sources": {"errors", "synsets"},
     "images": {"errors"},
+    "framing": {"errors"},
     "records": {"errors"},
     "runners": {"errors"},
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "sources"},
-    "shards": {"errors", "sources", "images", "records", "plan"},
+    "shards": {"errors", "sources", "images", "records", "framing", "plan"},
     "staging": {"errors", "plan", "shards"},
     "preparation": {
         "errors", "synsets", "sources", "images", "plan", "metadata", "shards", "staging", "runners"
