@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "images": {"errors"},
     "framing": {"errors"},
     "records": {"errors"},
+    "boxes": {"errors", "synsets", "sources"},
     "runners": {"errors"},
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "sources"},
