@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "framing": {"errors"},
     "records": {"errors"},
     "boxes": {"errors", "synsets", "sources"},
+    "classic": {"errors", "synsets", "images", "records", "boxes"},
     "runners": {"errors"},
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "sources"},
