@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from ilsvrc_tfds.errors import SourceError
 
+# The keys of `encode_example`, and the list of `tf.train.Feature` that each has.
+TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
+
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 

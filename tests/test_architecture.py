@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "records": {"errors"},
     "boxes": {"errors", "synsets", "sources"},
     "classic": {"errors", "synsets", "images", "records", "boxes"},
+    "manifest": {"errors", "synsets"},
     "runners": {"errors"},
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "sources"},
