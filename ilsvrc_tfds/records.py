@@ -1,8 +1,7 @@
-"""Canonical `tf.train.Example` bytes and TFRecord framing.
+"""Canonical `tf.train.Example` bytes, and their features again.
 
-The example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys.
-Wire format: https://protobuf.dev/programming-guides/encoding. Framing: tensorflow/core/lib/io/record_writer.h,
-`uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)`, little-endian.
+An example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys.
+Wire format: https://protobuf.dev/programming-guides/encoding.
 """
 
 import dataclasses
@@ -11,13 +10,12 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import google_crc32c
+from ilsvrc_tfds.errors import SourceError
 
-# length + its CRC in front, the data's CRC behind.
-FRAME_BYTES = 8 + 4 + 4
+# The keys of `encode_example`, and the list of `tf.train.Feature` that each has.
+TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
-_MASK_DELTA = 0xA282EAD8
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 
 
@@ -63,36 +61,35 @@ def encode_example(file_name: bytes, image: bytes, label: int) -> Example:
       image: JPEG bytes.
       label: class index in [0, 1000), or -1.
     """
-    return join_features(
-        [(b"file_name", bytes_feature([file_name]))], b"image", image, [(b"label", _label_feature(label))]
-    )
+    return join_features(feature_entry(b"file_name", bytes_feature([file_name])), b"image", image, _label_entry(label))
 
 
 @functools.cache
-def _label_feature(label: int) -> bytes:
-    return int64_feature([label])
+def _label_entry(label: int) -> bytes:
+    return feature_entry(b"label", int64_feature([label]))
 
 
-def join_features(
-    before: Iterable[tuple[bytes, bytes]], key: bytes, image: bytes, after: Iterable[tuple[bytes, bytes]]
-) -> Example:
+def join_features(before: bytes, key: bytes, image: bytes, after: bytes) -> Example:
     """Returns an example with an image among other features.
 
     Args:
-      before: (key, feature) of the features whose keys sort before the image's, sorted.
+      before: the entries, one behind the other, of the features whose keys sort before the image's; sorted.
       key: of the image.
       image: its bytes.
       after: likewise, of those whose keys sort behind it.
     """
-    head = b"".join(_entry(*feature) for feature in before)
-    tail = b"".join(_entry(*feature) for feature in after)
     # The image's entry, opened up: each enclosing message's tag and length, from the inside to the outside.
     n = len(image)
     values = _head(1, n)
     feature = _head(_BYTES_LIST, len(values) + n) + values
     entry = _field(1, key) + _head(2, len(feature) + n) + feature
-    head += _head(1, len(entry) + n) + entry
-    return Example(_head(1, len(head) + n + len(tail)) + head, image, tail)
+    before += _head(1, len(entry) + n) + entry
+    return Example(_head(1, len(before) + n + len(after)) + before, image, after)
+
+
+def feature_entry(key: bytes, feature: bytes) -> bytes:
+    """Returns the entry of a feature in the map of an example's features."""
+    return _field(1, _field(1, key) + _field(2, feature))
 
 
 def bytes_feature(values: Iterable[bytes]) -> bytes:
@@ -112,23 +109,31 @@ def float_feature(values: Sequence[float]) -> bytes:
     return _field(_FLOAT_LIST, _field(1, packed) if packed else b"")
 
 
-def frame(example: Example) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """Returns the TFRecord of an example, in pieces to be written one behind the other."""
-    length = struct.pack("<Q", example.size)
-    checksum = google_crc32c.value(example.before)
-    checksum = google_crc32c.extend(checksum, example.image)
-    checksum = google_crc32c.extend(checksum, example.after)
-    return (length + _masked(google_crc32c.value(length)), *example, _masked(checksum))
+def parse_example(payload: bytes, where: str) -> dict[str, Sequence]:
+    """Returns the values of each feature of a `tf.train.Example`: bytes, ints or floats; empty where it has no list.
+
+    The sequences equal lists, but make a value when it is asked for: an image that nobody looks at is not copied.
+
+    Args:
+      payload: of a record.
+      where: it lies, for the message.
+
+    Raises SourceError for what is no example; bytes of another message may pass for one that has no features.
+    """
+    # TFDS's own class of the message needs no TensorFlow; loaded here, for jobs that only write do without.
+    from google.protobuf.message import DecodeError
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    try:
+        features = tf_example_pb2.Example.FromString(payload).features.feature
+    except DecodeError as error:
+        raise SourceError(f"{where} is no tf.train.Example ({error}).") from error
+    return {key: _values(feature) for key, feature in features.items()}
 
 
-def _masked(checksum: int) -> bytes:
-    rotated = (checksum >> 15 | checksum << 17) + _MASK_DELTA
-    return struct.pack("<I", rotated & 0xFFFF_FFFF)
-
-
-def _entry(key: bytes, feature: bytes) -> bytes:
-    """Returns an entry of the map `Features.feature`."""
-    return _field(1, _field(1, key) + _field(2, feature))
+def _values(feature) -> Sequence:
+    kind = feature.WhichOneof("kind")
+    return getattr(feature, kind).value if kind else []
 
 
 def _field(number: int, payload: bytes) -> bytes:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import xxhash
 
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
+from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.plan import Shard
-from ilsvrc_tfds.records import Example, frame
+from ilsvrc_tfds.records import Example
 from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"

@@ -1,14 +1,24 @@
-"""Records are compared with protobuf's own bytes, the framing with what TensorFlow writes and reads."""
+"""Records are compared with TensorFlow's own message: its bytes when written, its values when read."""
 
-import struct
+import subprocess
+import sys
 
-import google_crc32c
 import pytest
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilsvrc_tfds.records import FRAME_BYTES, TfdsExample, encode_example, frame
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.records import (
+    TfdsExample,
+    encode_example,
+    feature_entry,
+    float_feature,
+    int64_feature,
+    join_features,
+    parse_example,
+)
 
 
 def reference(name: bytes, image: bytes, label: int) -> bytes:
@@ -18,6 +28,10 @@ def reference(name: bytes, image: bytes, label: int) -> bytes:
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
     }
+    return serialized(features)
+
+
+def serialized(features: dict[str, tf.train.Feature]) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
 
@@ -48,33 +62,76 @@ def test_example_does_not_copy_the_image():
     assert encode_example(b"a.JPEG", image, 1).image is image
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(NAMES, st.binary(max_size=5000), st.integers(-1, 999)), max_size=5))
-def test_frames_are_the_file_that_tensorflow_writes(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("records") / "theirs"
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for row in rows:
-            writer.write(reference(*row))
-    assert b"".join(piece for row in rows for piece in frame(encode_example(*row))) == path.read_bytes()
+def test_lists_are_what_protobuf_writes():
+    image, floats, ints = b"image", [0.0, 0.1, 1.0], [-1, 0, 2**40]
+    before = feature_entry(b"a", float_feature(floats)) + feature_entry(b"b", float_feature([]))
+    after = feature_entry(b"d", int64_feature(ints)) + feature_entry(b"e", int64_feature([]))
+    theirs = {
+        "a": tf.train.Feature(float_list=tf.train.FloatList(value=floats)),
+        "b": tf.train.Feature(float_list=tf.train.FloatList()),
+        "c": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+        "d": tf.train.Feature(int64_list=tf.train.Int64List(value=ints)),
+        "e": tf.train.Feature(int64_list=tf.train.Int64List()),
+    }
+    assert b"".join(join_features(before, b"c", image, after)) == serialized(theirs)
 
 
-def test_frames_are_read_by_tensorflow(tmp_path):
-    rows = [(b"a.JPEG", b"", -1), (b"b.JPEG", bytes(range(256)) * 700, 999), (b"c.JPEG", bytes(3_000_000), 0)]
-    path = tmp_path / "ours"
-    path.write_bytes(b"".join(piece for row in rows for piece in frame(encode_example(*row))))
-    assert [record.numpy() for record in tf.data.TFRecordDataset(str(path))] == [reference(*row) for row in rows]
-    assert path.stat().st_size == sum(FRAME_BYTES + encode_example(*row).size for row in rows)
-
-
-def test_frame_has_the_checksum_of_rfc_3720():
-    # B.4: CRC32C of 32 zeros is 0x8a9136aa; so the library under the framing is the right one.
-    assert google_crc32c.value(bytes(32)) == 0x8A9136AA
-    length, *_, data_checksum = frame(encode_example(b"", b"", 0))
-    assert struct.unpack("<Q", length[:8])[0] == encode_example(b"", b"", 0).size
-    assert len(length) == 12 and len(data_checksum) == 4
+FEATURES = st.one_of(
+    st.lists(st.binary(max_size=50), max_size=4).map(
+        lambda values: (values, tf.train.Feature(bytes_list=tf.train.BytesList(value=values)))
+    ),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(
+        lambda values: (values, tf.train.Feature(int64_list=tf.train.Int64List(value=values)))
+    ),
+    st.lists(st.floats(width=32, allow_nan=False), max_size=4).map(
+        lambda values: (values, tf.train.Feature(float_list=tf.train.FloatList(value=values)))
+    ),
+    st.just(([], tf.train.Feature())),
+)
 
 
 def test_tfds_example_hands_an_unchanged_image_on_without_a_copy():
     data = b"as it is"
     assert TfdsExample(lambda image: image)(b"a.JPEG", data, 3).image is data
     assert TfdsExample(bytes.upper)(b"a.JPEG", data, 3) == encode_example(b"a.JPEG", b"AS IT IS", 3)
+@settings(deadline=None)
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), FEATURES, max_size=6))
+def test_parsed_example_has_the_values_that_protobuf_was_given(features):
+    payload = serialized({key: feature for key, (_, feature) in features.items()})
+    assert parse_example(payload, "here") == {key: values for key, (values, _) in features.items()}
+
+
+@settings(deadline=None)
+@given(NAMES, st.binary(max_size=600), st.integers(-1, 999))
+def test_parsed_example_is_what_was_encoded(name, image, label):
+    payload = b"".join(encode_example(name, image, label))
+    assert parse_example(payload, "here") == {"file_name": [name], "image": [image], "label": [label]}
+
+
+ENCODED = b"".join(encode_example(b"n01440764_10.JPEG", b"image", 7))
+CHANGED = st.tuples(st.integers(0, len(ENCODED)), st.integers(0, 8), st.binary(max_size=8)).map(
+    lambda change: ENCODED[: change[0]] + change[2] + ENCODED[change[0] + change[1] :]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=100), CHANGED))
+def test_parsing_what_is_no_example_is_a_source_error(payload):
+    try:
+        theirs = tf.train.Example.FromString(payload).features.feature
+    except DecodeError:
+        with pytest.raises(SourceError, match=r"^shard: record 3 is no tf.train.Example \(.*\)\.$"):
+            parse_example(payload, "shard: record 3")
+    else:  # as text, for NaN is not NaN
+        assert repr(sorted(parse_example(payload, "").items())) == repr(
+            sorted((key, _values(value)) for key, value in theirs.items())
+        )
+
+
+def test_parsing_loads_no_tensorflow():
+    code = "import sys; from ilsvrc_tfds.records import parse_example; parse_example(b'', ''); print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def _values(feature) -> list:
+    return [*feature.bytes_list.value, *feature.int64_list.value, *feature.float_list.value]

@@ -1,0 +1,230 @@
+"""Bounding boxes of the official annotations, by the image that they belong to.
+
+| source | looks like |
+|---|---|
+| official archives | `ILSVRC2012_bbox_train_v2.tar.gz`, `ILSVRC2012_bbox_val_v3.tgz`: one XML file an image |
+| folders | the same files unpacked; Kaggle's `Annotations/CLS-LOC/{train/<wnid>,val}` |
+| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels, without the image's size |
+
+The XML is PASCAL VOC's. Its corners are in pixels of the picture that the annotator saw, whose size it states and which need
+not be the image's own. Its `filename` is `%s` in some files, so the name of the file itself counts.
+"""
+
+import csv
+import functools
+import gzip
+import math
+import os
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.sources.members import shown
+
+# A real one has 500 bytes, and 300 for each further box.
+_MAX_XML_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_TAR_BLOCK = 512
+_BUFFER = 1 << 20
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class Boxes(NamedTuple):
+    """The boxes of one image.
+
+    Attributes:
+      width: of the picture that the corners were measured in, pixels; 0 where it is not known (Kaggle's tables).
+      height: likewise.
+      corners: xmin, ymin, xmax, ymax of each box, in pixels; as they were found.
+    """
+
+    width: float
+    height: float
+    corners: tuple[tuple[float, float, float, float], ...]
+
+    @property
+    def has_size(self) -> bool:
+        """Whether `relative` needs no size."""
+        return self.width > 0
+
+    def relative(self, width: int = 0, height: int = 0) -> list[tuple[float, float, float, float]]:
+        """Returns the corners in 0..1 of the sides: reversed ones swapped, clamped, boxes without an area dropped.
+
+        Args:
+          width: of the original image, pixels; needed and used only where the boxes have no size of their own.
+          height: likewise.
+        """
+        width, height = (self.width, self.height) if self.has_size else (width, height)
+        boxes = []
+        for x0, y0, x1, y1 in self.corners:
+            xmin, xmax = sorted(min(max(x / width, 0.0), 1.0) for x in (x0, x1))
+            ymin, ymax = sorted(min(max(y / height, 0.0), 1.0) for y in (y0, y1))
+            if xmin < xmax and ymin < ymax:
+                boxes.append((xmin, ymin, xmax, ymax))
+        return boxes
+
+
+def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
+    """Returns the boxes of each image, by `image_key` of its name; where two paths have an image, the later one counts.
+
+    Boxes that name another class of the challenge than their image's are left out.
+
+    Raises SourceError for what cannot be read, is no annotation, or has a size or corners that make no sense.
+    """
+    boxes = {}
+    for path in map(Path, paths):
+        found = dict(_read(path))
+        if not found:
+            raise SourceError(f"{path} holds no bounding boxes; expected XML annotations or Kaggle's LOC_*_solution.csv.")
+        boxes |= found
+    return boxes
+
+
+def select(boxes: Mapping[bytes, Boxes], file_names: Iterable[bytes]) -> dict[bytes, Boxes]:
+    """Returns the boxes of these images alone, as a job needs them that has to do with no others."""
+    keys = map(image_key, file_names)
+    return {key: boxes[key] for key in keys if key in boxes}
+
+
+def image_key(file_name: bytes) -> bytes:
+    """Returns what annotations call an image: its name up to the extension, which re-made sources change."""
+    return file_name.rpartition(b".")[0] or file_name
+
+
+def _read(path: Path) -> Iterator[tuple[bytes, Boxes]]:
+    try:
+        if path.is_dir():
+            yield from _read_folder(path)
+        elif path.suffix.lower() == ".csv":
+            yield from _read_table(path)
+        else:
+            yield from _read_archive(path)
+    except (OSError, EOFError, tarfile.TarError, zlib.error, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read ({error}). Get it again, or check the path.") from error
+
+
+def _read_folder(folder: Path) -> Iterator[tuple[bytes, Boxes]]:
+    def refuse(error: OSError):
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in sorted(filter(_is_annotation, names)):
+            path = os.path.join(place, name)
+            with open(path, "rb", buffering=0) as file:
+                yield _parse(name, file.read(_MAX_XML_BYTES + 1), shown(path))
+
+
+def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
+    with open(path, "rb") as file:
+        zipped = file.read(2) == _GZIP_MAGIC
+    with (gzip.open if zipped else open)(path, "rb") as file:
+        stream = _Remembering(file)
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            while member := archive.next():
+                archive.members = []  # 0.5 GB of them otherwise
+                name = member.name.rpartition("/")[2]
+                if member.isreg() and _is_annotation(name):
+                    data = archive.extractfile(member).read(_MAX_XML_BYTES + 1)
+                    yield _parse(name, data, f"{path}: {shown(member.name)}")
+        # tarfile takes an archive that was cut between two files or inside a header for a whole one.
+        if bytes(_TAR_BLOCK) not in stream.last:
+            raise EOFError("it ends early")
+        while stream.read(_BUFFER):  # gzip compares its checksum at the end
+            pass
+
+
+class _Remembering:
+    """A file whose last piece is kept."""
+
+    def __init__(self, file):
+        self._file, self.last = file, b""
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self.last = data or self.last
+        return data
+
+
+def _is_annotation(name: str) -> bool:
+    return name.endswith(".xml") and not name.startswith(".")  # macOS's tar adds a `._name` beside each file
+
+
+def _read_table(path: Path) -> Iterator[tuple[bytes, Boxes]]:
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            where = f"{path}, line {number}"
+            name, text = row.get("ImageId"), row.get("PredictionString")
+            words = (text or "").split()
+            if not name or text is None or len(words) % 5:
+                raise SourceError(f"{where}: expected an ImageId, and a PredictionString of wnids with four corners each.")
+            key = os.fsencode(name)
+            groups = [(words[k], words[k + 1 : k + 5]) for k in range(0, len(words), 5)]
+            yield key, Boxes(0.0, 0.0, _own(key, groups, where))
+
+
+def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
+    """Returns the image's key and its boxes, from one XML file."""
+    if len(data) > _MAX_XML_BYTES:
+        raise SourceError(f"{where} has over {_MAX_XML_BYTES:,} bytes: that is no annotation.")
+    try:
+        root = fromstring(data, forbid_dtd=True)  # so no entity can be declared, inside or outside
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise SourceError(f"{where} is no annotation: {type(error).__name__} ({error!s:.100}).") from error
+    key = os.fsencode(file_name.removesuffix(".xml"))
+    width, height = (_pixels(text, where) for text in _texts(root, "size", ("width", "height")))
+    if width <= 0 or height <= 0:
+        raise SourceError(f"{where}: the image's size is {width:g} x {height:g}; expected positive numbers.")
+    groups = [(thing.findtext("name", "").strip(), _texts(thing, "bndbox", _CORNERS)) for thing in root.iter("object")]
+    return key, Boxes(width, height, _own(key, groups, where))
+
+
+def _texts(element: Element, tag: str, children: tuple[str, ...]) -> list[str | None]:
+    """Returns the texts of some children of the first child `tag`, None for each that is not there."""
+    parent = element.find(tag)
+    return [None if parent is None else parent.findtext(child) for child in children]
+
+
+def _own(key: bytes, groups: list[tuple[str, list[str | None]]], where: str) -> tuple[tuple[float, ...], ...]:
+    """Returns the corners of the boxes that do not name another class of the challenge than the image's."""
+    wnid = _wnid(key)
+    return tuple(
+        tuple(_pixels(corner, where) for corner in corners)
+        for named, corners in groups
+        # Many dogs are annotated by their breed's name and not by its wnid: those boxes are the image's own.
+        if named == wnid or wnid is None or not synsets.is_class(named)
+    )
+
+
+def _wnid(key: bytes) -> str | None:
+    """Returns the class of an image by its name, None where the name tells none."""
+    number = synsets.validation_number(key + b".JPEG")
+    if number is not None and 1 <= number <= synsets.NUM_VALIDATION:
+        return synsets.wnids()[synsets.validation_labels()[number - 1]]
+    wnid = key[:9].decode("ascii", errors="replace")
+    return wnid if synsets.is_class(wnid) else None
+
+
+def _pixels(text: str | None, where: str) -> float:
+    number = _number(text)
+    if number is None:
+        raise SourceError(f"{where}: {f'{text!r:.40}' if text else 'nothing'} in place of a number of pixels.")
+    return number
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _number(text: str | None) -> float | None:
+    """Returns a finite number, None for anything else. Equal ones are one object: 2.4 million corners have few values."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
