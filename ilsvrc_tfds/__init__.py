@@ -13,12 +13,16 @@ if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds import metadata
     from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
     from ilsvrc_tfds.datasets import prepare, prepare_all
+    from ilsvrc_tfds.exports import export
+    from ilsvrc_tfds.record_index import index_records
 
 __all__ = [
     "Ilsvrc2012",
     "Ilsvrc2012Config",
     "IlsvrcError",
     "errors",
+    "export",
+    "index_records",
     "metadata",
     "prepare",
     "prepare_all",

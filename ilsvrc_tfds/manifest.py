@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
@@ -23,6 +23,9 @@ from ilsvrc_tfds.errors import DestinationError, SourceError
 
 NAME = "manifest.json"
 KINDS = ("tfds", "classic")
+
+# Keys of the records of a prepared data set.
+TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
 
 _FORMAT = 1
 _TYPES = ("bytes", "float", "int64")
@@ -54,6 +57,11 @@ class ShardEntry:
         _require(_is_count(self.records), f"records of {self.name}", self.records)
         _require(_is_count(self.bytes), f"bytes of {self.name}", self.bytes)
         _require(isinstance(self.xxh3_64, str) and _DIGEST.fullmatch(self.xxh3_64), f"xxh3_64 of {self.name}", self.xxh3_64)
+
+
+def shard_entries(names: Iterable[str], receipts: Iterable) -> tuple[ShardEntry, ...]:
+    """Returns the entries of shards by their names and the receipts of their writing (`shards.Receipt`)."""
+    return tuple(ShardEntry(name, r.records, r.file_bytes, r.digest) for name, r in zip(names, receipts, strict=True))
 
 
 @functools.cache

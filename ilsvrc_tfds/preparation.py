@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds import jobs, metadata, staging, synsets
+from ilsvrc_tfds import jobs, manifest, metadata, staging, synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
+from ilsvrc_tfds.manifest import TFDS_KEYS, Manifest, shard_entries
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
@@ -154,10 +155,14 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
     identity = {"op": options.op, "codecs": codec_versions(), "file_format": options.file_format}
     tasks = functools.partial(_tasks, plans, options)
     with jobs.finished_shards(plans, tasks, destination, runner, overwrite=options.overwrite, **identity) as (folder, receipts):
-        files = [folder / options.shard_name(plan.members.split, i, len(plan)) for plan in plans for i in range(len(plan))]
+        names = {plan.members.split: [options.shard_name(plan.members.split, k, len(plan)) for k in range(len(plan))] for plan in plans}
+        files = [folder / name for split in names for name in names[split]]
         if any(plan.members.split in metadata.SPLITS for plan in plans):
             metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
             files.append(folder / METADATA_NAME)
+        shards = {split: shard_entries(names[split], receipts[split]) for split in names}
+        described = Manifest("tfds", options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards)
+        files.append(manifest.write(described, folder))
         yield Prepared(index, options, tuple(files), receipts)
 
 

@@ -29,10 +29,18 @@ MAY_IMPORT = {
     "staging": {"errors", "shards"},
     "jobs": {"errors", "plan", "shards", "staging"},
     "preparation": {
-        "errors", "synsets", "sources", "images", "records", "plan", "metadata", "shards", "staging", "jobs", "runners"
+        "errors", "synsets", "sources", "images", "records", "plan", "manifest", "metadata", "shards", "staging", "jobs",
+        "runners"
     },
     "builder": {"errors", "synsets", "sources", "images", "shards", "staging", "preparation", "runners"},
     "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},
+    "outputs": {"errors", "synsets", "manifest"},
+    "prepared": {"errors", "synsets", "sources", "framing", "records", "outputs"},
+    "record_index": {"errors", "framing", "outputs", "staging", "runners"},
+    "exports": {
+        "errors", "sources", "images", "boxes", "classic", "plan", "manifest", "shards", "staging", "jobs", "runners",
+        "preparation", "outputs", "prepared", "record_index"
+    },
     "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
     "demo": {"errors", "synsets"},
 }  # fmt: skip

@@ -1,0 +1,167 @@
+"""Classic TFRecords, `train-00000-of-01024` and so on, straight from a source or from a prepared data set."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import xxhash
+
+from ilsvrc_tfds import jobs, manifest, staging
+from ilsvrc_tfds.boxes import Boxes, read_boxes, select
+from ilsvrc_tfds.classic import CLASSIC_KEYS, ClassicExample
+from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
+from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
+from ilsvrc_tfds.manifest import Manifest, shard_entries
+from ilsvrc_tfds.outputs import CLASSIC, CLASSIC_NAMES, find_output, is_output, shard_name
+from ilsvrc_tfds.plan import SplitPlan, plan_split
+from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, require_local
+from ilsvrc_tfds.prepared import index_prepared
+from ilsvrc_tfds.record_index import write_index
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards import ShardTask
+from ilsvrc_tfds.sources import Index
+
+# What readers hard-code. The scripts that wrote such files first knew no test split.
+NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
+
+
+def export(
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    config: str | Original | Resized | None = None,
+    splits: Iterable[str] | None = None,
+    num_shards: Mapping[str, int] | None = None,
+    label_offset: int = 1,
+    bbox: Iterable[str | os.PathLike] = (),
+    index: bool = False,
+    workers: int | None = None,
+    allow_incomplete: bool | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes classic TFRecords and their manifest, all or nothing; continues where an earlier run of the call stopped.
+
+    Args:
+      source: folder in any layout; or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are passed on.
+      out: folder for the files; it must not exist or be empty, unless `overwrite`.
+      config: `classification` (where None) or `raw256`, or an operation as `Resized(160)`. A prepared data set has its own.
+      splits: of train, val (or validation), test; all that the source has where None.
+      num_shards: of each split; where it is not said 1024 of train, 128 of val and test, or one an image if those are fewer.
+      label_offset: added to the class index: 1 (0 is the background) or 0.
+      bbox: archives, folders or tables of bounding boxes.
+      index: whether an index for DALI and the package `tfrecord` is written beside each shard.
+      workers: processes; all cores where None.
+      allow_incomplete: whether a split may have another than the official number of images.
+      overwrite: whether an export that is in `out` is replaced, once the new one is finished.
+
+    Returns:
+      `out`, absolute.
+
+    Raises:
+      IlsvrcError: what the user can act on.
+    """
+    out = Path(out).expanduser().absolute()
+    _require_free(out, overwrite)
+    encoder = ClassicExample(label_offset=label_offset)
+    with LocalRunner(workers) as runner:
+        images, op, made = _images(source, config, runner)
+        log_shortfalls(images, incomplete_is_allowed(allow_incomplete))
+        plans = _plans(images, splits, num_shards or {}, op)
+        boxes = _boxes(plans, bbox, op)
+        encoder = dataclasses.replace(encoder, op=op)
+        tasks = functools.partial(_tasks, plans, encoder, boxes)
+        identity = {"codecs": codec_versions(), "encoder": encoder, "boxes": _digest(boxes)}
+        with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), **identity) as (folder, receipts):
+            files = [folder / name for plan in plans for name in _names(plan)]
+            if index:
+                files += map(Path, runner.run(write_index, map(str, files[:])))
+            shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
+            described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards)
+            staging.publish_folder([*files, manifest.write(described, folder)], out)
+    return out
+
+
+def _require_free(out: Path, overwrite: bool) -> None:
+    require_local(out)
+    if not out.exists() or out.is_dir() and not any(out.iterdir()):
+        return
+    if not (out / manifest.NAME).is_file():
+        raise DestinationError(f"{out} is not empty and holds no export. Choose another folder.")
+    if not overwrite:
+        raise DestinationError(f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder.")
+
+
+def _images(source, config, runner: LocalRunner) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
+    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then."""
+    if not is_output(source):
+        op = _op(config or "classification")
+        return find_images([source], runner), op, describe_op(op)
+    if config is not None:
+        raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
+    output = find_output(source)
+    return index_prepared(output, runner.run), Untouched(), output.config()
+
+
+def _op(config: str | Original | Resized) -> Original | Resized:
+    if isinstance(config, str) and config not in CONFIGS:
+        raise OptionError(f"config must be one of {', '.join(CONFIGS)}, or Resized(…), got {config!r}.")
+    return CONFIGS[config] if isinstance(config, str) else config
+
+
+def _plans(images: Index, splits: Iterable[str] | None, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
+    counts = {_split(name): count for name, count in num_shards.items()}
+    wanted = list(images.splits) if splits is None else [_split(name) for name in splits]
+    missing = [split for split in (*wanted, *counts) if split not in images.splits]
+    if missing:
+        raise OptionError(f"There is no split {first_few(missing)} in the source; it has {', '.join(images.splits)}.")
+    return [
+        plan_split(
+            members,
+            num_shards=counts.get(split, min(NUM_SHARDS[split], len(members))),
+            image_bytes=op.image_bytes,
+        )
+        for split, members in images.splits.items()
+        if split in wanted
+    ]
+
+
+def _split(name: str) -> str:
+    """Returns the data set's own name of a split, for either name. Raises OptionError."""
+    own = {classic: split for split, classic in CLASSIC_NAMES.items()} | {split: split for split in CLASSIC_NAMES}
+    if name not in own:
+        raise OptionError(f"There is no split {name!r}; expected some of {', '.join(own)}.")
+    return own[name]
+
+
+def _boxes(plans: list[SplitPlan], paths: Iterable[str | os.PathLike], op) -> dict[bytes, Boxes]:
+    """Returns the bounding boxes of the images that are exported. Raises SourceError where none is of such an image."""
+    paths = list(paths)
+    if not paths:
+        return {}
+    found = read_boxes(paths)
+    boxes = select(found, (name for plan in plans for name in plan.members.name.tolist()))
+    if not boxes:
+        raise SourceError(f"{first_few(paths)}: none of the {len(found):,} annotated images is in the source.")
+    if isinstance(op, Untouched) and not all(image_boxes.has_size for image_boxes in boxes.values()):
+        raise OptionError(
+            "Kaggle's tables give boxes in pixels of the original images, whose sizes are not known here. Export from the "
+            "source, or give the XML annotations."
+        )
+    return boxes
+
+
+def _digest(boxes: Mapping[bytes, Boxes]) -> str:
+    return xxhash.xxh3_128_hexdigest(repr(sorted(boxes.items())).encode())
+
+
+def _names(plan: SplitPlan) -> list[str]:
+    return [shard_name(CLASSIC, plan.members.split, k, len(plan)) for k in range(len(plan))]
+
+
+def _tasks(plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], folder: Path) -> Iterator[ShardTask]:
+    for plan in plans:
+        for shard, name in zip(plan.shards(), _names(plan)):
+            own = select(boxes, shard.members.name.tolist()) if boxes else {}
+            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own))

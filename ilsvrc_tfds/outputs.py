@@ -1,0 +1,135 @@
+"""What lies in a folder that `prepare` or `export` made, or a tool that names its files alike: which shards of which split."""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ilsvrc_tfds import manifest, synsets
+from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.manifest import Manifest
+
+TFDS, CLASSIC = "tfds", "classic"
+INFO_NAME = "dataset_info.json"
+# The data set's own names, and those that readers of classic TFRecords hard-code.
+CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
+
+_PATTERNS = {
+    TFDS: re.compile(r"ilsvrc2012-(?P<split>train|val|test)\.(?P<format>[a-z_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
+    CLASSIC: re.compile(r"(?P<split>train|validation|test)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A folder of shards.
+
+    Attributes:
+      folder: that they lie in.
+      kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
+      file_format: `tfrecord`, or another of TFDS's.
+      shards: file names of each split (train, val, test) in order, also of those that are missing.
+      manifest: of the folder; None where it has none.
+      info: TFDS's `dataset_info.json`; None where there is none.
+    """
+
+    folder: Path
+    kind: str
+    file_format: str
+    shards: Mapping[str, tuple[str, ...]]
+    manifest: Manifest | None
+    info: Mapping | None
+
+    def paths(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards. Raises SourceError where one is missing."""
+        paths = [os.path.join(self.folder, name) for name in self.shards[split]]
+        missing = [path for path in paths if not os.path.isfile(path)]
+        if missing:
+            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
+        return paths
+
+    def config(self) -> Mapping[str, object]:
+        """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
+        return self.manifest.config if self.manifest is not None else {}
+
+    def require_tfrecord(self) -> None:
+        """Raises SourceError where the shards have another format than TFRecord."""
+        if self.file_format != "tfrecord":
+            raise SourceError(f"{self.folder} is in the format {self.file_format}; expected tfrecord. Prepare it as that.")
+
+
+def find_output(folder: str | os.PathLike) -> Output:
+    """Returns what lies in a folder, by its manifest, else by TFDS's info, else by the names of the files.
+
+    Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read.
+    """
+    folder = Path(folder).expanduser()
+    described, info = manifest.read(folder), _read_info(folder)
+    if described is not None:
+        names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
+        return Output(folder, described.kind, described.file_format, names, described, info)
+    kind, file_format, counts = _counts(folder)
+    if info is not None and kind == TFDS:
+        counts |= {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
+    shards = {
+        split: tuple(shard_name(kind, split, k, counts[split], file_format) for k in range(counts[split]))
+        for split in synsets.OFFICIAL_COUNTS
+        if split in counts
+    }
+    return Output(folder, kind, file_format, shards, None, info)
+
+
+def is_output(folder: str | os.PathLike) -> bool:
+    """Returns whether a folder is that of a prepared data set or of exported TFRecords."""
+    return any(os.path.isfile(os.path.join(folder, name)) for name in (manifest.NAME, INFO_NAME))
+
+
+def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:
+    """Returns the file name of a shard: `ilsvrc2012-val.tfrecord-00000-of-00064`, or `validation-00000-of-00128`."""
+    stem = f"ilsvrc2012-{split}.{file_format}" if kind == TFDS else CLASSIC_NAMES[split]
+    return f"{stem}-{index:05d}-of-{count:05d}"
+
+
+def _read_info(folder: Path) -> dict | None:
+    path = folder / INFO_NAME
+    try:
+        info = json.loads(path.read_text())
+        if info["name"] != "ilsvrc2012":
+            raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
+        for split in info["splits"]:
+            split["name"], [int(length) for length in split["shardLengths"]]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} cannot be read ({error!r}). Prepare the data set again.") from error
+    return info
+
+
+def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
+    """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
+    found = {}
+    for name in _names(folder):
+        for kind, pattern in _PATTERNS.items():
+            if match := pattern.fullmatch(name):
+                file_format = match["format"] if kind == TFDS else "tfrecord"
+                split = "val" if match["split"] == "validation" else match["split"]
+                found.setdefault((kind, file_format), {}).setdefault(split, set()).add(int(match["count"]))
+    if not found:
+        raise SourceError(
+            f"{folder} holds no shards. Expected ilsvrc2012-train.tfrecord-00000-of-…, as in a prepared data set "
+            "(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported."
+        )
+    ((kind, file_format), splits), *others = found.items()
+    doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]
+    if others or doubles:
+        raise SourceError(f"{folder} holds the shards of several sets ({first_few([*found, *doubles])}). Keep one of them there.")
+    return kind, file_format, {split: counts.pop() for split, counts in splits.items()}
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}. Name the folder that holds the shards.") from error
