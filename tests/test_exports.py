@@ -1,0 +1,239 @@
+"""Classic TFRecords: what is in them, that they are the same from wherever, and that nothing is lost."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import drawing
+import pytest
+import tensorflow as tf
+
+import ilsvrc_tfds
+from ilsvrc_tfds import manifest, synsets
+from ilsvrc_tfds.errors import DestinationError, IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.images import Resized
+
+SHARDS = {"train": 5, "validation": 2}
+
+
+@pytest.fixture
+def export(archives, tmp_path):
+    """Exports the miniature in this process, incomplete as it is."""
+
+    def export_miniature(source=archives, out=tmp_path / "out", **options):
+        return ilsvrc_tfds.export(source, out, **{"workers": 1, "allow_incomplete": True, "num_shards": SHARDS, **options})
+
+    return export_miniature
+
+
+def examples(folder: Path, split: str) -> list[tf.train.Example]:
+    paths = sorted(str(path) for path in folder.glob(f"{split}-*"))
+    return [tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(paths).as_numpy_iterator()]
+
+
+def values(example: tf.train.Example, key: str) -> list:
+    feature = example.features.feature[key]
+    return list(getattr(feature, feature.WhichOneof("kind")).value)
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_files_have_the_names_that_readers_hard_code(export):
+    assert sorted(os.listdir(export())) == [
+        "manifest.json",
+        *(f"train-0000{k}-of-00005" for k in range(5)),
+        *(f"validation-0000{k}-of-00002" for k in range(2)),
+    ]
+
+
+def test_every_image_is_there_with_its_label_and_words(export, images):
+    out = export()
+    for split, name in (("train", "train"), ("val", "validation")):
+        found = {values(e, "image/filename")[0].decode(): values(e, "image/class/label")[0] for e in examples(out, name)}
+        assert found == {name: label + 1 for name, label in images.labels(split).items()}
+    for example in examples(out, "train"):
+        synset = synsets.synsets()[values(example, "image/class/label")[0] - 1]
+        assert values(example, "image/class/synset") == [synset.wnid.encode()]
+        assert values(example, "image/class/text") == [synset.words.encode()]
+
+
+def test_shards_differ_by_one_record_at_most(export):
+    lengths = [entry.records for entry in manifest.read(export(num_shards={"train": 7})).shards["train"]]
+    assert sum(lengths) == 12 and max(lengths) - min(lengths) == 1
+
+
+def test_default_is_a_shard_an_image_where_those_are_few(archives, tmp_path):
+    made = manifest.read(ilsvrc_tfds.export(archives, tmp_path / "out", workers=1, allow_incomplete=True))
+    assert {split: len(shards) for split, shards in made.shards.items()} == {"train": 12, "val": 6}
+
+
+@pytest.mark.parametrize("config", ["classification", "raw256"])
+def test_source_and_prepared_set_make_the_same_bytes(config, archives, export, prepare, tmp_path):
+    prepared = prepare(config=config, num_shards={"train": 3}).data_dir
+    sides = [
+        export(config=config, out=tmp_path / "one"),
+        export(config=config, out=tmp_path / "two", workers=2),
+        export(source=prepared, out=tmp_path / "three"),
+        export(source=prepared, out=tmp_path / "four", workers=2),
+    ]
+    assert len({tuple(sums(side).items()) for side in sides}) == 1
+
+
+def test_size_is_that_of_the_bytes_that_are_written(export):
+    for example in examples(export(config="raw256"), "train"):
+        (data,) = values(example, "image/encoded")
+        assert tf.io.decode_jpeg(data).shape[:2] == (values(example, "image/height")[0], values(example, "image/width")[0])
+        assert min(tf.io.decode_jpeg(data).shape[:2]) == 256
+
+
+def test_own_operation(export):
+    out = export(config=Resized(32, quality=80))
+    assert manifest.read(out).config == {"op": "Resized", "shorter_side": 32, "quality": 80}
+    assert all(min(values(e, "image/height") + values(e, "image/width")) == 32 for e in examples(out, "train"))
+
+
+def test_label_offset_0_numbers_from_0_and_the_manifest_says_so(export, images):
+    out = export(label_offset=0)
+    found = {values(e, "image/filename")[0].decode(): values(e, "image/class/label")[0] for e in examples(out, "train")}
+    assert found == images.labels("train")
+    assert manifest.read(out).label_offset == 0
+
+
+def test_test_split_has_label_minus_one_and_no_words(export, tmp_path):
+    source = drawing.official_archives(tmp_path / "with-test", drawing.miniature(test=3))
+    found = examples(export(source=source), "test")
+    assert [values(e, "image/class/label") + values(e, "image/class/synset") for e in found] == [[-1, b""]] * 3
+
+
+def test_splits_are_chosen_by_either_name(export):
+    assert sorted(os.listdir(export(splits=["validation"], num_shards={}))) == [
+        "manifest.json",
+        *(f"validation-{k:05d}-of-00006" for k in range(6)),
+    ]
+
+
+def test_boxes_go_to_their_images(export, images, tmp_path):
+    wnid = drawing.WNIDS[1]
+    first, second, *_ = images.train[wnid]
+    folder = tmp_path / "boxes" / wnid
+    folder.mkdir(parents=True)
+    box = "<xmin>{}</xmin><ymin>10</ymin><xmax>{}</xmax><ymax>30</ymax>"
+    for name, corners in ((first, [(20, 60)]), (second, [(60, 20), (0, 200)])):
+        objects = "".join(f"<object><name>{wnid}</name><bndbox>{box.format(*pair)}</bndbox></object>" for pair in corners)
+        size = "<size><width>100</width><height>50</height></size>"
+        (folder / name.replace(".JPEG", ".xml")).write_text(f"<annotation>{size}{objects}</annotation>")
+    found = {values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[folder], config="raw256"), "train")}
+    assert values(found[first], "image/object/bbox/xmin") == pytest.approx([0.2])
+    assert values(found[second], "image/object/bbox/xmax") == pytest.approx([0.6, 1.0])
+    assert values(found[second], "image/object/bbox/label") == [2, 2]
+    assert sum(len(values(e, "image/object/bbox/ymin")) for e in found.values()) == 3
+
+
+def test_boxes_in_pixels_of_the_original_are_right_for_resized_images(export, images, prepare, tmp_path):
+    name = next(iter(images.train[drawing.WNIDS[1]]))  # 40 x 31 pixels
+    table = tmp_path / "LOC_train_solution.csv"
+    table.write_text(f"ImageId,PredictionString\n{name[:-5]},{drawing.WNIDS[1]} 10 0 20 31 \n")
+    found = {values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[table], config="raw256"), "train")}
+    corners = [values(found[name], f"image/object/bbox/{corner}")[0] for corner in ("xmin", "ymin", "xmax", "ymax")]
+    assert corners == pytest.approx([0.25, 0, 0.5, 1])
+    with pytest.raises(OptionError, match="in pixels of the original images"):
+        export(source=prepare(config="raw256").data_dir, out=tmp_path / "other", bbox=[table])
+
+
+def test_boxes_of_other_images_are_an_error(export, tmp_path):
+    table = tmp_path / "LOC_val_solution.csv"
+    table.write_text("ImageId,PredictionString\nILSVRC2012_val_00050000,n02437616 10 0 20 31 \n")
+    with pytest.raises(SourceError, match="none of the 1 annotated images is in the source"):
+        export(bbox=[table])
+
+
+def test_index_lies_beside_each_shard(export):
+    out = export(index=True)
+    for shard in out.glob("train-*"):
+        spans = [tuple(map(int, line.split())) for line in (out / f"index-{shard.name}").read_text().splitlines()]
+        assert sum(size for _, size in spans) == shard.stat().st_size
+    assert len(list(out.glob("index-*"))) == 7
+
+
+def test_manifest_describes_every_shard(export):
+    out = export()
+    made = manifest.read(out)
+    entries = [entry for shards in made.shards.values() for entry in shards]
+    assert {entry.name: entry.bytes for entry in entries} == {
+        path.name: path.stat().st_size for path in out.iterdir() if path.name != "manifest.json"
+    }
+    assert (made.kind, made.config, made.label_offset) == ("classic", {"op": "Original"}, 1)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"config": "raw512"}, "config must be one of classification, raw256"),
+        ({"label_offset": 2}, "label_offset must be 0 or 1"),
+        ({"splits": ["dev"]}, "no split 'dev'"),
+        ({"splits": ["test"]}, "no split test in the source; it has train, val"),
+        ({"num_shards": {"train": 13}}, r"num_shards must be in \[1, 12\]"),
+        ({"out": "gs://bucket/imagenet"}, "no folder of this machine"),
+    ],
+)
+def test_impossible_options_are_refused(options, message, export, tmp_path):
+    with pytest.raises(OptionError, match=message):
+        export(**options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_config_for_a_prepared_set_is_refused(export, prepare):
+    with pytest.raises(OptionError, match="its images are passed on as they are"):
+        export(source=prepare().data_dir, config="raw256")
+
+
+def test_incomplete_source_is_refused(export, tmp_path):
+    with pytest.raises(IncompleteError, match="train: 12 of 1,281,167 images"):
+        export(allow_incomplete=None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_that_is_no_export_is_never_replaced(export, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.tex").write_text("all of it")
+    with pytest.raises(DestinationError, match="is not empty and holds no export"):
+        export(overwrite=True)
+    assert os.listdir(tmp_path / "out") == ["thesis.tex"]
+
+
+def test_earlier_export_is_replaced_only_where_that_is_wanted(export):
+    before = sums(export())
+    with pytest.raises(DestinationError, match="holds an export. Replace it with --overwrite"):
+        export(label_offset=0)
+    assert sums(export(overwrite=True)) == before
+    assert sums(export(overwrite=True, label_offset=0)) != before
+
+
+def test_empty_folder_is_taken(export, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert manifest.read(export()) is not None
+
+
+def test_killed_export_is_continued_to_the_same_bytes(tmp_path):
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=60))
+    whole = sums(ilsvrc_tfds.export(source, tmp_path / "whole", config="raw256", workers=1, allow_incomplete=True))
+    out = tmp_path / "out"
+    words = f"-m ilsvrc_tfds.cli export {source} --out {out} --config raw256 --workers 2 --allow-incomplete"
+    process = subprocess.Popen([sys.executable, *words.split()], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".out.staging/*/*.json")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1)  # its workers notice within a fraction of a second
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob(".out.staging/*/*-of-*") if path.suffix == ""}
+    assert not out.exists() and 0 < len(kept) < 186
+    assert sums(ilsvrc_tfds.export(source, out, config="raw256", workers=2, allow_incomplete=True)) == whole
+    assert all((out / name).stat().st_mtime_ns == time for name, time in kept.items())
+    assert sorted(os.listdir(tmp_path)) == ["out", "source", "whole"]
