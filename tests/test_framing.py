@@ -140,6 +140,10 @@ DAMAGE = {
         WHOLE[: START + SIZE - 1],
         START, SIZE - 1, "the file ends inside the checksum of its data, 1 bytes early", 0,
     ),
+    "cut behind the data": (
+        WHOLE[: START + SIZE - 4],
+        START, SIZE - 4, "the file ends inside the checksum of its data, 4 bytes early", 0,
+    ),
     "bytes appended": (WHOLE[:START] + b"x" * 50, START, 50, "50 bytes are no record, up to the file's end", 0),
     "zeros appended": (
         WHOLE[:START] + bytes(5_000_000),
@@ -185,6 +189,12 @@ def test_damaged_last_record_is_told_from_appended_bytes(tmp_path):
     last = len(WHOLE) - FRAME_BYTES - len(PAYLOADS[-1])
     record = read(tmp_path / "shard", flipped(WHOLE, last + 1))[-1]
     assert record.offset == last and record.damage == "its length is damaged: it states 363 bytes of data where 107 lie"
+
+
+def test_records_inside_a_damaged_payload_are_its_own(tmp_path):
+    outer = [WHOLE, PAYLOADS[0]]
+    records = read(tmp_path / "shard", flipped(framed(outer), 50))
+    assert [(record.offset, bool(record.damage)) for record in records] == [(0, True), (FRAME_BYTES + len(WHOLE), False)]
 
 
 def test_removed_record_cannot_be_seen(tmp_path):
