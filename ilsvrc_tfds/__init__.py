@@ -13,8 +13,11 @@ if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds import metadata
     from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
     from ilsvrc_tfds.datasets import prepare, prepare_all
+    from ilsvrc_tfds.display import show
     from ilsvrc_tfds.exports import export
     from ilsvrc_tfds.record_index import index_records
+    from ilsvrc_tfds.unpacking import unpack
+    from ilsvrc_tfds.verification import verify
 
 __all__ = [
     "Ilsvrc2012",
@@ -26,5 +29,8 @@ __all__ = [
     "metadata",
     "prepare",
     "prepare_all",
+    "show",
     "synsets",
+    "unpack",
+    "verify",
 ]

@@ -50,6 +50,12 @@ class Output:
             raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
         return paths
 
+    def strange_shards(self) -> list[str]:
+        """Returns the names of the files that are named as shards and are none of this set's."""
+        own = {name for names in self.shards.values() for name in names}
+        patterns = _PATTERNS.values()
+        return [name for name in _names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
+
     def config(self) -> Mapping[str, object]:
         """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
         return self.manifest.config if self.manifest is not None else {}
@@ -66,13 +72,18 @@ def find_output(folder: str | os.PathLike) -> Output:
     Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read.
     """
     folder = Path(folder).expanduser()
-    described, info = manifest.read(folder), _read_info(folder)
+    return describe_output(folder, manifest.read(folder), read_info(folder))
+
+
+def describe_output(folder: Path, described: Manifest | None, info: Mapping | None) -> Output:
+    """Returns what lies in a folder, where its manifest and info have been read already; None for what is not to be used.
+
+    Raises SourceError as `find_output` does.
+    """
     if described is not None:
         names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
         return Output(folder, described.kind, described.file_format, names, described, info)
-    kind, file_format, counts = _counts(folder)
-    if info is not None and kind == TFDS:
-        counts |= {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
+    kind, file_format, counts = _counts(folder) if info is None else _counts_of_info(info)
     shards = {
         split: tuple(shard_name(kind, split, k, counts[split], file_format) for k in range(counts[split]))
         for split in synsets.OFFICIAL_COUNTS
@@ -92,19 +103,34 @@ def shard_name(kind: str, split: str, index: int, count: int, file_format: str =
     return f"{stem}-{index:05d}-of-{count:05d}"
 
 
-def _read_info(folder: Path) -> dict | None:
-    path = folder / INFO_NAME
+def read_info(folder: str | os.PathLike) -> dict | None:
+    """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
+    path = Path(folder, INFO_NAME)
     try:
         info = json.loads(path.read_text())
         if info["name"] != "ilsvrc2012":
             raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
-        for split in info["splits"]:
-            split["name"], [int(length) for length in split["shardLengths"]]
+        _check_info(info)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} cannot be read ({error!r}). Prepare the data set again.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} cannot be read ({error!r:.200}). Prepare the data set again.") from error
     return info
+
+
+def _check_info(info: Mapping) -> None:
+    """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
+    if re.fullmatch(r"[a-z_]+", info.get("fileFormat", "tfrecord")) is None:
+        raise ValueError(f"fileFormat cannot be {info['fileFormat']!r}")
+    for split in info["splits"]:
+        if split["name"] not in synsets.OFFICIAL_COUNTS:
+            raise ValueError(f"there is no split {split['name']!r}")
+        int(split.get("numBytes", 0)), [int(length) for length in split["shardLengths"]]
+
+
+def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
+    counts = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
+    return TFDS, info.get("fileFormat", "tfrecord"), counts
 
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:

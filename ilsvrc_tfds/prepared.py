@@ -36,7 +36,8 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
         raise SourceError(f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images.")
     jobs = [_ShardScan(split, path) for split in output.shards for path in output.paths(split)]
     tables = list(run(_scan, jobs))
-    splits = {split: join_members([table for table in tables if table.split == split]) for split in output.shards}
+    by_split = {split: [table for table in tables if table.split == split] for split in output.shards}
+    splits = {split: join_members(found) for split, found in by_split.items() if found}
     return Index(os.fspath(output.folder), "prepared data set", splits)
 
 
@@ -74,7 +75,12 @@ def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     values = [features.get(key, []) for key in ("file_name", "image", "label")]
     if any(len(value) != 1 for value in values):
         raise SourceError(f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each.")
-    return tuple(value[0] for value in values)
+    name, image, label = (value[0] for value in values)
+    if not (isinstance(name, bytes) and isinstance(image, bytes) and isinstance(label, int)):
+        raise SourceError(f"{where} has values of other types than a file name's, an image's and a label's.")
+    if not -1 <= label < synsets.NUM_CLASSES or not name.isascii() or b"\0" in name:
+        raise SourceError(f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to 999.")
+    return name, image, label
 
 
 def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> None:

@@ -41,6 +41,19 @@ MAY_IMPORT = {
         "errors", "sources", "images", "boxes", "classic", "plan", "manifest", "shards", "staging", "jobs", "runners",
         "preparation", "outputs", "prepared", "record_index"
     },
+    "unpacking": {
+        "errors", "synsets", "sources", "plan", "metadata", "shards", "staging", "jobs", "runners", "preparation", "outputs",
+        "prepared"
+    },
+    "display": {"errors", "synsets", "sources", "images", "framing", "records", "outputs", "staging"},
+    "payloads": {"errors", "images", "records"},
+    "record_check": {"errors", "synsets", "images", "classic", "manifest", "payloads"},
+    "shard_check": {"errors", "framing", "record_check"},
+    "split_check": {"errors", "synsets", "sources", "plan", "metadata", "record_check", "shard_check"},
+    "verification": {
+        "errors", "synsets", "images", "manifest", "metadata", "shards", "preparation", "outputs", "runners", "record_check",
+        "shard_check", "split_check"
+    },
     "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
     "demo": {"errors", "synsets"},
 }  # fmt: skip

@@ -7,7 +7,7 @@ import drawing
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.cli import commands, main
 
 
 def test_prepare_makes_all_configs(archives, tmp_path, capsys):
@@ -52,7 +52,10 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["doctor", "prepare", "metadata", "demo"])
+COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_option(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
@@ -125,3 +128,55 @@ def test_demo_prepares_and_reads_back(tmp_path, capsys):
     assert "Read back with tfds.load: uint8 (8, 224, 224, 3)" in out
     info = ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "demo/data").info
     assert not info.metadata["complete"] and info.metadata["changed_images"]["train"] == 2
+
+
+def test_export_index_verify_and_show(archives, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["export", str(archives), "--out", str(out), "--num-shards", "train=2,validation=1", "--label-offset", "0"]
+    assert main([*words, "--allow-incomplete", "--config", "raw256"]) == 0
+    assert f"{out}: 12 train in 2 shards, 6 validation in 1 shards; labels 0 to 999" in capsys.readouterr().out
+    assert main(["index", str(out)]) == 0
+    assert (out / "index-validation-00000-of-00001").exists()
+    assert main(["verify", str(out), "--decode"]) == 0
+    assert capsys.readouterr().out.endswith("No problems found.\n")
+    assert main(["show", str(out), "--split", "validation", "--num", "2", "--out", str(tmp_path / "sheet.png")]) == 0
+    assert "ILSVRC2012_val_" in capsys.readouterr().out and (tmp_path / "sheet.png").exists()
+
+
+def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
+    words = ["export", prepare().data_dir, "--out", str(tmp_path / "out"), "--splits", "validation", "--allow-incomplete"]
+    assert main([*words, "--index"]) == 0
+    assert "out: 6 validation in 6 shards; labels 1 to 1000" in capsys.readouterr().out
+
+
+def test_verify_exits_with_1_for_damage(prepare, capsys):
+    folder = prepare(num_shards={"val": 1}).data_path
+    (shard,) = folder.glob("*-val.tfrecord-*")
+    data = bytearray(shard.read_bytes())
+    data[-100] ^= 1
+    shard.write_bytes(data)
+    assert main(["verify", str(folder)]) == 1
+    assert "PROBLEM ilsvrc2012-val.tfrecord-00000-of-00001: record 5, byte " in capsys.readouterr().out
+
+
+def test_unpack_writes_files(prepare, tmp_path, capsys):
+    assert main(["unpack", prepare().data_dir, "--out", str(tmp_path / "files")]) == 0
+    assert str(tmp_path / "files") in capsys.readouterr().out
+    assert len(list(tmp_path.glob("files/train/n01440764/*.JPEG"))) == 4
+
+
+@pytest.mark.parametrize("words", [["--splits", "dev"], ["--num-shards", "dev=2"], ["--label-offset", "2"], ["--config", "raw512"]])
+def test_export_refuses_what_it_does_not_know(words, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "nowhere", "--out", str(tmp_path), *words])
+    assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
+def test_interrupt_says_how_to_continue_only_where_that_is_so(monkeypatch, capsys):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    for command, text in (("verify", "Interrupted.\n"), ("export", "run the same command again to continue.\n")):
+        monkeypatch.setattr(commands, command, interrupt)
+        assert main([command, "x", *(["--out", "y"] if command == "export" else [])]) == 130
+        assert capsys.readouterr().err.endswith(text)

@@ -9,7 +9,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.outputs import find_output
 from ilsvrc_tfds.prepared import index_prepared
-from ilsvrc_tfds.records import encode_example
+from ilsvrc_tfds.records import encode_example, feature_entry, int64_feature, join_features
 from ilsvrc_tfds.sources import Reader
 
 
@@ -44,6 +44,13 @@ def test_missing_shard_is_an_error(prepare):
     [
         (encode_example(b"n01440764_9.JPEG", b"image", 5), LabelError, "n01440764_9.JPEG has label 5, not 0"),
         ((b"no example",), SourceError, "record 0, byte 0 is no tf.train.Example"),
+        (encode_example(b"a.JPEG", b"image", 70_000), SourceError, "has file name b'a.JPEG' and label 70000; expected"),
+        (encode_example(b"a.JPEG\0", b"image", 0), SourceError, "expected ASCII, and -1 to 999"),
+        (
+            join_features(feature_entry(b"file_name", int64_feature([1])), b"image", b"", feature_entry(b"label", int64_feature([1]))),
+            SourceError,
+            "has values of other types",
+        ),
         ((b"",), SourceError, r"has the keys \[\]; expected file_name, image and label"),
     ],
 )

@@ -1,0 +1,255 @@
+"""Whether what lies in a folder of shards is whole and right: a prepared data set, or exported TFRecords."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ilsvrc_tfds import manifest, metadata, outputs, synsets
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.outputs import TFDS, Output
+from ilsvrc_tfds.preparation import METADATA_NAME
+from ilsvrc_tfds.record_check import KEYS, Rules
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shard_check import Findings, Rows, ShardJob, check_shard
+from ilsvrc_tfds.shards import PARTIAL_SUFFIX, TFRECORD
+from ilsvrc_tfds.split_check import (
+    SplitRows,
+    double_problems,
+    label_offset,
+    label_problems,
+    metadata_problems,
+    name_problems,
+    order_problems,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes:
+      facts: lines for the user: what is there, and what could not be compared.
+      problems: all that is wrong, a line each; empty where everything is whole and right.
+    """
+
+    facts: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | None = None) -> Report:
+    """Returns what lies in a prepared or exported folder and all that is wrong with it.
+
+    Every byte is read once. Compared are: sizes and digests with the manifest; the checksums of every record; its keys and
+    types; label, synset and words with the file name; size and kind of the image with what the record, manifest or config
+    says; names, which may come once in a split; the order of the records; numbers of records and bytes with
+    `dataset_info.json`; names and classes with `metadata.h5`. What is not there is not compared, and the facts say so.
+
+    Args:
+      folder: `…/ilsvrc2012/<config>/1.0.0`, or what `export` wrote; of other makers, too, if the files are named alike.
+      decode: whether every image is decoded; where not, only its head and end are looked at.
+      workers: processes; all cores where None.
+
+    Raises:
+      SourceError: no shards are there, or those of several sets and nothing that tells which count.
+      OptionError, InterruptedRun.
+    """
+    output, problems = _open(Path(folder).expanduser())
+    problems += [*_key_problems(output), *_file_problems(output)]
+    findings = _check_shards(output, _rules(output, decode), workers)
+    problems += [line for found in findings for line in _shard_problems(output, found)]
+    problems += _info_problems(output, findings)
+    facts = [*_folder_facts(output, decode), *_split_facts(output, findings)]
+    if output.file_format == TFRECORD:
+        more_facts, more_problems = _compare_records(output, findings)
+        facts, problems = [*facts, *more_facts], [*problems, *more_problems]
+    return Report(tuple(facts), tuple(problems))
+
+
+def _open(folder: Path) -> tuple[Output, list[str]]:
+    """Returns what lies in the folder, by as much of manifest and info as can be read, and what is wrong with them."""
+    problems = []
+    described = _tried(manifest.read, folder, problems)
+    info = _tried(outputs.read_info, folder, problems)
+    return outputs.describe_output(folder, described, info), problems
+
+
+def _tried(read: Callable, path: Path, problems: list[str]):
+    """Returns what `read` does, None where that cannot be used; the problems tell then."""
+    try:
+        return read(path)
+    except SourceError as error:
+        problems.append(str(error))
+        return None
+
+
+def _key_problems(output: Output) -> Iterator[str]:
+    for key, kind in KEYS[output.kind].items() if output.manifest is not None else ():
+        stated = output.manifest.keys.get(key, "missing")
+        if stated != kind:
+            yield f"{manifest.NAME}: the type of {key} is {stated}, expected {kind}"
+
+
+def _rules(output: Output, decode: bool) -> Rules | None:
+    """Returns what the records have to be; None where they are not read."""
+    if output.file_format != TFRECORD:
+        return None
+    config = output.info.get("configName") if output.info is not None else None
+    side, keys = getattr(CONFIGS.get(config), "shorter_side", None), KEYS[output.kind]
+    if output.manifest is not None:
+        stated = output.manifest.config.get("shorter_side")
+        side = stated if isinstance(stated, int) else None
+        keys = {**output.manifest.keys, **keys}
+    return Rules(output.kind, keys, output.manifest is not None or output.kind == TFDS, side, decode)
+
+
+def _file_problems(output: Output) -> Iterator[str]:
+    names = set(os.listdir(output.folder))
+    yield from (f"{name} is missing" for shards in output.shards.values() for name in shards if name not in names)
+    yield from (f"{name} is a shard that does not belong to this set" for name in output.strange_shards())
+    yield from (f"{name} was left over by a run that was stopped" for name in sorted(names) if name.endswith(PARTIAL_SUFFIX))
+    labelled = any(split in metadata.SPLITS for split in output.shards)
+    for name, is_needed in (
+        (outputs.INFO_NAME, output.kind == TFDS),
+        (METADATA_NAME, output.kind == TFDS and output.manifest is not None and labelled),
+    ):
+        if is_needed and name not in names:
+            yield f"{name} is missing"
+
+
+def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
+    """Returns what each shard that is there holds, in the order of splits and shards; shows progress on a terminal."""
+    paths = [(split, k, output.folder / name) for split, names in output.shards.items() for k, name in enumerate(names)]
+    jobs = [ShardJob(split, k, str(path), rules) for split, k, path in paths if path.is_file()]
+    total = sum(os.path.getsize(job.path) for job in jobs)
+    findings = []
+    with LocalRunner(workers) as runner, tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+        for found in runner.run(check_shard, jobs):
+            findings.append(found)
+            bar.update(found.bytes)
+    return findings
+
+
+def _shard_problems(output: Output, found: Findings) -> Iterator[str]:
+    """Yields what is wrong with a shard: what its check found, and where the manifest says otherwise."""
+    name = output.shards[found.job.split][found.job.index]
+    yield from (f"{name}: {line}" for line in found.problems)
+    if output.manifest is None and output.info is None and found.records == 0:
+        yield f"{name}: it has no records"
+    if output.manifest is None or not found.digest:
+        return
+    entry = output.manifest.shards[found.job.split][found.job.index]
+    if found.records not in (None, entry.records):
+        yield f"{name}: it has {found.records:,} records, {manifest.NAME} says {entry.records:,}"
+    if found.bytes != entry.bytes:
+        yield f"{name}: it has {found.bytes:,} bytes, {manifest.NAME} says {entry.bytes:,}"
+    elif found.digest != entry.xxh3_64:
+        yield f"{name}: its xxh3_64 is {found.digest}, {manifest.NAME} says {entry.xxh3_64}"
+
+
+def _info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
+    """Yields where TFDS's info says otherwise than the shards."""
+    if output.info is None or output.kind != TFDS:
+        return
+    stated = {split["name"]: split for split in output.info["splits"]}
+    for split in sorted(stated.keys() ^ output.shards.keys()):
+        here, there = (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
+        yield f"{here} has the split {split}, {there} has not"
+    for split in stated.keys() & output.shards.keys():
+        yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
+
+
+def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
+    lengths, names = [int(length) for length in stated["shardLengths"]], output.shards[split]
+    if len(lengths) != len(names):
+        yield f"{outputs.INFO_NAME}: {split} has {len(lengths):,} shards, {manifest.NAME} says {len(names):,}"
+        return
+    for found in findings:
+        if found.records not in (None, lengths[found.job.index]):
+            name, length = names[found.job.index], lengths[found.job.index]
+            yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
+    sizes = [found.payload_bytes for found in findings]
+    if len(sizes) == len(names) and None not in sizes and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
+        yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
+
+
+def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str], list[str]]:
+    """Returns facts and problems of the records of each split together."""
+    splits = [_split_rows(output, split, findings) for split in output.shards]
+    stated = output.manifest.label_offset if output.manifest is not None else 0 if output.kind == TFDS else None
+    offset = label_offset(splits, stated)
+    facts, problems = _offset_lines(output, stated, offset)
+    tables = _read_metadata(output, facts, problems)
+    ours = output.manifest is not None or output.kind == TFDS
+    for split in splits:
+        problems += label_problems(split, offset)
+        problems += double_problems(split)
+        for compare in (order_problems, name_problems):
+            more_facts, more_problems = compare(split, ours)
+            facts, problems = [*facts, *more_facts], [*problems, *more_problems]
+        if split.split in tables:
+            problems += metadata_problems(split, offset, tables[split.split])
+    return facts, problems
+
+
+def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
+    parts = [found.rows for found in findings if found.job.split == split]
+    return SplitRows(split, output.shards[split], Rows.joined(parts))
+
+
+def _offset_lines(output: Output, stated: int | None, offset: int) -> tuple[list[str], list[str]]:
+    says = f"labels are the class index + {offset}"
+    if stated is None:
+        return [f"{says}, which no manifest says: the file names and synsets tell it"], []
+    if stated != offset:
+        return [], [f"{says}, expected + {stated}: most file names tell so"]
+    return ([says] if output.kind != TFDS else []), []
+
+
+def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Mapping[str, metadata.SplitMetadata]:
+    """Returns the metadata of the splits that they can be compared with; adds to facts and problems what they have not."""
+    if not (output.folder / METADATA_NAME).exists():
+        if output.kind == TFDS:
+            facts.append(f"no {METADATA_NAME}: names and classes are not compared with it")
+        return {}
+    tables = _tried(metadata.read, output.folder / METADATA_NAME, problems) or {}
+    if tables:
+        for split in sorted(tables.keys() ^ (output.shards.keys() & set(metadata.SPLITS))):
+            has = "has a split that no shards have" if split in tables else "does not have the split"
+            problems.append(f"{METADATA_NAME} {has}: {split}")
+    return tables
+
+
+def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
+    kind = "a prepared data set" if output.kind == TFDS else "classic TFRecords"
+    config = ", ".join(f"{key} {value}" for key, value in output.config().items())
+    yield f"{output.folder}: {kind}, {output.file_format}" + (f" ({config})" if config else "")
+    if output.manifest is None:
+        yield f"no {manifest.NAME}: sizes and digests are not compared"
+    if output.file_format != TFRECORD:
+        yield f"records are not read, for the format is {output.file_format}: only whole files are compared"
+    else:
+        yield "every image is decoded" if decode else "of each image the head and the end are looked at, and not the rest"
+
+
+def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
+    for split, official in synsets.OFFICIAL_COUNTS.items():
+        own = [found for found in findings if found.job.split == split]
+        if split not in output.shards:
+            yield f"{split}: not there"
+            continue
+        size = f"{len(own):,} shards, {sum(found.bytes for found in own):,} bytes"
+        counts = [found.records for found in own if found.records is not None]
+        if not counts:
+            yield f"{split}: {size}"
+            continue
+        classes = f" of {_num_classes(own):,} classes" if split != "test" else ""
+        each = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+        yield f"{split}: {sum(counts):,} records{classes} in {size}, {each} records each; official: {official:,}"
+
+
+def _num_classes(findings: Iterable[Findings]) -> int:
+    return len(set().union(*(found.rows.label.tolist() for found in findings)))
