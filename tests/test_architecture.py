@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "errors", "sources", "images", "boxes", "classic", "plan", "manifest", "shards", "staging", "jobs", "runners",
         "preparation", "outputs", "prepared", "record_index"
     },
+    "pipeline": {"errors", "synsets", "plan", "metadata", "framing", "records", "outputs", "record_index", "preprocess"},
     "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
     "demo": {"errors", "synsets"},
 }  # fmt: skip
