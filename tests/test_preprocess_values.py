@@ -294,6 +294,35 @@ def test_hue_equals_colorsys(turn):
 # Colour and RandAugment
 
 
+def turned(image, degrees):
+    return image.rotate(degrees, Image.Resampling.NEAREST, fillcolor=(128, 128, 128))
+
+
+# At magnitude 8, to the positive side, of 96 x 64 pixels.
+AT_8 = {
+    "Identity": lambda image: image,
+    "AutoContrast": ImageOps.autocontrast,
+    "Equalize": ImageOps.equalize,
+    "Rotate": lambda image: turned(image, 24),
+    "Solarize": lambda image: ImageOps.solarize(image, 51),
+    "Color": lambda image: ImageEnhance.Color(image).enhance(1.72),
+    "Posterize": lambda image: ImageOps.posterize(image, 5),
+    "Contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.72),
+    "Brightness": lambda image: ImageEnhance.Brightness(image).enhance(1.72),
+    "Sharpness": lambda image: ImageEnhance.Sharpness(image).enhance(1.72),
+    "ShearX": lambda image: affine(np.asarray(image), (1, 0.24, 0, 0, 1, 0)),
+    "ShearY": lambda image: affine(np.asarray(image), (1, 0, 0, 0.24, 1, 0)),
+    "TranslateX": lambda image: affine(np.asarray(image), (1, 0, 34.56, 0, 1, 0)),
+    "TranslateY": lambda image: affine(np.asarray(image), (1, 0, 0, 0, 1, 23.04)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_transformation_has_the_strength_of_its_magnitude(name):
+    expected = np.asarray(AT_8[name](Image.fromarray(pixels())))
+    assert_near(TRANSFORMATIONS[name](tf.constant(pixels()), 0.8, 1.0, 128).numpy(), expected, 1, 0.005)
+
+
 def test_jitter_of_nothing_changes_nothing():
     image = pixels()
     np.testing.assert_array_equal(run(ColorJitter(0, 0, 0), image), image)
