@@ -118,6 +118,15 @@ def test_order_does_not_follow_the_global_seed(prepared):
     assert orders[0] == orders[1]
 
 
+@pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
+def test_number_of_cores_does_not_change_the_order(options, prepared, monkeypatch):
+    orders = []
+    for cores in (1, 64):
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        orders.append(names(training(prepared, epochs=2, **options)))
+    assert orders[0] == orders[1]
+
+
 def test_each_epoch_has_every_example_once_in_another_order(prepared, images):
     found = names(training(prepared, epochs=3))
     epochs = [found[start : start + TRAIN] for start in range(0, 3 * TRAIN, TRAIN)]

@@ -45,8 +45,8 @@ def for_training(
     An epoch has each example once: its shards in the order, and its records through a shuffle buffer, that follow from seed
     and epoch. Epochs follow each other without a cut; a batch may hold the end of one and the beginning of the next.
 
-    Memory: `shuffle_buffer` times the mean size of a record, 110 KB of original images and 44 KB of raw256 (8192: 0.9 and 0.36 GB),
-    16 MB of read buffers, and a few batches. A subset (`classes`, `fraction`, `per_class`) is read record by record in a wholly
+    Memory: `shuffle_buffer` times the mean size of a record, 110 KB of original images and 44 KB of raw256 (8192: 0.9 and
+    0.36 GB), 16 MB of read buffers, and a few batches. A subset (`classes`, `fraction`, `per_class`) is read record by record in a wholly
     random order and needs no buffer.
 
     The iterator can be saved with `tf.train.Checkpoint`, the shuffle buffer and batches in work with it. `start_step` needs no
@@ -87,8 +87,16 @@ def for_training(
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
 
     data = tf.data.Dataset.range(course.first_epoch, _NO_END if epochs is None else epochs)
-    data = data.flat_map(lambda epoch: records_of_epoch(share, epoch, key, shuffle_buffer, deterministic))
-    data = data.skip(course.skipped)
+    data = data.flat_map(
+        lambda epoch: records_of_epoch(
+            share,
+            epoch,
+            key,
+            shuffle_buffer=shuffle_buffer,
+            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
+            deterministic=deterministic,
+        )
+    )
     data = _examples(data, found, subset, ops, on_error, deterministic)
     data = data.batch(batch_size, drop_remainder=drop_remainder)
     data = _mixed(data, batch_ops, batch_key, start_step, deterministic)
@@ -166,7 +174,9 @@ def _keys(seed: int, host: Host) -> tuple[tf.Tensor, tf.Tensor]:
     return tuple(tf.unstack(tf.random.split(tf.random.fold_in(key, host.index), 2)))
 
 
-def _examples(data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool) -> tf.data.Dataset:
+def _examples(
+    data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
+) -> tf.data.Dataset:
     """Returns the examples of (seed, shard, number, payload), those of damaged records left out, after the ops."""
     rescue, parse = rescuer(split.paths, on_error), parser(split, subset)
     parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}

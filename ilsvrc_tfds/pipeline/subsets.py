@@ -46,7 +46,8 @@ class Subset:
 
     def __post_init__(self):
         if not self.classes or len(set(self.classes)) < len(self.classes):
-            raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {len(set(self.classes))} different.")
+            different = len(set(self.classes))
+            raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {different} different.")
         if self.relabel and len(self.classes) == synsets.NUM_CLASSES:
             raise OptionError("relabel=True needs classes=[…]: all 1000 have their numbers.")
         if self.fraction is not None and self.per_class is not None:
