@@ -14,8 +14,8 @@ from ilsvrc_tfds.pipeline.subsets import Subset, find_places
 
 # Shards that are read in turn: 16 MB of read buffers.
 OPEN_SHARDS = 16
-# From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order is
-# the same.
+# From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
+# is the same.
 FEW_CORES = 4
 
 

@@ -46,8 +46,8 @@ def for_training(
     and epoch. Epochs follow each other without a cut; a batch may hold the end of one and the beginning of the next.
 
     Memory: `shuffle_buffer` times the mean size of a record, 110 KB of original images and 44 KB of raw256 (8192: 0.9 and
-    0.36 GB), 16 MB of read buffers, and a few batches. A subset (`classes`, `fraction`, `per_class`) is read record by record in a wholly
-    random order and needs no buffer.
+    0.36 GB), 16 MB of read buffers, and a few batches. A subset (`classes`, `fraction`, `per_class`) is read record by record in
+    a wholly random order and needs no buffer.
 
     The iterator can be saved with `tf.train.Checkpoint`, the shuffle buffer and batches in work with it. `start_step` needs no
     file: it begins with the same batch, having read the records of the epoch so far, but decoded none.
