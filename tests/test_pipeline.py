@@ -13,6 +13,8 @@ import tensorflow as tf
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.errors import IlsvrcError, OptionError, SourceError
+from ilsvrc_tfds.pipeline import shares
+from ilsvrc_tfds.pipeline.order import Host
 
 TRAIN, VAL = 60, 21
 
@@ -214,6 +216,17 @@ def test_unpadded_evaluation_is_the_order_on_disk(prepared):
 def test_start_step_begins_with_that_batch(step, ops, prepared):
     whole = batches(training(prepared, ops=ops), 57)
     assert batches(training(prepared, ops=ops, start_step=step), 20) == whole[step : step + 20]
+
+
+def test_start_step_of_a_subset(prepared):
+    whole = batches(training(prepared, ops=(Dice(),), classes=[0, 3], epochs=2))
+    assert batches(training(prepared, ops=(Dice(),), classes=[0, 3], epochs=2, start_step=13)) == whole[13:]
+
+
+def test_records_are_skipped_beyond_a_shard(prepared):
+    share = shares.share_of(pipeline.find_split(prepared, "train"), None, Host())
+    numbers = [int(number) for _, _, number, _ in shares.records_in_order(share, tf.constant([0, 0])).skip(30)]
+    assert numbers == [*range(6, 12), *range(12), *range(12)]
 
 
 def test_start_step_of_a_finite_stream(prepared):

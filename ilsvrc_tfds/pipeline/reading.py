@@ -26,7 +26,8 @@ def read_piece(path: tf.Tensor, shard: tf.Tensor, first: tf.Tensor, count: tf.Te
     payloads = tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES)
     payloads = _filled_up(payloads, first + count).skip(first)
     numbers = tf.data.Dataset.range(first, first + count)
-    return tf.data.Dataset.zip(tf.data.Dataset.from_tensors(shard).repeat(), numbers, payloads)
+    # Of an endless repeat TensorFlow skips for ever what goes beyond the shortest of the three.
+    return tf.data.Dataset.zip(tf.data.Dataset.from_tensors(shard).repeat(count), numbers, payloads)
 
 
 def read_one(path: tf.Tensor, shard: tf.Tensor, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
