@@ -3,6 +3,7 @@
 Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither TensorFlow nor h5py.
 """
 
+import importlib
 import os
 
 from ilsvrc_tfds import errors, synsets
@@ -25,12 +26,25 @@ __all__ = [
     "IlsvrcError",
     "errors",
     "export",
+    "for_evaluation",
+    "for_training",
     "index_records",
     "metadata",
+    "pipeline",
     "prepare",
     "prepare_all",
+    "preprocess",
     "show",
     "synsets",
     "unpack",
     "verify",
 ]
+
+
+def __getattr__(name: str):
+    """Loads TensorFlow only for those who make batches."""
+    if name in ("pipeline", "preprocess"):
+        return importlib.import_module(f"ilsvrc_tfds.{name}")
+    if name in ("for_evaluation", "for_training"):
+        return getattr(importlib.import_module("ilsvrc_tfds.pipeline"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,6 +54,8 @@ MAY_IMPORT = {
         "errors", "synsets", "images", "manifest", "metadata", "shards", "preparation", "outputs", "runners", "record_check",
         "shard_check", "split_check"
     },
+    "preprocess": {"errors", "synsets"},
+    "pipeline": {"errors", "synsets", "plan", "metadata", "framing", "records", "outputs", "record_index", "preprocess"},
     "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
     "demo": {"errors", "synsets"},
 }  # fmt: skip

@@ -1,0 +1,12 @@
+"""Batches of images and labels for training and evaluation, from prepared data sets and exported TFRecords. Loads TensorFlow.
+
+    train = pipeline.for_training("ilsvrc2012/raw256", data_dir="/data/tfds", batch_size=256, epochs=90)
+    val = pipeline.for_evaluation("ilsvrc2012/raw256", data_dir="/data/tfds", batch_size=256)
+    model.fit(train, validation_data=val)
+"""
+
+from ilsvrc_tfds.pipeline.layers import standardize_layer
+from ilsvrc_tfds.pipeline.splits import Split, find_split
+from ilsvrc_tfds.pipeline.streams import for_evaluation, for_training
+
+__all__ = ["Split", "find_split", "for_evaluation", "for_training", "standardize_layer"]
