@@ -18,9 +18,9 @@ from ilsvrc_tfds.records import parse_example
 _FIELD_1, _FIELD_2, _FIELD_3 = 0x0A, 0x12, 0x1A
 # A payload has 1 GiB at most.
 _LONGEST_SIZE = 5
-# Bytes of a feature's entry that is kept; the longest words make 160. Half of the features are the same in many records.
-_LONGEST_ENTRY = 512
-_KEPT_ENTRIES = 1 << 14
+# Bytes in front of an image and behind it, up to which they are read here. Most features are the same in many records.
+_MOST_BYTES = 4096
+_KEPT = 1 << 14
 # The heads of 15 in 16 images end before this byte.
 _HEAD_BYTES = 4096
 
@@ -65,7 +65,7 @@ def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str,
     Raises SourceError for what is no example.
     """
     try:
-        return _parse_plain(payload, image_key.encode())
+        return _parse_plain(payload, image_key)
     except (ValueError, IndexError):
         features = parse_example(payload, where)
     values = features.get(image_key, ())
@@ -75,22 +75,26 @@ def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str,
     return features, None
 
 
-def _parse_plain(payload: bytes, image_key: bytes) -> tuple[dict[str, Sequence], Picture]:
+def _parse_plain(payload: bytes, image_key: str) -> tuple[dict[str, Sequence], Picture]:
     """Returns features and image. Raises ValueError, IndexError where the message is in another form, or is none."""
-    features, picture, image_mark = {}, None, bytes((_FIELD_1, len(image_key))) + image_key
-    position, stop = _span(payload, 0, _FIELD_1)
-    _require(stop == len(payload))
-    while position < stop:
-        start, position = _span(payload, position, _FIELD_1)
-        _require(position <= stop)
-        if payload.startswith(image_mark, start):
-            picture = Picture(payload, _start_of_image(payload, start + len(image_mark), position), position)
-        else:
-            _require(position - start <= _LONGEST_ENTRY)
-            key, values = _parse_entry(payload[start:position])
-            features[key] = values
-    _require(picture is not None)
-    return features, picture
+    body, stop = _span(payload, 0, _FIELD_1)
+    key_field = bytes((_FIELD_1, len(image_key))) + image_key.encode()
+    key = payload.index(key_field, body, body + _MOST_BYTES)
+    entry = _entry_of(payload, key)
+    start, end = _span(payload, entry, _FIELD_1)
+    _require(body <= entry and start == key and end <= stop == len(payload) <= end + _MOST_BYTES)
+    # If the bytes in front of it are whole entries, then this is one, and not the inside of another.
+    features = {**_parse_alike(payload[body:entry]), **_parse_entries(payload[end:])}
+    _require(image_key not in features)  # the last of several would count
+    return features, Picture(payload, _start_of_image(payload, key + len(key_field), end), end)
+
+
+def _entry_of(payload: bytes, key: int) -> int:
+    """Returns where the entry with a key begins, if it is one: tag, then size, whose bytes but the last have the high bit."""
+    position = key - 1
+    while payload[position - 1] >= 0x80:
+        position -= 1
+    return position - 1
 
 
 def _start_of_image(payload: bytes, position: int, stop: int) -> int:
@@ -101,7 +105,22 @@ def _start_of_image(payload: bytes, position: int, stop: int) -> int:
     return position
 
 
-@functools.lru_cache(_KEPT_ENTRIES)
+def _parse_entries(data: bytes) -> dict[str, tuple]:
+    """Returns the features of these entries, which are all of the data."""
+    features, position = {}, 0
+    while position < len(data):
+        start, position = _span(data, position, _FIELD_1)
+        key, values = _parse_entry(data[start:position])
+        features[key] = values
+    _require(position == len(data))
+    return features
+
+
+# In front of its image a classic record has what all of a class have.
+_parse_alike = functools.lru_cache(_KEPT)(_parse_entries)
+
+
+@functools.lru_cache(_KEPT)
 def _parse_entry(entry: bytes) -> tuple[str, tuple]:
     """Returns the key and the values of an entry in the map of an example's features."""
     start, stop = _span(entry, 0, _FIELD_1)

@@ -4,6 +4,7 @@ A line a record, `<offset> <size>`, in bytes, framing included. The index of `tr
 `index-train-00000-of-01024`, beside it: TPU and MLPerf code reads every file that is called `train-*`.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -40,8 +41,12 @@ def write_index(shard: str) -> str:
     path = os.path.join(folder, PREFIX + name)
     partial = f"{path}.{secrets.token_hex(4)}.partial"
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
-    with destination_errors(Path(path)):
-        with open(partial, "w") as file:
-            file.write(text)
-        os.replace(partial, path)
+    try:
+        with destination_errors(Path(path)):
+            with open(partial, "w") as file:
+                file.write(text)
+            os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
     return path

@@ -170,3 +170,16 @@ def test_folder_that_cannot_be_written_is_an_error(folder, permissions_count):
     finally:
         folder.chmod(0o755)
     assert not list(folder.glob("index-*"))
+
+
+def test_index_that_cannot_be_written_leaves_nothing(prepare):
+    folder = prepare(num_shards={"train": 1}, max_examples=3).data_path
+    code = (
+        "import resource, sys, ilsvrc_tfds\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try:\n    ilsvrc_tfds.index_records(sys.argv[1], workers=1)\n"
+        "except ilsvrc_tfds.errors.DestinationError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert "cannot be written: File too large" in done.stdout, done.stderr
+    assert not list(folder.glob("index-*"))

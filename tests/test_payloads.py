@@ -1,0 +1,142 @@
+"""Payloads are read as protobuf reads them, whatever their form."""
+
+import drawing
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.images import look
+from ilsvrc_tfds.payloads import Picture, parse_payload
+from ilsvrc_tfds.records import encode_example, parse_example
+
+FEATURES = st.one_of(
+    st.lists(st.binary(max_size=300), max_size=3).map(lambda v: tf.train.Feature(bytes_list=tf.train.BytesList(value=v))),
+    st.lists(st.floats(width=32), max_size=3).map(lambda v: tf.train.Feature(float_list=tf.train.FloatList(value=v))),
+    st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=3).map(
+        lambda v: tf.train.Feature(int64_list=tf.train.Int64List(value=v))
+    ),
+    st.just(tf.train.Feature()),
+)
+KEYS = st.one_of(st.sampled_from(["image", "image/a", "label", ""]), st.text(max_size=9))
+
+
+@st.composite
+def payloads(draw) -> bytes:
+    """Returns a serialized example, or several behind each other, which are one as well; some with bytes that are changed."""
+    payload = b""
+    for _ in range(draw(st.integers(1, 2))):
+        features = draw(st.dictionaries(KEYS, FEATURES, max_size=4))
+        payload += tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    data = bytearray(payload)
+    for _ in range(draw(st.integers(0, 2)) if data else 0):
+        data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data)
+
+
+def together(features: dict, picture: Picture | None) -> dict:
+    whole = {key: list(values) for key, values in features.items()}
+    return whole if picture is None else {**whole, "image": [picture.copy()]}
+
+
+def check(payload: bytes) -> None:
+    """Compares what is read of a payload with what protobuf reads."""
+    try:
+        expected = {key: list(values) for key, values in parse_example(payload, "here").items()}
+    except SourceError:
+        with pytest.raises(SourceError, match="here is no tf.train.Example"):
+            parse_payload(payload, "image", "here")
+        return
+    features, picture = parse_payload(payload, "image", "here")
+    assert repr(sorted(together(features, picture).items())) == repr(sorted(expected.items()))  # NaN differs from itself
+    assert (picture is None) == ("image" in features or "image" not in expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(payloads())
+def test_features_are_those_that_protobuf_reads(payload):
+    check(payload)
+
+
+def field(data: bytes) -> bytes:
+    """Returns field 1 with these bytes, at most 127."""
+    return b"\x0a" + bytes((len(data),)) + data
+
+
+IMAGE = b"\x0a\x05image\x12\x05\x0a\x03\x0a\x01x"  # key and value of an entry
+LABEL = b"\x0a\x0e\x0a\x05label\x12\x05\x1a\x03\x0a\x01\x05"
+CRAFTED = {
+    "whole": LABEL + field(IMAGE) + LABEL,
+    "the features are the entry": IMAGE,
+    "the image inside of another feature": field(b"\x0a\x01a\x12" + field(b"\x0a" + field(b"\x0a" + field(field(IMAGE))))),
+    "two images": field(IMAGE) + field(IMAGE.replace(b"x", b"y")),
+    "the second image is none": field(IMAGE) + field(b"\x0a\x05image"),
+    "size with another byte": LABEL + b"\x0a\x8e\x00" + IMAGE,
+    "size that goes beyond": LABEL + b"\x0a\x7f" + IMAGE,
+    "size that ends inside of the key": b"\x0a\x8e" + IMAGE,
+    "two values": field(b"\x0a\x05image\x12\x08\x0a\x06\x0a\x01x\x0a\x01y"),
+    "key behind the value": field(IMAGE[7:] + IMAGE[:7]),
+    "ints that are not packed": field(IMAGE) + b"\x0a\x0d\x0a\x05label\x12\x04\x1a\x02\x08\x05",
+    "bytes behind": field(IMAGE) + b"\x0a",
+    "another field behind": field(IMAGE) + b"\x12\x00",
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_features_are_those_that_protobuf_reads(name):
+    check(field(CRAFTED[name]))
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 200, 20_000, 3_000_000])
+def test_image_is_not_copied(size):
+    payload = b"".join(encode_example(b"n01440764_9.JPEG", b"x" * size, 5))
+    features, picture = parse_payload(payload, "image", "here")
+    assert features == {"file_name": (b"n01440764_9.JPEG",), "label": (5,)}
+    assert picture.data is payload and picture.copy() == b"x" * size
+
+
+LARGE = drawing.jpeg(300, 200, quality=98)
+IMAGES = {
+    "small": drawing.jpeg(),
+    "large": LARGE,
+    "progressive": drawing.jpeg(400, 300, progressive=True, quality=98),
+    "with a long head": drawing.jpeg(300, 200, quality=98, exif=b"Exif\0\0" + bytes(5000)),
+    "whose head ends with the part": drawing.jpeg(300, 200, quality=98, exif=b"Exif\0\0" + bytes(4096 - 629)),
+    "PNG": drawing.png(200, 100),
+    "CMYK": drawing.jpeg(300, 200, "CMYK", quality=98),
+    "without an end": LARGE[:-2],
+    "cut in the head": LARGE[:300],
+    "long text": b"<html>" * 2000,
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_picture_is_looked_at_as_the_image_is(name):
+    image = IMAGES[name]
+    picture = Picture(b"\xff\xd8\xff" + image + b"\xff\xd9 behind it", 3, 3 + len(image))
+    try:
+        expected = look(image)
+    except ImageError as error:
+        with pytest.raises(ImageError) as raised:
+            picture.look()
+        assert str(raised.value) == str(error)
+    else:
+        assert picture.look() == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 4300), st.integers(0, 255), st.integers(0, 5000))
+def test_damaged_picture_is_looked_at_as_the_image_is(position, byte, length):
+    image = bytearray(drawing.jpeg(300, 200, quality=98, exif=b"Exif\0\0" + bytes(length)))
+    image[position] = byte
+    test_picture = Picture(bytes(image), 0, len(image))
+    assert outcome(test_picture.look) == outcome(lambda: look(bytes(image)))
+
+
+def outcome(function) -> str:
+    try:
+        return repr(function())
+    except ImageError as error:
+        return str(error)
