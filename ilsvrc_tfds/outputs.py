@@ -54,7 +54,7 @@ class Output:
         """Returns the names of the files that are named as shards and are none of this set's."""
         own = {name for names in self.shards.values() for name in names}
         patterns = _PATTERNS.values()
-        return [name for name in _names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
+        return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
 
     def config(self) -> Mapping[str, object]:
         """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
@@ -136,7 +136,7 @@ def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
     found = {}
-    for name in _names(folder):
+    for name in file_names(folder):
         for kind, pattern in _PATTERNS.items():
             if match := pattern.fullmatch(name):
                 file_format = match["format"] if kind == TFDS else "tfrecord"
@@ -154,7 +154,8 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     return kind, file_format, {split: counts.pop() for split, counts in splits.items()}
 
 
-def _names(folder: Path) -> list[str]:
+def file_names(folder: str | os.PathLike) -> list[str]:
+    """Returns the names of all files in a folder, sorted. Raises SourceError where it cannot be read."""
     try:
         return sorted(os.listdir(folder))
     except OSError as error:

@@ -136,7 +136,8 @@ def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) ->
     theirs = _base_names(metadata.image_filenames)[metadata.object_ids[:, 0]]
     found = _rows_of(split.rows.name, theirs)
     if not (found >= 0).any():
-        yield f"metadata.h5: none of its {len(theirs):,} images of {split.split} is in the records: it belongs to other data"
+        reason = ": it belongs to other data" if len(split) else ""
+        yield f"metadata.h5: none of its {len(theirs):,} images of {split.split} is in a whole record{reason}"
         return
     for row in np.flatnonzero(found < 0):
         yield f"{split.place(row)}: {split.name(row)} is not in metadata.h5"

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import manifest, metadata, outputs, synsets
@@ -16,6 +17,7 @@ from ilsvrc_tfds.record_check import KEYS, Rules
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shard_check import Findings, Rows, ShardJob, check_shard
 from ilsvrc_tfds.shards import PARTIAL_SUFFIX, TFRECORD
+from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.split_check import (
     SplitRows,
     double_problems,
@@ -97,8 +99,8 @@ def _rules(output: Output, decode: bool) -> Rules | None:
     """Returns what the records have to be; None where they are not read."""
     if output.file_format != TFRECORD:
         return None
-    config = output.info.get("configName") if output.info is not None else None
-    side, keys = getattr(CONFIGS.get(config), "shorter_side", None), KEYS[output.kind]
+    config = CONFIGS.get(str(output.info.get("configName"))) if output.info is not None else None
+    side, keys = getattr(config, "shorter_side", None), KEYS[output.kind]
     if output.manifest is not None:
         stated = output.manifest.config.get("shorter_side")
         side = stated if isinstance(stated, int) else None
@@ -107,17 +109,16 @@ def _rules(output: Output, decode: bool) -> Rules | None:
 
 
 def _file_problems(output: Output) -> Iterator[str]:
-    names = set(os.listdir(output.folder))
-    yield from (f"{name} is missing" for shards in output.shards.values() for name in shards if name not in names)
+    expected = [name for names in output.shards.values() for name in names]
+    if output.kind == TFDS:
+        expected.append(outputs.INFO_NAME)
+        if output.manifest is not None and output.shards.keys() & set(metadata.SPLITS):
+            expected.append(METADATA_NAME)
+    yield from (f"{name} is missing" for name in expected if not (output.folder / name).is_file())
     yield from (f"{name} is a shard that does not belong to this set" for name in output.strange_shards())
-    yield from (f"{name} was left over by a run that was stopped" for name in sorted(names) if name.endswith(PARTIAL_SUFFIX))
-    labelled = any(split in metadata.SPLITS for split in output.shards)
-    for name, is_needed in (
-        (outputs.INFO_NAME, output.kind == TFDS),
-        (METADATA_NAME, output.kind == TFDS and output.manifest is not None and labelled),
-    ):
-        if is_needed and name not in names:
-            yield f"{name} is missing"
+    for name in outputs.file_names(output.folder):
+        if name.endswith(PARTIAL_SUFFIX):
+            yield f"{shown(name)} was left over by a run that was stopped"
 
 
 def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
@@ -158,8 +159,9 @@ def _info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
     for split in sorted(stated.keys() ^ output.shards.keys()):
         here, there = (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
         yield f"{here} has the split {split}, {there} has not"
-    for split in stated.keys() & output.shards.keys():
-        yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
+    for split in output.shards:
+        if split in stated:
+            yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
 
 
 def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
@@ -213,7 +215,7 @@ def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Map
     """Returns the metadata of the splits that they can be compared with; adds to facts and problems what they have not."""
     if not (output.folder / METADATA_NAME).exists():
         if output.kind == TFDS:
-            facts.append(f"no {METADATA_NAME}: names and classes are not compared with it")
+            facts.append(f"without {METADATA_NAME} names and classes are not compared with it")
         return {}
     tables = _tried(metadata.read, output.folder / METADATA_NAME, problems) or {}
     if tables:
@@ -228,7 +230,7 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     config = ", ".join(f"{key} {value}" for key, value in output.config().items())
     yield f"{output.folder}: {kind}, {output.file_format}" + (f" ({config})" if config else "")
     if output.manifest is None:
-        yield f"no {manifest.NAME}: sizes and digests are not compared"
+        yield f"without {manifest.NAME} sizes and digests are not compared"
     if output.file_format != TFRECORD:
         yield f"records are not read, for the format is {output.file_format}: only whole files are compared"
     else:
@@ -241,15 +243,19 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
         if split not in output.shards:
             yield f"{split}: not there"
             continue
-        size = f"{len(own):,} shards, {sum(found.bytes for found in own):,} bytes"
         counts = [found.records for found in own if found.records is not None]
-        if not counts:
-            yield f"{split}: {size}"
-            continue
-        classes = f" of {_num_classes(own):,} classes" if split != "test" else ""
-        each = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
-        yield f"{split}: {sum(counts):,} records{classes} in {size}, {each} records each; official: {official:,}"
+        size = f"{sum(found.bytes for found in own):,} bytes in {len(own):,} shards"
+        if counts:
+            size = f"{sum(counts):,} records{_classes(own)}, {size} ({_spread(counts)} records each); official: {official:,}"
+        yield f"{split}: {size}"
 
 
-def _num_classes(findings: Iterable[Findings]) -> int:
-    return len(set().union(*(found.rows.label.tolist() for found in findings)))
+def _classes(findings: list[Findings]) -> str:
+    """Returns how many classes there are in a split, in words; nothing for `test`, which has labels of -1 alone."""
+    labels = Rows.joined([found.rows for found in findings]).label
+    counts = np.unique(labels, return_counts=True)[1].tolist()
+    return f" of {len(counts):,} classes ({_spread(counts)} each)" if (labels >= 0).any() else ""
+
+
+def _spread(counts: list[int]) -> str:
+    return f"{counts[0]:,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"

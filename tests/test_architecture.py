@@ -51,8 +51,8 @@ MAY_IMPORT = {
     "shard_check": {"errors", "framing", "record_check"},
     "split_check": {"errors", "synsets", "sources", "plan", "metadata", "record_check", "shard_check"},
     "verification": {
-        "errors", "synsets", "images", "manifest", "metadata", "shards", "preparation", "outputs", "runners", "record_check",
-        "shard_check", "split_check"
+        "errors", "synsets", "sources", "images", "manifest", "metadata", "shards", "preparation", "outputs", "runners",
+        "record_check", "shard_check", "split_check"
     },
     "preprocess": {"errors", "synsets"},
     "pipeline": {"errors", "synsets", "plan", "metadata", "framing", "records", "outputs", "record_index", "preprocess"},
