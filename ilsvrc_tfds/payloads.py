@@ -84,7 +84,7 @@ def _parse_plain(payload: bytes, image_key: str) -> tuple[dict[str, Sequence], P
     start, end = _span(payload, entry, _FIELD_1)
     _require(body <= entry and start == key and end <= stop == len(payload) <= end + _MOST_BYTES)
     # If the bytes in front of it are whole entries, then this is one, and not the inside of another.
-    features = {**_parse_alike(payload[body:entry]), **_parse_entries(payload[end:])}
+    features = {**_parse_alike(payload[body:entry]), **_parse_behind(payload[end:])}
     _require(image_key not in features)  # the last of several would count
     return features, Picture(payload, _start_of_image(payload, key + len(key_field), end), end)
 
@@ -116,8 +116,18 @@ def _parse_entries(data: bytes) -> dict[str, tuple]:
     return features
 
 
-# In front of its image a classic record has what all of a class have.
+# In front of its image a classic record has what all of a class have; behind its file name, what all of a size have.
 _parse_alike = functools.lru_cache(_KEPT)(_parse_entries)
+
+
+def _parse_behind(data: bytes) -> dict[str, tuple]:
+    """Returns the features of these entries, of which the first may be the file name."""
+    if not data:
+        return {}
+    start, stop = _span(data, 0, _FIELD_1)
+    _require(stop <= len(data))
+    key, values = _parse_entry(data[start:stop])
+    return {key: values, **_parse_alike(data[stop:])}
 
 
 @functools.lru_cache(_KEPT)

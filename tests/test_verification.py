@@ -377,7 +377,11 @@ PREPARED_FAULTS = {
         [],
         ["ilsvrc2012-train.tfrecord-00001-of-00005 is a shard that does not belong to this set"],
     ),
-    "unfinished file": (another_shard("ilsvrc2012-train.tfrecord-00001-of-00004.12ab.partial"), [], [r"{1}.12ab.partial was left over by a run that was stopped"]),
+    "unfinished file": (
+        another_shard("ilsvrc2012-train.tfrecord-00001-of-00004.12ab.partial"),
+        [],
+        ["{1}.12ab.partial was left over by a run that was stopped"],
+    ),
     "info missing": (unlink("dataset_info.json"), [], ["dataset_info.json is missing"]),
     "info damaged": (write("dataset_info.json", "{"), [], [".*dataset_info.json cannot be read .JSONDecodeError"]),
     "info of other shards": (
