@@ -10,13 +10,15 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
+from ilsvrc_tfds.outputs import INFO_NAME
 from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, require_local, usual_places
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
-from ilsvrc_tfds.staging import destination_errors, require_finished
+from ilsvrc_tfds.staging import require_finished
 
 _DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
@@ -157,7 +159,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
     def is_prepared(self) -> bool:
         """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none."""
-        require_finished(Path(self.data_path))
+        require_finished(Path(self.data_path), INFO_NAME)
         if not self.data_path.exists():
             return False
         if not self.info.initialized:  # it was not there when this builder was made

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.destination import PARTIAL_SUFFIX, destination_errors
+from ilsvrc_tfds.errors import OptionError
 
 _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n04275548": "L", "n06874185": "L"}
 
@@ -36,17 +37,13 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
             raise OptionError(f"{name} must be in [{low}, {high}], got {value}.")
     folder = Path(folder)
     train, val = _train_members(train_per_class, seed), _val_members(val_per_class, seed)
-    try:
+    with destination_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for split, members in ("train", train), ("val", val):
-            partial = folder / f"ILSVRC2012_img_{split}.tar.partial"
+            partial = folder / f"ILSVRC2012_img_{split}.tar{PARTIAL_SUFFIX}"
             with partial.open("wb") as file:
                 _write_tar(file, members)
             os.replace(partial, partial.with_suffix(""))
-    except OSError as error:
-        reason = error.strerror or error
-        message = f"{folder} cannot be written: {reason}. Check the path, its permissions and the room."
-        raise DestinationError(message) from error
     return folder
 
 

@@ -6,7 +6,6 @@ import io
 import itertools
 import math
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,13 +13,13 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.errors import ImageError, OptionError, SourceError, first_few
 from ilsvrc_tfds.framing import read_record, read_spans
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.outputs import CLASSIC_NAMES, TFDS, Output, find_output
+from ilsvrc_tfds.outputs import FIELDS, TFDS, Output, find_output, own_split
 from ilsvrc_tfds.records import parse_example
 from ilsvrc_tfds.sources.members import shown
-from ilsvrc_tfds.staging import destination_errors
 
 # A contact sheet of so many has 12,400 x 6,600 pixels.
 _MOST = 1000
@@ -81,7 +80,7 @@ def show(
     output = find_output(folder)
     output.require_tfrecord()
     split = _split(output, split)
-    lengths = _stated_lengths(output, split) or [len(read_spans(path)) for path in output.paths(split)]
+    lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(_samples(output, split, lengths, num))
     if out is not None:
         subtitle = f"{len(samples):,} of {sum(lengths):,} images" + (f" · {_images(output)}" if output.config() else "")
@@ -91,20 +90,11 @@ def show(
 
 
 def _split(output: Output, name: str | None) -> str:
-    own = {classic: split for split, classic in CLASSIC_NAMES.items()} | {split: split for split in CLASSIC_NAMES}
     if name is None:
         name = next((split for split in synsets.OFFICIAL_COUNTS if split in output.shards), "train")
-    if own.get(name) not in output.shards:
+    if own_split(name) not in output.shards:
         raise OptionError(f"There is no split {name!r} in {output.folder}; it has {', '.join(output.shards) or 'none'}.")
-    return own[name]
-
-
-def _stated_lengths(output: Output, split: str) -> list[int] | None:
-    """Returns the records of each shard of a split, by the manifest or TFDS's info; None where neither tells them."""
-    if output.manifest is not None:
-        return [entry.records for entry in output.manifest.shards[split]]
-    splits = {entry["name"]: entry["shardLengths"] for entry in output.info["splits"]} if output.info else {}
-    return [max(0, int(length)) for length in splits[split]] if split in splits else None
+    return own_split(name)
 
 
 def _samples(output: Output, split: str, lengths: Sequence[int], num: int) -> Iterator[_Sample]:
@@ -129,7 +119,7 @@ def _samples(output: Output, split: str, lengths: Sequence[int], num: int) -> It
 
 
 def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequence]) -> _Sample:
-    keys = ("file_name", "image", "label") if output.kind == TFDS else ("image/filename", "image/encoded", "image/class/label")
+    keys = FIELDS[output.kind]
     name, image, label = (next(iter(features.get(key, ())), None) for key in keys)
     if not isinstance(name, bytes) or not isinstance(image, bytes) or not isinstance(label, int):
         found = first_few(map(ascii, sorted(features)))
@@ -139,17 +129,10 @@ def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequ
         where=where,
         file_name=shown(os.fsdecode(name)),
         label=label,
-        synset=_synset(label, _label_offset(output), features.get("image/class/synset", ())),
+        synset=_synset(label, output.label_offset, features.get("image/class/synset", ())),
         image=image,
         boxes=None if output.kind == TFDS else _boxes(features),
     )
-
-
-def _label_offset(output: Output) -> int | None:
-    """Returns what was added to the class index; None where it is not recorded."""
-    if output.manifest is not None:
-        return output.manifest.label_offset
-    return 0 if output.kind == TFDS else None
 
 
 def _synset(label: int, offset: int | None, wnids: Sequence) -> synsets.Synset | None:
@@ -167,12 +150,12 @@ def _boxes(features: Mapping[str, Sequence]) -> list[tuple[float, float, float, 
 
 def _header(output: Output) -> list[str]:
     """Returns what the folder is, and a line for each split."""
-    offset = _label_offset(output)
+    offset = output.label_offset
     labels = "unknown numbering" if offset is None else "class index" if offset == 0 else f"class index + {offset}"
     kind = "prepared data set (TFDS)" if output.kind == TFDS else "classic TFRecords"
     lines = [os.fspath(output.folder), f"{kind}; images: {_images(output)}; labels: {labels}"]
     for split, names in output.shards.items():
-        lengths = _stated_lengths(output, split)
+        lengths = output.stated_lengths(split)
         examples = "" if lengths is None else f"{sum(lengths):>11,} examples in "
         sizes = [os.path.getsize(path) for name in names if os.path.isfile(path := os.path.join(output.folder, name))]
         missing = f", {len(names) - len(sizes):,} MISSING" if len(sizes) < len(names) else ""
@@ -288,13 +271,6 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    """Writes a picture as PNG, all or nothing. Raises DestinationError."""
     content = io.BytesIO()
     sheet.save(content, "PNG")
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-    with destination_errors(path):
-        try:
-            partial.write_bytes(content.getbuffer())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    write_whole(path, content.getbuffer())

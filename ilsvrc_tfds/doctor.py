@@ -6,9 +6,9 @@ import hashlib
 import importlib.resources
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.layouts import DOGS
 from ilsvrc_tfds.sources.scan import open_archive, unreadable
+from ilsvrc_tfds.staging import free_bytes
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
@@ -124,10 +125,8 @@ def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
     for name, op in CONFIGS.items():
         needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
         yield f"room needed for {name}: about {_in_units(needed)}"
-    existing = os.path.abspath(os.path.expanduser(data_dir))
-    while not os.path.exists(existing):
-        existing = os.path.dirname(existing)
-    yield f"room free at {existing}: {_in_units(shutil.disk_usage(existing).free)}"
+    folder = Path(data_dir).expanduser().absolute()
+    yield f"room free at {folder}: {_in_units(free_bytes(folder))}"
 
 
 def _dogs(layout: Layout, index: Index) -> Iterator[str]:

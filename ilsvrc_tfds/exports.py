@@ -13,8 +13,8 @@ from ilsvrc_tfds.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.classic import CLASSIC_KEYS, ClassicExample
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
-from ilsvrc_tfds.manifest import Manifest, shard_entries
-from ilsvrc_tfds.outputs import CLASSIC, CLASSIC_NAMES, find_output, is_output, shard_name
+from ilsvrc_tfds.manifest import CLASSIC, Manifest, shard_entries
+from ilsvrc_tfds.outputs import find_output, is_output, own_split, shard_name
 from ilsvrc_tfds.plan import SplitPlan, plan_split
 from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, require_local
 from ilsvrc_tfds.prepared import index_prepared
@@ -68,8 +68,9 @@ def export(
     encoder = ClassicExample(label_offset=label_offset)
     with LocalRunner(workers) as runner:
         images, op, made = _images(source, config, runner)
+        images = _of_splits(images, splits)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete))
-        plans = _plans(images, splits, num_shards or {}, op)
+        plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
         tasks = functools.partial(_tasks, plans, encoder, boxes)
@@ -110,12 +111,17 @@ def _op(config: str | Original | Resized) -> Original | Resized:
     return CONFIGS[config] if isinstance(config, str) else config
 
 
-def _plans(images: Index, splits: Iterable[str] | None, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
-    counts = {_split(name): count for name, count in num_shards.items()}
+def _of_splits(images: Index, splits: Iterable[str] | None) -> Index:
+    """Returns the index of these splits alone: what the others lack does not matter."""
     wanted = list(images.splits) if splits is None else [_split(name) for name in splits]
-    missing = [split for split in (*wanted, *counts) if split not in images.splits]
-    if missing:
-        raise OptionError(f"There is no split {first_few(missing)} in the source; it has {', '.join(images.splits)}.")
+    _require_splits(wanted, images)
+    own = {split: members for split, members in images.splits.items() if split in wanted}
+    return dataclasses.replace(images, splits=own)
+
+
+def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
+    counts = {_split(name): count for name, count in num_shards.items()}
+    _require_splits(counts, images)
     return [
         plan_split(
             members,
@@ -123,16 +129,21 @@ def _plans(images: Index, splits: Iterable[str] | None, num_shards: Mapping[str,
             image_bytes=op.image_bytes,
         )
         for split, members in images.splits.items()
-        if split in wanted
     ]
+
+
+def _require_splits(names: Iterable[str], images: Index) -> None:
+    missing = [name for name in names if name not in images.splits]
+    if missing:
+        raise OptionError(f"There is no split {first_few(missing)} among those to export: {', '.join(images.splits)}.")
 
 
 def _split(name: str) -> str:
     """Returns the data set's own name of a split, for either name. Raises OptionError."""
-    own = {classic: split for split, classic in CLASSIC_NAMES.items()} | {split: split for split in CLASSIC_NAMES}
-    if name not in own:
-        raise OptionError(f"There is no split {name!r}; expected some of {', '.join(own)}.")
-    return own[name]
+    own = own_split(name)
+    if own is None:
+        raise OptionError(f"There is no split {name!r}; expected some of train, validation (or val), test.")
+    return own
 
 
 def _boxes(plans: list[SplitPlan], paths: Iterable[str | os.PathLike], op) -> dict[bytes, Boxes]:

@@ -80,16 +80,28 @@ def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
 def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
     """Returns the receipts of all shards after each is there, in order; shows progress on a terminal."""
     receipts, written = [], 0
-    with contextlib.ExitStack() as stack, tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
-        stack.callback(runner.stop)  # before the claim ends: nobody may write into a folder that is given back
+    with at_work(runner, num_images) as bar:
         for receipt in runner.run(finish_shard, tasks):
             receipts.append(receipt)
             written += receipt.file_bytes
             bar.update(receipt.records)
             if not bar.disable:
                 bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
-        stack.pop_all()
     return receipts
+
+
+@contextlib.contextmanager
+def at_work(runner, num_images: int) -> Iterator[tqdm]:
+    """Yields a bar that shows progress on a terminal, and stops the runner where the block fails.
+
+    That is before the claim ends: nobody may write into a folder that is given back.
+    """
+    with tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
+        try:
+            yield bar
+        except BaseException:
+            runner.stop()
+            raise
 
 
 def _finished_bytes(folder: Path) -> int:

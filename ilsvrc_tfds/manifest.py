@@ -8,7 +8,6 @@ Written last: where it lies, the folder is whole. Fields that are not known are 
 versions may add some; what changes the meaning of one gets another format number.
 """
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -19,13 +18,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.destination import write_whole
+from ilsvrc_tfds.errors import SourceError
 
 NAME = "manifest.json"
-KINDS = ("tfds", "classic")
-
-# Keys of the records of a prepared data set.
-TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
+# A prepared data set; exported TFRecords.
+KINDS = TFDS, CLASSIC = ("tfds", "classic")
 
 _FORMAT = 1
 _TYPES = ("bytes", "float", "int64")
@@ -106,17 +104,7 @@ class Manifest:
 
 def write(manifest: Manifest, folder: str | os.PathLike) -> Path:
     """Writes the manifest into a folder, all or nothing, and returns its path. Raises DestinationError."""
-    path, partial = Path(folder, NAME), Path(folder, f"{NAME}.partial")
-    try:
-        partial.write_text(_json(manifest))
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise DestinationError(
-            f"{path} cannot be written: {error.strerror or error}. Make room, or check the permissions."
-        ) from error
-    return path
+    return write_whole(Path(folder, NAME), _json(manifest).encode())
 
 
 def read(folder: str | os.PathLike) -> Manifest | None:

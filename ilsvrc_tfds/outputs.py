@@ -6,15 +6,29 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ilsvrc_tfds import manifest, synsets
 from ilsvrc_tfds.errors import SourceError, first_few
-from ilsvrc_tfds.manifest import Manifest
+from ilsvrc_tfds.manifest import CLASSIC, TFDS, Manifest
 
-TFDS, CLASSIC = "tfds", "classic"
 INFO_NAME = "dataset_info.json"
 # The data set's own names, and those that readers of classic TFRecords hard-code.
 CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
+
+
+class Fields(NamedTuple):
+    """Keys of a record's features."""
+
+    file_name: str
+    image: str
+    label: str
+
+
+FIELDS = {
+    TFDS: Fields("file_name", "image", "label"),
+    CLASSIC: Fields("image/filename", "image/encoded", "image/class/label"),
+}
 
 _PATTERNS = {
     TFDS: re.compile(r"ilsvrc2012-(?P<split>train|val|test)\.(?P<format>[a-z_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
@@ -56,6 +70,20 @@ class Output:
         patterns = _PATTERNS.values()
         return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
 
+    @property
+    def label_offset(self) -> int | None:
+        """What was added to the class index to make a record's label; None where it is not recorded."""
+        if self.manifest is not None:
+            return self.manifest.label_offset
+        return 0 if self.kind == TFDS else None
+
+    def stated_lengths(self, split: str) -> tuple[int, ...] | None:
+        """Returns the records of each shard of a split, by the manifest or TFDS's info; None where neither tells them."""
+        if self.manifest is not None:
+            return tuple(entry.records for entry in self.manifest.shards[split])
+        stated = {entry["name"]: entry["shardLengths"] for entry in self.info["splits"]} if self.info is not None else {}
+        return tuple(max(0, int(length)) for length in stated[split]) if split in stated else None
+
     def config(self) -> Mapping[str, object]:
         """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
         return self.manifest.config if self.manifest is not None else {}
@@ -93,8 +121,16 @@ def describe_output(folder: Path, described: Manifest | None, info: Mapping | No
 
 
 def is_output(folder: str | os.PathLike) -> bool:
-    """Returns whether a folder is that of a prepared data set or of exported TFRecords."""
-    return any(os.path.isfile(os.path.join(folder, name)) for name in (manifest.NAME, INFO_NAME))
+    """Returns whether a folder is that of a prepared data set or of exported TFRecords: it has TFDS's info, or shards."""
+    if not os.path.isdir(folder):
+        return False
+    names = file_names(folder)
+    return INFO_NAME in names or any(pattern.fullmatch(name) for name in names for pattern in _PATTERNS.values())
+
+
+def own_split(name: str) -> str | None:
+    """Returns the data set's own name of a split (train, val, test) for either name of it; None for any other."""
+    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(name)
 
 
 def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:

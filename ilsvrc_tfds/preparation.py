@@ -12,14 +12,13 @@ from pathlib import Path
 from ilsvrc_tfds import jobs, manifest, metadata, staging, synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
-from ilsvrc_tfds.manifest import TFDS_KEYS, Manifest, shard_entries
+from ilsvrc_tfds.manifest import TFDS, Manifest, shard_entries
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
-from ilsvrc_tfds.records import TfdsExample
+from ilsvrc_tfds.records import TFDS_KEYS, TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
 from ilsvrc_tfds.sources import Index, find_layout, index_images
 
-METADATA_NAME = "metadata.h5"
 SOURCE_VARIABLE = "ILSVRC2012_DIR"
 ALLOW_VARIABLE = "ILSVRC2012_ALLOW_INCOMPLETE"
 
@@ -158,10 +157,10 @@ def prepared(index: Index, destination: Path, options: Options, runner: LocalRun
         names = {plan.members.split: [options.shard_name(plan.members.split, k, len(plan)) for k in range(len(plan))] for plan in plans}
         files = [folder / name for split in names for name in names[split]]
         if any(plan.members.split in metadata.SPLITS for plan in plans):
-            metadata.write(folder / METADATA_NAME, [plan.planned_members() for plan in plans])
-            files.append(folder / METADATA_NAME)
+            metadata.write(folder / metadata.NAME, [plan.planned_members() for plan in plans])
+            files.append(folder / metadata.NAME)
         shards = {split: shard_entries(names[split], receipts[split]) for split in names}
-        described = Manifest("tfds", options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards)
+        described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards)
         files.append(manifest.write(described, folder))
         yield Prepared(index, options, tuple(files), receipts)
 

@@ -9,7 +9,8 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.framing import HEADER_BYTES, read_records
-from ilsvrc_tfds.outputs import TFDS, Output
+from ilsvrc_tfds.manifest import TFDS
+from ilsvrc_tfds.outputs import FIELDS, Output
 from ilsvrc_tfds.records import encode_example, parse_example
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
@@ -72,7 +73,7 @@ def _image_offset(payload: bytes, name: bytes, image: bytes, label: int) -> int:
 def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     """Returns (file name, image, label) of a prepared data set's record. Raises SourceError, which names `where`."""
     features = parse_example(payload, where)
-    values = [features.get(key, []) for key in ("file_name", "image", "label")]
+    values = [features.get(key, []) for key in FIELDS[TFDS]]
     if any(len(value) != 1 for value in values):
         raise SourceError(f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each.")
     name, image, label = (value[0] for value in values)

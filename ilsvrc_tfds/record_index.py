@@ -4,17 +4,15 @@ A line a record, `<offset> <size>`, in bytes, framing included. The index of `tr
 `index-train-00000-of-01024`, beside it: TPU and MLPerf code reads every file that is called `train-*`.
 """
 
-import contextlib
 import os
-import secrets
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.framing import read_spans
 from ilsvrc_tfds.outputs import find_output
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.staging import destination_errors
 
 PREFIX = "index-"
 
@@ -39,14 +37,6 @@ def write_index(shard: str) -> str:
     """Writes the index of one shard beside it and returns its path."""
     folder, name = os.path.split(shard)
     path = os.path.join(folder, PREFIX + name)
-    partial = f"{path}.{secrets.token_hex(4)}.partial"
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
-    try:
-        with destination_errors(Path(path)):
-            with open(partial, "w") as file:
-                file.write(text)
-            os.replace(partial, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
+    write_whole(path, text.encode())
     return path

@@ -4,11 +4,11 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 
 import xxhash
 
+from ilsvrc_tfds.destination import partial_path
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.plan import Shard
@@ -16,7 +16,6 @@ from ilsvrc_tfds.records import Example
 from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"
-PARTIAL_SUFFIX = ".partial"
 _BUFFER = 1 << 20
 
 
@@ -105,7 +104,7 @@ def _existing(path: str) -> Receipt | None:
 
 
 def _write(task: ShardTask) -> Receipt:
-    partial, partial_receipt = (f"{task.path}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}" for _ in range(2))
+    partial, partial_receipt = (partial_path(task.path) for _ in range(2))
     write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     try:
         receipt = write(task, partial)

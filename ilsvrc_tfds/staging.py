@@ -17,12 +17,11 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ilsvrc_tfds.destination import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.errors import DestinationError
-from ilsvrc_tfds.shards import PARTIAL_SUFFIX, receipt_path
+from ilsvrc_tfds.shards import receipt_path
 
 _LOCK = "lock"
-# TFDS writes it last.
-_INFO_NAME = "dataset_info.json"
 # Other runs can remove the folder under our hands, but not so often.
 _ATTEMPTS = 100
 # What a file system without hard links says.
@@ -95,16 +94,16 @@ def claim(destination: Path) -> Iterator[Staging]:
                     folder.rmdir()
 
 
-def require_finished(destination: Path) -> None:
-    """Raises DestinationError where a destination exists but nothing finished is in it.
+def require_finished(destination: Path, mark: str) -> None:
+    """Raises DestinationError where a destination exists but nothing finished is in it: no file with the name `mark`.
 
     What a run that was killed in the moment of replacing it had moved aside is put back first.
     """
     if _aside(destination).exists():
         with claim(destination):
             pass
-    if destination.exists() and not (destination / _INFO_NAME).exists():
-        raise DestinationError(f"{destination} is there, but holds no finished data set: no {_INFO_NAME}. Move it away.")
+    if destination.exists() and not (destination / mark).exists():
+        raise DestinationError(f"{destination} is there, but holds no finished data set: no {mark}. Move it away.")
 
 
 def _folder_of(destination: Path) -> Path:
@@ -173,17 +172,6 @@ def publish_folder(files: Iterable[Path], destination: Path) -> None:
         partial.mkdir()
         publish(files, partial)
         partial.rename(destination)
-
-
-@contextlib.contextmanager
-def destination_errors(path: Path) -> Iterator[None]:
-    """Raises DestinationError, which names `path`, for what the system says of it in the block."""
-    try:
-        yield
-    except OSError as error:
-        raise DestinationError(
-            f"{path} cannot be written: {error.strerror or error}. Check the path and your permissions."
-        ) from error
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@
 Until all is there, the files wait in `.<out>.staging` beside it: a run that was killed goes on with the shards that are left.
 """
 
-import contextlib
 import dataclasses
 import functools
 import json
@@ -20,13 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ilsvrc_tfds import jobs, metadata, staging, synsets
+from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few
 from ilsvrc_tfds.outputs import Output, find_output
 from ilsvrc_tfds.plan import Shard, SplitPlan
-from ilsvrc_tfds.preparation import METADATA_NAME, require_local
+from ilsvrc_tfds.preparation import require_local
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import receipt_path
@@ -34,7 +33,7 @@ from ilsvrc_tfds.sources import Container, Members, Reader
 
 MARK_NAME = "unpacked.json"
 
-_OWN_NAMES = re.compile(rf"(train|val|test)\d*|{re.escape(METADATA_NAME)}|{re.escape(MARK_NAME)}")
+_OWN_NAMES = re.compile(rf"(train|val|test)\d*|{re.escape(metadata.NAME)}|{re.escape(MARK_NAME)}")
 _TREE = "files"
 _LONGEST_NAME = 255
 # What file systems give out; 1.3 million images have half of it too much, each.
@@ -76,7 +75,7 @@ def unpack(
             tree = _written(plans, files, claimed, runner)
             _describe(tree, images, files)
             _require_free(out, overwrite)  # hours later
-            with claimed.replacing(), staging.destination_errors(out):
+            with claimed.replacing(), destination_errors(out):
                 tree.rename(out)
             claimed.discard()
     return out
@@ -84,7 +83,7 @@ def unpack(
 
 def _require_free(out: Path, overwrite: bool) -> None:
     """Raises DestinationError where a folder holds anything, unless it was unpacked and may be replaced."""
-    with staging.destination_errors(out):
+    with destination_errors(out):
         names = os.listdir(out) if out.exists() else []
     if not names:
         return
@@ -181,7 +180,7 @@ def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: stag
     if anew:
         _log.warning("The data set has changed since the last run was stopped: starting anew.")
     tree = folder / _TREE
-    with staging.destination_errors(tree):
+    with destination_errors(tree):
         tree.mkdir(exist_ok=True)
     if _folds_case(tree):
         _require_distinct(plans, [np.char.lower(own) for own in paths], " on this file system, which takes A for a")
@@ -236,11 +235,9 @@ def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Pat
     if kept := left.count(None):
         _log.info("Continuing: the images of %d of %d shards are written already.", kept, len(left))
     staging.require_space(folder, sum(filter(None, left)))
-    with contextlib.ExitStack() as stack, tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
-        stack.callback(runner.stop)  # before the claim ends: nobody may write into a folder that is given back
+    with jobs.at_work(runner, num_images) as bar:
         for count in runner.run(write_files, tasks()):
             bar.update(count)
-        stack.pop_all()
 
 
 def write_files(task: FilesTask) -> int:
@@ -278,10 +275,10 @@ def _write(members: Members, targets: list[str]) -> None:
 def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members]) -> None:
     """Writes the metadata and the mark."""
     held = {members.containers[0].folder.partition("/")[0]: len(members) for members in files}
-    beside = tree.parent / METADATA_NAME  # a part of it, left by a run that was killed, is removed there
+    beside = tree.parent / metadata.NAME  # a part of it, left by a run that was killed, is removed there
     if any(members.split in metadata.SPLITS for members in files):
         metadata.write(beside, files)
-    with staging.destination_errors(tree):
+    with destination_errors(tree):
         if beside.exists():
-            beside.rename(tree / METADATA_NAME)
+            beside.rename(tree / metadata.NAME)
         (tree / MARK_NAME).write_text(json.dumps({"format": 1, "images": images, "files": held}, indent=1) + "\n")

@@ -15,49 +15,50 @@ PACKAGE = Path(ilsvrc_tfds.__file__).parent
 MAY_IMPORT = {
     "errors": set(),
     "synsets": {"errors"},
+    "destination": {"errors"},
     "sources": {"errors", "synsets"},
     "images": {"errors"},
     "framing": {"errors"},
     "records": {"errors"},
     "boxes": {"errors", "synsets", "sources"},
     "classic": {"errors", "synsets", "images", "records", "boxes"},
-    "manifest": {"errors", "synsets"},
+    "manifest": {"errors", "synsets", "destination"},
     "runners": {"errors"},
     "plan": {"errors", "synsets", "sources"},
-    "metadata": {"errors", "synsets", "sources"},
-    "shards": {"errors", "sources", "images", "records", "framing", "plan"},
-    "staging": {"errors", "shards"},
+    "metadata": {"errors", "synsets", "destination", "sources"},
+    "shards": {"errors", "destination", "sources", "framing", "records", "plan"},
+    "staging": {"errors", "destination", "shards"},
     "jobs": {"errors", "plan", "shards", "staging"},
     "preparation": {
         "errors", "synsets", "sources", "images", "records", "plan", "manifest", "metadata", "shards", "staging", "jobs",
         "runners"
     },
-    "builder": {"errors", "synsets", "sources", "images", "shards", "staging", "preparation", "runners"},
+    "builder": {
+        "errors", "synsets", "destination", "sources", "images", "runners", "shards", "staging", "preparation", "outputs"
+    },
     "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},
     "outputs": {"errors", "synsets", "manifest"},
-    "prepared": {"errors", "synsets", "sources", "framing", "records", "outputs"},
-    "record_index": {"errors", "framing", "outputs", "staging", "runners"},
+    "prepared": {"errors", "synsets", "sources", "framing", "records", "manifest", "outputs"},
+    "record_index": {"destination", "framing", "runners", "outputs"},
     "exports": {
         "errors", "sources", "images", "boxes", "classic", "plan", "manifest", "shards", "staging", "jobs", "runners",
         "preparation", "outputs", "prepared", "record_index"
     },
     "unpacking": {
-        "errors", "synsets", "sources", "plan", "metadata", "shards", "staging", "jobs", "runners", "preparation", "outputs",
-        "prepared"
+        "errors", "synsets", "destination", "sources", "runners", "plan", "metadata", "shards", "staging", "jobs",
+        "preparation", "outputs", "prepared"
     },
-    "display": {"errors", "synsets", "sources", "images", "framing", "records", "outputs", "staging"},
-    "payloads": {"errors", "images", "records"},
-    "record_check": {"errors", "synsets", "images", "classic", "manifest", "payloads"},
-    "shard_check": {"errors", "framing", "record_check"},
-    "split_check": {"errors", "synsets", "sources", "plan", "metadata", "record_check", "shard_check"},
+    "display": {"errors", "synsets", "destination", "sources", "images", "framing", "records", "outputs"},
     "verification": {
-        "errors", "synsets", "sources", "images", "manifest", "metadata", "shards", "preparation", "outputs", "runners",
-        "record_check", "shard_check", "split_check"
+        "errors", "synsets", "destination", "sources", "images", "framing", "records", "classic", "manifest", "runners",
+        "plan", "metadata", "shards", "outputs"
     },
     "preprocess": {"errors", "synsets"},
-    "pipeline": {"errors", "synsets", "plan", "metadata", "framing", "records", "outputs", "record_index", "preprocess"},
-    "doctor": {"errors", "synsets", "sources", "images", "plan", "runners"},
-    "demo": {"errors", "synsets"},
+    "pipeline": {
+        "errors", "synsets", "framing", "records", "manifest", "plan", "metadata", "outputs", "record_index", "preprocess"
+    },
+    "doctor": {"errors", "synsets", "sources", "images", "runners", "plan", "staging"},
+    "demo": {"errors", "synsets", "destination"},
 }  # fmt: skip
 
 

@@ -177,7 +177,7 @@ def test_manifest_describes_every_shard(export):
         ({"config": "raw512"}, "config must be one of classification, raw256"),
         ({"label_offset": 2}, "label_offset must be 0 or 1"),
         ({"splits": ["dev"]}, "no split 'dev'"),
-        ({"splits": ["test"]}, "no split test in the source; it has train, val"),
+        ({"splits": ["test"]}, "no split test among those to export: train, val"),
         ({"num_shards": {"train": 13}}, r"num_shards must be in \[1, 12\]"),
         ({"out": "gs://bucket/imagenet"}, "no folder of this machine"),
     ],
@@ -197,6 +197,17 @@ def test_incomplete_source_is_refused(export, tmp_path):
     with pytest.raises(IncompleteError, match="train: 12 of 1,281,167 images"):
         export(allow_incomplete=None)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_other_splits_lack_does_not_matter(export, images, monkeypatch):
+    monkeypatch.setitem(synsets.OFFICIAL_COUNTS, "val", len(images.val))
+    out = export(splits=["validation"], num_shards={}, allow_incomplete=None)
+    assert len(examples(out, "validation")) == 6
+
+
+def test_source_with_a_manifest_of_its_own_is_a_source(export, archives):
+    (archives / "manifest.json").write_text("{}")  # as web tools leave it beside the archives
+    assert len(examples(export(), "train")) == 12
 
 
 def test_folder_that_is_no_export_is_never_replaced(export, tmp_path):

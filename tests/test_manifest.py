@@ -188,19 +188,19 @@ def test_manifest_of_a_terabyte_is_not_read_whole(tmp_path):
 
 
 def test_folder_that_cannot_be_written_is_a_destination_error(tmp_path):
-    with pytest.raises(DestinationError, match="manifest.json cannot be written: No such file or directory. Make room"):
+    with pytest.raises(DestinationError, match="manifest.json cannot be written: No such file or directory. Check the path"):
         manifest.write(CLASSIC, tmp_path / "nothing")
 
 
 def test_full_disk_leaves_nothing(tmp_path):
     code = f"""
 import resource
-from ilsvrc_tfds import manifest
+from ilsvrc_tfds import errors, manifest
 from test_manifest import CLASSIC
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     manifest.write(CLASSIC, {str(tmp_path)!r})
-except manifest.DestinationError as error:
+except errors.DestinationError as error:
     print(error)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

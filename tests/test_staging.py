@@ -153,7 +153,7 @@ def test_another_fingerprint_throws_the_old_shards_away(destination):
 def test_read_only_destination_is_a_destination_error(destination, permissions_count):
     destination.parent.mkdir(parents=True, mode=0o500)
     with pytest.raises(
-        DestinationError, match="cannot be written: Permission denied. Check the path and your permissions"
+        DestinationError, match="cannot be written: Permission denied. Check the path, your permissions"
     ):
         with staging.claim(destination):
             pass

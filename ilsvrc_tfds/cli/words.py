@@ -8,7 +8,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.builder import Ilsvrc2012
 from ilsvrc_tfds.cli import commands
 from ilsvrc_tfds.images import CONFIGS
-from ilsvrc_tfds.outputs import CLASSIC_NAMES
+from ilsvrc_tfds.outputs import own_split
 
 _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
@@ -169,6 +169,6 @@ def _classic_shards(text: str) -> dict[str, int]:
 
 
 def _classic_split(name: str) -> str:
-    if name not in (*CLASSIC_NAMES, *CLASSIC_NAMES.values()):
+    if own_split(name) is None:
         raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
     return name

@@ -1,6 +1,5 @@
 """A record's payload to an example: `{image: JPEG bytes, label: class index, file_name}`, whatever wrote the record."""
 
-import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -18,7 +17,7 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
     Labels are in [0, 1000), or those of the subset; -1 in the test split. A label outside, as of a wrong `label_offset`, is an
     error when it is read.
     """
-    keys = dataclasses.asdict(split.keys)
+    keys = split.fields._asdict()
     features = {key: tf.io.FixedLenFeature([], _KINDS[name]) for name, key in keys.items()}
     labels = tf.range(NUM_CLASSES, dtype=tf.int64) if subset is None else tf.constant(subset.new_labels())
 

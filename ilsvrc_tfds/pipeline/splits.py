@@ -8,25 +8,13 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import read_spans
-from ilsvrc_tfds.outputs import CLASSIC, CLASSIC_NAMES, TFDS, Output, find_output
+from ilsvrc_tfds.outputs import FIELDS, Fields, Output, find_output, own_split
 from ilsvrc_tfds.record_index import PREFIX
 
 DEFAULT_CONFIG = "classification"
 
 _NAME = re.compile(r"ilsvrc2012(?:/(?P<config>[\w.-]+))?(?::(?P<version>\d+\.\d+\.\d+))?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-
-
-@dataclasses.dataclass(frozen=True)
-class Keys:
-    """Names of the features of a record."""
-
-    image: str
-    label: str
-    file_name: str
-
-
-KEYS = {TFDS: Keys("image", "label", "file_name"), CLASSIC: Keys("image/encoded", "image/class/label", "image/filename")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +43,9 @@ class Split:
         return sum(self.lengths)
 
     @property
-    def keys(self) -> Keys:
-        """Names of the features of a record."""
-        return KEYS[self.kind]
+    def fields(self) -> Fields:
+        """Keys of a record's features."""
+        return FIELDS[self.kind]
 
 
 def find_split(data, split: str, *, data_dir: str | os.PathLike | None = None, label_offset: int | None = None) -> Split:
@@ -75,7 +63,7 @@ def find_split(data, split: str, *, data_dir: str | os.PathLike | None = None, l
     """
     output = find_output(_folder(data, data_dir))
     output.require_tfrecord()
-    name = next((own for own, classic in CLASSIC_NAMES.items() if classic == split), split)
+    name = own_split(split)
     if name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
     offset = _label_offset(output, label_offset)
@@ -131,7 +119,7 @@ def _prepared(folder: Path) -> Path:
 def _label_offset(output: Output, wanted: int | None) -> int:
     if wanted not in (None, 0, 1):
         raise OptionError(f"label_offset must be 0 or 1, got {wanted!r}.")
-    known = output.manifest.label_offset if output.manifest is not None else 0 if output.kind == TFDS else None
+    known = output.label_offset
     if known is None and wanted is None:
         raise OptionError(
             f"{output.folder} has no manifest.json, so the numbering of its labels is unknown. Say label_offset=1 where they are "
@@ -144,12 +132,7 @@ def _label_offset(output: Output, wanted: int | None) -> int:
 
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
     """Returns the records of each shard, as they are written down; only where they are not the shards are looked through."""
-    if output.manifest is not None:
-        return tuple(entry.records for entry in output.manifest.shards[split])
-    described = {entry["name"]: entry["shardLengths"] for entry in (output.info or {"splits": ()})["splits"]}
-    if split in described:
-        return tuple(map(int, described[split]))
-    return tuple(_counted(path, os.stat(path).st_mtime_ns) for path in paths)
+    return output.stated_lengths(split) or tuple(_counted(path, os.stat(path).st_mtime_ns) for path in paths)
 
 
 @functools.lru_cache(4096)

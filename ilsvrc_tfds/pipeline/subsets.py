@@ -15,12 +15,10 @@ import numpy as np
 from ilsvrc_tfds import metadata, synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import FOOTER_BYTES, HEADER_BYTES
-from ilsvrc_tfds.outputs import TFDS
+from ilsvrc_tfds.manifest import TFDS
 from ilsvrc_tfds.pipeline.splits import Split, shard_spans
 from ilsvrc_tfds.plan import disk_order
 from ilsvrc_tfds.records import parse_example
-
-METADATA_NAME = "metadata.h5"
 
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256
@@ -142,7 +140,7 @@ def _class_index(value: str | int) -> int:
 
 def _labels_by_name(split: Split) -> np.ndarray:
     """Returns the label of each record in the order on disk, by the names in the metadata."""
-    path = Path(split.folder, METADATA_NAME)
+    path = Path(split.folder, metadata.NAME)
     table = metadata.read(path).get(split.name)
     if table is None or len(table.image_filenames) != split.num_examples:
         count = "no" if table is None else f"{len(table.image_filenames):,}"

@@ -9,16 +9,17 @@ import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import manifest, metadata, outputs, synsets
+from ilsvrc_tfds.destination import PARTIAL_SUFFIX
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.images import CONFIGS
-from ilsvrc_tfds.outputs import TFDS, Output
-from ilsvrc_tfds.preparation import METADATA_NAME
-from ilsvrc_tfds.record_check import KEYS, Rules
+from ilsvrc_tfds.manifest import TFDS
+from ilsvrc_tfds.outputs import Output
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.shard_check import Findings, Rows, ShardJob, check_shard
-from ilsvrc_tfds.shards import PARTIAL_SUFFIX, TFRECORD
+from ilsvrc_tfds.shards import TFRECORD
 from ilsvrc_tfds.sources.members import shown
-from ilsvrc_tfds.split_check import (
+from ilsvrc_tfds.verification.records import KEYS, Rules
+from ilsvrc_tfds.verification.shards import Findings, Rows, ShardJob, check_shard
+from ilsvrc_tfds.verification.splits import (
     SplitRows,
     double_problems,
     label_offset,
@@ -113,7 +114,7 @@ def _file_problems(output: Output) -> Iterator[str]:
     if output.kind == TFDS:
         expected.append(outputs.INFO_NAME)
         if output.manifest is not None and output.shards.keys() & set(metadata.SPLITS):
-            expected.append(METADATA_NAME)
+            expected.append(metadata.NAME)
     yield from (f"{name} is missing" for name in expected if not (output.folder / name).is_file())
     yield from (f"{name} is a shard that does not belong to this set" for name in output.strange_shards())
     for name in outputs.file_names(output.folder):
@@ -181,7 +182,7 @@ def _split_info_problems(output: Output, split: str, stated: Mapping, findings: 
 def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str], list[str]]:
     """Returns facts and problems of the records of each split together."""
     splits = [_split_rows(output, split, findings) for split in output.shards]
-    stated = output.manifest.label_offset if output.manifest is not None else 0 if output.kind == TFDS else None
+    stated = output.label_offset
     offset = label_offset(splits, stated)
     facts, problems = _offset_lines(output, stated, offset)
     tables = _read_metadata(output, facts, problems)
@@ -213,15 +214,15 @@ def _offset_lines(output: Output, stated: int | None, offset: int) -> tuple[list
 
 def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Mapping[str, metadata.SplitMetadata]:
     """Returns the metadata of the splits that they can be compared with; adds to facts and problems what they have not."""
-    if not (output.folder / METADATA_NAME).exists():
+    if not (output.folder / metadata.NAME).exists():
         if output.kind == TFDS:
-            facts.append(f"without {METADATA_NAME} names and classes are not compared with it")
+            facts.append(f"without {metadata.NAME} names and classes are not compared with it")
         return {}
-    tables = _tried(metadata.read, output.folder / METADATA_NAME, problems) or {}
+    tables = _tried(metadata.read, output.folder / metadata.NAME, problems) or {}
     if tables:
         for split in sorted(tables.keys() ^ (output.shards.keys() & set(metadata.SPLITS))):
             has = "has a split that no shards have" if split in tables else "does not have the split"
-            problems.append(f"{METADATA_NAME} {has}: {split}")
+            problems.append(f"{metadata.NAME} {has}: {split}")
     return tables
 
 

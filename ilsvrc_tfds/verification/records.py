@@ -10,18 +10,15 @@ from ilsvrc_tfds.classic import CLASSIC_KEYS
 from ilsvrc_tfds.errors import ImageError, SourceError
 from ilsvrc_tfds.images import Head
 from ilsvrc_tfds.images.ops import needs_fix
-from ilsvrc_tfds.manifest import TFDS_KEYS
-from ilsvrc_tfds.payloads import Picture, parse_payload
+from ilsvrc_tfds.manifest import CLASSIC, TFDS
+from ilsvrc_tfds.outputs import FIELDS
+from ilsvrc_tfds.records import TFDS_KEYS
+from ilsvrc_tfds.verification.payloads import Picture, parse_payload
 
-KEYS = {"tfds": TFDS_KEYS, "classic": CLASSIC_KEYS}
+KEYS = {TFDS: TFDS_KEYS, CLASSIC: CLASSIC_KEYS}
 # The class that nothing tells: the record of an image of the user's own.
 UNKNOWN = -2
 
-# The keys of file name, image and label.
-_FIELDS = {
-    "tfds": ("file_name", "image", "label"),
-    "classic": ("image/filename", "image/encoded", "image/class/label"),
-}
 _CONSTANTS = {"image/channels": 3, "image/colorspace": b"RGB", "image/format": b"JPEG"}
 _CORNERS = tuple(f"image/object/bbox/{corner}" for corner in ("xmin", "ymin", "xmax", "ymax"))
 _LISTS = frozenset({*_CORNERS, "image/object/bbox/label"})
@@ -61,7 +58,7 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
       File name, label as it stands there, and class index that name or synset tells (-1 in `test`, UNKNOWN where nothing
       does); None where the record has no such name or label. And all that is wrong in words, empty where nothing is.
     """
-    name_key, image_key, label_key = _FIELDS[rules.kind]
+    name_key, image_key, label_key = FIELDS[rules.kind]
     try:
         features, picture = parse_payload(payload, image_key, "its payload")
     except SourceError as error:
@@ -70,7 +67,7 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
     name, label = values.get(name_key), values.get(label_key)
     if picture is not None:
         problems += _image_problems(picture, values, rules)
-    if rules.kind == "classic":
+    if rules.kind == CLASSIC:
         problems += _constant_problems(values)
         problems += _class_problems(values, split)
         problems += _box_problems(features, label)

@@ -11,9 +11,9 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few
 from ilsvrc_tfds.metadata import SplitMetadata
 from ilsvrc_tfds.plan import disk_order
-from ilsvrc_tfds.record_check import UNKNOWN
-from ilsvrc_tfds.shard_check import Rows, place
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.verification.records import UNKNOWN
+from ilsvrc_tfds.verification.shards import Rows, place
 
 # What official file names look like. A user's own layout may have them in other splits, too.
 _NAMES = {

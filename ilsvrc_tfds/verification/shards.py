@@ -8,7 +8,7 @@ import xxhash
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.framing import FRAME_BYTES, read_records
-from ilsvrc_tfds.record_check import Rules, check_record
+from ilsvrc_tfds.verification.records import Rules, check_record
 
 _BUFFER = 1 << 20
 
