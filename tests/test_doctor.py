@@ -1,7 +1,6 @@
 import hashlib
 import os
 import re
-import re
 
 import drawing
 import numpy as np
