@@ -139,17 +139,18 @@ def _extension(fd: int, path: str, kind: int, start: int, size: int) -> dict[byt
 
 def _pax_records(payload: bytes) -> dict[bytes, bytes]:
     """Returns the records `<length> <key>=<value>\\n`; the length counts the whole record. Raises ValueError."""
-    records = {}
-    while payload:
-        digits, _, rest = payload.partition(b" ")
+    records, start = {}, 0
+    while start < len(payload):
+        digits = payload[start : start + _MAX_DIGITS].partition(b" ")[0]
         length = int(digits) if digits.isdigit() and len(digits) < _MAX_DIGITS else 0
-        if not len(digits) + 1 < length <= len(payload) or payload[length - 1 : length] != b"\n":
+        end = start + length
+        if not len(digits) + 1 < length <= len(payload) - start or payload[end - 1 : end] != b"\n":
             raise ValueError("holds no records")
-        key, _, value = payload[len(digits) + 1 : length - 1].partition(b"=")
+        key, _, value = payload[start + len(digits) + 1 : end - 1].partition(b"=")
         if key == b"size" and not (value.isdigit() and len(value) < _MAX_DIGITS):
             raise ValueError("has a size that is no number")
         records[key] = value
-        payload = payload[length:]
+        start = end
     return records
 
 
