@@ -105,10 +105,20 @@ def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
             names = sorted(file)
             if not names or not set(names) <= set(SPLITS):
                 raise SourceError(f"{path} holds {names}; expected some of {SPLITS}: not the metadata of ILSVRC2012.")
-            return {split: _read_group(group, f"{path}: /{split}") for split, group in file.items()}
+            return {split: _read_group(_own(file, split, f"{path}: "), f"{path}: /{split}") for split in names}
     # A damaged file: h5py has no exception of its own.
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise SourceError(f"{path} cannot be read as HDF5: {error}.") from error
+
+
+def _own(parent, name: str, where: str):
+    """Returns an entry of a group. Raises SourceError where it lies in another file: any file of the user's could be named."""
+    import h5py
+
+    entry = parent[name] if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
+    if entry is None or isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual):
+        raise SourceError(f"{where}/{name} is a link or lies in another file, and such are not followed.")
+    return entry
 
 
 def _tables(members: Members, image_root: str) -> dict[str, np.ndarray]:
@@ -158,7 +168,7 @@ def _read_group(group, where: str) -> SplitMetadata:
     names = sorted(getattr(group, "keys", list)())  # a data set has none
     if names != sorted(_DTYPES):
         raise SourceError(f"{where} holds {names}; expected {sorted(_DTYPES)}: not the metadata of ILSVRC2012.")
-    tables = {name: _read_table(group[name], dtype, f"{where}/{name}") for name, dtype in _DTYPES.items()}
+    tables = {name: _read_table(_own(group, name, where), dtype, f"{where}/{name}") for name, dtype in _DTYPES.items()}
     texts = {name: _as_texts(table) for name, table in tables.items() if table.dtype == np.uint8}
     texts["object_fields"] = tuple(texts["object_fields"].tolist())
     _check_ids(tables, where)

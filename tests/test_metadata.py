@@ -219,6 +219,17 @@ def poke(name: str, value: int) -> callable:
     return change
 
 
+def read_from_another_file(file) -> None:
+    shape = file.pop("train/classes").shape
+    file["train"].create_dataset("classes", shape, "u1", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
+def map_onto_another_file(file) -> None:
+    layout = h5py.VirtualLayout(file.pop("train/classes").shape, "u1")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", layout.shape)
+    file["train"].create_virtual_dataset("classes", layout)
+
+
 CHANGES = {
     "an image that is not there": (
         lambda file: file["train/object_ids"].write_direct(np.full((12, 2), 12, np.int32)),
@@ -256,6 +267,10 @@ CHANGES = {
         r"holds \['train', 'validation'\]; expected some of \('train', 'val'\)",
     ),
     "nothing": (lambda file: file.clear(), r"holds \[\]; expected some of"),
+    "bytes of another file": (read_from_another_file, "/train/classes is a link or lies in another file"),
+    "a table made of other files": (map_onto_another_file, "/train/classes is a link or lies in another file"),
+    "a link to another file": (put("train/classes", h5py.ExternalLink("/etc/passwd", "/x")), "/train/classes is a link or"),
+    "a link for a split": (put("train", h5py.SoftLink("/val")), ": /train is a link or"),
     "a huge table": (
         lambda file: (file.pop("val/labels"), file.create_dataset("val/labels", (10**6, 10**6), "u1")),
         "/val/labels has 1,000,000,000,000 values",
