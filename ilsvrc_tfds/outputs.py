@@ -149,7 +149,7 @@ def read_info(folder: str | os.PathLike) -> dict | None:
         _check_info(info)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read ({error!r:.200}). Prepare the data set again.") from error
     return info
 

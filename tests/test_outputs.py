@@ -63,7 +63,10 @@ def test_folder_that_is_not_there_is_an_error(tmp_path):
         outputs.find_output(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}'])
+ENDLESS = '{"name": "ilsvrc2012", "splits": [{"name": "train", "shardLengths": [1e999]}]}'  # a number without an integer
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}', ENDLESS])
 def test_info_that_makes_no_sense_is_an_error(text, tmp_path):
     (tmp_path / TRAIN[0]).touch()
     (tmp_path / "dataset_info.json").write_text(text)
