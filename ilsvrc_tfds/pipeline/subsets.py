@@ -23,7 +23,7 @@ from ilsvrc_tfds.records import parse_example
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256
 # Entry of the map of features: key, Feature {int64_list {value: packed varint}}.
-_LABEL = re.compile(rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])")
+_LABEL = re.compile(rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,17 +158,17 @@ def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
 def _label_at(fd: int, path: str, offset: int, size: int) -> int:
     head = os.pread(fd, min(size - FOOTER_BYTES, _HEAD_BYTES), offset)
     match = _LABEL.search(head, HEADER_BYTES)
-    if match and match.end() + match[1][0] <= len(head):
-        return _varint(head[match.end() : match.end() + match[1][0]])
+    if match and match[1][0] == len(match[2]):
+        return _varint(match[2])
     where = f"{path}: byte {offset:,}"  # another writer's order of the features
     features = parse_example(os.pread(fd, size, offset)[HEADER_BYTES:-FOOTER_BYTES], where)
-    (label,) = features.get("image/class/label") or [None]
-    if label is None:
-        raise SourceError(f"{where} has no image/class/label; it has {sorted(features)}.")
-    return label
+    values = features.get("image/class/label", [])
+    if len(values) != 1 or not isinstance(values[0], int):
+        raise SourceError(f"{where} has no number as its image/class/label; its keys are {sorted(features)}.")
+    return values[0]
 
 
 def _varint(data: bytes) -> int:
-    value = sum((byte & 0x7F) << 7 * k for k, byte in enumerate(data))
+    value = sum((byte & 0x7F) << 7 * k for k, byte in enumerate(data)) & 0xFFFF_FFFF_FFFF_FFFF  # as protobuf does
     return value - (1 << 64) if value >> 63 else value
 

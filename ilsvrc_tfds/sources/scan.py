@@ -168,7 +168,7 @@ _SCANS = {TarScan: _scan_tar, FolderScan: _scan_folder}
 
 def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Members:
     names, offsets, sizes = (list(column) for column in zip(*rows))
-    where = f"{container.path} ({container.folder})"
+    where = f"{container.path} ({shown(container.folder)})"
     _refuse_odd_names(names, where)
     _refuse_odd_sizes(names, sizes, where)
     return Members(

@@ -1,0 +1,197 @@
+"""What is read of files that nobody vouches for, as functions of their bytes: for test_hostile.py and fuzz.py.
+
+Each target returns, or raises one of our own errors; anything else is a bug.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import drawing
+from ilsvrc_tfds import boxes, framing, manifest, metadata, outputs, prepared, synsets
+from ilsvrc_tfds.classic import ClassicExample
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
+from ilsvrc_tfds.pipeline import subsets
+from ilsvrc_tfds.records import TFDS_KEYS, encode_example
+from ilsvrc_tfds.sources import Reader, find_layout, index_images
+from ilsvrc_tfds.sources.tar import BLOCK, read_members
+from ilsvrc_tfds.unpacking import unpack
+
+TENCH = drawing.WNIDS[0]
+PICTURE = drawing.jpeg(16, 12)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Something that reads untrusted bytes.
+
+    Attributes:
+      read: takes the bytes.
+      seeds: that it can read, for changes to begin with.
+    """
+
+    read: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+@contextlib.contextmanager
+def folder_with(**files: bytes) -> Iterator[Path]:
+    """Yields a folder that holds these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            Path(folder, name).write_bytes(data)
+        yield Path(folder)
+
+
+def mended(data: bytes) -> bytes:
+    """Returns a tar whose headers have the checksums that they should have: no random change would come past them."""
+    data, position = bytearray(data), 0
+    while position + BLOCK <= len(data) and any(data[position : position + BLOCK]):
+        data[position + 148 : position + 156] = b" " * 8
+        data[position + 148 : position + 156] = b"%06o\0 " % sum(data[position : position + BLOCK])
+        digits = bytes(data[position + 124 : position + 135]).strip(b" \0")
+        size = int(digits, 8) if digits and not digits.strip(b"01234567") else 0
+        position += BLOCK + -(-size // BLOCK) * BLOCK
+    return bytes(data)
+
+
+def read_tar(data: bytes) -> None:
+    data = mended(data)
+    with folder_with(tar=data) as folder, open(folder / "tar", "rb") as file:
+        for member in read_members(file.fileno(), "tar"):
+            assert BLOCK <= member.offset <= member.offset + member.size <= len(data)
+
+
+def read_source(data: bytes) -> None:
+    with folder_with(**{"ILSVRC2012_img_train.tar": mended(data)}) as source:
+        index = index_images(find_layout([source]))
+        with Reader() as reader:
+            for split, members in index.splits.items():
+                assert split == "train" and ((0 <= members.label) & (members.label < synsets.NUM_CLASSES)).all()
+                assert not any(b"/.." in path or path.startswith(b"/") for path in members.paths().tolist())
+                assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+        assert os.listdir(source) == ["ILSVRC2012_img_train.tar"]
+
+
+def read_records(data: bytes) -> None:
+    with folder_with(shard=data) as folder:
+        records = list(framing.read_records(folder / "shard"))
+        assert sum(record.size for record in records) == len(data)
+        assert framing.read_spans(folder / "shard") or not data
+
+
+def read_example(data: bytes) -> None:
+    prepared.fields_of(data, "record 0")
+
+
+def read_label(data: bytes) -> None:
+    with folder_with(shard=b"".join(framing.frame([data]))) as folder:
+        path = os.fspath(folder / "shard")
+        assert subsets._labels_in(path, framing.read_spans(path)).shape == (1,)
+
+
+def read_prepared(data: bytes) -> None:
+    name = "ilsvrc2012-train.tfrecord-00000-of-00001"
+    with folder_with(**{name: b"".join(framing.frame([data]))}) as folder:
+        try:
+            unpack(folder, folder / "below/out", workers=1)
+        finally:
+            assert set(os.listdir(folder)) <= {name, "below"}
+            written = [path for path in folder.rglob("*") if path.is_file() and path.name != name]
+            assert all(path.is_relative_to(folder / "below/out") for path in written)
+
+
+def read_head(data: bytes) -> None:
+    head = look(data)
+    assert 0 < head.height * head.width <= MAX_PIXELS
+
+
+def read_image(data: bytes) -> None:
+    Original()(data)
+    if look(data).height * look(data).width < 1 << 20:  # beyond it is slow, and nothing new
+        assert look(Resized(16)(data)).format == "JPEG"
+
+
+def read_annotation(data: bytes) -> None:
+    with folder_with(**{f"{TENCH}_1.xml": data}) as folder:
+        for found in boxes.read_boxes([folder]).values():
+            assert all(0 <= side <= 1 for box in found.relative() for side in box)
+
+
+def read_table(data: bytes) -> None:
+    with folder_with(**{"LOC_train_solution.csv": data}) as folder:
+        for found in boxes.read_boxes([folder / "LOC_train_solution.csv"]).values():
+            found.relative(10, 10)
+
+
+def read_annotations(data: bytes) -> None:
+    for archive in (mended(data), gzip.compress(mended(data), 1), data):
+        with contextlib.suppress(SourceError), folder_with(archive=archive) as folder:
+            boxes.read_boxes([folder / "archive"])
+
+
+def read_metadata(data: bytes) -> None:
+    with folder_with(**{metadata.NAME: data}) as folder:
+        assert set(metadata.read(folder / metadata.NAME)) <= set(metadata.SPLITS)
+
+
+def read_manifest(data: bytes) -> None:
+    with folder_with(**{manifest.NAME: data}) as folder:
+        found = outputs.find_output(folder)
+        assert all(os.path.dirname(name) == "" for names in found.shards.values() for name in names)
+        [found.stated_lengths(split) for split in found.shards]
+
+
+def read_info(data: bytes) -> None:
+    with folder_with(**{outputs.INFO_NAME: data}) as folder:
+        found = outputs.find_output(folder)
+        [found.stated_lengths(split) for split in found.shards]
+
+
+def _metadata() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        source = drawing.official_archives(Path(folder), drawing.miniature(train=1, val=1))
+        metadata.write(Path(folder, metadata.NAME), index_images(find_layout([source])).splits.values())
+        return Path(folder, metadata.NAME).read_bytes()
+
+
+def _manifest() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        entry = manifest.ShardEntry("ilsvrc2012-train.tfrecord-00000-of-00001", 1, 200, "0123456789abcdef")
+        described = manifest.Manifest(manifest.TFDS, "tfrecord", {"op": "Original"}, TFDS_KEYS, 0, {"train": (entry,)})
+        return manifest.write(described, folder).read_bytes()
+
+
+_XML = f"""<annotation><filename>{TENCH}_1</filename><size><width>500</width><height>375</height><depth>3</depth></size>
+<object><name>{TENCH}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>
+""".encode()
+_INFO = {"name": "ilsvrc2012", "fileFormat": "tfrecord", "splits": [{"name": "train", "shardLengths": ["1"], "numBytes": "9"}]}
+_MEMBERS = [(f"{TENCH}/{TENCH}_1.JPEG", PICTURE), (f"./{TENCH}/" + 120 * "x" + ".JPEG", b"ab")]
+_TARS = tuple(drawing.tar(_MEMBERS, format) for format in (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT))
+_CLASSIC = b"".join(ClassicExample()(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
+_EXAMPLE = b"".join(encode_example(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
+_FRAMED = [b"".join(framing.frame([payload])) for payload in (_EXAMPLE, b"", b"x" * 100)]
+_IMAGES = (PICTURE, drawing.jpeg(16, 12, "CMYK"), drawing.jpeg(progressive=True), drawing.png(16, 12), drawing.png(16, 12, "P"))
+
+TARGETS = {
+    "tar": Target(read_tar, _TARS),
+    "source": Target(read_source, (*_TARS, drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),
+    "records": Target(read_records, (b"".join(_FRAMED), *_FRAMED)),
+    "example": Target(read_example, (_EXAMPLE,)),
+    "label": Target(read_label, (_CLASSIC,)),
+    "prepared": Target(read_prepared, (_EXAMPLE,)),
+    "head": Target(read_head, _IMAGES),
+    "image": Target(read_image, _IMAGES),
+    "annotation": Target(read_annotation, (_XML,)),
+    "table": Target(read_table, (f"ImageId,PredictionString\n{TENCH}_1,{TENCH} 1 2 30 40 \n".encode(),)),
+    "annotations": Target(read_annotations, (drawing.tar([(f"val/{TENCH}_1.xml", _XML)]),)),
+    "metadata": Target(read_metadata, (_metadata(),)),
+    "manifest": Target(read_manifest, (_manifest(),)),
+    "info": Target(read_info, (json.dumps(_INFO).encode(),)),
+}
