@@ -20,6 +20,8 @@ WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
 # Jobs handed out beyond those being worked on; a job is some 100 KB.
 _WAITING_PER_WORKER = 3
 _SECONDS_BETWEEN_LOOKS = 0.2
+# A terminal sends the one, a scheduler the other, to all processes at once.
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class LocalRunner:
@@ -86,8 +88,8 @@ class LocalRunner:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C back until the block ends; in a process that is started meanwhile, until it ignores Ctrl-C."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Holds Ctrl-C and SIGTERM back until the block ends; in a process that is started meanwhile, until it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
     finally:
@@ -95,8 +97,9 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _set_up_worker(parent: int) -> None:
-    """Leaves Ctrl-C to the driver, and ends this worker when the driver is killed; it would wait for jobs for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leaves Ctrl-C and SIGTERM to the driver, and ends this worker when that is killed; it would wait for jobs for ever."""
+    for number in _INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
 
     def watch():
         while os.getppid() == parent:
