@@ -64,6 +64,7 @@ def export(
     """
     require_local(out)
     out = Path(out).expanduser().absolute()
+    staging.tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     with LocalRunner(workers) as runner:

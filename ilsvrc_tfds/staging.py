@@ -41,12 +41,13 @@ class Staging:
         """Returns the folder for shards of one plan, and whether shards of another plan were thrown away for it."""
         folder = self._folder / fingerprint
         with destination_errors(self._folder):
-            others = [path for path in self._folder.iterdir() if path.is_dir() and path != folder]
+            others = [path for path in self._entries() if path != folder]
+            anew = any(map(_is_folder, others))
             for path in others:
-                shutil.rmtree(path)
+                _remove(path)
             folder.mkdir(exist_ok=True)
             self.remove_partial_files()  # of a run that was killed
-        return folder, bool(others)
+        return folder, anew
 
     @contextlib.contextmanager
     def replacing(self) -> Iterator[None]:
@@ -61,9 +62,25 @@ class Staging:
 
     def discard(self) -> None:
         """Removes all shards, so that nothing is left when the claim ends."""
-        for path in self._folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+        for path in self._entries():
+            with contextlib.suppress(OSError):
+                _remove(path)
+
+    def discard_published(self) -> None:
+        """Removes all shards if the destination has them: a run was killed when it had published them."""
+        self.remove_partial_files()
+        if all(map(self._is_published, filter(_is_folder, self._entries()))):
+            self.discard()
+
+    def _entries(self) -> list[Path]:
+        """Returns what is in the folder but for the lock: shards of plans, and whatever older versions had there."""
+        return [path for path in self._folder.iterdir() if path.name != _LOCK]
+
+    def _is_published(self, folder: Path) -> bool:
+        """Returns whether nothing is in a folder but receipts, and files that have their final names as well."""
+        left = [path for path in folder.iterdir() if not path.name.endswith(receipt_path(""))]
+        finals = [self._destination / path.name for path in left]
+        return all(final.exists() and final.samefile(path) for path, final in zip(left, finals))
 
     def remove_partial_files(self) -> None:
         """Removes what is only half written."""
@@ -97,13 +114,34 @@ def claim(destination: Path) -> Iterator[Staging]:
 def require_finished(destination: Path, mark: str) -> None:
     """Raises DestinationError where a destination exists but nothing finished is in it: no file with the name `mark`.
 
-    What a run that was killed in the moment of replacing it had moved aside is put back first.
+    What a run that was killed in the moment of publishing left undone is done first.
     """
+    tidy(destination)
+    if destination.exists() and not (destination / mark).exists():
+        raise DestinationError(f"{destination} is there, but holds no finished data set: no {mark}. Move it away.")
+
+
+def tidy(destination: Path) -> None:
+    """Puts back what a run that was killed had moved aside; removes its shards if it had published them all."""
     if _aside(destination).exists():
         with claim(destination):
             pass
-    if destination.exists() and not (destination / mark).exists():
-        raise DestinationError(f"{destination} is there, but holds no finished data set: no {mark}. Move it away.")
+    if destination.exists() and _folder_of(destination).exists():
+        # Another run may be at work, to overwrite; or the data is finished, and the disk can only be read.
+        with contextlib.suppress(DestinationError), claim(destination) as claimed:
+            claimed.discard_published()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder with all that is in it, or a file, or a link and not what it leads to."""
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _folder_of(destination: Path) -> Path:

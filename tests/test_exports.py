@@ -218,6 +218,15 @@ def test_folder_that_is_no_export_is_never_replaced(export, tmp_path):
     assert os.listdir(tmp_path / "out") == ["thesis.tex"]
 
 
+def test_export_moved_aside_by_a_killed_run_comes_back_before_it_is_replaced(export):
+    before = sums(out := export())
+    out.rename(out.parent / ".out.replaced")
+    with pytest.raises(DestinationError, match="holds an export. Replace it with --overwrite"):
+        export()
+    out.rename(out.parent / ".out.replaced")
+    assert sums(export(overwrite=True)) == before and not (out.parent / ".out.replaced").exists()
+
+
 def test_earlier_export_is_replaced_only_where_that_is_wanted(export):
     before = sums(export())
     with pytest.raises(DestinationError, match="holds an export. Replace it with --overwrite"):

@@ -150,6 +150,37 @@ def test_another_fingerprint_throws_the_old_shards_away(destination):
         assert claimed.folder_for("def") == (folder, False)
 
 
+def test_what_older_versions_left_is_removed_and_links_are_not_followed(destination):
+    (destination.parent / "mine").mkdir(parents=True)
+    with staging.claim(destination) as claimed:
+        folder = destination.parent / ".1.0.0.staging"
+        (folder / "notes.txt").touch(), (folder / "link").symlink_to(destination.parent / "mine")
+        claimed.folder_for("abc")
+        assert sorted(os.listdir(folder)) == ["abc", "lock"]
+    assert os.listdir(destination.parent) == ["mine"]
+
+
+@pytest.mark.parametrize("move", [os.link, os.rename], ids=["links", "no links"])
+def test_shards_of_a_run_killed_behind_publishing_are_removed(destination, move):
+    with staging.claim(destination) as claimed:
+        folder, _ = claimed.folder_for("abc")
+        finish(folder)
+        destination.mkdir()
+        move(folder / "a", destination / "a")
+    staging.tidy(destination)
+    assert os.listdir(destination.parent) == ["1.0.0"] and os.listdir(destination) == ["a"]
+
+
+def test_shards_of_a_run_stopped_in_overwriting_are_kept(destination):
+    destination.mkdir(parents=True)
+    (destination / "a").write_bytes(b"older")
+    with staging.claim(destination) as claimed:
+        finish(claimed.folder_for("abc")[0])
+        staging.tidy(destination)  # another run at work is no error
+    staging.tidy(destination)
+    assert sorted(os.listdir(destination.parent / ".1.0.0.staging/abc")) == ["a", "a.json"]
+
+
 def test_read_only_destination_is_a_destination_error(destination, permissions_count):
     destination.parent.mkdir(parents=True, mode=0o500)
     with pytest.raises(
