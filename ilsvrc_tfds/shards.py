@@ -85,6 +85,7 @@ def read_images(members: Members, function: Callable[[bytes, bytes, int], object
             except ImageError as error:
                 raise ImageError(f"{members.place(row)}: {error}.") from error
             yield data, result
+        reader.require_unchanged()
 
 
 def receipt_path(path: str) -> str:

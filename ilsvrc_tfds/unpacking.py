@@ -62,6 +62,7 @@ def unpack(
     """
     require_local(prepared, out)
     out = Path(out).expanduser().resolve()
+    staging.tidy(out)
     _require_free(out, overwrite)
     output = find_output(prepared)
     images = _images(output)
@@ -258,8 +259,12 @@ def write_files(task: FilesTask) -> int:
 
 
 def _is_finished(task: FilesTask, targets: list[str]) -> bool:
+    """Returns whether the files have been written and have the images' bytes: a machine that lost power may leave zeros."""
+    if not os.path.exists(task.receipt):
+        return False
     try:
-        return os.path.exists(task.receipt) and [os.path.getsize(path) for path in targets] == task.members.size.tolist()
+        with Reader() as reader:
+            return all(Path(target).read_bytes() == reader.read(task.members, row) for row, target in enumerate(targets))
     except OSError:
         return False
 
@@ -270,6 +275,7 @@ def _write(members: Members, targets: list[str]) -> None:
             data = reader.read(members, row)
             with open(target, "wb") as file:
                 file.write(data)
+        reader.require_unchanged()
 
 
 def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members]) -> None:

@@ -163,6 +163,16 @@ def test_archive_that_has_changed_since_the_index_is_a_source_error(train, archi
     assert os.listdir(tmp_path / "out") == []
 
 
+def test_archive_that_changes_while_it_is_read_makes_no_shard(train, archives):
+    def encode(name: bytes, data: bytes, label: int):
+        os.utime(archives / "ILSVRC2012_img_train.tar", (1, 1))
+        return train.encode(name, data, label)
+
+    with pytest.raises(SourceError, match="train.tar has changed since it was indexed. Run the command again"):
+        shards.finish_shard(dataclasses.replace(train, encode=encode))
+    assert os.listdir(os.path.dirname(train.path)) == []
+
+
 def test_missing_folder_is_a_destination_error(train):
     with pytest.raises(
         DestinationError, match="cannot be written: No such file or directory. Finished shards are kept"

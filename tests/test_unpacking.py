@@ -180,11 +180,12 @@ def test_killed_run_is_continued(prepared, tmp_path, caplog):
     assert sorted(os.listdir(tmp_path)) == ["out", "whole"]
 
 
-def test_file_that_is_cut_short_in_a_finished_shard_is_written_again(prepared, tmp_path):
+def test_file_that_is_damaged_in_a_finished_shard_is_written_again(prepared, tmp_path):
     out = tmp_path / "out"
     kill_after(20, prepared, out)
-    cut, gone, *_ = sorted(tmp_path.glob(".out.staging/*/files/train256/*/*"))
+    cut, gone, zeros, *_ = sorted(tmp_path.glob(".out.staging/*/files/train256/*/*"))
     os.truncate(cut, 100), gone.unlink()
+    zeros.write_bytes(bytes(zeros.stat().st_size))  # as after a loss of power
     assert files(unpack(prepared, out, workers=1)) == files(unpack(prepared, tmp_path / "whole", workers=1))
 
 

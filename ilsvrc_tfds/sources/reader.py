@@ -16,6 +16,7 @@ class Reader:
 
     def __init__(self):
         self._archives = OrderedDict()
+        self._stamps = {}
 
     def __enter__(self) -> "Reader":
         return self
@@ -44,6 +45,12 @@ class Reader:
             )
         return data
 
+    def require_unchanged(self) -> None:
+        """Raises SourceError where an archive that was read has changed meanwhile: an image may be half of each."""
+        for path, stamp in self._stamps.items():
+            if archive_stamp(path) != stamp:
+                raise _changed(path)
+
     def _open(self, container: Container):
         file = self._archives.pop(container.path, None)
         if file is None:
@@ -52,6 +59,11 @@ class Reader:
             file = open_archive(container.path)
             if archive_stamp(container.path) != container.stamp:
                 file.close()
-                raise SourceError(f"{container.path} has changed since it was indexed. Run the command again.")
+                raise _changed(container.path)
+            self._stamps[container.path] = container.stamp
         self._archives[container.path] = file
         return file
+
+
+def _changed(path: str) -> SourceError:
+    return SourceError(f"{path} has changed since it was indexed. Run the command again.")
