@@ -28,6 +28,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.tar import BoundedHeader
 
 # A real one has 500 bytes, and 300 for each further box.
 _MAX_XML_BYTES = 1 << 20
@@ -128,7 +129,7 @@ def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
         zipped = file.read(2) == _GZIP_MAGIC
     with (gzip.open if zipped else open)(path, "rb") as file:
         stream = _Remembering(file)
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
             while member := archive.next():
                 archive.members = []  # 0.5 GB of them otherwise
                 name = member.name.rpartition("/")[2]

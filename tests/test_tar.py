@@ -1,5 +1,6 @@
 """The tar reader: standard `tarfile` is the oracle, damage must never lose a member without a word."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ilsvrc_tfds import boxes
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources.labels import check_ground_truth
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -288,6 +291,17 @@ def test_megabyte_of_pax_records_takes_little_time():
 def test_name_of_a_megabyte_is_refused():
     with pytest.raises(SourceError, match="claims 1,048,577 bytes for a name"):
         members_of(header(b"long", b"L", b"00004000001\0") + bytes(2 << 20))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L"])
+def test_compressed_archive_with_a_name_of_a_gigabyte_is_refused(tmp_path, kind):
+    data = gzip.compress(header(b"bomb", kind, b"10000000000\0") + bytes(2 << 20))  # tarfile would read it all at once
+    (tmp_path / "boxes.tgz").write_bytes(data)
+    (tmp_path / "devkit.tar.gz").write_bytes(data)
+    with pytest.raises(SourceError, match="boxes.tgz .* claims 1,073,741,824 bytes for a name"):
+        boxes.read_boxes([tmp_path / "boxes.tgz"])
+    with pytest.raises(SourceError, match="devkit.tar.gz .* claims 1,073,741,824 bytes for a name"):
+        check_ground_truth(tmp_path / "devkit.tar.gz")
 
 
 def test_pax_size_counts_more_than_the_headers():

@@ -17,6 +17,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.tar import BoundedHeader
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _GROUND_TRUTH_BYTES = 1 << 20  # 50,000 numbers of up to 4 digits and a line end: 250 KB at most.
@@ -141,7 +142,7 @@ def _ground_truth_text(path: Path) -> str:
     try:
         if path.name == GROUND_TRUTH:
             return path.read_text(encoding="ascii", errors="replace")
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, tarinfo=BoundedHeader) as archive:
             for member in archive:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
                     return archive.extractfile(member).read(_GROUND_TRUTH_BYTES).decode("ascii", errors="replace")

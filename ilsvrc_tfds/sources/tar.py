@@ -5,6 +5,7 @@ Standard `tarfile` builds an object of 40 fields for each member; 1.3 million im
 """
 
 import os
+import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -46,6 +47,17 @@ class TarMember(NamedTuple):
     name: bytes
     offset: int
     size: int
+
+
+class BoundedHeader(tarfile.TarInfo):
+    """A header as `tarfile` reads it, for compressed archives; a name of gigabytes, packed into megabytes, is a TarError."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in map(bytes, zip(_EXTENSIONS)) and header.size > _MAX_EXTENSION:
+            raise tarfile.TarError(f"a header claims {header.size:,} bytes for a name")
+        return header
 
 
 def read_members(fd: int, path: str, start: int = 0, end: int | None = None) -> Iterator[TarMember]:
