@@ -14,6 +14,10 @@ _CAPABILITIES_VERSION_3 = 0x20080522
 _ACCESS_ANYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, capabilities(7)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all-moments", action="store_true", help="disturb runs at many moments, not at a few: tests/faults")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def heed_interrupts():
     """Makes Ctrl-C count in the processes that tests start: a shell's background job ignores it and hands that on."""

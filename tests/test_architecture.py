@@ -1,6 +1,7 @@
 """Which module imports which, read from the source; and what an import loads."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,11 @@ def test_table_has_no_circle():
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_module_is_short(path):
     assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_module_unpickles_nothing(path):
+    assert not re.search(r"\b(pickle|marshal|shelve|yaml|eval|exec)\b", path.read_text())
 
 
 @pytest.mark.parametrize("module", ["ilsvrc_tfds", "ilsvrc_tfds.shards", "ilsvrc_tfds.cli"])
