@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import drawing
+
 from ilsvrc_tfds import boxes, framing, manifest, metadata, outputs, prepared, synsets
 from ilsvrc_tfds.classic import ClassicExample
 from ilsvrc_tfds.errors import SourceError

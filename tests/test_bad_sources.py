@@ -419,6 +419,15 @@ def test_names_beyond_printable_ascii_are_an_error(tmp_path, end):
         assert str(caught.value).isascii() and str(caught.value).isprintable()
 
 
+def test_name_with_a_zero_is_an_error(tmp_path):
+    member = tarfile.TarInfo("x")
+    member.size, member.pax_headers = 4, {"path": "n01440764_1.JPEG\0.JPEG"}  # a tar's own field for the name cannot hold it
+    inner = member.tobuf(tarfile.PAX_FORMAT) + b"data".ljust(512, b"\0") + bytes(1024)
+    write_train(tmp_path, [("n01440764.tar", inner)])
+    with pytest.raises(SourceError, match="1 file names are not printable ASCII .*1.JPEG.x00.JPEG"):
+        indexed(tmp_path)
+
+
 def test_name_that_no_disk_would_take_is_an_error(tmp_path):
     write_train(tmp_path, [("n01440764.tar", drawing.tar([("n01440764_" + 300 * "1" + ".JPEG", PICTURE)]))])
     with pytest.raises(SourceError, match="not printable ASCII of up to 255 characters: 'n01440764_1+'. Rename"):

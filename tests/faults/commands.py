@@ -1,11 +1,8 @@
 """The four commands that are continued, run in processes of their own so that anything can be done to them."""
 
-import ctypes
 import dataclasses
-import functools
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -27,8 +24,11 @@ _WORDS = {
 _OUTPUTS = {kind: f"ilsvrc2012/{kind}/1.0.0" for kind in KINDS[:2]} | {"export": "records", "unpack": "files"}
 _STEPPING = Path(__file__).with_name("stepping.py")
 _SECONDS = 60
-_DROP_FROM_BOUNDING_SET = 24  # prctl(2)
-_OVERRIDES = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, capabilities(7)
+# What a process does to itself before it becomes the command. `preexec_fn` would warn where TensorFlow has threads.
+_BECOMING = "import os, sys; {}; os.execv(sys.executable, [sys.executable, '-m', 'ilsvrc_tfds.cli', *sys.argv[1:]])"
+FILE_LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+# Root's processes heed the permissions of files without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: capabilities(7), prctl(2).
+HEED_PERMISSIONS = "import ctypes; [ctypes.CDLL(None).prctl(24, capability) for capability in (1, 2)]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Run:
         names = ("ILSVRC2012_img_train.tar", "ilsvrc2012-train.tfrecord-00030-of-00060")
         return next(path for path in map(self.source.joinpath, names) if path.exists())
 
-    def start(self, **options) -> subprocess.Popen:
-        """Starts the command in a session of its own, and returns when its staging folder is there."""
-        process = self._process([sys.executable, "-m", "ilsvrc_tfds.cli", *self.words], **options)
+    def start(self, before: str = "pass") -> subprocess.Popen:
+        """Starts the command in a session of its own, behind some code, and returns when its staging folder is there."""
+        process = self._process([sys.executable, "-c", _BECOMING.format(before), *self.words])
         self.wait_for(process, self.staging.exists)
         return process
 
@@ -81,9 +81,9 @@ class Run:
         process = self._process([sys.executable, str(_STEPPING), str(step), *self.words])
         return subprocess.CompletedProcess(process.args, *self.ended(process))
 
-    def _process(self, command: list[str], **options) -> subprocess.Popen:
+    def _process(self, command: list[str]) -> subprocess.Popen:
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
     def wait_for(self, process: subprocess.Popen, condition: Callable[[], bool]) -> None:
         """Returns when a condition holds or the process has ended."""
@@ -129,12 +129,8 @@ def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
         return []
 
 
-def with_file_limit(num_bytes: int) -> Callable[[], None]:
-    """Returns what makes a new process unable to write more into any file."""
-    return functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
-
-
-def heeding_permissions() -> None:
-    """Makes a new process, and those that it starts, heed the permissions of files though it be root's."""
-    for capability in _OVERRIDES if os.geteuid() == 0 else ():
-        ctypes.CDLL(None).prctl(_DROP_FROM_BOUNDING_SET, capability)
+def own_line(errors: str) -> str:
+    """Returns the one line that a command ended with; loky may add that a semaphore of its own is gone."""
+    assert "Traceback" not in errors
+    (line,) = [line for line in errors.splitlines() if line.startswith("ilsvrc-tfds: ")]
+    return line

@@ -16,6 +16,7 @@ from commands import KINDS, Run
 
 import ilsvrc_tfds
 
+
 class Undisturbed(NamedTuple):
     """What comes of a command that nobody disturbs.
 
@@ -58,11 +59,13 @@ def pytest_terminal_summary(terminalreporter):
     if not terminalreporter.config.getoption("--all-moments"):
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line("| fault | command | moments tried | result equal to the undisturbed run | left-overs |")
-    terminalreporter.write_line("|---|---|---|---|---|")
+    terminalreporter.write_line("| fault | command | moments tried | stopped by it | equal to the undisturbed run | left-overs |")
+    terminalreporter.write_line("|---|---|---|---|---|---|")
     for (fault, kind), results in TABLE.items():
-        equal, left = sum(equal for equal, _ in results), sum(left for _, left in results)
-        terminalreporter.write_line(f"| {fault} | {kind} | {len(results)} | {equal} of {len(results)} | {left or 'none'} |")
+        stopped, equal, left = map(sum, zip(*results))
+        terminalreporter.write_line(
+            f"| {fault} | {kind} | {len(results)} | {stopped} | {equal} of {len(results)} | {left or 'none'} |"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -116,11 +119,11 @@ def continues(undisturbed):
     """`continues(run, fault)` runs the command again, and compares all files with those of an undisturbed run."""
 
     def check(run: Run, fault: str) -> None:
-        is_refused = run.destination.exists() and run.kind in ("export", "unpack") and not run.overwrite
-        assert run.again() == is_refused
+        is_there = run.destination.exists()
+        assert run.again() == (is_there and run.kind in ("export", "unpack") and not run.overwrite)
         wanted, found = undisturbed(run.kind).files, run.files()
         left = sorted(found.keys() - wanted.keys())
-        TABLE[fault, run.kind].append((wanted.items() <= found.items(), len(left)))
+        TABLE[fault, run.kind].append((not is_there, wanted.items() <= found.items(), len(left)))
         assert wanted.items() <= found.items() and not left
 
     return check

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Run
+from commands import Run, own_line
 
 
 def cut(path: Path) -> None:
@@ -28,7 +28,7 @@ def disturb_source(run: Run, disturb: Callable[[Path], None], moment: float, wai
     disturb(file)
     status, _, errors = own.ended(process)
     if not own.destination.exists():
-        assert status == 1 and "Traceback" not in errors and errors.splitlines()[-1].startswith(f"ilsvrc-tfds: {own.source}")
+        assert status == 1 and own_line(errors).startswith(f"ilsvrc-tfds: {own.source}")
     copy(run.file, file)
     return own
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from commands import Run
 
+
 @pytest.fixture
 def stopped(run) -> Run:
     """A run of one worker that was killed when a third of its shards was finished."""
