@@ -64,7 +64,7 @@ class Staging:
         """Removes all shards, so that nothing is left when the claim ends."""
         for path in self._entries():
             with contextlib.suppress(OSError):
-                _remove(path)
+                _remove(path, ignore_errors=True)
 
     def discard_published(self) -> None:
         """Removes all shards if the destination has them: a run was killed when it had published them."""
@@ -136,10 +136,10 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, *, ignore_errors: bool = False) -> None:
     """Removes a folder with all that is in it, or a file, or a link and not what it leads to."""
     if _is_folder(path):
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors)
     else:
         path.unlink()
 
