@@ -59,6 +59,7 @@ MAY_IMPORT = {
     },
     "recipe": {"errors"},
     "training": {"errors", "synsets", "destination", "preprocess", "pipeline", "recipe"},
+    "stages": {"errors", "preprocess", "pipeline"},
     "doctor": {"errors", "synsets", "sources", "images", "runners", "plan", "staging"},
     "demo": {"errors", "synsets", "destination"},
 }  # fmt: skip

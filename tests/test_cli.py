@@ -55,7 +55,7 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
 
 
-COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "train", "evaluate", "demo"]
+COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "train", "evaluate", "bench", "demo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,7 @@
 """What the commands do: each takes the words as parsed, prints what came of it, and returns its exit status."""
 
 import dataclasses
+import json
 import logging
 import os
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from ilsvrc_tfds import datasets, display, exports, manifest, synsets, unpacking, verification
 from ilsvrc_tfds import metadata as hdf5
 from ilsvrc_tfds.demo import draw
+from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.doctor import examine
 from ilsvrc_tfds.outputs import CLASSIC_NAMES
 from ilsvrc_tfds.plan import shortfalls
@@ -133,6 +135,23 @@ def evaluate(options) -> int:
 
 def _source(options) -> dict:
     return {"data_dir": options.data_dir, "label_offset": options.label_offset}
+
+
+def bench(options) -> int:
+    from ilsvrc_tfds import stages  # loads TensorFlow
+
+    report = stages.measure(
+        options.data,
+        batch_size=options.batch_size,
+        ops=options.ops,
+        split=options.split,
+        **_source(options),
+        seconds=options.seconds,
+    )
+    print(report)
+    if options.json:
+        write_whole(options.json, json.dumps(report.as_json(), indent=2).encode())
+    return 0
 
 
 def demo(options) -> int:

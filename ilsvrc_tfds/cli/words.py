@@ -12,6 +12,7 @@ from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs import own_split
 from ilsvrc_tfds.recipe import OPTIMIZERS, Recipe
 
+_SPLITS = ["train", "val", "validation", "test"]
 _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
 
@@ -98,7 +99,7 @@ def _unpack(command: argparse.ArgumentParser) -> None:
 
 def _show(command: argparse.ArgumentParser) -> None:
     _add_folder(command)
-    command.add_argument("--split", choices=["train", "val", "validation", "test"], help="of which split (default: the first)")
+    command.add_argument("--split", choices=_SPLITS, help="of which split (default: the first)")
     command.add_argument("--num", type=_count, default=8, metavar="N", help="how many records (default: %(default)s)")
     command.add_argument("--out", type=_path, metavar="FILE.png", help="draw a contact sheet, too")
 
@@ -152,6 +153,19 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)")
 
 
+def _bench(command: argparse.ArgumentParser) -> None:
+    _add_data(command)
+    command.add_argument("--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)")
+    command.add_argument(
+        "--split", choices=_SPLITS, default="train", help="train as for a training, others as for an evaluation (default: %(default)s)"
+    )
+    command.add_argument("--batch-size", type=_count, default=128, metavar="N", help="images of a batch (default: %(default)s)")
+    command.add_argument(
+        "--seconds", type=float, default=2, metavar="N", help="of the whole job in each of 5 rounds (default: %(default)s)"
+    )
+    command.add_argument("--json", type=_path, metavar="FILE", help="write the figures as JSON, too")
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "folder", metavar="DIR", nargs="?", default="ilsvrc2012-demo", type=_path, help="to draw into (default: %(default)s)"
@@ -169,10 +183,11 @@ _COMMANDS = {
     "show": (_show, "say what records hold, and draw a contact sheet"),
     "train": (_train, "train a Keras model; continues where an earlier run stopped"),
     "evaluate": (_evaluate, "say how good a Keras model is"),
+    "bench": (_bench, "measure how many images a second each stage of an input pipeline makes: what bounds a training"),
     "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
 }
 _CONTINUED = ("prepare", "export", "unpack", "train")
-_ONE_PROCESS = ("show", "train", "evaluate")
+_ONE_PROCESS = ("show", "train", "evaluate", "bench")
 
 
 def _add_source(command: argparse.ArgumentParser) -> None:

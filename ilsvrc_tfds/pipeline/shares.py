@@ -1,4 +1,4 @@
-"""A host's share of a split, as `tf.data` of raw records: an epoch of it in random order, or once in the order on disk."""
+"""A host's share of a split, as `tf.data` of raw records: epochs of it in random order, or once in the order on disk."""
 
 import dataclasses
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ilsvrc_tfds.pipeline.order import Host, deal
+from ilsvrc_tfds.pipeline.order import Course, Host, deal
 from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.splits import Split
 from ilsvrc_tfds.pipeline.subsets import Subset, find_places
@@ -17,6 +17,8 @@ OPEN_SHARDS = 16
 # From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
 # is the same.
 FEW_CORES = 4
+
+_NO_END = (1 << 63) - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +57,31 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
     return Share(rows, read, split.paths, subset is None, host.examples(total), total // host.count, host.most(total))
 
 
-def records_of_epoch(
+def records_of_epochs(
+    share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
+) -> tf.data.Dataset:
+    """Returns (seed, shard, number, payload) of each record of a course, epoch after epoch, from its first example on."""
+    data = tf.data.Dataset.range(course.first_epoch, _NO_END if course.epochs is None else course.epochs)
+    return data.flat_map(
+        lambda epoch: _records_of_epoch(
+            share,
+            epoch,
+            key,
+            shuffle_buffer=shuffle_buffer,
+            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
+            deterministic=deterministic,
+        )
+    )
+
+
+def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
+    """Returns (seed, shard, number, payload) of each record, in the order on disk."""
+    data = tf.data.Dataset.from_tensor_slices(share.rows)
+    data = data.flat_map(lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest))
+    return data.enumerate().map(lambda position, record: (_seed(key, position), *record))
+
+
+def _records_of_epoch(
     share: Share, epoch: tf.Tensor, key: tf.Tensor, *, shuffle_buffer: int, skip: tf.Tensor, deterministic: bool
 ) -> tf.data.Dataset:
     """Returns (seed, shard, number, payload) of each record but the first `skip`, in an order that follows from key and epoch.
@@ -74,13 +100,6 @@ def records_of_epoch(
     data = shuffled(data, shuffle_buffer, key) if share.in_runs else data
     data = data.enumerate().skip(skip)
     return data.map(lambda position, record: (_seed(key, position), *record))
-
-
-def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record, in the order on disk."""
-    data = tf.data.Dataset.from_tensor_slices(share.rows)
-    data = data.flat_map(lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest))
-    return data.enumerate().map(lambda position, record: (_seed(key, position), *record))
 
 
 def _parallel_reading(deterministic: bool) -> dict:

@@ -10,13 +10,11 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.examples import parser
 from ilsvrc_tfds.pipeline.order import Course, Host, as_host
 from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
-from ilsvrc_tfds.pipeline.shares import records_in_order, records_of_epoch, share_of
+from ilsvrc_tfds.pipeline.shares import records_in_order, records_of_epochs, share_of
 from ilsvrc_tfds.pipeline.splits import Split, find_split
 from ilsvrc_tfds.pipeline.subsets import Subset, as_subset
 
 PREFETCHED_BATCHES = 2
-
-_NO_END = (1 << 63) - 1
 
 
 def for_training(
@@ -82,24 +80,14 @@ def for_training(
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
     ops, batch_ops = _ops(ops, subset)
-    key, batch_key = _keys(seed, host)
+    key, batch_key = keys_of(seed, host)
     share = share_of(found, subset, host)
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
 
-    data = tf.data.Dataset.range(course.first_epoch, _NO_END if epochs is None else epochs)
-    data = data.flat_map(
-        lambda epoch: records_of_epoch(
-            share,
-            epoch,
-            key,
-            shuffle_buffer=shuffle_buffer,
-            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
-            deterministic=deterministic,
-        )
-    )
-    data = _examples(data, found, subset, ops, on_error, deterministic)
+    data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
+    data = examples_of(data, found, subset, ops, on_error, deterministic)
     data = data.batch(batch_size, drop_remainder=drop_remainder)
-    data = _mixed(data, batch_ops, batch_key, start_step, deterministic)
+    data = mixed(data, batch_ops, batch_key, start_step, deterministic)
     data = data.map(_pair)
     data = _counted(data, course.steps and course.steps - start_step, on_error)
     return data.prefetch(PREFETCHED_BATCHES)
@@ -139,14 +127,14 @@ def for_evaluation(
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
     pad = host.count > 1 if pad is None else pad
     ops, batch_ops = _ops(ops, subset)
-    key, batch_key = _keys(0, host)
+    key, batch_key = keys_of(0, host)
     share = share_of(found, subset, host)
     steps = -(-(share.most if pad else share.examples) // batch_size)
 
     data = records_in_order(share, key)
-    data = _examples(data, found, subset, ops, on_error, deterministic=True)
+    data = examples_of(data, found, subset, ops, on_error, deterministic=True)
     data = data.batch(batch_size)
-    data = _mixed(data, batch_ops, batch_key, 0, deterministic=True)
+    data = mixed(data, batch_ops, batch_key, 0, deterministic=True)
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data
     data = _counted(data, steps, on_error)
@@ -166,7 +154,7 @@ def _ops(ops: str | Iterable[Callable], subset: Subset | None) -> tuple[tuple[Ca
     return preprocess.split(ops)
 
 
-def _keys(seed: int, host: Host) -> tuple[tf.Tensor, tf.Tensor]:
+def keys_of(seed: int, host: Host) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns two independent seeds of a host, int32 of shape (2,): of its examples, and of its batches."""
     if not 0 <= seed < 1 << 62:
         raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
@@ -174,7 +162,7 @@ def _keys(seed: int, host: Host) -> tuple[tf.Tensor, tf.Tensor]:
     return tuple(tf.unstack(tf.random.split(tf.random.fold_in(key, host.index), 2)))
 
 
-def _examples(
+def examples_of(
     data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
 ) -> tf.data.Dataset:
     """Returns the examples of (seed, shard, number, payload), those of damaged records left out, after the ops."""
@@ -187,7 +175,7 @@ def _examples(
     return data.map(lambda seed, *record: preprocess.apply(ops, parse(rescue(*record)), seed), **parallel)
 
 
-def _mixed(data: tf.data.Dataset, ops, key: tf.Tensor, start_step: int, deterministic: bool) -> tf.data.Dataset:
+def mixed(data: tf.data.Dataset, ops, key: tf.Tensor, start_step: int, deterministic: bool) -> tf.data.Dataset:
     """Returns the batches after the ops for batches; their seeds follow from the number of the batch."""
     if not ops:
         return data
