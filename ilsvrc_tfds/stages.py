@@ -17,11 +17,12 @@ import tensorflow as tf
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split
+from ilsvrc_tfds.pipeline.examples import examples_of, mixed
 from ilsvrc_tfds.pipeline.order import Course, Host
 from ilsvrc_tfds.pipeline.reading import RAISE
-from ilsvrc_tfds.pipeline.shares import records_in_order, records_of_epochs, share_of
+from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, share_of
 from ilsvrc_tfds.pipeline.splits import Split
-from ilsvrc_tfds.pipeline.streams import PREFETCHED_BATCHES, examples_of, keys_of, mixed
+from ilsvrc_tfds.pipeline.streams import PREFETCHED_BATCHES
 
 # Batches before the clock starts: threads begin, and what was fetched ahead is used up.
 _WARM_UP = 4
@@ -158,7 +159,7 @@ def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> li
     Before the stage `batch` that is a window: so many elements, none of them copied.
     """
     host, (ops, batch_ops) = Host(), preprocess.split(ops)
-    key, batch_key = keys_of(0, host)
+    key = key_of(0, host)
     share = share_of(split, None, host)
     course = Course(share.examples, share.fewest, batch_size, epochs=None, start_step=0, drop_remainder=False)
     if split.name == "train":
@@ -168,7 +169,7 @@ def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> li
         records = records_in_order(share, key).repeat()
     singles = [examples_of(records, split, None, ops[:count], RAISE, deterministic=True) for count in range(len(ops) + 1)]
     batches = singles[-1].batch(batch_size, drop_remainder=True)
-    mixes = [mixed(batches, batch_ops[:count], batch_key, 0, deterministic=True) for count in range(len(batch_ops) + 1)]
+    mixes = [mixed(batches, batch_ops[:count], deterministic=True) for count in range(len(batch_ops) + 1)]
 
     names = ["read", "parse", *map(_name, ops), "batch", *map(_name, batch_ops)]
     column = [*(stage.window(batch_size, drop_remainder=True) for stage in (records, *singles)), *mixes]

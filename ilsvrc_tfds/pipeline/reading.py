@@ -14,6 +14,8 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
+# As `raise`, without Python: for processes other than this one.
+ASSERT = "assert"
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
     `raise`: an error that names shard and record. `skip`: the payload if the record is whole and lies behind a damaged one;
     empty if it is damaged, which is logged and counted. Raises OptionError for another `on_error`.
     """
+    if on_error == ASSERT:
+        return _asserting(paths)
     if on_error not in (RAISE, SKIP):
         raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
     skipped = set()
@@ -85,6 +89,17 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
             return tf.ensure_shape(tf.numpy_function(look, [shard, number], tf.string, stateful=False), [])
 
         return tf.cond(tf.equal(tf.strings.length(payload), 0), rescued, lambda: payload)
+
+    return rescue
+
+
+def _asserting(paths: tuple[str, ...]) -> Callable:
+    """Returns a function of (shard, number, payload) that returns the payload, and fails where that is empty."""
+
+    def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
+        where = [tf.gather(paths, shard), "record", number, "is damaged or missing. Make the shard anew."]
+        with tf.control_dependencies([tf.debugging.Assert(tf.strings.length(payload) > 0, where)]):
+            return tf.identity(payload)
 
     return rescue
 
