@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.pipeline import find_split
+from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.pipeline.examples import examples_of, mixed
 from ilsvrc_tfds.pipeline.order import Course, Host
 from ilsvrc_tfds.pipeline.reading import RAISE
@@ -137,8 +137,9 @@ def measure(
     ops = ops if ops is not None else "resnet_train" if found.name == "train" else "resnet_eval"
     ops = preprocess.preset(ops) if isinstance(ops, str) else tuple(ops)
     column = stages_of(found, ops, batch_size)
-    batches = _batches_within(column[-1][1], seconds)
-    times = [[_seconds_of(stage, batches) for _, stage in column] for _ in range(rounds)]
+    with source_errors(found.folder):
+        batches = _batches_within(column[-1][1], seconds)
+        times = [[_seconds_of(stage, batches) for _, stage in column] for _ in range(rounds)]
     ms = [1000 * statistics.median(stage) / (batches * batch_size) for stage in zip(*times)]
     added = [after - before for before, after in itertools.pairwise([0.0, *ms])]
     return Report(

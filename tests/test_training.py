@@ -9,6 +9,7 @@ import drawing
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, training
@@ -187,6 +188,26 @@ def test_weights_of_another_model_are_refused(trained, tmp_path):
     for path in (trained / "model.keras", tmp_path / "junk.weights.h5", tmp_path / "missing.weights.h5"):
         with pytest.raises(SourceError, match=f"{path.name} cannot be loaded: .* Name a file of this model"):
             training.build_model("mobilenetv2", image_size=32, weights=path)
+
+
+def test_damaged_record_is_an_error_that_names_it(prepared, trained, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = folder.glob("*-val.tfrecord-*")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the shard anew"):
+        training.evaluate(folder, trained / "model.keras")
+
+
+def test_image_that_cannot_be_decoded_is_an_error_that_says_how_to_find_it(prepared, trained, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = map(str, folder.glob("*-val.tfrecord-*"))
+    record = tf.train.Example.FromString(next(tf.data.TFRecordDataset(shard).as_numpy_iterator()))
+    record.features.feature["image"].bytes_list.value[0] = b"\xff\xd8\xff\xe0 and no more"
+    with tf.io.TFRecordWriter(shard) as writer:
+        for _ in range(21):
+            writer.write(record.SerializeToString())
+    with pytest.raises(SourceError, match=f"An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says"):
+        training.evaluate(folder, trained / "model.keras")
 
 
 def test_model_of_other_classes_is_refused(prepared):

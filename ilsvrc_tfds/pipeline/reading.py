@@ -4,9 +4,12 @@ TensorFlow's reader stops at a damaged record and names its byte, not its shard.
 record that did not come, and Python looks only then what is wrong: a whole shard is read by TensorFlow alone.
 """
 
+import contextlib
 import functools
 import logging
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -91,6 +94,22 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
         return tf.cond(tf.equal(tf.strings.length(payload), 0), rescued, lambda: payload)
 
     return rescue
+
+
+@contextlib.contextmanager
+def source_errors(folder: str | os.PathLike) -> Iterator[None]:
+    """Raises SourceError where TensorFlow stops at a damaged record or image in the block: its own error has it in a traceback."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"SourceError: (.*)", error.message)
+        if found:
+            raise SourceError(found[1]) from error
+        if "jpeg" not in error.message.lower():
+            raise
+        raise SourceError(
+            f"An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
+        ) from error
 
 
 def _asserting(paths: tuple[str, ...]) -> Callable:

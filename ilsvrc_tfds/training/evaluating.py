@@ -8,7 +8,7 @@ import keras
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.pipeline import find_split, for_evaluation
+from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
 from ilsvrc_tfds.training.models import load_model
 
@@ -67,5 +67,6 @@ def evaluate(
         metrics=[keras.metrics.SparseCategoricalAccuracy("top1"), keras.metrics.SparseTopKCategoricalAccuracy(5, "top5")],
         jit_compile=False,
     )
-    scores = model.evaluate(images, verbose=int(sys.stderr.isatty()), return_dict=True)
+    with source_errors(found.folder):
+        scores = model.evaluate(images, verbose=int(sys.stderr.isatty()), return_dict=True)
     return Scores(found.num_examples, scores["loss"], scores["top1"], scores["top5"])

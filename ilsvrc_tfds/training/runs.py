@@ -22,7 +22,7 @@ import keras
 
 from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
-from ilsvrc_tfds.pipeline import find_split, for_evaluation, for_training
+from ilsvrc_tfds.pipeline import find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 
@@ -60,8 +60,9 @@ def train(
       SourceError: the data is not there, half prepared, or cannot be read.
     """
     source = {"data_dir": data_dir, "label_offset": label_offset}
-    num_examples = find_split(data, "train", **source).num_examples
+    found = find_split(data, "train", **source)
     find_split(data, "val", **source)
+    num_examples = found.num_examples
     steps = num_examples // recipe.batch_size
     if not steps:
         raise OptionError(f"batch_size={recipe.batch_size:,} is larger than the {num_examples:,} examples. Make it smaller.")
@@ -85,7 +86,7 @@ def train(
     )
     validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=validation_ops(image_size))
     if done < recipe.epochs:
-        with _callbacks(out, recipe.epochs) as callbacks:
+        with _callbacks(out, recipe.epochs) as callbacks, source_errors(found.folder):
             model.fit(
                 images,
                 epochs=recipe.epochs,
