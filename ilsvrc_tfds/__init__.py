@@ -36,6 +36,7 @@ __all__ = [
     "preprocess",
     "show",
     "synsets",
+    "training",
     "unpack",
     "verify",
 ]
@@ -43,7 +44,7 @@ __all__ = [
 
 def __getattr__(name: str):
     """Loads TensorFlow only for those who make batches."""
-    if name in ("pipeline", "preprocess"):
+    if name in ("pipeline", "preprocess", "training"):
         return importlib.import_module(f"ilsvrc_tfds.{name}")
     if name in ("for_evaluation", "for_training"):
         return getattr(importlib.import_module("ilsvrc_tfds.pipeline"), name)

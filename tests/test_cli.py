@@ -1,5 +1,7 @@
+import dataclasses
 import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import commands, main
+from ilsvrc_tfds.recipe import Recipe
 
 
 def test_prepare_makes_all_configs(archives, tmp_path, capsys):
@@ -52,7 +55,7 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
 
 
-COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "demo"]
+COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "train", "evaluate", "bench", "demo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -163,6 +166,24 @@ def test_unpack_writes_files(prepare, tmp_path, capsys):
     assert main(["unpack", prepare().data_dir, "--out", str(tmp_path / "files")]) == 0
     assert str(tmp_path / "files") in capsys.readouterr().out
     assert len(list(tmp_path.glob("files/train/n01440764/*.JPEG"))) == 4
+
+
+def test_train_and_evaluate_say_the_accuracy(prepare, tmp_path, capsys):
+    folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
+    words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]
+    assert main(["train", folder, "--out", out, *words]) == 0
+    assert re.search(r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% after 1 epochs", capsys.readouterr().out)
+    assert main(["evaluate", "ilsvrc2012/raw256", "--data-dir", str(tmp_path / "data"), "--model", f"{out}/model.keras"]) == 0
+    assert re.search(r"top-1 [\d.]+%, top-5 [\d.]+%, loss [\d.]+, on 6 images, each once", capsys.readouterr().out)
+
+
+def test_training_help_has_the_recipes_defaults(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(Recipe):
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert field.default is None or f"(default: {field.default})" in text
 
 
 @pytest.mark.parametrize("words", [["--splits", "dev"], ["--num-shards", "dev=2"], ["--label-offset", "2"], ["--config", "raw512"]])

@@ -1,5 +1,7 @@
 """What the commands do: each takes the words as parsed, prints what came of it, and returns its exit status."""
 
+import dataclasses
+import json
 import logging
 import os
 from collections.abc import Iterable
@@ -8,10 +10,12 @@ from pathlib import Path
 from ilsvrc_tfds import datasets, display, exports, manifest, synsets, unpacking, verification
 from ilsvrc_tfds import metadata as hdf5
 from ilsvrc_tfds.demo import draw
+from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.doctor import examine
 from ilsvrc_tfds.outputs import CLASSIC_NAMES
 from ilsvrc_tfds.plan import shortfalls
 from ilsvrc_tfds.preparation import find_images
+from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.record_index import PREFIX, index_records
 from ilsvrc_tfds.runners import LocalRunner
 
@@ -100,6 +104,53 @@ def unpack(options) -> int:
 
 def show(options) -> int:
     print(display.show(options.folder, split=options.split, num=options.num, out=options.out))
+    return 0
+
+
+def train(options) -> int:
+    from ilsvrc_tfds import training  # loads TensorFlow and Keras
+
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    out = options.out or Path(f"ilsvrc2012-{recipe.model}")
+    model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
+    *_, last = training.read_log(out)
+    print(f"{model}: validation top-1 {last['val_top1']:.1%}, top-5 {last['val_top5']:.1%} after {recipe.epochs} epochs")
+    return 0
+
+
+def evaluate(options) -> int:
+    from ilsvrc_tfds import training
+
+    scores = training.evaluate(
+        options.data,
+        options.model,
+        weights=options.weights,
+        batch_size=options.batch_size,
+        split=options.split,
+        **_source(options),
+    )
+    print(f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
+    return 0
+
+
+def _source(options) -> dict:
+    return {"data_dir": options.data_dir, "label_offset": options.label_offset}
+
+
+def bench(options) -> int:
+    from ilsvrc_tfds import stages  # loads TensorFlow
+
+    report = stages.measure(
+        options.data,
+        batch_size=options.batch_size,
+        ops=options.ops,
+        split=options.split,
+        **_source(options),
+        seconds=options.seconds,
+    )
+    print(report)
+    if options.json:
+        write_whole(options.json, json.dumps(report.as_json(), indent=2).encode())
     return 0
 
 

@@ -1,6 +1,7 @@
 """The words of the command line: which commands and options there are."""
 
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from ilsvrc_tfds.builder import Ilsvrc2012
 from ilsvrc_tfds.cli import commands
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs import own_split
+from ilsvrc_tfds.recipe import OPTIMIZERS, Recipe
 
+_SPLITS = ["train", "val", "validation", "test"]
 _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
 
@@ -25,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED)
         add_words(command)
-        if name != "show":
+        if name not in _ONE_PROCESS:
             command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
     return parser.parse_args(arguments)
 
@@ -96,9 +99,71 @@ def _unpack(command: argparse.ArgumentParser) -> None:
 
 def _show(command: argparse.ArgumentParser) -> None:
     _add_folder(command)
-    command.add_argument("--split", choices=["train", "val", "validation", "test"], help="of which split (default: the first)")
+    command.add_argument("--split", choices=_SPLITS, help="of which split (default: the first)")
     command.add_argument("--num", type=_count, default=8, metavar="N", help="how many records (default: %(default)s)")
     command.add_argument("--out", type=_path, metavar="FILE.png", help="draw a contact sheet, too")
+
+
+def _train(command: argparse.ArgumentParser) -> None:
+    _add_data(command)
+    command.add_argument("--out", type=_path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
+    for field in dataclasses.fields(Recipe):
+        default = "" if field.default is None else f" (default: {field.default})"
+        command.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            type=_RECIPE_TYPES.get(field.name, int),
+            default=field.default,
+            choices=OPTIMIZERS if field.name == "optimizer" else None,
+            metavar=None if field.name == "optimizer" else "N",
+            help=_RECIPE_WORDS[field.name] + default,
+        )
+    command.add_argument("--overwrite", action="store_true", help="throw an earlier training in the folder away")
+
+
+_RECIPE_TYPES = {
+    "model": str,
+    "ops": str,
+    "optimizer": str,
+    "learning_rate": float,
+    "weight_decay": float,
+    "label_smoothing": float,
+}
+_RECIPE_WORDS = {
+    "model": "of keras.applications in small letters, or small",
+    "image_size": "side in pixels (default: the model's)",
+    "epochs": "how many",
+    "batch_size": "examples of a batch",
+    "ops": "preset: resnet_train or randaugment_train",
+    "optimizer": "SGD with momentum, or AdamW",
+    "learning_rate": "its peak (default: 0.1 for 256 examples of a batch for sgd, 0.001 for 1024 for adamw)",
+    "weight_decay": "of a step, times the learning rate (default: 0.001 for sgd, 0.05 for adamw)",
+    "warmup_epochs": "in which the learning rate rises",
+    "label_smoothing": "share of the label that goes to all classes",
+    "shuffle_buffer": "records in the shuffle buffer",
+    "seed": "of weights, order and augmentation",
+}
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    _add_data(command)
+    command.add_argument("--model", required=True, metavar="MODEL", help="a .keras file, or a name as of train")
+    command.add_argument("--weights", metavar="FILE", help="weights of the model, or imagenet for Keras's own")
+    command.add_argument("--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)")
+    command.add_argument("--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)")
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    _add_data(command)
+    command.add_argument("--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)")
+    command.add_argument(
+        "--split", choices=_SPLITS, default="train", help="train as for a training, others as for an evaluation (default: %(default)s)"
+    )
+    command.add_argument("--batch-size", type=_count, default=128, metavar="N", help="images of a batch (default: %(default)s)")
+    command.add_argument(
+        "--seconds", type=float, default=2, metavar="N", help="of the whole job in each of 5 rounds (default: %(default)s)"
+    )
+    command.add_argument("--json", type=_path, metavar="FILE", help="write the figures as JSON, too")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
@@ -116,9 +181,13 @@ _COMMANDS = {
     "verify": (_verify, "check all that was prepared or exported"),
     "unpack": (_unpack, "write the images of a prepared data set as files, with metadata.h5"),
     "show": (_show, "say what records hold, and draw a contact sheet"),
+    "train": (_train, "train a Keras model; continues where an earlier run stopped"),
+    "evaluate": (_evaluate, "say how good a Keras model is"),
+    "bench": (_bench, "measure how many images a second each stage of an input pipeline makes: what bounds a training"),
     "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
 }
-_CONTINUED = ("prepare", "export", "unpack")
+_CONTINUED = ("prepare", "export", "unpack", "train")
+_ONE_PROCESS = ("show", "train", "evaluate", "bench")
 
 
 def _add_source(command: argparse.ArgumentParser) -> None:
@@ -127,6 +196,14 @@ def _add_source(command: argparse.ArgumentParser) -> None:
 
 def _add_folder(command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder") -> None:
     command.add_argument("folder", metavar=name, type=_path, help=text)
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
+    command.add_argument("--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)")
+    command.add_argument(
+        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords without a manifest"
+    )
 
 
 def _add_data_dir(command: argparse.ArgumentParser, text: str) -> None:

@@ -6,7 +6,8 @@
 """
 
 from ilsvrc_tfds.pipeline.layers import standardize_layer
+from ilsvrc_tfds.pipeline.reading import source_errors
 from ilsvrc_tfds.pipeline.splits import Split, find_split
 from ilsvrc_tfds.pipeline.streams import for_evaluation, for_training
 
-__all__ = ["Split", "find_split", "for_evaluation", "for_training", "standardize_layer"]
+__all__ = ["Split", "find_split", "for_evaluation", "for_training", "source_errors", "standardize_layer"]

@@ -1,14 +1,47 @@
-"""A record's payload to an example: `{image: JPEG bytes, label: class index, file_name}`, whatever wrote the record."""
+"""From records to examples, `{image: JPEG bytes, label: class index, file_name}`, through the ops, and batches of them."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from ilsvrc_tfds import preprocess
+from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
 from ilsvrc_tfds.pipeline.splits import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.synsets import NUM_CLASSES
 
 _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
+
+
+def examples_of(
+    data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
+) -> tf.data.Dataset:
+    """Returns the examples of (seed, shard, number, payload), those of damaged records left out, after the ops.
+
+    An example keeps its `seed`, int32 of shape (2,), for the ops on batches.
+    """
+    rescue, parse = rescuer(split.paths, on_error), parser(split, subset)
+    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
+
+    def example(seed, payload):
+        return preprocess.apply(ops, {**parse(payload), "seed": seed}, seed)
+
+    if on_error == SKIP:
+        data = data.map(lambda seed, *record: (seed, rescue(*record)))
+        return data.filter(lambda seed, payload: tf.strings.length(payload) > 0).map(example, **parallel)
+    return data.map(lambda seed, *record: example(seed, rescue(*record)), **parallel)
+
+
+def mixed(data: tf.data.Dataset, ops, deterministic: bool) -> tf.data.Dataset:
+    """Returns the batches after the ops for batches; a batch's seed follows from that of its first example."""
+    if not ops:
+        return data
+    return data.map(
+        # Folded once more, so that no op on examples draws the same.
+        lambda batch: preprocess.apply(ops, batch, tf.random.fold_in(batch["seed"][0], -1)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=deterministic,
+    )
 
 
 def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

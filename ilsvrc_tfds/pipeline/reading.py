@@ -4,9 +4,12 @@ TensorFlow's reader stops at a damaged record and names its byte, not its shard.
 record that did not come, and Python looks only then what is wrong: a whole shard is read by TensorFlow alone.
 """
 
+import contextlib
 import functools
 import logging
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -14,6 +17,8 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
+# As `raise`, without Python: for processes other than this one.
+ASSERT = "assert"
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +68,8 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
     `raise`: an error that names shard and record. `skip`: the payload if the record is whole and lies behind a damaged one;
     empty if it is damaged, which is logged and counted. Raises OptionError for another `on_error`.
     """
+    if on_error == ASSERT:
+        return _asserting(paths)
     if on_error not in (RAISE, SKIP):
         raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
     skipped = set()
@@ -85,6 +92,33 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
             return tf.ensure_shape(tf.numpy_function(look, [shard, number], tf.string, stateful=False), [])
 
         return tf.cond(tf.equal(tf.strings.length(payload), 0), rescued, lambda: payload)
+
+    return rescue
+
+
+@contextlib.contextmanager
+def source_errors(folder: str | os.PathLike) -> Iterator[None]:
+    """Raises SourceError where TensorFlow stops at a damaged record or image in the block: its own error has it in a traceback."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"SourceError: (.*)", error.message)
+        if found:
+            raise SourceError(found[1]) from error
+        if "jpeg" not in error.message.lower():
+            raise
+        raise SourceError(
+            f"An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
+        ) from error
+
+
+def _asserting(paths: tuple[str, ...]) -> Callable:
+    """Returns a function of (shard, number, payload) that returns the payload, and fails where that is empty."""
+
+    def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
+        where = [tf.gather(paths, shard), "record", number, "is damaged or missing. Make the shard anew."]
+        with tf.control_dependencies([tf.debugging.Assert(tf.strings.length(payload) > 0, where)]):
+            return tf.identity(payload)
 
     return rescue
 

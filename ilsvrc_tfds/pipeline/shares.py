@@ -1,4 +1,4 @@
-"""A host's share of a split, as `tf.data` of raw records: an epoch of it in random order, or once in the order on disk."""
+"""A host's share of a split, as `tf.data` of raw records: epochs of it in random order, or once in the order on disk."""
 
 import dataclasses
 import os
@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ilsvrc_tfds.pipeline.order import Host, deal
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline.order import Course, Host, deal
 from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.splits import Split
 from ilsvrc_tfds.pipeline.subsets import Subset, find_places
@@ -17,6 +18,11 @@ OPEN_SHARDS = 16
 # From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
 # is the same.
 FEW_CORES = 4
+
+# What a worker of a tf.data service takes at once: some 5,000 of all training images.
+PARTS_OF_EPOCH = 256
+
+_NO_END = (1 << 63) - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,16 +61,74 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
     return Share(rows, read, split.paths, subset is None, host.examples(total), total // host.count, host.most(total))
 
 
-def records_of_epoch(
+def key_of(seed: int, host: Host) -> tf.Tensor:
+    """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range."""
+    if not 0 <= seed < 1 << 62:
+        raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
+    return tf.random.fold_in(tf.constant([seed & 0x7FFF_FFFF, seed >> 31], tf.int32), host.index)
+
+
+def records_of_epochs(
+    share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
+) -> tf.data.Dataset:
+    """Returns (seed, shard, number, payload) of each record of a course, epoch after epoch, from its first example on.
+
+    The order follows from the key. The seed is int32 of shape (2,): of the epoch, and the position in it.
+    """
+    data = tf.data.Dataset.range(course.first_epoch, _NO_END if course.epochs is None else course.epochs)
+    return data.flat_map(
+        lambda epoch: _records_of_epoch(
+            share,
+            epoch,
+            key,
+            shuffle_buffer=shuffle_buffer,
+            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
+            deterministic=deterministic,
+        )
+    )
+
+
+def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
+    """Returns (seed, shard, number, payload) of each record, in the order on disk."""
+    data = tf.data.Dataset.from_tensor_slices(share.rows)
+    data = data.flat_map(lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest))
+    return data.enumerate().map(lambda position, record: (_seed(key, position), *record))
+
+
+def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffle_buffer: int) -> tf.data.Dataset:
+    """Returns (seed, shard, number, payload) of each record of all epochs, so that a tf.data service can deal the work out.
+
+    Its source are the numbers of parts of epochs, of which each worker takes another one in turn; what follows happens in the
+    worker. The seed is int32 of shape (2,): of the epoch, and the record; which worker reads it does not matter.
+    """
+    count = len(share.rows[0])
+    parts = min(count, PARTS_OF_EPOCH)
+
+    def rows_of(part):
+        epoch, part = part // parts, part % parts
+        epoch_key, order = _order_of_epoch(share, epoch, key)
+        own = order[count * part // parts : count * (part + 1) // parts]
+        keys = tf.tile(epoch_key[tf.newaxis], [tf.shape(own)[0], 1])
+        return tf.data.Dataset.from_tensor_slices((keys, *(tf.gather(column, own) for column in share.rows)))
+
+    def records_of(epoch_key, shard, *rest):
+        records = share.read(tf.gather(share.paths, shard), shard, *rest)
+        return records.map(lambda shard, number, payload: (_record_seed(epoch_key, shard, number), shard, number, payload))
+
+    data = tf.data.Dataset.range(_NO_END if epochs is None else epochs * parts)
+    data = data.flat_map(rows_of)
+    data = data.interleave(records_of, cycle_length=OPEN_SHARDS, **_parallel_reading(deterministic=False))
+    return shuffled(data, shuffle_buffer, key)
+
+
+def _records_of_epoch(
     share: Share, epoch: tf.Tensor, key: tf.Tensor, *, shuffle_buffer: int, skip: tf.Tensor, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record but the first `skip`, in an order that follows from key and epoch.
+    """Returns (seed, shard, number, payload) of each record but the first `skip`.
 
-    The seed is int32 of shape (2,): of the epoch, and the position in it. It does not depend on what is read before.
+    A seed does not depend on what is read before.
     """
-    key = tf.random.fold_in(key, tf.cast(epoch, tf.int32))  # (number of the key, epoch): not mixed yet
-    key = tf.random.stateless_uniform([2], key, minval=None, maxval=None, dtype=tf.int32)
-    order = tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
+    key, order = _order_of_epoch(share, epoch, key)
     data = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in share.rows))
     data = data.interleave(
         lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest),
@@ -76,17 +140,21 @@ def records_of_epoch(
     return data.map(lambda position, record: (_seed(key, position), *record))
 
 
-def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record, in the order on disk."""
-    data = tf.data.Dataset.from_tensor_slices(share.rows)
-    data = data.flat_map(lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest))
-    return data.enumerate().map(lambda position, record: (_seed(key, position), *record))
+def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the seed of an epoch, int32 of shape (2,), and the numbers of the share's rows in its order."""
+    key = tf.random.fold_in(key, tf.cast(epoch, tf.int32))  # (number of the key, epoch): not mixed yet
+    key = tf.random.stateless_uniform([2], key, minval=None, maxval=None, dtype=tf.int32)
+    return key, tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
 
 
 def _parallel_reading(deterministic: bool) -> dict:
     if (os.cpu_count() or 1) <= FEW_CORES and deterministic:
         return {}
     return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
+
+
+def _record_seed(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    return tf.random.fold_in(tf.random.fold_in(key, tf.cast(shard, tf.int32)), tf.cast(number, tf.int32))
 
 
 def _seed(key: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

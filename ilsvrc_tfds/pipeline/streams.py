@@ -7,16 +7,15 @@ import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.pipeline.examples import parser
-from ilsvrc_tfds.pipeline.order import Course, Host, as_host
-from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
-from ilsvrc_tfds.pipeline.shares import records_in_order, records_of_epoch, share_of
+from ilsvrc_tfds.pipeline.examples import examples_of, mixed
+from ilsvrc_tfds.pipeline.order import Course, as_host
+from ilsvrc_tfds.pipeline.reading import ASSERT, RAISE, SKIP
+from ilsvrc_tfds.pipeline.service import made_by_service
+from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.splits import Split, find_split
 from ilsvrc_tfds.pipeline.subsets import Subset, as_subset
 
 PREFETCHED_BATCHES = 2
-
-_NO_END = (1 << 63) - 1
 
 
 def for_training(
@@ -39,6 +38,7 @@ def for_training(
     per_class: int | None = None,
     deterministic: bool = True,
     on_error: str = "raise",
+    service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns batches (image, label) in another order each epoch, the same for the same seed, on any number of cores.
 
@@ -71,6 +71,9 @@ def for_training(
       per_class: images of each class at most.
       deterministic: False gives batches as they get ready, the seed notwithstanding; `start_step` and checkpoints go astray.
       on_error: `raise` stops at a damaged record, naming shard and record; `skip` logs and counts it.
+      service: address of a tf.data service's dispatcher, `grpc://host:port`, whose workers read, decode and augment; they must
+        see the shards under the same paths. Batches come as they get ready, and epochs mix where they meet, by as much as the
+        workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
 
     Raises:
       OptionError: an option makes no sense.
@@ -82,25 +85,22 @@ def for_training(
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
     ops, batch_ops = _ops(ops, subset)
-    key, batch_key = _keys(seed, host)
+    key = key_of(seed, host)
     share = share_of(found, subset, host)
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
+    if service is not None:
+        _require_stream(start_step, on_error)
+        on_error, deterministic = ASSERT, False
 
-    data = tf.data.Dataset.range(course.first_epoch, _NO_END if epochs is None else epochs)
-    data = data.flat_map(
-        lambda epoch: records_of_epoch(
-            share,
-            epoch,
-            key,
-            shuffle_buffer=shuffle_buffer,
-            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
-            deterministic=deterministic,
-        )
-    )
-    data = _examples(data, found, subset, ops, on_error, deterministic)
-    data = data.batch(batch_size, drop_remainder=drop_remainder)
-    data = _mixed(data, batch_ops, batch_key, start_step, deterministic)
+    if service is None:
+        data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
+    else:
+        data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
+    data = examples_of(data, found, subset, ops, on_error, deterministic)
+    data = data.batch(batch_size, drop_remainder=drop_remainder and service is None)
+    data = mixed(data, batch_ops, deterministic)
     data = data.map(_pair)
+    data = data if service is None else made_by_service(data, service, batch_size, drop_remainder)
     data = _counted(data, course.steps and course.steps - start_step, on_error)
     return data.prefetch(PREFETCHED_BATCHES)
 
@@ -139,14 +139,14 @@ def for_evaluation(
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
     pad = host.count > 1 if pad is None else pad
     ops, batch_ops = _ops(ops, subset)
-    key, batch_key = _keys(0, host)
+    key = key_of(0, host)
     share = share_of(found, subset, host)
     steps = -(-(share.most if pad else share.examples) // batch_size)
 
     data = records_in_order(share, key)
-    data = _examples(data, found, subset, ops, on_error, deterministic=True)
+    data = examples_of(data, found, subset, ops, on_error, deterministic=True)
     data = data.batch(batch_size)
-    data = _mixed(data, batch_ops, batch_key, 0, deterministic=True)
+    data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data
     data = _counted(data, steps, on_error)
@@ -159,43 +159,17 @@ def _labelled(split: Split) -> Split:
     return split
 
 
+def _require_stream(start_step: int, on_error: str) -> None:
+    """Raises OptionError for what needs one stream in one process, where a service makes the batches."""
+    if start_step or on_error != RAISE:
+        raise OptionError("With service=…, start_step must be 0 and on_error 'raise': its workers share no order, and run no Python.")
+
+
 def _ops(ops: str | Iterable[Callable], subset: Subset | None) -> tuple[tuple[Callable, ...], tuple[Callable, ...]]:
     """Returns the ops for examples, and those for batches. A preset's labels get as many classes as there are."""
     if isinstance(ops, str):
         ops = preprocess.preset(ops, num_classes=subset.num_labels if subset is not None else None)
     return preprocess.split(ops)
-
-
-def _keys(seed: int, host: Host) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns two independent seeds of a host, int32 of shape (2,): of its examples, and of its batches."""
-    if not 0 <= seed < 1 << 62:
-        raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
-    key = tf.constant([seed & 0x7FFF_FFFF, seed >> 31], tf.int32)
-    return tuple(tf.unstack(tf.random.split(tf.random.fold_in(key, host.index), 2)))
-
-
-def _examples(
-    data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
-) -> tf.data.Dataset:
-    """Returns the examples of (seed, shard, number, payload), those of damaged records left out, after the ops."""
-    rescue, parse = rescuer(split.paths, on_error), parser(split, subset)
-    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
-    if on_error == SKIP:
-        data = data.map(lambda seed, *record: (seed, rescue(*record)))
-        data = data.filter(lambda seed, payload: tf.strings.length(payload) > 0)
-        return data.map(lambda seed, payload: preprocess.apply(ops, parse(payload), seed), **parallel)
-    return data.map(lambda seed, *record: preprocess.apply(ops, parse(rescue(*record)), seed), **parallel)
-
-
-def _mixed(data: tf.data.Dataset, ops, key: tf.Tensor, start_step: int, deterministic: bool) -> tf.data.Dataset:
-    """Returns the batches after the ops for batches; their seeds follow from the number of the batch."""
-    if not ops:
-        return data
-    return data.enumerate(start_step).map(
-        lambda step, batch: preprocess.apply(ops, batch, tf.stack([key[0], tf.cast(step, tf.int32)])),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=deterministic,
-    )
 
 
 def _pair(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,0 +1,204 @@
+"""How fast batches are made for training and evaluation, against plain tf.data and against NVIDIA DALI on the processor.
+
+    python benchmarks/pipeline.py IMAGES [--gigabytes 4] [--repeats 3] [--only training] [--work DIR]
+
+IMAGES are those of `prepare.py`, prepared first. All sides of a comparison take turns on the same shards; a side runs in a process
+of its own, on 2 cores, finds the shards in the page cache, and makes a few batches of 128 images before the clock starts. DALI
+takes part where it is installed. Prints JSON lines: one for each run, then one for each ratio, the median over the rounds.
+"""
+
+import collections
+import functools
+import importlib.util
+import itertools
+import os
+import shutil
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from archives import write_archives
+from prepare import prepare
+from processes import BusyClock, in_fresh_process, report
+from rivals import BATCH_SIZE, CORES, Records, evaluate_naively, train_fused, train_naively, train_with_dali
+from rounds import compare, report_ratio, run_benchmarks, timed, warm
+
+from ilsvrc_tfds.outputs import find_output
+from ilsvrc_tfds.record_index import index_records
+
+# So many that 16 can be read in turn, as at full scale.
+_SHARDS = {"train": 32, "val": 2}
+# Archives, what is made of them, and the copy that brings that into the page cache.
+_ROOM = 3
+_PERCENT = 0.01
+
+
+def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Random crops and flips of original images: against plain tf.data, whole and fused decoding, and against DALI."""
+    records = prepare_records(pictures, work, num_bytes)
+    sides = {"ilsvrc_tfds": train, "naive": train_naively, "fused": train_fused}
+    goals = {"naive": 1.2, "fused": 1.0}
+    if _is_installed("nvidia", "nvidia.dali"):
+        in_fresh_process(index_records, records.folder)
+        sides, goals = {**sides, "dali": train_with_dali}, {**goals, "dali": 1.2}
+    else:
+        report(benchmark="training", side="dali", left_out="nvidia.dali is not installed")
+    _compare_rates("training", sides, records, repeats, goals)
+    shutil.rmtree(work / "classification")
+
+
+def raw256(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """The same training on raw256 and on original images."""
+    small, original = (prepare_records(pictures, work, num_bytes, config) for config in ("raw256", "classification"))
+    sides = {"raw256": functools.partial(measure, train, small), "original": functools.partial(measure, train, original)}
+
+    def warm_both(source: Path, out: Path) -> None:
+        warm(small.folder, out)
+        warm(original.folder, out)
+
+    seconds = compare("raw256", sides, small.folder, repeats, {"images": small.timed * BATCH_SIZE}, warm_both)
+    report_ratio("raw256", seconds, "original", goal=1.6)
+    for config in ("raw256", "classification"):
+        shutil.rmtree(work / config)
+
+
+def evaluation(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Central crops of original images: against plain tf.data that decodes the whole image."""
+    records = prepare_records(pictures, work, num_bytes)
+    sides = {"ilsvrc_tfds": evaluate, "naive": evaluate_naively}
+    _compare_rates("evaluation", sides, records, repeats, {"naive": 1.1})
+    shutil.rmtree(work / "classification")
+
+
+def randaugment(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """RandAugment, erasing and mixed batches of original images, alone."""
+    records = prepare_records(pictures, work, num_bytes)
+    _compare_rates("randaugment", {"ilsvrc_tfds": functools.partial(train, ops="randaugment_train")}, records, repeats, {})
+    shutil.rmtree(work / "classification")
+
+
+def start_step(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """What it costs to begin late in an epoch, of what the batches before cost."""
+    records, shares = prepare_records(pictures, work, num_bytes), []
+    step = records.epoch * 9 // 10
+    for number in range(repeats):
+        (out := work / "out").mkdir()
+        warm(records.folder, out)
+        shutil.rmtree(out)
+        clock = BusyClock()
+        first, late, before = in_fresh_process(start_late, records, step)
+        shares.append((late - first) / before)
+        seconds = {"seconds_to_first_batch": first, "seconds_to_batch": late, "seconds_of_batches_before": before}
+        report(benchmark="start_step", run=number + 1, step=step, **seconds, cores_of_others=clock.cores_of_others())
+    share = statistics.median(shares)
+    report(benchmark="start_step", extra_cost=share, rounds=[round(s, 3) for s in shares], goal_below=0.1, met=share < 0.1)
+    shutil.rmtree(work / "classification")
+
+
+def subset(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Bytes read for one class of a hundred, and for 1 % of each class (one image at least), of those that all images take."""
+    records = prepare_records(pictures, work, num_bytes)
+    wnids = sorted({path.name.partition("_")[0] for path in pictures})
+    subsets = {"classes": {"classes": wnids[: max(1, round(len(wnids) * _PERCENT))]}, "fraction": {"fraction": _PERCENT}}
+    for name, options in subsets.items():
+        (images, read), (all_images, all_read) = in_fresh_process(read_subset, records, options)
+        share = read / all_read
+        amount = {"images": images, "share_of_images": images / all_images, "megabytes": read / 1e6, "share_of_bytes": share}
+        report(benchmark="subset", subset=name, **amount, goal_below=0.03, met=share < 0.03)
+    shutil.rmtree(work / "classification")
+
+
+BENCHMARKS = {
+    "training": training,
+    "raw256": raw256,
+    "evaluation": evaluation,
+    "randaugment": randaugment,
+    "start_step": start_step,
+    "subset": subset,
+}
+
+
+def prepare_records(pictures: list[Path], work: Path, num_bytes: float, config: str = "classification") -> Records:
+    """Prepares so many bytes of archives, about, in `work / config`, and returns the train split."""
+    source = work / "source"
+    write_archives(pictures, source, num_bytes)
+    in_fresh_process(prepare, source, work / config, config, _SHARDS)
+    shutil.rmtree(source)
+    output = find_output(work / config / "ilsvrc2012" / config / "1.0.0")
+    epoch = sum(output.stated_lengths("train")) // BATCH_SIZE
+    return Records(output.folder, [str(path) for path in output.paths("train")], epoch)
+
+
+def measure(side: Callable[[Records], Iterable], records: Records, out: Path) -> float:
+    """Returns the seconds of a side's batches on the clock."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    batches = iter(side(records))
+    _drop(batches, records.warm_up)
+    return timed(_drop, batches, records.timed)
+
+
+def train(records: Records, ops: str = "resnet_train") -> Iterable:
+    """Returns the batches of `for_training`."""
+    from ilsvrc_tfds import pipeline
+
+    return pipeline.for_training(records.folder, batch_size=BATCH_SIZE, ops=ops, shuffle_buffer=records.buffer)
+
+
+def evaluate(records: Records) -> Iterable:
+    """Returns the batches of `for_evaluation`; of train, which has more images."""
+    from ilsvrc_tfds import pipeline
+
+    return pipeline.for_evaluation(records.folder, batch_size=BATCH_SIZE, split="train")
+
+
+def start_late(records: Records, step: int) -> tuple[float, float, float]:
+    """Returns the seconds to the first batch of an epoch, to batch `step` without those before, and of those before."""
+    from ilsvrc_tfds import pipeline
+
+    def take(first: int, count: int) -> None:
+        options = {"batch_size": BATCH_SIZE, "shuffle_buffer": records.buffer, "start_step": first}
+        _drop(iter(pipeline.for_training(records.folder, **options)), count)
+
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    take(0, 1)  # TensorFlow gets ready
+    return timed(take, 0, 1), timed(take, step, 1), timed(take, 0, step)
+
+
+def read_subset(records: Records, options: dict) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the images of a subset and the bytes read for them, and the same of all images (Linux)."""
+    from ilsvrc_tfds import pipeline
+
+    def read(**options) -> tuple[int, int]:
+        start = _bytes_read()
+        data = pipeline.for_training(
+            records.folder, batch_size=BATCH_SIZE, ops=(), epochs=1, shuffle_buffer=1, drop_remainder=False, **options
+        )
+        return sum(len(labels) for _, labels in data), _bytes_read() - start
+
+    read(per_class=1)  # modules are loaded
+    return read(**options), read()
+
+
+def _compare_rates(benchmark: str, sides: dict[str, Callable], records: Records, repeats: int, goals: dict[str, float]) -> None:
+    sides = {name: functools.partial(measure, side, records) for name, side in sides.items()}
+    seconds = compare(benchmark, sides, records.folder, repeats, {"images": records.timed * BATCH_SIZE})
+    for other, goal in goals.items():
+        report_ratio(benchmark, seconds, other, goal=goal)
+
+
+def _drop(batches: Iterator, count: int) -> None:
+    collections.deque(itertools.islice(batches, count), maxlen=0)
+
+
+def _bytes_read() -> int:
+    """Returns the bytes that this process has read, from the page cache or the disk."""
+    with open("/proc/self/io") as file:
+        return int(file.readline().split()[1])
+
+
+def _is_installed(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+if __name__ == "__main__":
+    run_benchmarks(__doc__, BENCHMARKS, room=_ROOM)

@@ -1,0 +1,72 @@
+"""How good a model is: each validation image once."""
+
+import os
+import sys
+from typing import NamedTuple
+
+import keras
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
+from ilsvrc_tfds.preprocess import preset
+from ilsvrc_tfds.training.models import load_model
+
+
+class Scores(NamedTuple):
+    """How good a model is.
+
+    Attributes:
+      examples: how many it was asked for, each once.
+      loss: mean cross entropy, in nats.
+      top1: share of the examples whose class has the highest logit, in [0, 1].
+      top5: share of those whose class is among the five highest.
+    """
+
+    examples: int
+    loss: float
+    top1: float
+    top5: float
+
+
+def evaluate(
+    data,
+    model: str | os.PathLike | keras.Model,
+    *,
+    weights: str | os.PathLike | None = None,
+    batch_size: int = 256,
+    split: str = "val",
+    data_dir: str | os.PathLike | None = None,
+    label_offset: int | None = None,
+) -> Scores:
+    """Returns the scores of a model on each image of a split: the central 0.875 of the shorter side, resized to its input.
+
+    Args:
+      data: as of `train`.
+      model: from uint8 images to 1000 logits: a Keras model, a `.keras` file as `train` makes, or a name of `model_names()`.
+      weights: a file of weights; or, with a name, `imagenet` for Keras's own.
+      batch_size: examples of a batch.
+      split: `val` or `train`.
+      data_dir: TFDS's data directory, for a name.
+      label_offset: of exported TFRecords without a manifest, 0 or 1.
+
+    Raises:
+      OptionError: an option makes no sense, or the model has not one output for each class.
+      SourceError: data, model or weights are not there or cannot be read.
+    """
+    source = {"split": split, "data_dir": data_dir, "label_offset": label_offset}
+    found = find_split(data, **source)
+    if found.name == "test":
+        raise OptionError("The test split has no labels. Choose val or train.")
+    model = model if isinstance(model, keras.Model) else load_model(model, weights=weights)
+    if model.output_shape != (None, synsets.NUM_CLASSES):
+        raise OptionError(f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}.")
+    images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy("top1"), keras.metrics.SparseTopKCategoricalAccuracy(5, "top5")],
+        jit_compile=False,
+    )
+    with source_errors(found.folder):
+        scores = model.evaluate(images, verbose=int(sys.stderr.isatty()), return_dict=True)
+    return Scores(found.num_examples, scores["loss"], scores["top1"], scores["top5"])

@@ -1,0 +1,65 @@
+"""What a recipe means to Keras: a compiled model, its optimizer, its labels, its metrics."""
+
+import keras
+import tensorflow as tf
+
+from ilsvrc_tfds import preprocess
+from ilsvrc_tfds.recipe import Recipe
+from ilsvrc_tfds.training.models import build_model
+
+_MOMENTUM = 0.9
+# Batch normalization and biases, as in the papers.
+_NOT_DECAYED = ["gamma", "beta", "bias"]
+
+
+def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
+    """Returns the recipe's model, compiled, with weights that follow from its seed.
+
+    Where TensorFlow has a GPU it computes in half precision, weights being float32, and is compiled by XLA, which costs time on
+    a processor. Raises OptionError for an unknown model.
+    """
+    accelerated = keras.backend.backend() == "tensorflow" and bool(tf.config.list_physical_devices("GPU"))
+    keras.utils.set_random_seed(recipe.seed)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_float16" if accelerated else before)
+        model = build_model(recipe.model, image_size=recipe.image_size)
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile(
+        _optimizer(recipe, steps_per_epoch),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy("top1"), keras.metrics.TopKCategoricalAccuracy(5, "top5")],
+        jit_compile=accelerated,
+    )
+    return model
+
+
+def training_ops(recipe: Recipe, image_size: int) -> tuple[preprocess.Op, ...]:
+    """Returns the ops of the recipe's preset, with labels as smoothed shares of the classes. Raises OptionError."""
+    one_hot = preprocess.OneHot(smoothing=recipe.label_smoothing)
+    ops = preprocess.preset(recipe.ops, size=image_size)
+    if any(isinstance(op, preprocess.OneHot) for op in ops):
+        return tuple(one_hot if isinstance(op, preprocess.OneHot) else op for op in ops)
+    return (*ops, one_hot)
+
+
+def validation_ops(image_size: int) -> tuple[preprocess.Op, ...]:
+    """Returns the ops of evaluation, with labels as shares of the classes."""
+    return (*preprocess.preset("resnet_eval", size=image_size), preprocess.OneHot())
+
+
+def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    peak, warmup = recipe.peak_learning_rate, recipe.warmup_epochs * steps_per_epoch
+    learning_rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else peak,
+        decay_steps=recipe.epochs * steps_per_epoch - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(learning_rate, momentum=_MOMENTUM, weight_decay=recipe.decay)
+    else:
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.decay)
+    optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
+    return optimizer

@@ -1,0 +1,237 @@
+"""Training and evaluation with Keras: what a model computes, how a stopped training goes on, and what is refused."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import drawing
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ilsvrc_tfds
+from ilsvrc_tfds import pipeline, training
+from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
+from ilsvrc_tfds.training import fitting
+from ilsvrc_tfds.training.models import image_size_of
+
+RECIPE = training.Recipe(model="small", image_size=32, epochs=3, batch_size=8, warmup_epochs=1, shuffle_buffer=16)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A prepared miniature: 60 images of train, 21 of val."""
+    root = tmp_path_factory.mktemp("training")
+    source = drawing.official_archives(root / "source", drawing.miniature(train=20, val=7))
+    builder = ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True)
+    return builder.data_dir
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, tmp_path_factory):
+    """The folder of a finished training."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    training.train(prepared, out, RECIPE)
+    return out
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ctrl-C in the third step of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.wanted, self.epoch = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (self.wanted, 2):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "resnet50", "mobilenetv3small"])
+def test_application_gets_its_own_preprocessing(name):
+    model = training.build_model(name, image_size=32, num_classes=10)
+    network = model.layers[-2]
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    modules = {"resnet50": "resnet", "mobilenetv2": "mobilenet_v2", "mobilenetv3small": "mobilenet_v3"}
+    pixels = getattr(keras.applications, modules[name]).preprocess_input(images.astype("f4"))
+    np.testing.assert_allclose(model(images), network(pixels), rtol=1e-4, atol=1e-5)
+
+
+def test_every_application_has_a_name():
+    names = training.model_names()
+    assert {"small", "resnet50", "efficientnetv2b0", "mobilenetv3large", "convnexttiny"} <= set(names)
+    assert image_size_of("inceptionv3") == 299 and image_size_of("resnet50") == 224
+
+
+def test_image_size_is_that_of_keras():
+    assert keras.applications.EfficientNetV2B1(weights=None).input_shape[1] == image_size_of("efficientnetv2b1") == 240
+
+
+def test_logits_are_float32_in_half_precision():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        model = training.build_model("small", num_classes=10)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.layers[2].compute_dtype == "float16" and model.output.dtype == "float32"
+
+
+def test_unknown_model_lists_the_known():
+    with pytest.raises(OptionError, match="There is no model 'resnet51'; known are small, .*resnet50, "):
+        training.build_model("resnet51")
+
+
+def test_learning_rate_rises_and_falls_to_zero():
+    recipe = training.Recipe(epochs=10, warmup_epochs=2, batch_size=512)
+    rates = [float(fitting._optimizer(recipe, 5)._learning_rate(step)) for step in (0, 5, 10, 30, 50)]
+    np.testing.assert_allclose(rates, [0, 0.1, 0.2, 0.1, 0], atol=1e-6)
+
+
+def test_biases_and_normalization_do_not_decay():
+    model = fitting.new_model(training.Recipe(model="small", image_size=32), 5)
+    decayed = [v.name for v in model.trainable_variables if model.optimizer._use_weight_decay(v)]
+    assert set(decayed) == {"kernel"} and len(decayed) == 5
+
+
+@pytest.mark.parametrize("preset", ["resnet_train", "randaugment_train"])
+def test_labels_are_smoothed_once(preset, prepared):
+    recipe = training.Recipe(ops=preset, label_smoothing=0.2)
+    ops = fitting.training_ops(recipe, 32)
+    _, labels = next(iter(pipeline.for_training(prepared, batch_size=8, ops=ops, shuffle_buffer=16)))
+    np.testing.assert_allclose(labels.numpy().sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(labels.numpy().min(1), 0.2 / 1000, rtol=1e-5)
+
+
+def test_training_leaves_model_logs_and_recipe(trained):
+    assert {path.name for path in trained.iterdir()} == {"log.csv", "model.keras", "recipe.json", "tensorboard"}
+    rows = training.read_log(trained)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert set(rows[0]) == {"epoch", "loss", "top1", "top5", "val_loss", "val_top1", "val_top5"}
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_stopped_training_ends_with_the_same_weights(epoch, prepared, trained, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(epoch))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared, out, RECIPE)
+    assert not (out / "model.keras").exists()
+    continued = training.load_model(training.train(prepared, out, RECIPE))
+    whole = training.load_model(trained / "model.keras")
+    for ours, theirs in zip(continued.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+    assert [row["epoch"] for row in training.read_log(out)] == [0, 1, 2]
+
+
+def test_finished_training_is_not_done_again(prepared, trained):
+    before = (trained / "model.keras").stat().st_mtime_ns
+    assert training.train(prepared, trained, RECIPE) == trained / "model.keras"
+    assert (trained / "model.keras").stat().st_mtime_ns == before
+
+
+def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_path):
+    out = shutil.copytree(trained, tmp_path / "run")
+    other = training.Recipe(**{**vars(RECIPE), "epochs": 2, "seed": 5})
+    with pytest.raises(OptionError, match="has a training with epochs=3, seed=0. Name another folder, or overwrite it"):
+        training.train(prepared, out, other)
+    training.train(prepared, out, other, overwrite=True)
+    assert len(training.read_log(out)) == 2
+
+
+def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
+    (tmp_path / "photos").write_text("")
+    for overwrite in (False, True):
+        with pytest.raises(DestinationError, match="no training was begun in it"):
+            training.train(prepared, tmp_path, RECIPE, overwrite=overwrite)
+    assert (tmp_path / "photos").exists()
+
+
+def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
+    for recipe, message in [
+        (training.Recipe(batch_size=64), "batch_size=64 is larger than the 60 examples"),
+        (training.Recipe(batch_size=8, ops="resnet"), "There is no preset 'resnet'"),
+        (training.Recipe(batch_size=8, model="resnet51"), "There is no model"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            training.train(prepared, tmp_path / "run", recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluation_counts_every_image_once(prepared, trained, tmp_path):
+    exported = ilsvrc_tfds.export(prepared, tmp_path / "exported", workers=1, allow_incomplete=True)
+    model = training.load_model(trained / "model.keras")
+    batches = list(pipeline.for_evaluation(prepared, batch_size=21, ops=ilsvrc_tfds.preprocess.preset("resnet_eval", size=32)))
+    ((images, labels),) = [(images.numpy(), labels.numpy()) for images, labels in batches]
+    ranks = (-model.predict(images, verbose=0)).argsort(1).argsort(1)[np.arange(21), labels]
+    for data in (prepared, exported):
+        scores = training.evaluate(data, trained / "model.keras", batch_size=8)
+        assert scores.examples == 21
+        np.testing.assert_allclose([scores.top1, scores.top5], [(ranks < 1).mean(), (ranks < 5).mean()], rtol=1e-6)
+
+
+def test_evaluation_of_a_name_takes_a_file_of_weights(prepared, trained, tmp_path):
+    model = training.load_model(trained / "model.keras")
+    model.save_weights(tmp_path / "small.weights.h5")
+    of_name = training.evaluate(prepared, training.build_model("small", image_size=32, weights=tmp_path / "small.weights.h5"))
+    assert of_name == training.evaluate(prepared, model)
+
+
+def test_weights_of_another_model_are_refused(trained, tmp_path):
+    (tmp_path / "junk.weights.h5").write_bytes(b"junk")
+    for path in (trained / "model.keras", tmp_path / "junk.weights.h5", tmp_path / "missing.weights.h5"):
+        with pytest.raises(SourceError, match=f"{path.name} cannot be loaded: .* Name a file of this model"):
+            training.build_model("mobilenetv2", image_size=32, weights=path)
+
+
+def test_damaged_record_is_an_error_that_names_it(prepared, trained, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = folder.glob("*-val.tfrecord-*")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the shard anew"):
+        training.evaluate(folder, trained / "model.keras")
+
+
+def test_image_that_cannot_be_decoded_is_an_error_that_says_how_to_find_it(prepared, trained, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = map(str, folder.glob("*-val.tfrecord-*"))
+    record = tf.train.Example.FromString(next(tf.data.TFRecordDataset(shard).as_numpy_iterator()))
+    record.features.feature["image"].bytes_list.value[0] = b"\xff\xd8\xff\xe0 and no more"
+    with tf.io.TFRecordWriter(shard) as writer:
+        for _ in range(21):
+            writer.write(record.SerializeToString())
+    with pytest.raises(SourceError, match=f"An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says"):
+        training.evaluate(folder, trained / "model.keras")
+
+
+def test_model_of_other_classes_is_refused(prepared):
+    model = training.build_model("small", num_classes=10)
+    with pytest.raises(OptionError, match=r"A model with 1000 outputs is expected, small has \(None, 10\)"):
+        training.evaluate(prepared, model)
+
+
+def test_test_split_is_refused(prepared):
+    with pytest.raises(OptionError, match="There is no split 'test'|The test split has no labels"):
+        training.evaluate(prepared, "small", split="test")
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_train_and_agree(backend, prepared, trained, tmp_path):
+    pytest.importorskip(backend)
+    code = (
+        "from ilsvrc_tfds import training\n"
+        f"training.train({str(prepared)!r}, {str(tmp_path / 'run')!r}, training.Recipe(**{vars(RECIPE)!r}))\n"
+        f"print(*training.evaluate({str(prepared)!r}, {str(trained / 'model.keras')!r}))\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    ours = training.evaluate(prepared, trained / "model.keras")
+    np.testing.assert_allclose([float(word) for word in printed.splitlines()[-1].split()], ours, rtol=1e-4)
+    losses = [[row["loss"] for row in training.read_log(out)] for out in (tmp_path / "run", trained)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.5)
