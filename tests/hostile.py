@@ -21,7 +21,6 @@ from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.records import TFDS_KEYS, encode_example
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
-from ilsvrc_tfds.sources.labels import check_ground_truth
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 from ilsvrc_tfds.unpacking import unpack
 
@@ -138,11 +137,6 @@ def read_annotations(data: bytes) -> None:
             boxes.read_boxes([folder / "archive"])
 
 
-def read_devkit(data: bytes) -> None:
-    with folder_with(**{"ILSVRC2012_devkit_t12.tar": mended(data)}) as folder:
-        check_ground_truth(folder / "ILSVRC2012_devkit_t12.tar")
-
-
 def read_metadata(data: bytes) -> None:
     with folder_with(**{metadata.NAME: data}) as folder:
         assert set(metadata.read(folder / metadata.NAME)) <= set(metadata.SPLITS)
@@ -166,11 +160,6 @@ def _metadata() -> bytes:
         source = drawing.official_archives(Path(folder), drawing.miniature(train=1, val=1))
         metadata.write(Path(folder, metadata.NAME), index_images(find_layout([source])).splits.values())
         return Path(folder, metadata.NAME).read_bytes()
-
-
-def _devkit() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        return drawing.devkit(Path(folder), ".tar").read_bytes()
 
 
 def _manifest() -> bytes:
@@ -203,7 +192,6 @@ TARGETS = {
     "annotation": Target(read_annotation, (_XML,)),
     "table": Target(read_table, (f"ImageId,PredictionString\n{TENCH}_1,{TENCH} 1 2 30 40 \n".encode(),)),
     "annotations": Target(read_annotations, (drawing.tar([(f"val/{TENCH}_1.xml", _XML)]),)),
-    "devkit": Target(read_devkit, (_devkit(),)),
     "metadata": Target(read_metadata, (_metadata(),)),
     "manifest": Target(read_manifest, (_manifest(),)),
     "info": Target(read_info, (json.dumps(_INFO).encode(),)),

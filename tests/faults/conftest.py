@@ -120,10 +120,11 @@ def continues(undisturbed):
 
     def check(run: Run, fault: str) -> None:
         is_there = run.destination.exists()
+        stopped = not is_there or run.staging.exists()
         assert run.again() == (is_there and run.kind in ("export", "unpack") and not run.overwrite)
         wanted, found = undisturbed(run.kind).files, run.files()
         left = sorted(found.keys() - wanted.keys())
-        TABLE[fault, run.kind].append((not is_there, wanted.items() <= found.items(), len(left)))
+        TABLE[fault, run.kind].append((stopped, wanted.items() <= found.items(), len(left)))
         assert wanted.items() <= found.items() and not left
 
     return check
