@@ -152,9 +152,16 @@ def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     assert "out: 6 validation in 6 shards; labels 1 to 1000" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--runner", "dask", "--workers", "1"], ["--runner", "beam", "--beam-options", "--direct_running_mode=in_memory"]], ids=" ".join)
-def test_other_runners_prepare_and_export(words, archives, tmp_path):
-    pytest.importorskip({"dask": "distributed", "beam": "apache_beam"}[words[1]])
+@pytest.mark.parametrize(
+    "package, words",
+    [
+        ("distributed", ["--runner", "dask", "--workers", "1"]),
+        ("apache_beam", ["--runner", "beam", "--beam-options=--direct_running_mode=in_memory"]),
+        ("apache_beam", ["--runner", "beam", "--beam-options", "--direct_running_mode=in_memory --direct_num_workers=1"]),
+    ],
+)
+def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
+    pytest.importorskip(package)
     common = ["--allow-incomplete", "--num-shards", "train=2", *words]
     assert main(["prepare", str(archives), "--data-dir", str(tmp_path / "data"), *common]) == 0
     prepared = tmp_path / "data/ilsvrc2012/classification/1.0.0"
@@ -166,7 +173,7 @@ def test_other_runners_prepare_and_export(words, archives, tmp_path):
 @pytest.mark.parametrize(
     "words, text",
     [
-        (["--beam-options", "--runner=FnApiRunner"], "--beam-options is for --runner beam, not --runner local."),
+        (["--beam-options=--runner=FnApiRunner"], "--beam-options is for --runner beam, not --runner local."),
         (["--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner local."),
         (["--runner", "beam", "--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner beam."),
     ],

@@ -218,10 +218,12 @@ def _add_out(command: argparse.ArgumentParser) -> None:
 
 def _add_runner(command: argparse.ArgumentParser) -> None:
     runners = ["local", "beam", "dask"]
-    command.add_argument("--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s)")
-    command.add_argument("--beam-options", metavar='"--runner=…"', help="Beam's options, in quotes (default: all cores of this machine)")
+    command.add_argument("--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)")
     command.add_argument(
-        "--scheduler", metavar="tcp://HOST:8786", help="Dask's, whose workers see the same folders (default: workers of this machine)"
+        "--beam-options", metavar="WORDS", help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)'
+    )
+    command.add_argument(
+        "--scheduler", metavar="tcp://HOST:8786", help="Dask's, whose workers see the same folders (default: workers started here)"
     )
 
 

@@ -52,7 +52,7 @@ class BeamRunner:
         self.stop()
 
     def stop(self) -> None:
-        """Does nothing: no pipeline is at work but within `run`."""
+        """Does nothing: a pipeline is at work within `run` alone, and cancelled where that is interrupted."""
 
     def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike) -> Iterator:
         """Yields `function(job)` for each job, in their order, after the pipeline has ended.
