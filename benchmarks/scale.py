@@ -3,8 +3,8 @@
     python benchmarks/scale.py [--images 1331167] [--engines local beam dask] [--work DIR]
 
 Makes archives in the official layout with as many images in as many classes as the real ones, and names like theirs; each
-image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output for each engine, all removed. Beam's FnApiRunner and Dask's
-LocalCluster start their processes on this machine, as many as the local runner. Prints JSON lines.
+image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output for each engine, all removed. Beam's FnApiRunner and
+Dask's LocalCluster start their processes on this machine, as many as the local runner. Prints JSON lines.
 """
 
 import argparse
@@ -38,7 +38,8 @@ _TRAIN, _VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=OFFICIAL, help="in all, at least 2000 (default: %(default)s)")
-    parser.add_argument("--engines", nargs="+", choices=list(_ENGINES), default=list(_ENGINES), help="what prepares (default: all)")
+    names = list(_ENGINES)
+    parser.add_argument("--engines", nargs="+", choices=names, default=names, help="what prepares (default: all)")
     parser.add_argument("--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)")
     arguments = parser.parse_args()
     if not 2000 <= arguments.images <= OFFICIAL:

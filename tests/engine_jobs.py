@@ -15,6 +15,10 @@ def square(n: int) -> int:
     return n * n
 
 
+def length(data: bytes) -> int:
+    return len(data)
+
+
 def process_id(_) -> int:
     time.sleep(0.05)
     return os.getpid()

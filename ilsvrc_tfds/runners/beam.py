@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.destination import write_whole
+from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
 
 _PREFIX = "beam-"
@@ -69,7 +69,8 @@ class BeamRunner:
         for left_over in Path(shared).glob(f"{_PREFIX}*"):  # by a driver that was killed
             shutil.rmtree(left_over, ignore_errors=True)
         folder = Path(shared, _PREFIX + secrets.token_hex(4))
-        folder.mkdir()
+        with destination_errors(folder):
+            folder.mkdir()
         try:
             numbers = range(_write_jobs(function, jobs, folder))
             self._carry_out(numbers, str(folder))

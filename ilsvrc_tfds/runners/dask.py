@@ -84,10 +84,19 @@ class DaskRunner:
 
     def _connected(self):
         """Returns a client of the scheduler, which may have no workers yet."""
+        if self._client is None:
+            import dask
+
+            # Dask keeps the last 1000 messages for those who debug it: all our jobs.
+            with dask.config.set({"distributed.admin.low-level-log-length": 0}):
+                self._connect()
+            if not self._client.nthreads():
+                _log.warning("Waiting for workers: `dask worker %s` on each machine.", self._client.scheduler.address)
+        return self._client
+
+    def _connect(self) -> None:
         from distributed import Client, LocalCluster
 
-        if self._client is not None:
-            return self._client
         address = self._scheduler
         if address is None:
             with interrupts_held():  # the workers never see Ctrl-C
@@ -102,6 +111,3 @@ class DaskRunner:
             self._client = Client(address, timeout=_SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:
             raise OptionError(f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`.") from error
-        if not self._client.nthreads():
-            _log.warning("Waiting for workers: `dask worker %s` on each machine.", self._client.scheduler.address)
-        return self._client
