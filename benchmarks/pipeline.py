@@ -20,7 +20,7 @@ from pathlib import Path
 from archives import write_archives
 from prepare import prepare
 from processes import BusyClock, in_fresh_process, report
-from rivals import BATCH_SIZE, CORES, Records, evaluate_naively, train_fused, train_naively, train_with_dali
+from rivals import BATCH_SIZE, CORES, Records, evaluate_naively, train_fused, train_fused_to_uint8, train_naively, train_with_dali
 from rounds import compare, report_ratio, run_benchmarks, timed, warm
 
 from ilsvrc_tfds.outputs import find_output
@@ -36,8 +36,8 @@ _PERCENT = 0.01
 def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
     """Random crops and flips of original images: against plain tf.data, whole and fused decoding, and against DALI."""
     records = prepare_records(pictures, work, num_bytes)
-    sides = {"ilsvrc_tfds": train, "naive": train_naively, "fused": train_fused}
-    goals = {"naive": 1.2, "fused": 1.0}
+    sides = {"ilsvrc_tfds": train, "naive": train_naively, "fused": train_fused, "fused to uint8": train_fused_to_uint8}
+    goals = {"naive": 1.2, "fused": 1.0, "fused to uint8": 1.0}
     if _is_installed("nvidia", "nvidia.dali"):
         in_fresh_process(index_records, records.folder)
         sides, goals = {**sides, "dali": train_with_dali}, {**goals, "dali": 1.2}

@@ -39,7 +39,7 @@ class Records(NamedTuple):
 
 
 def train_naively(records: Records) -> Iterable:
-    """Returns batches of plain tf.data: the whole image is decoded, then cropped."""
+    """Returns batches of plain tf.data, float32: the whole image is decoded, then cropped."""
     import tensorflow as tf
 
     def crop(data):
@@ -51,13 +51,21 @@ def train_naively(records: Records) -> Iterable:
 
 
 def train_fused(records: Records) -> Iterable:
-    """Returns batches of plain tf.data: the crop alone is decoded."""
+    """Returns batches of the recipe of the TPU and flax pipelines in one map, float32: the crop alone is decoded."""
     import tensorflow as tf
 
     def crop(data):
-        begin, size = _random_window(tf, tf.io.extract_jpeg_shape(data))
-        image = _resized(tf, tf.io.decode_and_crop_jpeg(data, tf.concat([begin[:2], size[:2]], 0), channels=3))
-        return tf.image.random_flip_left_right(image)
+        return tf.image.random_flip_left_right(_resized(tf, _decoded_crop(tf, data)))
+
+    return _batches(tf, _shuffled(tf, records), crop)
+
+
+def train_fused_to_uint8(records: Records) -> Iterable:
+    """Returns batches of the same recipe that is uint8 from the resizing on, as ours."""
+    import tensorflow as tf
+
+    def crop(data):
+        return tf.image.random_flip_left_right(_as_uint8(tf, _resized(tf, _decoded_crop(tf, data))))
 
     return _batches(tf, _shuffled(tf, records), crop)
 
@@ -94,7 +102,7 @@ def train_with_dali(records: Records) -> Iterator:
 
 
 def evaluate_naively(records: Records) -> Iterable:
-    """Returns batches of plain tf.data: the whole image is decoded, then the same central square cut out."""
+    """Returns batches of plain tf.data, float32: the whole image is decoded, then the same central square cut out."""
     import tensorflow as tf
 
     def crop(data):
@@ -139,6 +147,15 @@ def _random_window(tf, shape):
     return begin, size
 
 
+def _decoded_crop(tf, data):
+    begin, size = _random_window(tf, tf.io.extract_jpeg_shape(data))
+    return tf.io.decode_and_crop_jpeg(data, tf.concat([begin[:2], size[:2]], 0), channels=3)
+
+
 def _resized(tf, image):
-    """Returns the image as uint8 of SIZE x SIZE, bilinear without antialiasing."""
-    return tf.ensure_shape(tf.cast(tf.image.resize(image, (SIZE, SIZE)) + 0.5, tf.uint8), (SIZE, SIZE, 3))
+    """Returns the image as float32 of SIZE x SIZE, bilinear without antialiasing."""
+    return tf.ensure_shape(tf.image.resize(image, (SIZE, SIZE)), (SIZE, SIZE, 3))
+
+
+def _as_uint8(tf, image):
+    return tf.cast(image + 0.5, tf.uint8)

@@ -1,9 +1,10 @@
 """What 1,281,167 + 50,000 images cost apart from their bytes: seconds of index and plan, memory, the size of the metadata.
 
-    python benchmarks/scale.py [--images 1331167] [--work DIR]
+    python benchmarks/scale.py [--images 1331167] [--engines local beam dask] [--work DIR]
 
 Makes archives in the official layout with as many images in as many classes as the real ones, and names like theirs; each
-image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output, both removed. Prints JSON lines.
+image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output for each engine, all removed. Beam's FnApiRunner and
+Dask's LocalCluster start their processes on this machine, as many as the local runner. Prints JSON lines.
 """
 
 import argparse
@@ -23,12 +24,22 @@ WORKERS = 2
 # As at full size; the rule on these bytes would give a handful.
 NUM_SHARDS = {"train": 1024, "val": 64}
 OFFICIAL = synsets.OFFICIAL_COUNTS["train"] + synsets.NUM_VALIDATION
+# Each made where the package is loaded, in a process of its own.
+_ENGINES = {
+    "local": lambda package: None,
+    "beam": lambda package: package.BeamRunner(f"--direct_running_mode=multi_processing --direct_num_workers={WORKERS}"),
+    "dask": lambda package: package.DaskRunner(workers=WORKERS),
+}
+# Beam's and Dask's workers load these, and what they need.
+_WORKER_MEGABYTES = {"local": 150, "beam": 400, "dask": 300}
 _TRAIN, _VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=OFFICIAL, help="in all, at least 2000 (default: %(default)s)")
+    names = list(_ENGINES)
+    parser.add_argument("--engines", nargs="+", choices=names, default=names, help="what prepares (default: all)")
     parser.add_argument("--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)")
     arguments = parser.parse_args()
     if not 2000 <= arguments.images <= OFFICIAL:
@@ -42,18 +53,20 @@ def main() -> None:
         shards = {split: max(1, count * num_images // OFFICIAL) for split, count in NUM_SHARDS.items()}
         for line in in_fresh_process(index_and_plan, source, shards, Path(work, "metadata.h5")):
             report(**line)
-        peaks = with_peaks(prepare, source, Path(work, "out"), shards)
-        report(
-            step="prepare classification",
-            seconds=peaks.result,
-            images_per_second=num_images / peaks.result,
-            shards=sum(shards.values()),
-            peak_driver_megabytes=peaks.driver / 1e6,
-            goal_driver_below=1000,
-            peak_worker_megabytes=peaks.worker / 1e6,
-            goal_worker_below=150,
-            met=peaks.driver < 1e9 and peaks.worker < 150e6,
-        )
+        for engine in arguments.engines:
+            peaks = with_peaks(prepare, source, Path(work, engine), shards, engine)
+            report(
+                step="prepare classification",
+                engine=engine,
+                seconds=peaks.result,
+                images_per_second=num_images / peaks.result,
+                shards=sum(shards.values()),
+                peak_driver_megabytes=peaks.driver / 1e6,
+                goal_driver_below=1000,
+                peak_worker_megabytes=peaks.worker / 1e6,
+                goal_worker_below=_WORKER_MEGABYTES[engine],
+                met=peaks.driver < 1e9 and peaks.worker < _WORKER_MEGABYTES[engine] * 1e6,
+            )
 
 
 def write_archives(folder: Path, share: float) -> int:
@@ -108,12 +121,13 @@ def index_and_plan(source: Path, shards: dict[str, int], path: Path) -> list[dic
     return lines
 
 
-def prepare(source: Path, out: Path, shards: dict[str, int]) -> float:
-    """Returns the seconds of `ilsvrc_tfds.prepare`."""
+def prepare(source: Path, out: Path, shards: dict[str, int], engine: str) -> float:
+    """Returns the seconds of `ilsvrc_tfds.prepare`, with those in which the engine starts."""
     import ilsvrc_tfds
 
     clock = _Clock()
-    ilsvrc_tfds.prepare(source, out, workers=WORKERS, num_shards=shards, allow_incomplete=True)
+    runner = _ENGINES[engine](ilsvrc_tfds)
+    ilsvrc_tfds.prepare(source, out, workers=WORKERS, runner=runner, num_shards=shards, allow_incomplete=True)
     return clock.lap()
 
 

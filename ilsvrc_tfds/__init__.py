@@ -17,10 +17,13 @@ if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds.display import show
     from ilsvrc_tfds.exports import export
     from ilsvrc_tfds.record_index import index_records
+    from ilsvrc_tfds.runners import BeamRunner, DaskRunner
     from ilsvrc_tfds.unpacking import unpack
     from ilsvrc_tfds.verification import verify
 
 __all__ = [
+    "BeamRunner",
+    "DaskRunner",
     "Ilsvrc2012",
     "Ilsvrc2012Config",
     "IlsvrcError",

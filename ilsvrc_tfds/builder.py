@@ -15,7 +15,7 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.outputs import INFO_NAME
 from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, require_local, usual_places
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.staging import require_finished
@@ -66,7 +66,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
     """ImageNet (ILSVRC2012) from the archives or folders on disk.
 
     `download_and_prepare` works shard by shard on all cores and continues where an earlier run stopped. `DownloadConfig` is
-    honoured: `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`.
+    honoured: `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`, `beam_runner`, `beam_options`.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -91,6 +91,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         *,
         source: epath.PathLike | Index | None = None,
         workers: int | None = None,
+        runner: Runner | None = None,
         num_shards: int | Mapping[str, int] | None = None,
         allow_incomplete: bool | None = None,
         **kwargs,
@@ -99,7 +100,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
         Args:
           source: folder with the archives or images, or its index; where None, `manual_dir` and other places are looked into.
-          workers: processes; all cores where None.
+          workers: processes of this machine; all cores where None.
+          runner: writes the shards on other machines, as `BeamRunner(…)`, `DaskRunner(…)`; not the index, which is made here.
           num_shards: for all splits or for each; by the size of the data where None.
           allow_incomplete: whether a split may have another than the official number of images; the environment variable
             ILSVRC2012_ALLOW_INCOMPLETE decides where None.
@@ -109,9 +111,15 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         if data_dir is not None and "://" not in str(data_dir):
             kwargs["data_dir"] = str(Path(data_dir).expanduser().absolute())
         super().__init__(**kwargs)
-        own = {"source": source, "workers": workers, "num_shards": num_shards, "allow_incomplete": allow_incomplete}
+        own = {
+            "source": source,
+            "workers": workers,
+            "runner": runner,
+            "num_shards": num_shards,
+            "allow_incomplete": allow_incomplete,
+        }
         self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._num_shards, self._allow_incomplete = own.values()
+        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete = own.values()
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -143,13 +151,12 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         if mode == tfds.GenerateMode.UPDATE_DATASET_INFO or self.is_prepared() and not mode.overwrite_dataset:
             return base(download_config=download_config, file_format=file_format)
         require_local(self.data_path)
-        if download_config.beam_runner or download_config.beam_options:
-            raise OptionError("beam_runner and beam_options are not supported: the shards are written by local processes.")
         options = self.options(download_config, file_format)
-        with LocalRunner(self._workers) as runner:
+        engine = self._engine(download_config)
+        with LocalRunner(self._workers) as local, engine or local as runner:
             index = self._source
             if not isinstance(index, Index):
-                index = find_images(self._candidates(download_dir, download_config), runner)
+                index = find_images(self._candidates(download_dir, download_config), local)
             with prepared(index, Path(self.data_path), options, runner) as self._prepared:
                 # Of data that is overwritten the info keeps the format otherwise.
                 self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
@@ -187,6 +194,15 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
         )
+
+    def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:
+        """Returns what writes the shards, None for processes of this machine. Raises OptionError where it is said twice."""
+        beam = download_config.beam_options, download_config.beam_runner
+        if not any(beam):
+            return self._runner
+        if self._runner is not None:
+            raise OptionError("beam_runner and beam_options of the DownloadConfig contradict `runner`. Leave one of them out.")
+        return BeamRunner(beam[0], runner=beam[1])
 
     def _candidates(self, download_dir, download_config) -> list[epath.PathLike]:
         """Returns the folders to look into for the source; one that was named is the only one."""

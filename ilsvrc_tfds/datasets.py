@@ -10,7 +10,7 @@ from etils import epath
 from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.preparation import Options, describe_op, find_images, require_local, require_room
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD
 from ilsvrc_tfds.sources import Index
 
@@ -23,6 +23,7 @@ def prepare(
     *,
     config: str | Ilsvrc2012Config = "classification",
     workers: int | None = None,
+    runner: Runner | None = None,
     num_shards: int | Mapping[str, int] | None = None,
     file_format: str | None = None,
     max_examples: int | None = None,
@@ -35,7 +36,8 @@ def prepare(
       source: folder with the archives or images, in any layout; or its index.
       data_dir: TFDS's data directory; the data set becomes `data_dir/ilsvrc2012/<config>/1.0.0`.
       config: its name, or one of your own as `Ilsvrc2012Config(name="raw160", shorter_side=160)`.
-      workers: processes; all cores where None.
+      workers: processes of this machine; all cores where None.
+      runner: writes the shards on other machines; see `Ilsvrc2012`.
       num_shards: for all splits or for each, as `{"train": 256}`; by the size of the data where None.
       file_format: one of TFDS's; `tfrecord` where None.
       max_examples: of each split, for a trial; all where None.
@@ -51,6 +53,7 @@ def prepare(
         data_dir=data_dir,
         config=config,
         workers=workers,
+        runner=runner,
         num_shards=num_shards,
         allow_incomplete=allow_incomplete,
     )

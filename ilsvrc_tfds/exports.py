@@ -19,7 +19,7 @@ from ilsvrc_tfds.plan import SplitPlan, plan_split
 from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, require_local
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.record_index import write_index
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import ShardTask
 from ilsvrc_tfds.sources import Index
 
@@ -38,6 +38,7 @@ def export(
     bbox: Iterable[str | os.PathLike] = (),
     index: bool = False,
     workers: int | None = None,
+    runner: Runner | None = None,
     allow_incomplete: bool | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -52,7 +53,8 @@ def export(
       label_offset: added to the class index: 1 (0 is the background) or 0.
       bbox: archives, folders or tables of bounding boxes.
       index: whether an index for DALI and the package `tfrecord` is written beside each shard.
-      workers: processes; all cores where None.
+      workers: processes of this machine; all cores where None.
+      runner: writes the shards on other machines; see `Ilsvrc2012`.
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
 
@@ -67,8 +69,8 @@ def export(
     staging.tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
-    with LocalRunner(workers) as runner:
-        images, op, made = _images(source, config, runner)
+    with LocalRunner(workers) as local, runner or local as runner:
+        images, op, made = _images(source, config, local)
         images = _of_splits(images, splits)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete))
         plans = _plans(images, num_shards or {}, op)
@@ -79,7 +81,7 @@ def export(
         with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), **identity) as (folder, receipts):
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
-                files += map(Path, runner.run(write_index, map(str, files[:])))
+                files += map(Path, local.run(write_index, map(str, files[:])))
             shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
             described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards)
             staging.publish_folder([*files, manifest.write(described, folder)], out)

@@ -1,17 +1,21 @@
 """All shards of a plan: which are finished already, the rest as jobs for a runner, and the place for the result."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ilsvrc_tfds import staging
-from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.plan import SplitPlan
+from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import Receipt, ShardTask, finish_shard, receipt_path
 
 # To be changed when the records or the receipts change, so that older shards are not taken over.
@@ -25,7 +29,7 @@ def finished_shards(
     plans: Sequence[SplitPlan],
     tasks: Callable[[Path], Iterable[ShardTask]],
     destination: Path,
-    runner,
+    runner: Runner,
     *,
     overwrite: bool,
     **identity,
@@ -59,7 +63,7 @@ def finished_shards(
         if kept:
             _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
         staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
-        receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner)
+        receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
         with claimed.replacing():
             yield folder, {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
         claimed.discard()
@@ -77,11 +81,12 @@ def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
     return digest.hexdigest()[:16]
 
 
-def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
-    """Returns the receipts of all shards after each is there, in order; shows progress on a terminal."""
+def fill(tasks: Iterable[ShardTask], num_images: int, runner: Runner, folder: Path) -> list[Receipt]:
+    """Returns the receipts of all shards after each is there in the folder, in order; shows progress on a terminal."""
     receipts, written = [], 0
+    function = functools.partial(finish_alike, codec_versions())
     with at_work(runner, num_images) as bar:
-        for receipt in runner.run(finish_shard, tasks):
+        for receipt in runner.run(function, tasks, folder):
             receipts.append(receipt)
             written += receipt.file_bytes
             bar.update(receipt.records)
@@ -90,8 +95,19 @@ def fill(tasks: Iterable[ShardTask], num_images: int, runner) -> list[Receipt]:
     return receipts
 
 
+def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
+    """Does `finish_shard` where these codecs are installed, on whatever machine; others would write other bytes."""
+    own = codec_versions()
+    if own != codecs:
+        raise OptionError(
+            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same versions "
+            "on all machines, and run the same command again to continue."
+        )
+    return finish_shard(task)
+
+
 @contextlib.contextmanager
-def at_work(runner, num_images: int) -> Iterator[tqdm]:
+def at_work(runner: Runner, num_images: int) -> Iterator[tqdm]:
     """Yields a bar that shows progress on a terminal, and stops the runner where the block fails.
 
     That is before the claim ends: nobody may write into a folder that is given back.

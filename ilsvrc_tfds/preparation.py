@@ -15,7 +15,7 @@ from ilsvrc_tfds.images import Original, Resized, codec_versions
 from ilsvrc_tfds.manifest import TFDS, Manifest, shard_entries
 from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.records import TFDS_KEYS, TfdsExample
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
 from ilsvrc_tfds.sources import Index, find_layout, index_images
 
@@ -137,7 +137,7 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
 
 
 @contextlib.contextmanager
-def prepared(index: Index, destination: Path, options: Options, runner: LocalRunner) -> Iterator[Prepared]:
+def prepared(index: Index, destination: Path, options: Options, runner: Runner) -> Iterator[Prepared]:
     """Holds all files of a prepared data set, finished, and the place for them. See `jobs.finished_shards`.
 
     Args:

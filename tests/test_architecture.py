@@ -24,12 +24,12 @@ MAY_IMPORT = {
     "boxes": {"errors", "synsets", "sources"},
     "classic": {"errors", "synsets", "images", "records", "boxes"},
     "manifest": {"errors", "synsets", "destination"},
-    "runners": {"errors"},
+    "runners": {"errors", "destination"},
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "destination", "sources"},
     "shards": {"errors", "destination", "sources", "framing", "records", "plan"},
     "staging": {"errors", "destination", "shards"},
-    "jobs": {"errors", "plan", "shards", "staging"},
+    "jobs": {"errors", "images", "runners", "plan", "shards", "staging"},
     "preparation": {
         "errors", "synsets", "sources", "images", "records", "plan", "manifest", "metadata", "shards", "staging", "jobs",
         "runners"
@@ -89,14 +89,18 @@ def test_module_is_short(path):
     assert len(path.read_text().splitlines()) <= 300
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+# Engines hand jobs and results from one of the run's own processes to another; Beam's by way of files.
+READERS = sorted(set(PACKAGE.rglob("*.py")) - set((PACKAGE / "runners").iterdir()))
+
+
+@pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
 def test_module_unpickles_nothing(path):
     assert not re.search(r"\b(pickle|marshal|shelve|yaml|eval|exec)\b", path.read_text())
 
 
 @pytest.mark.parametrize("module", ["ilsvrc_tfds", "ilsvrc_tfds.shards", "ilsvrc_tfds.cli"])
 def test_import_loads_nothing_heavy(module):
-    heavy = ["tensorflow", "keras", "h5py", "apache_beam", "dask", "tensorflow_datasets.testing"]
+    heavy = ["tensorflow", "keras", "h5py", "apache_beam", "dask", "distributed", "tensorflow_datasets.testing"]
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

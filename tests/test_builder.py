@@ -15,6 +15,8 @@ import tensorflow_datasets as tfds
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012, Ilsvrc2012Config, synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import scan
 
 
 class Ilsvrc2012Test(tfds.testing.DatasetBuilderTestCase):
@@ -105,10 +107,32 @@ def test_environment_variable_that_leads_nowhere_is_an_error(archives, tmp_path,
         Ilsvrc2012(data_dir=tmp_path).download_and_prepare()
 
 
-def test_beam_is_refused_and_not_ignored(archives, tmp_path):
-    config = tfds.download.DownloadConfig(manual_dir=archives, beam_runner="DirectRunner")
-    with pytest.raises(OptionError, match="beam_runner"):
-        Ilsvrc2012(data_dir=tmp_path).download_and_prepare(download_config=config)
+@pytest.mark.parametrize("options", [{"beam_options": "PipelineOptions"}, {"beam_runner": "FnApiRunner"}], ids=str)
+def test_beam_of_the_download_config_writes_the_shards(options, archives, tmp_path, monkeypatch):
+    pipeline_options = pytest.importorskip("apache_beam.options.pipeline_options")
+    if "beam_options" in options:
+        options = {"beam_options": pipeline_options.PipelineOptions(["--direct_running_mode=in_memory"])}
+    config = tfds.download.DownloadConfig(manual_dir=archives, **options)
+    monkeypatch.setattr(LocalRunner, "run", _only_the_index(LocalRunner.run))
+    builder = Ilsvrc2012(data_dir=tmp_path / "data", workers=1, allow_incomplete=True)
+    builder.download_and_prepare(download_config=config)
+    assert builder.info.splits["train"].num_examples == 12
+
+
+def _only_the_index(run):
+    """Returns a `run` that does what the local runner does, but for shards."""
+
+    def run_scans(self, function, jobs, shared=None):
+        assert function is scan.scan
+        return run(self, function, jobs)
+
+    return run_scans
+
+
+def test_beam_and_another_runner_contradict_each_other(archives, tmp_path):
+    config = tfds.download.DownloadConfig(manual_dir=archives, beam_runner="FnApiRunner")
+    with pytest.raises(OptionError, match="beam_runner and beam_options of the DownloadConfig contradict `runner`"):
+        Ilsvrc2012(data_dir=tmp_path, runner=LocalRunner(1)).download_and_prepare(download_config=config)
 
 
 @pytest.mark.parametrize("values", [{"shorter_side": 0}, {"shorter_side": 256, "quality": 101}])
@@ -132,10 +156,12 @@ def test_other_formats_read_back(file_format, package, prepare, images):
     assert {example["file_name"].decode(): example["label"] for example in examples} == images.labels("train")
 
 
-def test_tfds_build_prepares(archives, tmp_path):
+@pytest.mark.parametrize("beam_options", ["", "runner=FnApiRunner,direct_running_mode=multi_processing,direct_num_workers=2"])
+def test_tfds_build_prepares(beam_options, archives, tmp_path):
     for package in ("apache_beam", "mlcroissant"):
         pytest.importorskip(package)
     command = f"build ilsvrc2012 --imports=ilsvrc_tfds --manual_dir={archives} --data_dir={tmp_path}/data --config=raw256"
+    command += f" --beam_pipeline_options={beam_options}" if beam_options else ""
     environment = {**os.environ, "ILSVRC2012_ALLOW_INCOMPLETE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", *command.split()],
@@ -143,6 +169,7 @@ def test_tfds_build_prepares(archives, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data/ilsvrc2012/raw256/1.0.0/metadata.h5").exists()
+    assert ("sdk_worker" in done.stderr) == bool(beam_options)  # what Beam's processes say of themselves
 
 
 def test_features_are_those_of_imagenet2012():

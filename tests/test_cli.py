@@ -152,6 +152,37 @@ def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     assert "out: 6 validation in 6 shards; labels 1 to 1000" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "package, words",
+    [
+        ("distributed", ["--runner", "dask", "--workers", "1"]),
+        ("apache_beam", ["--runner", "beam", "--beam-options=--direct_running_mode=in_memory"]),
+        ("apache_beam", ["--runner", "beam", "--beam-options", "--direct_running_mode=in_memory --direct_num_workers=1"]),
+    ],
+)
+def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
+    pytest.importorskip(package)
+    common = ["--allow-incomplete", "--num-shards", "train=2", *words]
+    assert main(["prepare", str(archives), "--data-dir", str(tmp_path / "data"), *common]) == 0
+    prepared = tmp_path / "data/ilsvrc2012/classification/1.0.0"
+    assert main(["export", str(prepared), "--out", str(tmp_path / "out"), *common]) == 0
+    assert main(["verify", str(prepared)]) == main(["verify", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize("command", [["prepare", "x"], ["export", "x", "--out", "y"]], ids=["prepare", "export"])
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        (["--beam-options=--runner=FnApiRunner"], "--beam-options is for --runner beam, not --runner local."),
+        (["--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner local."),
+        (["--runner", "beam", "--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner beam."),
+    ],
+)
+def test_option_of_another_runner_is_refused(command, words, text, capsys):
+    assert main([*command, *words]) == 1
+    assert capsys.readouterr().err == f"ilsvrc-tfds: {text}\n"
+
+
 def test_verify_exits_with_1_for_damage(prepare, capsys):
     folder = prepare(num_shards={"val": 1}).data_path
     (shard,) = folder.glob("*-val.tfrecord-*")

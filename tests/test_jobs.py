@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ilsvrc_tfds import jobs, plan, shards
+from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
@@ -83,13 +84,13 @@ def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
 
 def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
     with LocalRunner(1) as runner:
-        receipts = jobs.fill(tasks(plans, tmp_path), 18, runner)
+        receipts = jobs.fill(tasks(plans, tmp_path), 18, runner, tmp_path)
         assert [(r.split, r.index) for r in receipts] == [
             *(("train", k) for k in range(12)),
             *(("val", k) for k in range(6)),
         ]
         before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        assert jobs.fill(tasks(plans, tmp_path), 18, runner) == receipts
+        assert jobs.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert capsys.readouterr().err == ""
 
@@ -106,3 +107,10 @@ def test_block_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, cap
         assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert "Continuing: 0.0 GB are finished already." in caplog.text
     assert not list(tmp_path.glob(".out*"))
+
+
+def test_worker_with_other_codecs_writes_nothing(plans, tmp_path):
+    task = next(iter(tasks(plans, tmp_path / "out")))
+    with pytest.raises(OptionError, match=r"has \{.*\}, the driver \{'pillow': '1'\}: the images would differ"):
+        jobs.finish_alike({"pillow": "1"}, task)
+    assert not (tmp_path / "out").exists()

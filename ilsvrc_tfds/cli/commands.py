@@ -12,12 +12,13 @@ from ilsvrc_tfds import metadata as hdf5
 from ilsvrc_tfds.demo import draw
 from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.doctor import examine
+from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.outputs import CLASSIC_NAMES
 from ilsvrc_tfds.plan import shortfalls
 from ilsvrc_tfds.preparation import find_images
 from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.record_index import PREFIX, index_records
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def _tell(facts: Iterable[str], problems: Iterable[str]) -> int:
 
 def prepare(options) -> int:
     arguments = {
-        "workers": options.workers,
+        **_engine(options),
         "num_shards": options.num_shards,
         "file_format": options.file_format,
         "max_examples": options.max_examples,
@@ -51,6 +52,19 @@ def prepare(options) -> int:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         print(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
     return 0
+
+
+def _engine(options) -> dict[str, object]:
+    """Returns the arguments that say who does the work. Raises OptionError for an option of another engine."""
+    for word, value, name in (("--beam-options", options.beam_options, "beam"), ("--scheduler", options.scheduler, "dask")):
+        if value is not None and options.runner != name:
+            raise OptionError(f"{word} is for --runner {name}, not --runner {options.runner}.")
+    runner = None
+    if options.runner == "beam":
+        runner = BeamRunner(options.beam_options)
+    elif options.runner == "dask":
+        runner = DaskRunner(options.scheduler, workers=options.workers)
+    return {"workers": options.workers, "runner": runner}
 
 
 def metadata(options) -> int:
@@ -73,7 +87,7 @@ def export(options) -> int:
         label_offset=options.label_offset,
         bbox=options.bbox,
         index=options.index,
-        workers=options.workers,
+        **_engine(options),
         allow_incomplete=True if options.allow_incomplete else None,
         overwrite=options.overwrite,
     )

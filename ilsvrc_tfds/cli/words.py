@@ -50,6 +50,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     formats = ["tfrecord", "array_record", "riegeli", "parquet"]
     command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
     command.add_argument("--max-examples", type=_count, metavar="N", help="only N of each split, for a trial")
+    _add_runner(command)
     _add_allow_incomplete(command)
     command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
 
@@ -78,6 +79,7 @@ def _export(command: argparse.ArgumentParser) -> None:
         "--bbox", nargs="+", default=[], type=_path, metavar="FILE", help="bounding boxes: archives, folders of XML, Kaggle's tables"
     )
     command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
+    _add_runner(command)
     _add_allow_incomplete(command)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
 
@@ -212,6 +214,17 @@ def _add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
 
 def _add_out(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=_path, required=True, metavar="DIR", help="folder to make")
+
+
+def _add_runner(command: argparse.ArgumentParser) -> None:
+    runners = ["local", "beam", "dask"]
+    command.add_argument("--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)")
+    command.add_argument(
+        "--beam-options", metavar="WORDS", help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)'
+    )
+    command.add_argument(
+        "--scheduler", metavar="tcp://HOST:8786", help="Dask's, whose workers see the same folders (default: workers started here)"
+    )
 
 
 def _add_allow_incomplete(command: argparse.ArgumentParser) -> None:

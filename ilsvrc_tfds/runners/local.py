@@ -1,4 +1,4 @@
-"""Run independent jobs. An engine has `run(function, jobs)`, which yields the results in the order of the jobs."""
+"""Run jobs in worker processes of this machine."""
 
 import contextlib
 import os
@@ -51,8 +51,8 @@ class LocalRunner:
             self._executor.shutdown(kill_workers=True)
             self._executor = None
 
-    def run(self, function: Callable, jobs: Iterable) -> Iterator:
-        """Yields `function(job)` for each job, in their order.
+    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
+        """Yields `function(job)` for each job, in their order; needs no shared folder.
 
         Raises what a job raises, as soon as it is that job's turn; InterruptedRun where a worker died.
         """
@@ -72,7 +72,7 @@ class LocalRunner:
         pending = deque()
         try:
             for job in jobs:
-                with _interrupts_held():  # processes are started here
+                with interrupts_held():  # processes are started here
                     pending.append(self._executor.submit(function, job))
                 if len(pending) >= self.workers * (1 + _WAITING_PER_WORKER):
                     yield pending.popleft().result()
@@ -87,7 +87,7 @@ class LocalRunner:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Holds Ctrl-C and SIGTERM back until the block ends; in a process that is started meanwhile, until it ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:

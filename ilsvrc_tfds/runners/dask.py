@@ -1,0 +1,113 @@
+"""Run jobs on Dask workers: of a scheduler that is there, or of a cluster of this machine's own."""
+
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from ilsvrc_tfds.errors import InterruptedRun, OptionError
+from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count, interrupts_held
+
+# Jobs handed out for each thread of the cluster; a job is some 100 KB.
+_JOBS_PER_THREAD = 4
+_SECONDS_TO_CONNECT = 10
+
+_log = logging.getLogger(__name__)
+
+
+class DaskRunner:
+    """The workers of a Dask scheduler. A job whose worker dies is given to another one."""
+
+    def __init__(self, scheduler: str | None = None, *, workers: int | None = None):
+        """Constructs the engine; raises OptionError where Dask is not installed.
+
+        Args:
+          scheduler: its address, `tcp://host:8786`; where None workers are started on this machine, and a script that does
+            so needs `if __name__ == "__main__"`.
+          workers: processes to start where there is no scheduler; all cores where None.
+        """
+        try:
+            import distributed  # noqa: F401
+        except ImportError as error:
+            raise OptionError(f'The engine dask needs Dask ({error}). Install it: python -m pip install ".[dask]"') from error
+        if workers is not None and workers < 1:
+            raise OptionError(f"workers must be at least 1, got {workers}.")
+        self._scheduler = scheduler
+        self._workers = workers or cpu_count()
+        self._client = None
+        self._cluster = None
+
+    def __enter__(self) -> "DaskRunner":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Drops the jobs that have not begun. Own workers end; those of a scheduler finish the job they are at."""
+        client, cluster, self._client, self._cluster = self._client, self._cluster, None, None
+        with contextlib.suppress(OSError, TimeoutError):  # the scheduler is gone
+            if client is not None:
+                client.close()
+            if cluster is not None:
+                cluster.close()
+
+    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
+        """Yields `function(job)` for each job, in their order.
+
+        Args:
+          function: of a module that the workers can import.
+          jobs: to be pickled.
+          shared: not needed, Dask hands the results back.
+
+        Raises what a job raises, as soon as it is that job's turn; InterruptedRun where the cluster is lost.
+        """
+        from distributed import CancelledError, KilledWorker
+        from distributed.comm import CommClosedError
+
+        client = self._connected()
+        pending = deque()
+        try:
+            for job in jobs:
+                # Not `pure`: Dask would take equal jobs for one, and read each through to find out.
+                pending.append(client.submit(function, job, pure=False))
+                if len(pending) >= _JOBS_PER_THREAD * max(1, sum(client.nthreads().values())):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except (CancelledError, CommClosedError, KilledWorker) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise InterruptedRun(
+                f"The Dask cluster was lost: {reason}. What is finished is kept; run the same command again to continue."
+            ) from error
+
+    def _connected(self):
+        """Returns a client of the scheduler, which may have no workers yet."""
+        if self._client is None:
+            import dask
+
+            # Dask keeps the last 1000 messages for those who debug it: all our jobs.
+            with dask.config.set({"distributed.admin.low-level-log-length": 0}):
+                self._connect()
+            if not self._client.nthreads():
+                _log.warning("Waiting for workers: `dask worker %s` on each machine.", self._client.scheduler.address)
+        return self._client
+
+    def _connect(self) -> None:
+        from distributed import Client, LocalCluster
+
+        address = self._scheduler
+        if address is None:
+            with interrupts_held():  # the workers never see Ctrl-C
+                self._cluster = address = LocalCluster(
+                    n_workers=self._workers,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",  # None means port 8787
+                    scheduler_kwargs={"dashboard": False},
+                    env={WORKER_VARIABLE: "1"},
+                )
+        try:
+            self._client = Client(address, timeout=_SECONDS_TO_CONNECT)
+        except (OSError, ValueError) as error:
+            raise OptionError(f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`.") from error
