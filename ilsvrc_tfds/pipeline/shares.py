@@ -31,7 +31,7 @@ class Share:
 
     Attributes:
       rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
-      read: returns the data set (shard, number, payload) of a path and a row.
+      read: returns the data set (origin, number, payload) of a path, what the shard is to be replaced with, and the rest of a row.
       paths: of the shards.
       in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
       examples: of this host.
@@ -71,9 +71,9 @@ def key_of(seed: int, host: Host) -> tf.Tensor:
 def records_of_epochs(
     share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record of a course, epoch after epoch, from its first example on.
+    """Returns ((key, shard), number, payload) of each record of a course, epoch after epoch, from its first example on.
 
-    The order follows from the key. The seed is int32 of shape (2,): of the epoch, and the position in it.
+    The order follows from the key. The returned key, int32 of shape (2,), is the epoch's.
     """
     data = tf.data.Dataset.range(course.first_epoch, _NO_END if course.epochs is None else course.epochs)
     return data.flat_map(
@@ -89,17 +89,15 @@ def records_of_epochs(
 
 
 def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record, in the order on disk."""
-    data = tf.data.Dataset.from_tensor_slices(share.rows)
-    data = data.flat_map(lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest))
-    return data.enumerate().map(lambda position, record: (_seed(key, position), *record))
+    """Returns ((key, shard), number, payload) of each record, in the order on disk."""
+    return tf.data.Dataset.from_tensor_slices(share.rows).flat_map(_reader(share, key))
 
 
 def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffle_buffer: int) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record of all epochs, so that a tf.data service can deal the work out.
+    """Returns ((key, shard), number, payload) of each record of all epochs, so that a tf.data service can deal the work out.
 
     Its source are the numbers of parts of epochs, of which each worker takes another one in turn; what follows happens in the
-    worker. The seed is int32 of shape (2,): of the epoch, and the record; which worker reads it does not matter.
+    worker.
     """
     count = len(share.rows[0])
     parts = min(count, PARTS_OF_EPOCH)
@@ -111,33 +109,24 @@ def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffl
         keys = tf.tile(epoch_key[tf.newaxis], [tf.shape(own)[0], 1])
         return tf.data.Dataset.from_tensor_slices((keys, *(tf.gather(column, own) for column in share.rows)))
 
-    def records_of(epoch_key, shard, *rest):
-        records = share.read(tf.gather(share.paths, shard), shard, *rest)
-        return records.map(lambda shard, number, payload: (_record_seed(epoch_key, shard, number), shard, number, payload))
-
     data = tf.data.Dataset.range(_NO_END if epochs is None else epochs * parts)
     data = data.flat_map(rows_of)
-    data = data.interleave(records_of, cycle_length=OPEN_SHARDS, **_parallel_reading(deterministic=False))
+    data = data.interleave(
+        lambda epoch_key, *row: _reader(share, epoch_key)(*row),
+        cycle_length=OPEN_SHARDS,
+        **_parallel_reading(deterministic=False),
+    )
     return shuffled(data, shuffle_buffer, key)
 
 
 def _records_of_epoch(
     share: Share, epoch: tf.Tensor, key: tf.Tensor, *, shuffle_buffer: int, skip: tf.Tensor, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns (seed, shard, number, payload) of each record but the first `skip`.
-
-    A seed does not depend on what is read before.
-    """
     key, order = _order_of_epoch(share, epoch, key)
     data = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in share.rows))
-    data = data.interleave(
-        lambda shard, *rest: share.read(tf.gather(share.paths, shard), shard, *rest),
-        cycle_length=OPEN_SHARDS,
-        **_parallel_reading(deterministic),
-    )
+    data = data.interleave(_reader(share, key), cycle_length=OPEN_SHARDS, **_parallel_reading(deterministic))
     data = shuffled(data, shuffle_buffer, key) if share.in_runs else data
-    data = data.enumerate().skip(skip)
-    return data.map(lambda position, record: (_seed(key, position), *record))
+    return data.skip(skip)
 
 
 def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -147,16 +136,11 @@ def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.
     return key, tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
 
 
+def _reader(share: Share, key: tf.Tensor) -> Callable:
+    return lambda shard, *rest: share.read(tf.gather(share.paths, shard), (key, shard), *rest)
+
+
 def _parallel_reading(deterministic: bool) -> dict:
     if (os.cpu_count() or 1) <= FEW_CORES and deterministic:
         return {}
     return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}
-
-
-def _record_seed(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    return tf.random.fold_in(tf.random.fold_in(key, tf.cast(shard, tf.int32)), tf.cast(number, tf.int32))
-
-
-def _seed(key: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    # All bits of a seed count: a pair of numbers will do, and takes a microsecond where a hash takes seven.
-    return tf.stack([key[0], tf.cast(position, tf.int32)])

@@ -36,9 +36,17 @@ def apply(ops: Iterable[Op], example: Example, seed: tf.Tensor) -> dict[str, tf.
     `seed` is int32 of shape (2,). In a graph the seeds that no op looks at are not computed.
     """
     for position, op in enumerate(ops):
-        # 7 us an op, and no two positions or examples share a stream, whatever seeds the caller deals out.
-        example = op(example, tf.random.fold_in(seed, position))
+        example = op(example, tf.bitwise.bitwise_xor(seed, _mask(position)))
     return dict(example)
+
+
+def _mask(position: int) -> list[int]:
+    """Returns two numbers of 31 bits, each unlike those of any other position.
+
+    What a stateless op makes of a seed is mixed by its own hash; `tf.random.fold_in` would take 7 us an op to do so twice.
+    Seeds that callers deal out in a row or at random never meet: two that differ by both numbers would have to be there.
+    """
+    return [(position + 1) * factor & 0x7FFF_FFFF for factor in (0x9E3779B1, 0x85EBCA77)]
 
 
 def split(ops: Iterable[Op]) -> tuple[tuple[Op, ...], tuple[Op, ...]]:
