@@ -28,7 +28,7 @@ class Recipe:
       optimizer: `sgd` (momentum 0.9) or `adamw`.
       learning_rate: its peak; where None 0.1 for 256 examples of a batch and in proportion (sgd), 0.001 for 1024 (adamw).
       weight_decay: of a step, times the learning rate; where None 0.001 (sgd), 0.05 (adamw). Not of biases or normalization.
-      warmup_epochs: in which the learning rate rises.
+      warmup_epochs: in which the learning rate rises; where None 5, or fewer than half of the epochs.
       label_smoothing: taken from the label's class and spread over all, in [0, 1).
       shuffle_buffer: records.
       seed: of weights, order and augmentation.
@@ -42,7 +42,7 @@ class Recipe:
     optimizer: str = "sgd"
     learning_rate: float | None = None
     weight_decay: float | None = None
-    warmup_epochs: int = 5
+    warmup_epochs: int | None = None
     label_smoothing: float = 0.1
     shuffle_buffer: int = 8192
     seed: int = 0
@@ -55,13 +55,19 @@ class Recipe:
         for field in ("learning_rate", "weight_decay"):
             value = getattr(self, field)
             self._require(field, "a finite number from 0 up", value is None or 0 <= value < math.inf)
-        self._require("warmup_epochs", f"in [0, {self.epochs}), as there are {self.epochs} epochs", 0 <= self.warmup_epochs < self.epochs)
+        self._require("warmup_epochs", f"in [0, {self.epochs}), as there are {self.epochs} epochs", 0 <= self.warmup < self.epochs)
         self._require("label_smoothing", "in [0, 1)", 0 <= self.label_smoothing < 1)
+        self._require("shuffle_buffer", "at least 1", self.shuffle_buffer >= 1)
         self._require("seed", "in [0, 2**32)", 0 <= self.seed < 1 << 32)  # NumPy's, which Keras sets
 
     def _require(self, field: str, rule: str, holds: bool) -> None:
         if not holds:
             raise OptionError(f"{field} must be {rule}, got {getattr(self, field)!r}.")
+
+    @property
+    def warmup(self) -> int:
+        """Epochs in which the learning rate rises."""
+        return min(5, (self.epochs - 1) // 2) if self.warmup_epochs is None else self.warmup_epochs
 
     @property
     def peak_learning_rate(self) -> float:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 
 import tensorflow as tf
+from loky import cpu_count
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
@@ -149,7 +150,7 @@ def measure(
         batch_size=batch_size,
         images=batches * batch_size,
         rounds=rounds,
-        cores=os.cpu_count() or 1,
+        cores=cpu_count(),
         stages=tuple(Stage(name, *both) for (name, _), *both in zip(column, ms, added)),
     )
 

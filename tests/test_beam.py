@@ -43,9 +43,10 @@ def test_results_come_in_the_order_of_the_jobs(options, shared):
         assert list(runner.run(engine_jobs.square, [], shared)) == []
 
 
-def test_runner_of_the_options_is_used(shared):
-    with pytest.raises(ValueError, match="NoSuchRunner"):
-        list(BeamRunner("--runner=NoSuchRunner").run(engine_jobs.square, [1], shared))
+@pytest.mark.parametrize("words", ["--runner=NoSuchRunner", "--runner='open quote"])
+def test_options_that_beam_does_not_know_are_refused(words):
+    with pytest.raises(errors.OptionError, match="Beam's options cannot be used: .*(NoSuchRunner|quotation)"):
+        BeamRunner(words)
 
 
 def test_error_of_a_job_comes_through_and_ends_the_others(shared):

@@ -13,7 +13,8 @@ from ilsvrc_tfds.recipe import Recipe
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"learning_rate": -1.0}, "learning_rate must be a finite number from 0 up, got -1.0"),
         ({"weight_decay": float("nan")}, "weight_decay must be a finite number from 0 up, got nan"),
-        ({"epochs": 5}, r"warmup_epochs must be in \[0, 5\), as there are 5 epochs, got 5"),
+        ({"epochs": 5, "warmup_epochs": 5}, r"warmup_epochs must be in \[0, 5\), as there are 5 epochs, got 5"),
+        ({"shuffle_buffer": 0}, "shuffle_buffer must be at least 1"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\)"),
         ({"seed": 1 << 32}, r"seed must be in \[0, 2\*\*32\)"),
     ],
@@ -27,3 +28,7 @@ def test_defaults_go_with_batch_size_and_optimizer():
     assert Recipe().peak_learning_rate == 0.1 and Recipe(batch_size=1024).peak_learning_rate == 0.4
     assert Recipe(optimizer="adamw", batch_size=1024).peak_learning_rate == 0.001
     assert (Recipe().decay, Recipe(optimizer="adamw").decay, Recipe(weight_decay=0.0).decay) == (1e-3, 0.05, 0.0)
+
+
+def test_warm_up_is_shorter_than_the_training():
+    assert [Recipe(epochs=epochs).warmup for epochs in (1, 2, 3, 10, 90)] == [0, 0, 1, 4, 5]

@@ -15,6 +15,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, training
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
 from ilsvrc_tfds.training import fitting
+from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.models import image_size_of
 
 RECIPE = training.Recipe(model="small", image_size=32, epochs=3, batch_size=8, warmup_epochs=1, shuffle_buffer=16)
@@ -109,10 +110,16 @@ def test_labels_are_smoothed_once(preset, prepared):
 
 
 def test_training_leaves_model_logs_and_recipe(trained):
-    assert {path.name for path in trained.iterdir()} == {"log.csv", "model.keras", "recipe.json", "tensorboard"}
+    assert {path.name for path in trained.iterdir()} == {"log.csv", "model.keras", "training.json", "tensorboard"}
     rows = training.read_log(trained)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert set(rows[0]) == {"epoch", "loss", "top1", "top5", "val_loss", "val_top1", "val_top5"}
+
+
+def assert_same_weights(*folders):
+    ours, theirs = (training.load_model(folder / "model.keras").get_weights() for folder in folders)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
@@ -123,10 +130,36 @@ def test_stopped_training_ends_with_the_same_weights(epoch, prepared, trained, t
         with pytest.raises(KeyboardInterrupt):
             training.train(prepared, out, RECIPE)
     assert not (out / "model.keras").exists()
-    continued = training.load_model(training.train(prepared, out, RECIPE))
-    whole = training.load_model(trained / "model.keras")
-    for ours, theirs in zip(continued.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+    training.train(prepared, out, RECIPE)
+    assert_same_weights(out, trained)
+    assert [row["epoch"] for row in training.read_log(out)] == [0, 1, 2]
+
+
+def test_training_stopped_while_it_was_saved_keeps_what_it_has_learnt(prepared, trained, tmp_path, monkeypatch):
+    out, save = tmp_path / "run", keras.Model.save
+
+    def stop(model, path):
+        save(model, path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared, out, RECIPE)
+    (out / "backup/partial.weights.h5").write_bytes(b"killed while this was written")
+    training.train(prepared, out, RECIPE, overwrite=True)  # the command that was stopped may have said so
+    assert_same_weights(out, trained)
+    assert {path.name for path in out.iterdir()} == {path.name for path in trained.iterdir()}
+
+
+def test_epoch_that_is_logged_and_not_in_the_backup_is_done_again(prepared, trained, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Backup, "on_epoch_end", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train(prepared, out, RECIPE)
+    assert len(training.read_log(out)) == 1
+    training.train(prepared, out, RECIPE)
     assert [row["epoch"] for row in training.read_log(out)] == [0, 1, 2]
 
 
@@ -145,6 +178,12 @@ def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_p
     assert len(training.read_log(out)) == 2
 
 
+def test_other_data_need_another_folder(prepared, trained, tmp_path):
+    exported = ilsvrc_tfds.export(prepared, tmp_path / "exported", workers=1, allow_incomplete=True)
+    with pytest.raises(OptionError, match="has a training with data='[0-9a-f]{16}'. Name another folder"):
+        training.train(exported, trained, RECIPE)
+
+
 def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
     (tmp_path / "photos").write_text("")
     for overwrite in (False, True):
@@ -157,7 +196,8 @@ def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
     for recipe, message in [
         (training.Recipe(batch_size=64), "batch_size=64 is larger than the 60 examples"),
         (training.Recipe(batch_size=8, ops="resnet"), "There is no preset 'resnet'"),
-        (training.Recipe(batch_size=8, model="resnet51"), "There is no model"),
+        (training.Recipe(batch_size=8, model="resnet51", image_size=64), "There is no model"),
+        (training.Recipe(batch_size=8, model="xception", image_size=64), "xception cannot be built for 64 pixels"),
     ]:
         with pytest.raises(OptionError, match=message):
             training.train(prepared, tmp_path / "run", recipe)
@@ -216,9 +256,48 @@ def test_model_of_other_classes_is_refused(prepared):
         training.evaluate(prepared, model)
 
 
+@pytest.mark.parametrize(
+    "model, weights, message",
+    [
+        ("resnet50", None, "The name resnet50 needs weights"),
+        ("small", "imagenet", "no published weights of small"),
+        ("run/model.keras", "imagenet", "weights go with the name of a model only"),
+    ],
+)
+def test_model_that_has_learnt_nothing_is_refused(model, weights, message, prepared):
+    with pytest.raises(OptionError, match=message):
+        training.evaluate(prepared, model, weights=weights)
+
+
+def test_evaluation_leaves_a_models_optimizer(prepared):
+    model = fitting.new_model(RECIPE, 7)
+    optimizer = model.optimizer
+    training.evaluate(prepared, model)
+    assert model.optimizer is optimizer
+
+
+def test_wrong_label_offset_is_an_error_that_says_so(prepared, tmp_path):
+    out = ilsvrc_tfds.export(prepared, tmp_path / "exported", workers=1, allow_incomplete=True, label_offset=1)
+    for shard in out.glob("validation-*"):
+        records = [tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()]
+        with tf.io.TFRecordWriter(str(shard)) as writer:
+            for record in records:
+                record.features.feature["image/class/label"].int64_list.value[:] = [1000]
+                writer.write(record.SerializeToString())
+    (out / "manifest.json").unlink()
+    with pytest.raises(SourceError, match=f"A label in {out} is 1000, counted from 0: no class has it. Is its label_offset another"):
+        training.evaluate(out, training.build_model("small", image_size=32), label_offset=0)
+
+
+def test_application_is_saved_and_loaded_with_its_preprocessing(prepared, tmp_path):
+    model = training.build_model("mobilenetv2", image_size=32)
+    model.save(tmp_path / "model.keras")
+    assert training.evaluate(prepared, tmp_path / "model.keras") == training.evaluate(prepared, model)
+
+
 def test_test_split_is_refused(prepared):
     with pytest.raises(OptionError, match="There is no split 'test'|The test split has no labels"):
-        training.evaluate(prepared, "small", split="test")
+        training.evaluate(prepared, training.build_model("small"), split="test")
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

@@ -61,7 +61,7 @@ def _engine(options) -> dict[str, object]:
             raise OptionError(f"{word} is for --runner {name}, not --runner {options.runner}.")
     runner = None
     if options.runner == "beam":
-        runner = BeamRunner(options.beam_options)
+        runner = BeamRunner(options.beam_options, workers=options.workers)
     elif options.runner == "dask":
         runner = DaskRunner(options.scheduler, workers=options.workers)
     return {"workers": options.workers, "runner": runner}

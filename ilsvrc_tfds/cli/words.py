@@ -110,40 +110,26 @@ def _train(command: argparse.ArgumentParser) -> None:
     _add_data(command)
     command.add_argument("--out", type=_path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
     for field in dataclasses.fields(Recipe):
+        kind, metavar, text = _RECIPE_WORDS[field.name]
         default = "" if field.default is None else f" (default: {field.default})"
-        command.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            dest=field.name,
-            type=_RECIPE_TYPES.get(field.name, int),
-            default=field.default,
-            choices=OPTIMIZERS if field.name == "optimizer" else None,
-            metavar=None if field.name == "optimizer" else "N",
-            help=_RECIPE_WORDS[field.name] + default,
-        )
-    command.add_argument("--overwrite", action="store_true", help="throw an earlier training in the folder away")
+        word = f"--{field.name.replace('_', '-')}"
+        command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
+    command.add_argument("--overwrite", action="store_true", help="throw a finished or other training in the folder away")
 
 
-_RECIPE_TYPES = {
-    "model": str,
-    "ops": str,
-    "optimizer": str,
-    "learning_rate": float,
-    "weight_decay": float,
-    "label_smoothing": float,
-}
 _RECIPE_WORDS = {
-    "model": "of keras.applications in small letters, or small",
-    "image_size": "side in pixels (default: the model's)",
-    "epochs": "how many",
-    "batch_size": "examples of a batch",
-    "ops": "preset: resnet_train or randaugment_train",
-    "optimizer": "SGD with momentum, or AdamW",
-    "learning_rate": "its peak (default: 0.1 for 256 examples of a batch for sgd, 0.001 for 1024 for adamw)",
-    "weight_decay": "of a step, times the learning rate (default: 0.001 for sgd, 0.05 for adamw)",
-    "warmup_epochs": "in which the learning rate rises",
-    "label_smoothing": "share of the label that goes to all classes",
-    "shuffle_buffer": "records in the shuffle buffer",
-    "seed": "of weights, order and augmentation",
+    "model": (str, "MODEL", "of keras.applications in small letters, or small"),
+    "image_size": (int, "N", "side in pixels (default: the model's)"),
+    "epochs": (int, "N", "how many"),
+    "batch_size": (int, "N", "examples of a batch"),
+    "ops": (str, "PRESET", "resnet_train or randaugment_train"),
+    "optimizer": (str, "NAME", f"{' or '.join(OPTIMIZERS)}"),
+    "learning_rate": (float, "RATE", "its peak (default: 0.1 for 256 examples of a batch with sgd, 0.001 for 1024 with adamw)"),
+    "weight_decay": (float, "RATE", "of a step, times the learning rate (default: 0.001 with sgd, 0.05 with adamw)"),
+    "warmup_epochs": (int, "N", "in which the learning rate rises (default: 5, fewer than half of the epochs)"),
+    "label_smoothing": (float, "SHARE", "of the label, goes to all classes"),
+    "shuffle_buffer": (int, "N", "records in the shuffle buffer"),
+    "seed": (int, "N", "of weights, order and augmentation"),
 }
 
 

@@ -20,6 +20,17 @@ RAISE, SKIP = "raise", "skip"
 # As `raise`, without Python: for processes other than this one.
 ASSERT = "assert"
 
+# What TensorFlow's errors say, and what that means here.
+_BLAMES = {
+    r"SourceError: (.*)": "{0}",
+    r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
+        "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
+    ),
+    r"(?i)jpeg": (
+        "An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
+    ),
+}
+
 _log = logging.getLogger(__name__)
 
 _PAYLOAD = tf.TensorSpec([], tf.string)
@@ -63,16 +74,20 @@ def shuffled(data: tf.data.Dataset, buffer_size: int, seed: tf.Tensor) -> tf.dat
     return tf.data.experimental.from_variant(variant, spec)
 
 
+def require_known(on_error: str) -> None:
+    """Raises OptionError for what users may not say."""
+    if on_error not in (RAISE, SKIP):
+        raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
+
+
 def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
     """Returns a function of (shard, number, payload) that returns the payload; where that is empty, what `on_error` wants.
 
     `raise`: an error that names shard and record. `skip`: the payload if the record is whole and lies behind a damaged one;
-    empty if it is damaged, which is logged and counted. Raises OptionError for another `on_error`.
+    empty if it is damaged, which is logged and counted. `assert`: an error, raised without Python.
     """
     if on_error == ASSERT:
         return _asserting(paths)
-    if on_error not in (RAISE, SKIP):
-        raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
     skipped = set()
 
     def look(shard, number) -> bytes:
@@ -99,18 +114,14 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
 
 @contextlib.contextmanager
 def source_errors(folder: str | os.PathLike) -> Iterator[None]:
-    """Raises SourceError where TensorFlow stops at a damaged record or image in the block: its own error has it in a traceback."""
+    """Raises SourceError where TensorFlow stops in the block at what the data are to blame for: its errors tell it among much else."""
     try:
         yield
     except tf.errors.OpError as error:
-        found = re.search(r"SourceError: (.*)", error.message)
-        if found:
-            raise SourceError(found[1]) from error
-        if "jpeg" not in error.message.lower():
-            raise
-        raise SourceError(
-            f"An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
-        ) from error
+        for pattern, text in _BLAMES.items():
+            if found := re.search(pattern, error.message):
+                raise SourceError(text.format(*found.groups(), folder=folder)) from error
+        raise
 
 
 def _asserting(paths: tuple[str, ...]) -> Callable:

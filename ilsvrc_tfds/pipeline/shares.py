@@ -1,11 +1,11 @@
 """A host's share of a split, as `tf.data` of raw records: epochs of it in random order, or once in the order on disk."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from loky import cpu_count
 
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.order import Course, Host, deal
@@ -141,6 +141,6 @@ def _reader(share: Share, key: tf.Tensor) -> Callable:
 
 
 def _parallel_reading(deterministic: bool) -> dict:
-    if (os.cpu_count() or 1) <= FEW_CORES and deterministic:
+    if cpu_count() <= FEW_CORES and deterministic:
         return {}
     return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}

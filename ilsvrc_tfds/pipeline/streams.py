@@ -9,7 +9,7 @@ from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.examples import examples_of, mixed
 from ilsvrc_tfds.pipeline.order import Course, as_host
-from ilsvrc_tfds.pipeline.reading import ASSERT, RAISE, SKIP
+from ilsvrc_tfds.pipeline.reading import ASSERT, RAISE, SKIP, require_known
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.splits import Split, find_split
@@ -61,7 +61,8 @@ def for_training(
       label_offset: of exported TFRecords without a manifest, 0 or 1.
       seed: of order and augmentation, in [0, 2**62).
       shuffle_buffer: records; 1 leaves them in the order of the shards, of which 16 are read in turn.
-      epochs: how many; None for no end (Keras needs `steps_per_epoch` then).
+      epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it. A data set with an end begins anew
+        with its first epoch, the same order and crops, each time that it is iterated, as for each of Keras's epochs.
       drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then.
       start_step: number of the first batch.
       shard: (i, n) for host i of n, or a `tf.distribute.InputContext`. An example is one host's in every epoch.
@@ -84,23 +85,25 @@ def for_training(
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
+    require_known(on_error)
     ops, batch_ops = _ops(ops, subset)
     key = key_of(seed, host)
     share = share_of(found, subset, host)
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
     if service is not None:
-        _require_stream(start_step, on_error)
-        on_error, deterministic = ASSERT, False
-
-    if service is None:
-        data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
-    else:
+        _require_plain(start_step, on_error)
         data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
-    data = examples_of(data, found, subset, ops, on_error, deterministic)
-    data = data.batch(batch_size, drop_remainder=drop_remainder and service is None)
-    data = mixed(data, batch_ops, deterministic)
-    data = data.map(_pair)
-    data = data if service is None else made_by_service(data, service, batch_size, drop_remainder)
+        data = examples_of(data, found, subset, ops, ASSERT, deterministic=False)
+        data = data.batch(batch_size)
+        data = mixed(data, batch_ops, deterministic=False)
+        data = data.map(_pair)
+        data = made_by_service(data, service, batch_size, drop_remainder)
+    else:
+        data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
+        data = examples_of(data, found, subset, ops, on_error, deterministic)
+        data = data.batch(batch_size, drop_remainder=drop_remainder)
+        data = mixed(data, batch_ops, deterministic)
+        data = data.map(_pair)
     data = _counted(data, course.steps and course.steps - start_step, on_error)
     return data.prefetch(PREFETCHED_BATCHES)
 
@@ -137,6 +140,7 @@ def for_evaluation(
         _labelled(found)
     if batch_size < 1:
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
+    require_known(on_error)
     pad = host.count > 1 if pad is None else pad
     ops, batch_ops = _ops(ops, subset)
     key = key_of(0, host)
@@ -159,7 +163,7 @@ def _labelled(split: Split) -> Split:
     return split
 
 
-def _require_stream(start_step: int, on_error: str) -> None:
+def _require_plain(start_step: int, on_error: str) -> None:
     """Raises OptionError for what needs one stream in one process, where a service makes the batches."""
     if start_step or on_error != RAISE:
         raise OptionError("With service=…, start_step must be 0 and on_error 'raise': its workers share no order, and run no Python.")

@@ -14,7 +14,7 @@ from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
 
 _PREFIX = "beam-"
 # Beam's own default would first download a binary; this is its portable runner in Python, with a process for each core.
-_LOCAL = "--direct_running_mode=multi_processing --direct_num_workers=0"
+_LOCAL = "--direct_running_mode=multi_processing --direct_num_workers={workers}"
 
 
 class BeamRunner:
@@ -25,25 +25,33 @@ class BeamRunner:
     that Beam tries again does no harm.
     """
 
-    def __init__(self, options=None, *, runner=None):
-        """Constructs the engine; raises OptionError where Beam is not installed.
+    def __init__(self, options=None, *, runner=None, workers: int | None = None):
+        """Constructs the engine; raises OptionError where Beam is not installed, or does not know the runner.
 
         Args:
           options: Beam's, as words (`"--runner=FlinkRunner --parallelism=64"`) or as PipelineOptions; all cores of this
             machine where there are none.
           runner: Beam's, its name or itself; that of the options, else the FnApiRunner, where None.
+          workers: processes of this machine where there are neither options nor runner; all cores where None.
         """
         try:
-            from apache_beam.options.pipeline_options import PipelineOptions
+            from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+            from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+            from apache_beam.runners.runner import create_runner
         except ImportError as error:
             raise OptionError(
                 f'The engine beam needs Apache Beam ({error}). Install it: python -m pip install ".[beam]"'
             ) from error
-        self._runner = runner
+        try:
+            if not isinstance(options, PipelineOptions):
+                words = options or ("" if runner else _LOCAL.format(workers=workers or 0))
+                options = PipelineOptions(shlex.split(words))
+            self._runner = runner or options.view_as(StandardOptions).runner or FnApiRunner()
+            if isinstance(self._runner, str):
+                self._runner = create_runner(self._runner)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise OptionError(f"Beam's options cannot be used: {error}") from error
         self._options = options
-        if not isinstance(options, PipelineOptions):
-            words = options or ("" if runner else _LOCAL)
-            self._options = PipelineOptions(shlex.split(words))
 
     def __enter__(self) -> "BeamRunner":
         return self
@@ -81,11 +89,8 @@ class BeamRunner:
 
     def _carry_out(self, numbers: range, folder: str) -> None:
         import apache_beam as beam
-        from apache_beam.options.pipeline_options import StandardOptions
-        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-        runner = self._runner or self._options.view_as(StandardOptions).runner or FnApiRunner()
-        pipeline = beam.Pipeline(runner=runner, options=self._options)
+        pipeline = beam.Pipeline(runner=self._runner, options=self._options)
         pipeline | beam.Create(numbers) | beam.Reshuffle() | beam.Map(_do_job, folder)
         running = pipeline.run()
         try:

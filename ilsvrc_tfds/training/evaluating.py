@@ -44,7 +44,7 @@ def evaluate(
     Args:
       data: as of `train`.
       model: from uint8 images to 1000 logits: a Keras model, a `.keras` file as `train` makes, or a name of `model_names()`.
-      weights: a file of weights; or, with a name, `imagenet` for Keras's own.
+      weights: with a name, which needs them: a file of weights, or `imagenet` for Keras's own.
       batch_size: examples of a batch.
       split: `val` or `train`.
       data_dir: TFDS's data directory, for a name.
@@ -58,15 +58,25 @@ def evaluate(
     found = find_split(data, **source)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")
-    model = model if isinstance(model, keras.Model) else load_model(model, weights=weights)
+    model = _trained(model, weights)
     if model.output_shape != (None, synsets.NUM_CLASSES):
         raise OptionError(f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}.")
     images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
+    model = keras.Model(model.inputs, model.outputs)  # the caller's keeps its optimizer
     model.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy("top1"), keras.metrics.SparseTopKCategoricalAccuracy(5, "top5")],
         jit_compile=False,
     )
     with source_errors(found.folder):
-        scores = model.evaluate(images, verbose=int(sys.stderr.isatty()), return_dict=True)
+        scores = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
     return Scores(found.num_examples, scores["loss"], scores["top1"], scores["top5"])
+
+
+def _trained(model: str | os.PathLike | keras.Model, weights: str | os.PathLike | None) -> keras.Model:
+    """Returns a model with weights that were learnt. Raises OptionError where it would have random ones."""
+    is_name = not isinstance(model, keras.Model) and not os.fspath(model).endswith(".keras")
+    if is_name != (weights is not None):
+        told = f"The name {model} needs weights: a file of them, or imagenet" if is_name else "weights go with the name of a model only"
+        raise OptionError(f"{told}.")
+    return model if isinstance(model, keras.Model) else load_model(model, weights=weights)

@@ -50,7 +50,7 @@ def validation_ops(image_size: int) -> tuple[preprocess.Op, ...]:
 
 
 def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    peak, warmup = recipe.peak_learning_rate, recipe.warmup_epochs * steps_per_epoch
+    peak, warmup = recipe.peak_learning_rate, recipe.warmup * steps_per_epoch
     learning_rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else peak,
         decay_steps=recipe.epochs * steps_per_epoch - warmup,

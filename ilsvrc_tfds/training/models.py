@@ -12,7 +12,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import standardize_layer
 
-SMALL = "small"
+SMALL, IMAGENET = "small", "imagenet"
 
 # The side in pixels that a model was designed for, where it is not 224.
 _SIZES = {
@@ -66,29 +66,29 @@ def build_model(
       OptionError: there is no such model.
       SourceError: the weights cannot be read, or are another model's.
     """
-    side = image_size or image_size_of(name)
+    own_size = image_size_of(name)
+    side = image_size or own_size
     images = keras.Input((side, side, 3), dtype="uint8", name="image")
     if name == SMALL:
+        if weights == IMAGENET:
+            raise OptionError(f"There are no published weights of {SMALL}. Give a file of weights.")
         logits = _small(images, num_classes)
     else:
-        logits = _application(name, images, num_classes, "imagenet" if weights == "imagenet" else None)
+        logits = _application(name, images, num_classes, IMAGENET if weights == IMAGENET else None)
     # float32 also where the rest is computed in half precision: the loss needs it.
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
     model = keras.Model(images, logits, name=name)
-    if weights not in (None, "imagenet"):
+    if weights not in (None, IMAGENET):
         _read(weights, model.load_weights)
     return model
 
 
 def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> keras.Model:
-    """Returns the model of a `.keras` file, or the one that has a name. Raises as `build_model`."""
+    """Returns the model of a `.keras` file, or the one that has a name, with weights. Raises as `build_model`."""
     path = os.fspath(model)
-    if not path.endswith(".keras"):
-        return build_model(path, weights=weights)
-    loaded = _read(path, functools.partial(keras.saving.load_model, compile=False))
-    if weights is not None:
-        _read(weights, loaded.load_weights)
-    return loaded
+    if path.endswith(".keras"):
+        return _read(path, functools.partial(keras.saving.load_model, compile=False))
+    return build_model(path, weights=weights)
 
 
 def _read(path: str | os.PathLike, load: Callable):
@@ -107,6 +107,8 @@ def _application(name: str, images, num_classes: int, weights: str | None):
     pixels = inspect.getmodule(application).preprocess_input(keras.ops.cast(images, "float32"))
     try:
         network = application(weights=weights, input_shape=images.shape[1:], classes=num_classes, classifier_activation=None)
+    except ValueError as error:
+        raise OptionError(f"{name} cannot be built for {images.shape[1]} pixels and {num_classes} classes: {error}") from error
     except Exception as error:  # what Keras raises where a download fails
         if weights is None:
             raise

@@ -1,6 +1,6 @@
 """A training in a folder, continued where it was stopped.
 
-    <out>/recipe.json     what was asked for
+    <out>/training.json   what was asked for, and of which data
     <out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, of training and validation
     <out>/tensorboard/    the same for TensorBoard, with the learning rate
     <out>/backup/         the state after the last epoch, until all are done
@@ -10,6 +10,7 @@
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -22,12 +23,13 @@ import keras
 
 from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
-from ilsvrc_tfds.pipeline import find_split, for_evaluation, for_training, source_errors
+from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.recipe import Recipe
+from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 
 MODEL, LOG = "model.keras", "log.csv"
-_RECIPE, _BACKUP, _TENSORBOARD, _UNFINISHED = "recipe.json", "backup", "tensorboard", "unfinished.keras"
+_ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
 
 _log = logging.getLogger(__name__)
 
@@ -52,54 +54,52 @@ def train(
       recipe: model, epochs, optimizer and so on.
       data_dir: TFDS's data directory, for a name.
       label_offset: of exported TFRecords without a manifest, 0 or 1.
-      overwrite: whether an earlier training in `out` is thrown away.
+      overwrite: whether a finished training in `out`, or one of another recipe or other data, is thrown away.
 
     Raises:
-      OptionError: an option makes no sense, or `out` has the training of another recipe.
+      OptionError: an option makes no sense, or `out` has another training.
       DestinationError: `out` cannot be written, or holds something else.
       SourceError: the data is not there, half prepared, or cannot be read.
     """
     source = {"data_dir": data_dir, "label_offset": label_offset}
-    found = find_split(data, "train", **source)
+    split = find_split(data, "train", **source)
     find_split(data, "val", **source)
-    num_examples = found.num_examples
-    steps = num_examples // recipe.batch_size
+    steps = split.num_examples // recipe.batch_size
     if not steps:
-        raise OptionError(f"batch_size={recipe.batch_size:,} is larger than the {num_examples:,} examples. Make it smaller.")
+        raise OptionError(f"batch_size={recipe.batch_size:,} is larger than the {split.num_examples:,} examples. Make it smaller.")
     model = new_model(recipe, steps)
-    image_size = model.input_shape[1]
-    ops = training_ops(recipe, image_size)
+    ops = training_ops(recipe, model.input_shape[1])
 
-    out = _claimed(Path(out).expanduser(), {**dataclasses.asdict(recipe), "examples": num_examples}, overwrite)
-    if (out / MODEL).exists():
-        _log.info("%s is trained already.", out)
-        return out / MODEL
-    done = _epochs_done(out)
-    images = for_training(
-        data,
-        **source,
-        batch_size=recipe.batch_size,
-        ops=ops,
-        seed=recipe.seed,
-        shuffle_buffer=recipe.shuffle_buffer,
-        start_step=done * steps,
-    )
-    validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=validation_ops(image_size))
-    if done < recipe.epochs:
-        with _callbacks(out, recipe.epochs) as callbacks, source_errors(found.folder):
+    out = Path(out).expanduser()
+    with destination_errors(out):
+        _claim(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
+        if (out / MODEL).exists():
+            _log.info("%s is trained already.", out)
+            return out / MODEL
+        done = Backup(out / _BACKUP).restore(model)
+        _cut_log(out / LOG, done)
+        images = for_training(
+            data,
+            **source,
+            batch_size=recipe.batch_size,
+            ops=ops,
+            seed=recipe.seed,
+            shuffle_buffer=recipe.shuffle_buffer,
+            start_step=done * steps,
+        )
+        validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=validation_ops(model.input_shape[1]))
+        with _callbacks(out, recipe.epochs) as callbacks, source_errors(split.folder):
             model.fit(
                 images,
+                initial_epoch=done,
                 epochs=recipe.epochs,
                 steps_per_epoch=steps,
                 validation_data=validation,
                 callbacks=callbacks,
                 shuffle=False,
-                verbose=int(sys.stderr.isatty()),
+                verbose=int(sys.stdout.isatty()),
             )
-    model.save(out / _UNFINISHED)
-    os.replace(out / _UNFINISHED, out / MODEL)
-    shutil.rmtree(out / _BACKUP, ignore_errors=True)
-    return out / MODEL
+        return _finish(model, out)
 
 
 def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
@@ -108,31 +108,48 @@ def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _claimed(out: Path, wanted: dict, overwrite: bool) -> Path:
-    """Returns the folder, made for this recipe or with its beginnings. Raises OptionError, DestinationError."""
-    path = out / _RECIPE
-    with destination_errors(out):
-        if out.exists() and not path.exists() and any(out.iterdir()):
-            raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
-        if overwrite and path.exists():
-            shutil.rmtree(out)
-        out.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            begun = json.loads(path.read_text())
-            changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
-            if changed:
-                raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder, or overwrite it.")
+def _fingerprint(split: Split) -> str:
+    """Returns what changes with the data or their order, and not with the folder in which they lie."""
+    described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
+
+
+def _claim(out: Path, wanted: dict, overwrite: bool) -> None:
+    """Makes the folder for this training, or finds its beginnings there. Raises OptionError, DestinationError."""
+    path = out / _ASKED
+    if out.exists() and not path.exists() and any(out.iterdir()):
+        raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        begun = _asked(path)
+        changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
+        if changed and not overwrite:
+            raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder, or overwrite it.")
+        # An unfinished one of the same kind goes on: the command that was stopped may have said overwrite as well.
+        if overwrite and (changed or (out / MODEL).exists()):
+            _remove(out)
     write_whole(path, json.dumps(wanted, indent=1).encode())
-    return out
 
 
-def _epochs_done(out: Path) -> int:
-    """Returns how many epochs `keras.callbacks.BackupAndRestore` has in its backup, which `fit` restores."""
-    path = out / _BACKUP / "training_metadata.json"
-    done = json.loads(path.read_text())["epoch"] if path.exists() else 0
-    if done:
-        _log.info("Continuing after epoch %d.", done)
-    return done
+def _asked(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise DestinationError(f"{path} is not that of a training ({error}). Name another folder.") from error
+
+
+def _remove(out: Path) -> None:
+    """Removes what a training has written, and nothing else."""
+    for name in (_BACKUP, _TENSORBOARD):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (MODEL, _UNFINISHED, LOG, _ASKED):
+        (out / name).unlink(missing_ok=True)
+
+
+def _cut_log(path: Path, epochs: int) -> None:
+    """Leaves the lines of so many epochs: a run may have been killed between the log and the backup."""
+    if path.exists():
+        write_whole(path, b"".join(path.read_bytes().splitlines(keepends=True)[: epochs + 1 if epochs else 0]))
 
 
 @contextlib.contextmanager
@@ -146,14 +163,16 @@ def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback
         )
 
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
-    # Last: what is in a backup is in the logs. Two states, for a kill may come while one is written.
-    backup = keras.callbacks.BackupAndRestore(out / _BACKUP, double_checkpoint=True, delete_checkpoint=False)
+    tensorboard = keras.callbacks.TensorBoard(out / _TENSORBOARD, write_graph=False)
     try:
-        yield [
-            log,
-            keras.callbacks.TensorBoard(out / _TENSORBOARD, write_graph=False),
-            keras.callbacks.LambdaCallback(on_epoch_end=tell),
-            backup,
-        ]
+        # The backup last: what is in it is in the logs.
+        yield [log, tensorboard, keras.callbacks.LambdaCallback(on_epoch_end=tell), Backup(out / _BACKUP)]
     finally:
         log.on_train_end()
+
+
+def _finish(model: keras.Model, out: Path) -> Path:
+    model.save(out / _UNFINISHED)
+    os.replace(out / _UNFINISHED, out / MODEL)
+    shutil.rmtree(out / _BACKUP, ignore_errors=True)
+    return out / MODEL

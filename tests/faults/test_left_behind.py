@@ -113,8 +113,6 @@ def test_source_of_another_time_starts_anew(stopped, tmp_path, continues, caplog
     assert "has changed" in caplog.text and "starting anew" in caplog.text
 
 
-
-
 @pytest.mark.moments(quick=["raw256"])
 def test_changed_option_starts_anew(run, continues, caplog):
     if run.kind == "unpack":
