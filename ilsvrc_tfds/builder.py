@@ -14,7 +14,8 @@ from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.outputs import INFO_NAME
-from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, require_local, usual_places
+from ilsvrc_tfds.places import require_local
+from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, usual_places
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images

@@ -9,7 +9,8 @@ from etils import epath
 
 from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
 from ilsvrc_tfds.errors import DestinationError
-from ilsvrc_tfds.preparation import Options, describe_op, find_images, require_local, require_room
+from ilsvrc_tfds.places import require_local
+from ilsvrc_tfds.preparation import Options, describe_op, find_images, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD
 from ilsvrc_tfds.sources import Index

@@ -15,8 +15,9 @@ from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
 from ilsvrc_tfds.manifest import CLASSIC, Manifest, shard_entries
 from ilsvrc_tfds.outputs import find_output, is_output, own_split, shard_name
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.plan import SplitPlan, plan_split
-from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, require_local
+from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.record_index import write_index
 from ilsvrc_tfds.runners import LocalRunner, Runner

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ilsvrc_tfds import manifest, synsets
 from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.manifest import CLASSIC, TFDS, Manifest
+from ilsvrc_tfds.places import require_local
 
 INFO_NAME = "dataset_info.json"
 # The data set's own names, and those that readers of classic TFRecords hard-code.
@@ -97,8 +98,10 @@ class Output:
 def find_output(folder: str | os.PathLike) -> Output:
     """Returns what lies in a folder, by its manifest, else by TFDS's info, else by the names of the files.
 
-    Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read.
+    Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read; OptionError for
+    a URL.
     """
+    require_local(folder)
     folder = Path(folder).expanduser()
     return describe_output(folder, manifest.read(folder), read_info(folder))
 

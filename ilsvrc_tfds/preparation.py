@@ -111,23 +111,12 @@ def incomplete_is_allowed(argument: bool | None) -> bool:
 
 def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Index:
     """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found. Raises SourceError, LabelError."""
-    require_local(*candidates)
     index = index_images(find_layout(candidates), runner.run)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:
         _log.info("%s", note)
     return index
-
-
-def require_local(*folders: str | os.PathLike) -> None:
-    """Raises OptionError for a URL: archives are read in place, and shards are renamed when they are finished."""
-    for folder in folders:
-        if "://" in os.fspath(folder):
-            raise OptionError(
-                f"{os.fspath(folder)} is no folder of this machine. Prepare on a local or mounted file system, and copy the "
-                "prepared folder where it shall be."
-            )
 
 
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:

@@ -24,8 +24,8 @@ from ilsvrc_tfds import jobs, metadata, staging, synsets
 from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few
 from ilsvrc_tfds.outputs import Output, find_output
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.plan import Shard, SplitPlan
-from ilsvrc_tfds.preparation import require_local
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import receipt_path
@@ -60,7 +60,7 @@ def unpack(
       SourceError: no prepared data set, a damaged one, or one with names that cannot be files'; LabelError.
       DestinationError: `out` holds something else, cannot be written, or has too little room; InterruptedRun; OptionError.
     """
-    require_local(prepared, out)
+    require_local(out)
     out = Path(out).expanduser().resolve()
     staging.tidy(out)
     _require_free(out, overwrite)

@@ -16,8 +16,9 @@ PACKAGE = Path(ilsvrc_tfds.__file__).parent
 MAY_IMPORT = {
     "errors": set(),
     "synsets": {"errors"},
+    "places": {"errors"},
     "destination": {"errors"},
-    "sources": {"errors", "synsets"},
+    "sources": {"errors", "synsets", "places"},
     "images": {"errors"},
     "framing": {"errors"},
     "records": {"errors"},
@@ -35,31 +36,33 @@ MAY_IMPORT = {
         "runners"
     },
     "builder": {
-        "errors", "synsets", "destination", "sources", "images", "runners", "shards", "staging", "preparation", "outputs"
+        "errors", "synsets", "places", "destination", "sources", "images", "runners", "shards", "staging", "preparation",
+        "outputs"
     },
-    "datasets": {"errors", "sources", "shards", "preparation", "builder", "runners"},
-    "outputs": {"errors", "synsets", "manifest"},
+    "datasets": {"errors", "places", "sources", "runners", "shards", "preparation", "builder"},
+    "outputs": {"errors", "synsets", "places", "manifest"},
     "prepared": {"errors", "synsets", "sources", "framing", "records", "manifest", "outputs"},
     "record_index": {"destination", "framing", "runners", "outputs"},
     "exports": {
-        "errors", "sources", "images", "boxes", "classic", "plan", "manifest", "shards", "staging", "jobs", "runners",
-        "preparation", "outputs", "prepared", "record_index"
+        "errors", "places", "sources", "images", "boxes", "classic", "manifest", "runners", "plan", "shards", "staging",
+        "jobs", "preparation", "outputs", "prepared", "record_index"
     },
     "unpacking": {
-        "errors", "synsets", "destination", "sources", "runners", "plan", "metadata", "shards", "staging", "jobs",
-        "preparation", "outputs", "prepared"
+        "errors", "synsets", "places", "destination", "sources", "runners", "plan", "metadata", "shards", "staging",
+        "jobs", "outputs", "prepared"
     },
     "display": {"errors", "synsets", "destination", "sources", "images", "framing", "records", "outputs"},
     "verification": {
-        "errors", "synsets", "destination", "sources", "images", "framing", "records", "classic", "manifest", "runners",
+        "errors", "synsets", "places", "destination", "sources", "images", "framing", "records", "classic", "manifest", "runners",
         "plan", "metadata", "shards", "outputs"
     },
     "preprocess": {"errors", "synsets"},
     "pipeline": {
-        "errors", "synsets", "framing", "records", "manifest", "plan", "metadata", "outputs", "record_index", "preprocess"
+        "errors", "synsets", "places", "framing", "records", "manifest", "plan", "metadata", "outputs", "record_index",
+        "preprocess"
     },
     "recipe": {"errors"},
-    "training": {"errors", "synsets", "destination", "preprocess", "pipeline", "recipe"},
+    "training": {"errors", "synsets", "places", "destination", "preprocess", "pipeline", "recipe"},
     "stages": {"errors", "preprocess", "pipeline"},
     "doctor": {"errors", "synsets", "sources", "images", "runners", "plan", "staging"},
     "demo": {"errors", "synsets", "destination"},

@@ -203,7 +203,7 @@ def test_train_and_evaluate_say_the_accuracy(prepare, tmp_path, capsys):
     folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
     words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]
     assert main(["train", folder, "--out", out, *words]) == 0
-    assert re.search(r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% after 1 epochs", capsys.readouterr().out)
+    assert re.search(r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% at the end of epoch 1", capsys.readouterr().out)
     assert main(["evaluate", "ilsvrc2012/raw256", "--data-dir", str(tmp_path / "data"), "--model", f"{out}/model.keras"]) == 0
     assert re.search(r"top-1 [\d.]+%, top-5 [\d.]+%, loss [\d.]+, on 6 images, each once", capsys.readouterr().out)
 

@@ -165,7 +165,7 @@ def test_data_dir_may_be_relative(prepare, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options", [{"source": "gs://bucket/imagenet"}, {"data_dir": "gs://bucket/data"}])
 def test_urls_are_refused(options, prepare):
-    with pytest.raises(OptionError, match="gs://bucket/.+ is no folder of this machine"):
+    with pytest.raises(OptionError, match="gs://bucket/.+ is no place of this machine"):
         prepare(**options)
 
 

@@ -179,7 +179,7 @@ def test_manifest_describes_every_shard(export):
         ({"splits": ["dev"]}, "no split 'dev'"),
         ({"splits": ["test"]}, "no split test among those to export: train, val"),
         ({"num_shards": {"train": 13}}, r"num_shards must be in \[1, 12\]"),
-        ({"out": "gs://bucket/imagenet"}, "no folder of this machine"),
+        ({"out": "gs://bucket/imagenet"}, "no place of this machine"),
     ],
 )
 def test_impossible_options_are_refused(options, message, export, tmp_path):

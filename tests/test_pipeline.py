@@ -124,7 +124,7 @@ def test_order_does_not_follow_the_global_seed(prepared):
 def test_number_of_cores_does_not_change_the_order(options, prepared, monkeypatch):
     orders = []
     for cores in (1, 64):
-        monkeypatch.setattr(shares, "cpu_count", lambda: cores)
+        monkeypatch.setattr(shares, "CORES", cores)
         orders.append(names(training(prepared, epochs=2, **options)))
     assert orders[0] == orders[1]
 

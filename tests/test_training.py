@@ -172,7 +172,7 @@ def test_finished_training_is_not_done_again(prepared, trained):
 def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_path):
     out = shutil.copytree(trained, tmp_path / "run")
     other = training.Recipe(**{**vars(RECIPE), "epochs": 2, "seed": 5})
-    with pytest.raises(OptionError, match="has a training with epochs=3, seed=0. Name another folder, or overwrite it"):
+    with pytest.raises(OptionError, match="has a training with epochs=3, seed=0. Name another folder .--out., or --overwrite it"):
         training.train(prepared, out, other)
     training.train(prepared, out, other, overwrite=True)
     assert len(training.read_log(out)) == 2

@@ -128,7 +128,7 @@ def train(options) -> int:
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
-    print(f"{model}: validation top-1 {last['val_top1']:.1%}, top-5 {last['val_top5']:.1%} after {recipe.epochs} epochs")
+    print(f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}")
     return 0
 
 
@@ -164,7 +164,7 @@ def bench(options) -> int:
     )
     print(report)
     if options.json:
-        write_whole(options.json, json.dumps(report.as_json(), indent=2).encode())
+        write_whole(options.json, json.dumps(report.as_json(), indent=2).encode() + b"\n")
     return 0
 
 
@@ -180,7 +180,8 @@ def demo(options) -> int:
         "Next, with your own images:\n"
         "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
         "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"
-        '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python'
+        '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python\n'
+        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; --model small does for these drawings"
     )
     return 0
 

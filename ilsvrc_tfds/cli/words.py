@@ -135,7 +135,7 @@ _RECIPE_WORDS = {
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
     _add_data(command)
-    command.add_argument("--model", required=True, metavar="MODEL", help="a .keras file, or a name as of train")
+    command.add_argument("--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there")
     command.add_argument("--weights", metavar="FILE", help="weights of the model, or imagenet for Keras's own")
     command.add_argument("--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)")
     command.add_argument("--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)")

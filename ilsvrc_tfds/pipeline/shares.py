@@ -18,6 +18,7 @@ OPEN_SHARDS = 16
 # From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
 # is the same.
 FEW_CORES = 4
+CORES = cpu_count()
 
 # What a worker of a tf.data service takes at once: some 5,000 of all training images.
 PARTS_OF_EPOCH = 256
@@ -141,6 +142,6 @@ def _reader(share: Share, key: tf.Tensor) -> Callable:
 
 
 def _parallel_reading(deterministic: bool) -> dict:
-    if cpu_count() <= FEW_CORES and deterministic:
+    if CORES <= FEW_CORES and deterministic:
         return {}
     return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}

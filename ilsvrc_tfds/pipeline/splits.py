@@ -9,6 +9,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import read_spans
 from ilsvrc_tfds.outputs import FIELDS, Fields, Output, find_output, own_split
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.record_index import PREFIX
 
 DEFAULT_CONFIG = "classification"
@@ -89,6 +90,7 @@ def shard_spans(path: str) -> list[tuple[int, int]]:
 def _folder(data, data_dir: str | os.PathLike | None) -> Path:
     if hasattr(data, "data_dir"):  # a builder
         return _prepared(Path(data.data_dir))
+    require_local(data)
     match = _NAME.fullmatch(data) if isinstance(data, str) else None
     if match is None or data_dir is None and os.path.isdir(data):
         return _prepared(Path(data).expanduser())

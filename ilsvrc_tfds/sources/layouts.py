@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
 from ilsvrc_tfds.sources.members import is_image, shown
 from ilsvrc_tfds.sources.scan import unreadable
@@ -112,8 +113,9 @@ class Layout:
 def find_layout(candidates: list[str | os.PathLike]) -> Layout:
     """Returns the layout of the first candidate that holds a split.
 
-    Raises SourceError that lists every place looked at, and what was found there, where none does.
+    Raises SourceError that lists every place looked at, and what was found there, where none does; OptionError for a URL.
     """
+    require_local(*candidates)
     for candidate in candidates:
         layout = _look_into(Path(candidate).expanduser())
         if layout.places:

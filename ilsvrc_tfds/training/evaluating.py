@@ -10,7 +10,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
-from ilsvrc_tfds.training.models import load_model
+from ilsvrc_tfds.training.models import image_size_of, load_model
+from ilsvrc_tfds.training.runs import MODEL
 
 
 class Scores(NamedTuple):
@@ -43,7 +44,8 @@ def evaluate(
 
     Args:
       data: as of `train`.
-      model: from uint8 images to 1000 logits: a Keras model, a `.keras` file as `train` makes, or a name of `model_names()`.
+      model: from uint8 images to 1000 logits: a Keras model; a `.keras` file, or the folder of `train` that has one; or a name of
+        `model_names()`.
       weights: with a name, which needs them: a file of weights, or `imagenet` for Keras's own.
       batch_size: examples of a batch.
       split: `val` or `train`.
@@ -75,7 +77,11 @@ def evaluate(
 
 def _trained(model: str | os.PathLike | keras.Model, weights: str | os.PathLike | None) -> keras.Model:
     """Returns a model with weights that were learnt. Raises OptionError where it would have random ones."""
+    if not isinstance(model, keras.Model) and os.path.isdir(model):
+        model = os.path.join(model, MODEL)
     is_name = not isinstance(model, keras.Model) and not os.fspath(model).endswith(".keras")
+    if is_name:
+        image_size_of(os.fspath(model))
     if is_name != (weights is not None):
         told = f"The name {model} needs weights: a file of them, or imagenet" if is_name else "weights go with the name of a model only"
         raise OptionError(f"{told}.")

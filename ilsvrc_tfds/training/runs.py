@@ -24,6 +24,7 @@ import keras
 from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
@@ -61,6 +62,7 @@ def train(
       DestinationError: `out` cannot be written, or holds something else.
       SourceError: the data is not there, half prepared, or cannot be read.
     """
+    require_local(out)
     source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
     find_split(data, "val", **source)
@@ -76,6 +78,10 @@ def train(
         if (out / MODEL).exists():
             _log.info("%s is trained already.", out)
             return out / MODEL
+        _log.info(
+            "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
+            *(recipe.model, model.count_params() / 1e6, model.input_shape[1], recipe.epochs, steps, recipe.batch_size),
+        )
         done = Backup(out / _BACKUP).restore(model)
         _cut_log(out / LOG, done)
         images = for_training(
@@ -123,10 +129,11 @@ def _claim(out: Path, wanted: dict, overwrite: bool) -> None:
     if path.exists():
         begun = _asked(path)
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
-        if changed and not overwrite:
-            raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder, or overwrite it.")
+        begun_in_earnest = (out / MODEL).exists() or (out / _BACKUP).exists()
+        if changed and begun_in_earnest and not overwrite:
+            raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it.")
         # An unfinished one of the same kind goes on: the command that was stopped may have said overwrite as well.
-        if overwrite and (changed or (out / MODEL).exists()):
+        if changed or overwrite and (out / MODEL).exists():
             _remove(out)
     write_whole(path, json.dumps(wanted, indent=1).encode())
 
@@ -158,7 +165,7 @@ def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback
 
     def tell(epoch: int, logs: dict) -> None:
         _log.info(
-            "Epoch %d of %d: loss %.3f; validation: loss %.3f, top-1 %.1f %%, top-5 %.1f %%",
+            "Epoch %d of %d: loss %.3f; validation: loss %.3f, top-1 %.2f%%, top-5 %.2f%%",
             *(epoch + 1, epochs, logs["loss"], logs["val_loss"], 100 * logs["val_top1"], 100 * logs["val_top5"]),
         )
 

@@ -14,6 +14,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.manifest import TFDS
 from ilsvrc_tfds.outputs import Output
+from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import TFRECORD
 from ilsvrc_tfds.sources.members import shown
@@ -60,6 +61,7 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
       SourceError: no shards are there, or those of several sets and nothing that tells which count.
       OptionError, InterruptedRun.
     """
+    require_local(folder)
     output, problems = _open(Path(folder).expanduser())
     problems += [*_key_problems(output), *_file_problems(output)]
     findings = _check_shards(output, _rules(output, decode), workers)

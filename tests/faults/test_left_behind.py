@@ -37,10 +37,11 @@ def shards(run: Run) -> list[Path]:
 
 @pytest.mark.moments(quick=["unpack"])
 def test_finished_shards_are_not_written_again(stopped, continues):
-    times = {path.name: path.stat().st_mtime_ns for path in shards(stopped)[:15]}
+    finished = max(path.stat().st_mtime_ns for path in receipts(stopped))
+    times = {path.name: path.stat().st_mtime_ns for path in shards(stopped) if path.stat().st_mtime_ns < finished}
     continues(stopped, "stopped after a third of the shards")
     found = {path.name: path.stat().st_mtime_ns for path in stopped.destination.rglob("*")}
-    assert len(times) == 15 and times.items() <= found.items()
+    assert len(times) >= 15 and times.items() <= found.items()
 
 
 @pytest.mark.moments(quick=["export", "unpack"])

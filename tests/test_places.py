@@ -1,0 +1,41 @@
+"""URLs are refused wherever a path is taken, as they are written and as `Path` changes them."""
+
+from pathlib import Path
+
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds import doctor
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.places import require_local
+from ilsvrc_tfds.runners import LocalRunner
+
+HERE = "/nowhere"
+CALLS = {
+    "prepare from": lambda url: ilsvrc_tfds.prepare(url, HERE),
+    "prepare to": lambda url: ilsvrc_tfds.prepare(HERE, url),
+    "export from": lambda url: ilsvrc_tfds.export(url, HERE),
+    "export to": lambda url: ilsvrc_tfds.export(HERE, url),
+    "unpack from": lambda url: ilsvrc_tfds.unpack(url, HERE),
+    "unpack to": lambda url: ilsvrc_tfds.unpack(HERE, url),
+    "verify": ilsvrc_tfds.verify,
+    "show": ilsvrc_tfds.show,
+    "index": ilsvrc_tfds.index_records,
+    "doctor": lambda url: doctor.examine(url, HERE, LocalRunner(1)),
+    "batches": lambda url: ilsvrc_tfds.for_training(url, batch_size=8),
+    "train on": lambda url: ilsvrc_tfds.training.train(url, HERE),
+    "train to": lambda url: ilsvrc_tfds.training.train(HERE, url),
+}
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/imagenet", Path("s3://bucket/imagenet")], ids=["text", "path"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_url_is_refused(call, url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="(gs|s3):/+bucket/imagenet.* is no place of this machine. Mount it, or work on a local"):
+        call(url)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_paths_are_local():
+    require_local("/data/a:b", "~/data", Path("data"), "C:")
