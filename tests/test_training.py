@@ -192,6 +192,20 @@ def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
     assert (tmp_path / "photos").exists()
 
 
+def test_second_run_in_a_folder_is_refused(prepared, tmp_path):
+    class Second(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            with pytest.raises(DestinationError, match="Another run is training in .*run. Wait for it to end"):
+                training.train(prepared, tmp_path / "run", training.Recipe(model="small", batch_size=4), overwrite=True)
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: Second())
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared, tmp_path / "run", RECIPE)
+    assert not (tmp_path / "run/lock").exists()
+
+
 def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
     for recipe, message in [
         (training.Recipe(batch_size=64), "batch_size=64 is larger than the 60 examples"),

@@ -10,6 +10,7 @@
 import contextlib
 import csv
 import dataclasses
+import fcntl
 import hashlib
 import json
 import logging
@@ -30,7 +31,7 @@ from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 
 MODEL, LOG = "model.keras", "log.csv"
-_ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
+_ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED, _LOCK = "training.json", "backup", "tensorboard", "unfinished.keras", "lock"
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def train(
     ops = training_ops(recipe, model.input_shape[1])
 
     out = Path(out).expanduser()
-    with destination_errors(out):
+    with destination_errors(out), _held(out):
         _claim(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
         if (out / MODEL).exists():
             _log.info("%s is trained already.", out)
@@ -120,12 +121,27 @@ def _fingerprint(split: Split) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-def _claim(out: Path, wanted: dict, overwrite: bool) -> None:
-    """Makes the folder for this training, or finds its beginnings there. Raises OptionError, DestinationError."""
-    path = out / _ASKED
-    if out.exists() and not path.exists() and any(out.iterdir()):
+@contextlib.contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Holds the folder, made if missing, for this process alone; the kernel frees it however that ends. Raises DestinationError."""
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if names - {_LOCK} and _ASKED not in names:
         raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
     out.mkdir(parents=True, exist_ok=True)
+    with open(out / _LOCK, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DestinationError(f"Another run is training in {out}. Wait for it to end, or name another folder.") from error
+        try:
+            yield
+        finally:
+            (out / _LOCK).unlink(missing_ok=True)
+
+
+def _claim(out: Path, wanted: dict, overwrite: bool) -> None:
+    """Makes the folder one of this training, or finds its beginnings there. Raises OptionError, DestinationError."""
+    path = out / _ASKED
     if path.exists():
         begun = _asked(path)
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
