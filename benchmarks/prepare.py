@@ -20,7 +20,7 @@ WORKERS = 2
 # raw256 takes some ten times as long for a byte; with much fewer images the start of the workers would count.
 _RAW256_SHARE = 0.5
 # So many that one worker's last shard is as nothing, as it is among the 544 of the whole data set.
-_RAW256_SHARDS = {"train": 64, "val": 4}
+_SHARDS = {"train": 64, "val": 4}
 # The archives, what a side writes, and TFDS's intermediate files.
 _ROOM = 3.5
 
@@ -46,7 +46,7 @@ def raw256(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> 
     source = work / "raw256"
     files = write_archives(pictures, source, num_bytes * _RAW256_SHARE)
     sides = {
-        "ilsvrc_tfds": functools.partial(prepare, source, config="raw256", num_shards=_RAW256_SHARDS),
+        "ilsvrc_tfds": functools.partial(prepare, source, config="raw256", num_shards=_SHARDS),
         "pillow": functools.partial(resize_with_pillow, files),
         "codec": functools.partial(decode_and_encode, files),
     }
@@ -56,16 +56,36 @@ def raw256(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> 
     shutil.rmtree(source)
 
 
-BENCHMARKS = {"classification": classification, "raw256": raw256}
+def workers(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Both configs by two workers, against one."""
+    for config, share in (("classification", 1), ("raw256", _RAW256_SHARE)):
+        source = work / config
+        files = write_archives(pictures, source, num_bytes * share)
+        sides = {
+            name: functools.partial(prepare, source, config=config, num_shards=_SHARDS, workers=count)
+            for name, count in (("two workers", 2), ("one worker", 1))
+        }
+        seconds = compare(f"workers {config}", sides, source, repeats, {"images": len(files)})
+        report_ratio(f"workers {config}", seconds, "one worker", goal=1)
+        shutil.rmtree(source)
 
 
-def prepare(source: Path, out: Path, config: str = "classification", num_shards: dict[str, int] | None = None) -> float:
+BENCHMARKS = {"classification": classification, "raw256": raw256, "workers": workers}
+
+
+def prepare(
+    source: Path,
+    out: Path,
+    config: str = "classification",
+    num_shards: dict[str, int] | None = None,
+    workers: int = WORKERS,
+) -> float:
     """Returns the seconds of `ilsvrc_tfds.prepare`."""
     import h5py  # noqa: F401
 
     import ilsvrc_tfds
 
-    options = {"config": config, "workers": WORKERS, "num_shards": num_shards, "allow_incomplete": True}
+    options = {"config": config, "workers": workers, "num_shards": num_shards, "allow_incomplete": True}
     return timed(ilsvrc_tfds.prepare, source, out, **options)
 
 

@@ -249,7 +249,7 @@ def _acquire(file, destination: Path) -> None:
         file.seek(0)
         holder = file.read().strip() or "unknown"
         raise DestinationError(
-            f"Another run is preparing {destination} ({holder}). Wait for it to end, or choose another data directory."
+            f"Another run is making {destination} ({holder}). Wait for it to end, or choose another place."
         ) from error
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -62,7 +62,7 @@ MAY_IMPORT = {
         "preprocess"
     },
     "recipe": {"errors"},
-    "training": {"errors", "synsets", "places", "destination", "preprocess", "pipeline", "recipe"},
+    "training": {"errors", "synsets", "places", "destination", "staging", "preprocess", "pipeline", "recipe"},
     "stages": {"errors", "preprocess", "pipeline"},
     "doctor": {"errors", "synsets", "sources", "images", "runners", "plan", "staging"},
     "demo": {"errors", "synsets", "destination"},

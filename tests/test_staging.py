@@ -54,7 +54,7 @@ def test_claim_makes_a_hidden_folder_beside_the_destination(destination):
 
 def test_second_claim_is_refused_and_names_the_holder(destination):
     with staging.claim(destination):
-        message = rf"Another run is preparing {destination} \(process {os.getpid()} on .+\)\. Wait for it to end"
+        message = rf"Another run is making {destination} \(process {os.getpid()} on .+\)\. Wait for it to end"
         for _ in range(2):
             with pytest.raises(DestinationError, match=message), staging.claim(destination):
                 pass
@@ -96,7 +96,7 @@ while time.time() < end:
             if random.random() < 0.5:
                 claimed.discard()
     except errors.DestinationError as error:
-        assert "Another run is preparing" in str(error), error
+        assert "Another run is making" in str(error), error
 print(held)
 """
 

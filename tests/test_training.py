@@ -184,6 +184,29 @@ def test_other_data_need_another_folder(prepared, trained, tmp_path):
         training.train(exported, trained, RECIPE)
 
 
+def test_attempt_of_which_no_epoch_was_done_is_no_obstacle(prepared, trained, tmp_path):
+    out = tmp_path / "run"
+    (out / "backup").mkdir(parents=True)
+    (out / "backup/partial.weights.h5").write_bytes(b"killed in its first epoch")
+    (out / "training.json").write_text('{"model": "resnet50"}')
+    training.train(prepared, out, RECIPE)
+    assert_same_weights(out, trained)
+
+
+def test_half_precision_is_for_a_gpu_and_goes_on_where_it_was_stopped(prepared, tmp_path, monkeypatch):
+    # A processor computes what a GPU would, if slowly.
+    devices = tf.config.list_physical_devices
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices(kind) or ["GPU:0"])
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(1))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared, tmp_path / "run", RECIPE)
+    model = training.load_model(training.train(prepared, tmp_path / "run", RECIPE))
+    assert {layer.compute_dtype for layer in model.layers if layer.name.startswith("conv")} == {"float16"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert [row["epoch"] for row in training.read_log(tmp_path / "run")] == [0, 1, 2]
+
+
 def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
     (tmp_path / "photos").write_text("")
     for overwrite in (False, True):
@@ -195,7 +218,7 @@ def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
 def test_second_run_in_a_folder_is_refused(prepared, tmp_path):
     class Second(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            with pytest.raises(DestinationError, match="Another run is training in .*run. Wait for it to end"):
+            with pytest.raises(DestinationError, match="Another run is making .*run .*. Wait for it to end"):
                 training.train(prepared, tmp_path / "run", training.Recipe(model="small", batch_size=4), overwrite=True)
             raise KeyboardInterrupt
 
@@ -203,7 +226,7 @@ def test_second_run_in_a_folder_is_refused(prepared, tmp_path):
         patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: Second())
         with pytest.raises(KeyboardInterrupt):
             training.train(prepared, tmp_path / "run", RECIPE)
-    assert not (tmp_path / "run/lock").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
@@ -275,7 +298,7 @@ def test_model_of_other_classes_is_refused(prepared):
     [
         ("resnet50", None, "The name resnet50 needs weights"),
         ("small", "imagenet", "no published weights of small"),
-        ("run/model.keras", "imagenet", "weights go with the name of a model only"),
+        ("run/model.keras", "imagenet", "model.keras has its weights"),
     ],
 )
 def test_model_that_has_learnt_nothing_is_refused(model, weights, message, prepared):

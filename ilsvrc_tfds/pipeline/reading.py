@@ -117,7 +117,8 @@ def source_errors(folder: str | os.PathLike) -> Iterator[None]:
     """Raises SourceError where TensorFlow stops in the block at what the data are to blame for: its errors tell it among much else."""
     try:
         yield
-    except tf.errors.OpError as error:
+    # What our own code raises in it, and what an op says of its input; no lack of memory, say, in an op of that name.
+    except (tf.errors.UnknownError, tf.errors.InvalidArgumentError) as error:
         for pattern, text in _BLAMES.items():
             if found := re.search(pattern, error.message):
                 raise SourceError(text.format(*found.groups(), folder=folder)) from error

@@ -32,16 +32,18 @@ class Backup(keras.callbacks.Callback):
         for path in earlier:
             path.unlink()
 
+    @property
+    def epochs_done(self) -> int:
+        """Of the last backup; 0 where there is none."""
+        return int(self._finished()[-1].name.removesuffix(_SUFFIX)) if self._finished() else 0
+
     def restore(self, model: keras.Model) -> int:
         """Gives a compiled model the state of the last backup, if there is one, and returns how many epochs are done."""
-        backups = self._finished()
-        if not backups:
-            return 0
-        model.optimizer.build(model.trainable_variables)  # or its part of the file would be left out
-        model.load_weights(backups[-1])
-        done = int(backups[-1].name.removesuffix(_SUFFIX))
-        _log.info("Continuing after epoch %d.", done)
-        return done
+        if self.epochs_done:
+            model.optimizer.build(model.trainable_variables)  # or its part of the file would be left out
+            model.load_weights(self._finished()[-1])
+            _log.info("Continuing after epoch %d.", self.epochs_done)
+        return self.epochs_done
 
     def _finished(self) -> list[Path]:
         return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.name != _PARTIAL)

@@ -10,8 +10,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
-from ilsvrc_tfds.training.models import image_size_of, load_model
-from ilsvrc_tfds.training.runs import MODEL
+from ilsvrc_tfds.training.models import load_model
 
 
 class Scores(NamedTuple):
@@ -44,9 +43,8 @@ def evaluate(
 
     Args:
       data: as of `train`.
-      model: from uint8 images to 1000 logits: a Keras model; a `.keras` file, or the folder of `train` that has one; or a name of
-        `model_names()`.
-      weights: with a name, which needs them: a file of weights, or `imagenet` for Keras's own.
+      model: from uint8 images to 1000 logits: a Keras model, or what `load_model` takes.
+      weights: with a name, as of `load_model`.
       batch_size: examples of a batch.
       split: `val` or `train`.
       data_dir: TFDS's data directory, for a name.
@@ -60,7 +58,10 @@ def evaluate(
     found = find_split(data, **source)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")
-    model = _trained(model, weights)
+    if not isinstance(model, keras.Model):
+        model = load_model(model, weights=weights)
+    elif weights is not None:
+        raise OptionError("A Keras model has its weights. Leave the others out.")
     if model.output_shape != (None, synsets.NUM_CLASSES):
         raise OptionError(f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}.")
     images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
@@ -73,16 +74,3 @@ def evaluate(
     with source_errors(found.folder):
         scores = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
     return Scores(found.num_examples, scores["loss"], scores["top1"], scores["top5"])
-
-
-def _trained(model: str | os.PathLike | keras.Model, weights: str | os.PathLike | None) -> keras.Model:
-    """Returns a model with weights that were learnt. Raises OptionError where it would have random ones."""
-    if not isinstance(model, keras.Model) and os.path.isdir(model):
-        model = os.path.join(model, MODEL)
-    is_name = not isinstance(model, keras.Model) and not os.fspath(model).endswith(".keras")
-    if is_name:
-        image_size_of(os.fspath(model))
-    if is_name != (weights is not None):
-        told = f"The name {model} needs weights: a file of them, or imagenet" if is_name else "weights go with the name of a model only"
-        raise OptionError(f"{told}.")
-    return model if isinstance(model, keras.Model) else load_model(model, weights=weights)

@@ -13,6 +13,8 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import standardize_layer
 
 SMALL, IMAGENET = "small", "imagenet"
+# In the folder of a training.
+MODEL = "model.keras"
 
 # The side in pixels that a model was designed for, where it is not 224.
 _SIZES = {
@@ -84,10 +86,24 @@ def build_model(
 
 
 def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> keras.Model:
-    """Returns the model of a `.keras` file, or the one that has a name, with weights. Raises as `build_model`."""
-    path = os.fspath(model)
+    """Returns a model that has learnt: never one with random weights.
+
+    Args:
+      model: a `.keras` file, the folder of a training that has one, or a name of `model_names()`.
+      weights: with a name, as of `build_model`; without, the file has them.
+
+    Raises:
+      OptionError: a name is unknown or has no weights, or a file has some besides.
+      SourceError: model or weights cannot be read.
+    """
+    path = os.path.join(model, MODEL) if os.path.isdir(model) else os.fspath(model)
     if path.endswith(".keras"):
+        if weights is not None:
+            raise OptionError(f"{path} has its weights. Leave the others out, or give them with the name of a model.")
         return _read(path, functools.partial(keras.saving.load_model, compile=False))
+    image_size_of(path)  # an unknown name is said first
+    if weights is None:
+        raise OptionError(f"The name {path} needs weights: a file of them, or imagenet.")
     return build_model(path, weights=weights)
 
 

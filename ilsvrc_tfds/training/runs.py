@@ -10,7 +10,6 @@
 import contextlib
 import csv
 import dataclasses
-import fcntl
 import hashlib
 import json
 import logging
@@ -27,11 +26,13 @@ from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.recipe import Recipe
+from ilsvrc_tfds.staging import claim
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
+from ilsvrc_tfds.training.models import MODEL
 
-MODEL, LOG = "model.keras", "log.csv"
-_ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED, _LOCK = "training.json", "backup", "tensorboard", "unfinished.keras", "lock"
+LOG = "log.csv"
+_ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ def train(
     ops = training_ops(recipe, model.input_shape[1])
 
     out = Path(out).expanduser()
-    with destination_errors(out), _held(out):
-        _claim(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
+    with destination_errors(out), claim(out):
+        _make_ready(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
         if (out / MODEL).exists():
             _log.info("%s is trained already.", out)
             return out / MODEL
@@ -121,32 +122,18 @@ def _fingerprint(split: Split) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Holds the folder, made if missing, for this process alone; the kernel frees it however that ends. Raises DestinationError."""
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if names - {_LOCK} and _ASKED not in names:
-        raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / _LOCK, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DestinationError(f"Another run is training in {out}. Wait for it to end, or name another folder.") from error
-        try:
-            yield
-        finally:
-            (out / _LOCK).unlink(missing_ok=True)
-
-
-def _claim(out: Path, wanted: dict, overwrite: bool) -> None:
+def _make_ready(out: Path, wanted: dict, overwrite: bool) -> None:
     """Makes the folder one of this training, or finds its beginnings there. Raises OptionError, DestinationError."""
     path = out / _ASKED
+    if out.exists() and not path.exists() and any(out.iterdir()):
+        raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
+    out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         begun = _asked(path)
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
-        begun_in_earnest = (out / MODEL).exists() or (out / _BACKUP).exists()
-        if changed and begun_in_earnest and not overwrite:
+        # An attempt of which no epoch was done is nobody's loss.
+        worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).epochs_done > 0
+        if changed and worth_keeping and not overwrite:
             raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it.")
         # An unfinished one of the same kind goes on: the command that was stopped may have said overwrite as well.
         if changed or overwrite and (out / MODEL).exists():

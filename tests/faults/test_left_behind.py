@@ -99,7 +99,7 @@ def test_second_run_is_refused(run, continues, capsys):
     process.send_signal(signal.SIGSTOP)
     try:
         assert run.again() == 1
-        assert f"Another run is preparing {run.destination} (process {process.pid} on " in capsys.readouterr().err
+        assert f"Another run is making {run.destination} (process {process.pid} on " in capsys.readouterr().err
     finally:
         process.send_signal(signal.SIGCONT)
     assert run.ended(process)[0] == 0
