@@ -10,7 +10,6 @@ The XML is PASCAL VOC's. Its corners are in pixels of the picture that the annot
 not be the image's own. Its `filename` is `%s` in some files, so the name of the file itself counts.
 """
 
-import csv
 import functools
 import gzip
 import math
@@ -28,6 +27,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.tables import solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
 # A real one has 500 bytes, and 300 for each further box.
@@ -108,7 +108,7 @@ def _read(path: Path) -> Iterator[tuple[bytes, Boxes]]:
             yield from _read_table(path)
         else:
             yield from _read_archive(path)
-    except (OSError, EOFError, tarfile.TarError, zlib.error, csv.Error) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise SourceError(f"{path} cannot be read ({error}). Get it again, or check the path.") from error
 
 
@@ -160,16 +160,14 @@ def _is_annotation(name: str) -> bool:
 
 
 def _read_table(path: Path) -> Iterator[tuple[bytes, Boxes]]:
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            where = f"{path}, line {number}"
-            name, text = row.get("ImageId"), row.get("PredictionString")
-            words = (text or "").split()
-            if not name or text is None or len(words) % 5:
-                raise SourceError(f"{where}: expected an ImageId, and a PredictionString of wnids with four corners each.")
-            key = os.fsencode(name)
-            groups = [(words[k], words[k + 1 : k + 5]) for k in range(0, len(words), 5)]
-            yield key, Boxes(0.0, 0.0, _own(key, groups, where))
+    for number, name, text in solutions_of(path):
+        where = f"{path}, line {number}"
+        words = (text or "").split()
+        if not name or text is None or len(words) % 5:
+            raise SourceError(f"{where}: expected an ImageId, and a PredictionString of wnids with four corners each.")
+        key = os.fsencode(name)
+        groups = [(words[k], words[k + 1 : k + 5]) for k in range(0, len(words), 5)]
+        yield key, Boxes(0.0, 0.0, _own(key, groups, where))
 
 
 def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:

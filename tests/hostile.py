@@ -16,11 +16,12 @@ import drawing
 
 from ilsvrc_tfds import boxes, framing, manifest, metadata, outputs, prepared, synsets
 from ilsvrc_tfds.classic import ClassicExample
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.records import TFDS_KEYS, encode_example
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
+from ilsvrc_tfds.sources.labels import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 from ilsvrc_tfds.unpacking import unpack
 
@@ -131,6 +132,20 @@ def read_table(data: bytes) -> None:
             found.relative(10, 10)
 
 
+def read_labels(data: bytes) -> None:
+    checks = {
+        "LOC_val_solution.csv": check_solution,
+        "LOC_synset_mapping.txt": check_synset_mapping,
+        GROUND_TRUTH: check_ground_truth,
+    }
+    with folder_with(**dict.fromkeys(checks, data)) as folder:
+        for name, check in checks.items():
+            try:
+                assert "agrees with the official labels" in check(folder / name)
+            except (LabelError, SourceError) as error:
+                assert str(error).isprintable()
+
+
 def read_annotations(data: bytes) -> None:
     for archive in (mended(data), gzip.compress(mended(data), 1), data):
         with contextlib.suppress(SourceError), folder_with(archive=archive) as folder:
@@ -172,6 +187,8 @@ def _manifest() -> bytes:
 _XML = f"""<annotation><filename>{TENCH}_1</filename><size><width>500</width><height>375</height><depth>3</depth></size>
 <object><name>{TENCH}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>
 """.encode()
+_TABLE = f"ImageId,PredictionString\n{TENCH}_1,{TENCH} 1 2 30 40 \n"
+_SOLUTION = "ImageId,PredictionString\nILSVRC2012_val_00000001,n01751748 1 2 30 40 \nILSVRC2012_val_00000002,n09193705 \n"
 _INFO = {"name": "ilsvrc2012", "fileFormat": "tfrecord", "splits": [{"name": "train", "shardLengths": ["1"], "numBytes": "9"}]}
 _MEMBERS = [(f"{TENCH}/{TENCH}_1.JPEG", PICTURE), (f"./{TENCH}/" + 120 * "x" + ".JPEG", b"ab")]
 _TARS = tuple(drawing.tar(_MEMBERS, format) for format in (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT))
@@ -190,7 +207,8 @@ TARGETS = {
     "head": Target(read_head, _IMAGES),
     "image": Target(read_image, _IMAGES),
     "annotation": Target(read_annotation, (_XML,)),
-    "table": Target(read_table, (f"ImageId,PredictionString\n{TENCH}_1,{TENCH} 1 2 30 40 \n".encode(),)),
+    "table": Target(read_table, tuple(map(_TABLE.encode, ("utf-8", "utf-16", "utf-8-sig")))),
+    "labels": Target(read_labels, (_SOLUTION.encode(), _SOLUTION.replace(",", ";").encode("utf-16"), b"n01440764 tench\n490\n")),
     "annotations": Target(read_annotations, (drawing.tar([(f"val/{TENCH}_1.xml", _XML)]),)),
     "metadata": Target(read_metadata, (_metadata(),)),
     "manifest": Target(read_manifest, (_manifest(),)),

@@ -280,7 +280,9 @@ def test_damaged_archive_is_a_source_error(tmp_path):
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 4 {TENCH} 5\n", "line 2: expected an ImageId"),
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 nan\n", "line 2: 'nan' in place of a number of pixels"),
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 x\n", "line 2: 'x' in place of a number of pixels"),
-        (f"ImageId,PredictionString\n{NAME},{'1' * 200_000}\n", "cannot be read .field larger than field limit"),
+        (f"ImageId,PredictionString\n{NAME},{'1' * 200_000}\n", "line 2: expected an ImageId"),
+        ("ImageId|PredictionString\n", "is not a comma-separated UTF-8 table: it begins with 'ImageId.PredictionString'. Save it"),
+        ("PK\3\4,\n", "is not a comma-separated UTF-8 table: it begins with 'PK.x03.x04,'"),
     ],
 )
 def test_odd_table_is_a_source_error(tmp_path, text, message):

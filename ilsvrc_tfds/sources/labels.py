@@ -6,10 +6,12 @@ lies in, the development kit's ground truth and Kaggle's table must agree. In a 
 may have any name.
 """
 
+import contextlib
 import os
 import re
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,15 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _GROUND_TRUTH_BYTES = 1 << 20  # 50,000 numbers of up to 4 digits and a line end: 250 KB at most.
 _LONGEST_ENTRY = 40
+_BETWEEN_WORDS = re.compile(r"[\s,;\"]+")
 
+_VALIDATION_STEM = re.compile(r"ILSVRC2012_val_\d")
 _TRAIN_NAME = re.compile(rb"(n\d{8})_.+")
 
 
@@ -60,25 +65,37 @@ def class_of_folder(folder: str, where: str) -> int:
 
 def check_ground_truth(path: Path) -> str:
     """Compares the development kit's validation labels with ours; returns what agreed, LabelError where they differ."""
-    numbers = _ground_truth_text(path).split()
+    text = _ground_truth_text(path)
+    numbers = [number for number in _BETWEEN_WORDS.split(text) if number]
+    if sum(map(str.isdecimal, numbers)) < min(len(numbers), synsets.NUM_VALIDATION // 2):
+        raise no_table(path, text)
+    if len(numbers) == synsets.NUM_VALIDATION + 1 and not numbers[0].isdecimal():
+        del numbers[0]  # a header
     ours = (str(synsets.synsets()[label].ilsvrc2012_id) for label in synsets.validation_labels())
     return _compare(path, dict(enumerate(numbers, 1)), dict(enumerate(ours, 1)))
 
 
 def check_solution(path: Path) -> str:
     """Compares Kaggle's `LOC_val_solution.csv` with our validation labels, likewise."""
-    theirs = {}
-    for line in _lines(path)[1:]:
-        name, _, prediction = line.replace('"', "").partition(",")
-        theirs[shown(name[:_LONGEST_ENTRY])] = prediction.partition(" ")[0]
+    with _errors_of(path):
+        rows = [(name, prediction or "") for _, name, prediction in solutions_of(path)]
+    theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
     wnids = synsets.wnids()
     ours = {f"ILSVRC2012_val_{number:08d}": wnids[label] for number, label in enumerate(synsets.validation_labels(), 1)}
+    if not any(map(_VALIDATION_STEM.match, theirs)):
+        raise no_table(path, next(iter(theirs), ""))
     return _compare(path, theirs, ours)
 
 
 def check_synset_mapping(path: Path) -> str:
     """Compares the wnids of Kaggle's `LOC_synset_mapping.txt` with the 1000 classes, likewise."""
-    theirs = (line.partition(" ")[0] for line in _lines(path))
+    with _errors_of(path):
+        lines = [line.replace('"', "").strip() for _, line in lines_of(path)]
+    theirs = [_BETWEEN_WORDS.split(line, 1)[0] for line in lines]
+    if not set(theirs) & set(synsets.wnids()):
+        raise no_table(path, next(iter(lines), ""))
+    if len(theirs) == synsets.NUM_CLASSES + 1 and not synsets.is_wnid(theirs[0]):
+        del theirs[0]  # a header
     return _compare(path, dict(enumerate(theirs)), dict(enumerate(synsets.wnids())))
 
 
@@ -128,24 +145,25 @@ def _refuse_unnamed(split: str, names: list[bytes], labels: list[int | None], wh
         )
 
 
-def _lines(path: Path) -> list[str]:
-    """Returns the lines of a table that are not blank."""
+@contextlib.contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Raises SourceError for what the system says of a table in the block."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        yield
     except OSError as error:
         raise _unusable(path, f"cannot be read: {error.strerror}") from error
-    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _ground_truth_text(path: Path) -> str:
     """Returns the text of the ground truth, from the file itself or from inside the development kit's tar."""
     try:
         if path.name == GROUND_TRUTH:
-            return path.read_text(encoding="ascii", errors="replace")
+            with open(path, "rb") as file:
+                return decode(file.read(_GROUND_TRUTH_BYTES))
         with tarfile.open(path, tarinfo=BoundedHeader) as archive:
             for member in archive:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
-                    return archive.extractfile(member).read(_GROUND_TRUTH_BYTES).decode("ascii", errors="replace")
+                    return decode(archive.extractfile(member).read(_GROUND_TRUTH_BYTES))
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         # tarfile lists on further lines what every compression said.
         reason = str(error).partition("\n")[0].rstrip(":") or "damaged"
