@@ -79,7 +79,7 @@ def examine(source: str | os.PathLike, data_dir: str | os.PathLike, runner: Loca
     """
     layout = find_layout([source])
     index = index_images(layout, runner.run)
-    facts, problems = [f"{index.layout} in {index.source}", *index.notes], []
+    facts, problems = [f"{index.layout} in {index.source}", *index.notes], [*index.warnings]
     problems += [f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()]
     problems += [*_dogs(layout, index), *_odd_sizes(layout)]
     facts += [*_counts(index), *_odd_names(index), *_room(index, data_dir)]

@@ -3,7 +3,8 @@
     IlsvrcError
     ├── OptionError        an option's value makes no sense
     ├── SourceError        the source: nothing there, not readable, cut short, changed meanwhile
-    │   └── IncompleteError    a split has not the official number of images
+    │   ├── NotFoundError      no split of the data set is there
+    │   └── IncompleteError    a split is missing, or has not the official number of images
     ├── LabelError         two sources of a label contradict each other
     ├── ImageError         an image is damaged, or is none
     ├── DestinationError   the destination: full, not writable, in use
@@ -25,8 +26,12 @@ class SourceError(IlsvrcError):
     """The source is missing, unreadable, cut short or has changed."""
 
 
+class NotFoundError(SourceError):
+    """No split of the data set is in the places that were looked at."""
+
+
 class IncompleteError(SourceError):
-    """A split has not the official number of images, and that was not allowed."""
+    """A split is missing or has not the official number of images, and that was not allowed."""
 
 
 class LabelError(IlsvrcError):

@@ -67,13 +67,14 @@ class SplitMetadata:
     list_image_filenames_per_class: np.ndarray
 
 
-def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "") -> None:
+def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "", official: bool = False) -> None:
     """Writes the metadata of the labelled splits among `splits`, all or nothing.
 
     Args:
       path: of the file.
       splits: images as indexed; `test` has no labels and is left out.
       image_root: put in front of each path, which is relative to the source otherwise.
+      official: whether the paths end with the official file names, also where the source has other ones.
 
     Raises:
       SourceError: none of `splits` is labelled; nothing is written.
@@ -92,7 +93,7 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
     content = io.BytesIO()  # 7 MB at most; on a full disk HDF5 itself ends the process with a segmentation fault
     with h5py.File(content, "w") as file:
         for members in labelled:
-            _write_group(file.create_group(members.split), _tables(members, image_root))
+            _write_group(file.create_group(members.split), _tables(members, image_root, official))
     write_whole(path, content.getbuffer())
 
 
@@ -121,9 +122,9 @@ def _own(parent, name: str, where: str):
     return entry
 
 
-def _tables(members: Members, image_root: str) -> dict[str, np.ndarray]:
+def _tables(members: Members, image_root: str, official: bool) -> dict[str, np.ndarray]:
     order = np.lexsort((members.name, members.label))
-    paths, label = members.paths()[order], members.label[order].astype(np.int32)
+    paths, label = members.paths(official=official)[order], members.label[order].astype(np.int32)
     if image_root:
         paths = np.char.add(os.fsencode(os.path.join(image_root, "")), paths)
     per_class = np.bincount(label, minlength=synsets.NUM_CLASSES)

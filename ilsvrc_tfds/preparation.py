@@ -116,6 +116,8 @@ def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Ind
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:
         _log.info("%s", note)
+    for warning in index.warnings:
+        _log.warning("%s: %s.", index.source, warning)
     return index
 
 
@@ -146,7 +148,7 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
         names = {plan.members.split: [options.shard_name(plan.members.split, k, len(plan)) for k in range(len(plan))] for plan in plans}
         files = [folder / name for split in names for name in names[split]]
         if any(plan.members.split in metadata.SPLITS for plan in plans):
-            metadata.write(folder / metadata.NAME, [plan.planned_members() for plan in plans])
+            metadata.write(folder / metadata.NAME, [plan.planned_members() for plan in plans], official=True)
             files.append(folder / metadata.NAME)
         shards = {split: shard_entries(names[split], receipts[split]) for split in names}
         described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards)

@@ -23,6 +23,13 @@ VALIDATION_PER_CLASS = 50
 
 _WNID = re.compile(r"n\d{8}")
 _VALIDATION_NAME = re.compile(rb"ILSVRC2012_val_(\d{1,20})\.[A-Za-z]+")
+# As Hugging Face's copy has them: `ILSVRC2012_val_00000293_n01440764.JPEG`.
+_APPENDED = re.compile(rb"(n\d{8}_\d+|ILSVRC2012_val_\d{8})_(n\d{8})(\.[A-Za-z]+)")
+_NAMES_OF_SPLITS = {
+    "train": re.compile(rb"(n\d{8})_\d+(?:_n\d{8})?\.[A-Za-z]+"),
+    "val": re.compile(rb"ILSVRC2012_val_\d{1,20}(?:_n\d{8})?\.[A-Za-z]+"),
+    "test": re.compile(rb"ILSVRC2012_test_\d{1,20}(?:_n\d{8})?\.[A-Za-z]+"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +112,30 @@ def validation_number(name: bytes) -> int | None:
     return int(match[1]) if match else None
 
 
+def without_class(name: bytes) -> tuple[bytes, str] | None:
+    """Returns the official file name, and the wnid, of a name that has the class appended; None for any other name.
+
+    Hugging Face's copy has such names: `n01440764_10026_n01440764.JPEG` is `n01440764_10026.JPEG`.
+    """
+    match = _APPENDED.fullmatch(name)
+    return (match[1] + match[3], match[2].decode()) if match else None
+
+
+def split_of_name(name: bytes) -> str | None:
+    """Returns the split whose official form a file name has, whatever its extension is; None for any other name."""
+    for split, pattern in _NAMES_OF_SPLITS.items():
+        if match := pattern.fullmatch(name):
+            return split if split != "train" or is_class(match[1].decode()) else None
+    return None
+
+
 def label_of_name(name: bytes) -> int | None:
-    """Returns the class index that an official file name tells, of train or validation; None for any other name."""
+    """Returns the class index that an official file name tells, of train or validation; None for any other name.
+
+    A class that is appended to an official name does not count: the name itself tells it.
+    """
+    if b"_n" in name and (appended := without_class(name)):
+        name, _ = appended
     number = validation_number(name)
     if number is not None:
         return int(validation_labels()[number - 1]) if 1 <= number <= NUM_VALIDATION else None

@@ -24,11 +24,11 @@ VAL_1 = synsets.wnids()[synsets.validation_labels()[0]]  # n01751748, of the fir
         ("train", "n01440764", b"my own tench.jpg", 0),  # a name that says nothing does not contradict
         ("train", "", b"n01491361_10.JPEG", 3),
         ("train", "", b"n01440764_10026_n01440764.JPEG", 0),  # Hugging Face's
-        ("train", VAL_1, b"ILSVRC2012_val_00000001.JPEG", 65),  # some train on the validation images
+        ("train", "n01440764", b"ILSVRC2012_val_mine.JPEG", 0),  # of the user's own, though it sounds like another split's
         ("val", "", b"ILSVRC2012_val_00000001.JPEG", 65),
         ("val", "", b"ILSVRC2012_val_1.jpg", 65),
         ("val", VAL_1, b"ILSVRC2012_val_00000001.JPEG", 65),
-        ("val", "n01440764", b"n01440764_10026.JPEG", 0),  # a validation split of one's own
+        ("val", "n01440764", b"n01440764_mine.JPEG", 0),  # a validation split of one's own
         ("test", "", b"ILSVRC2012_test_00000001.JPEG", -1),
         ("test", "n01440764", b"anything.JPEG", -1),
     ],
@@ -43,8 +43,7 @@ def test_label_follows_from_folder_and_name(split, folder, name, label):
     [
         ("train", "n01443537", b"n01440764_10026.JPEG"),
         ("val", "n01443537", b"ILSVRC2012_val_00000001.JPEG"),
-        ("val", "n01443537", b"n01440764_10026.JPEG"),
-        ("train", "n01443537", b"ILSVRC2012_val_00000001.JPEG"),
+        ("val", "n01443537", b"n01440764_mine.JPEG"),
     ],
 )
 def test_name_that_contradicts_its_folder_is_an_error(split, folder, name):
@@ -63,8 +62,7 @@ def test_first_of_many_contradictions_are_named():
     [
         ("train", "", b"cat.JPEG", "no class folder and their names tell no class: cat.JPEG. Expected .* n01440764_"),
         ("val", "", b"cat.JPEG", "tell no class: cat.JPEG. Expected names as ILSVRC2012_val_00000001.JPEG"),
-        ("val", "", b"n01440764_10026.JPEG", "split 'val' lie in no class folder"),
-        ("val", "", b"ILSVRC2012_test_00000001.JPEG", "split 'val' lie in no class folder"),
+        ("val", "", b"n01440764_mine.JPEG", "split 'val' lie in no class folder"),
         ("val", "", b"ILSVRC2012_val_00000000.JPEG", "has the number 0; validation images have 1 to 50000"),
         ("val", VAL_1, b"ILSVRC2012_val_00050001.JPEG", "has the number 50001; validation images have 1 to 50000"),
         ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is none of the 1000 classes"),
@@ -77,6 +75,26 @@ def test_first_of_many_contradictions_are_named():
 def test_names_that_mean_nothing_are_an_error(split, folder, name, message):
     with pytest.raises(SourceError, match=message):
         label_images(split, folder, [name], "here")
+
+
+@pytest.mark.parametrize(
+    "split, name, other",
+    [
+        ("train", b"ILSVRC2012_val_00000001.JPEG", "val"),
+        ("train", b"ILSVRC2012_val_00000001_n01751748.JPEG", "val"),
+        ("train", b"ILSVRC2012_test_00000001.jpg", "test"),
+        ("val", b"n01440764_10026.JPEG", "train"),
+        ("val", b"ILSVRC2012_test_00000001.JPEG", "test"),
+        ("test", b"ILSVRC2012_val_00000001.JPEG", "val"),
+        ("test", b"n01440764_10026_n01440764.png", "train"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["", "n01440764", VAL_1])
+def test_official_name_of_another_split_is_an_error(split, name, other, folder):
+    own = {"train": b"n01440764_1.JPEG", "val": b"ILSVRC2012_val_00000002.JPEG", "test": b"ILSVRC2012_test_00000002.JPEG"}
+    message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. They belong in"
+    with pytest.raises(SourceError, match=f"{message} {other}/: move them there, or remove them"):
+        label_images(split, folder, [own[split], name], "here")
 
 
 # The second sources.

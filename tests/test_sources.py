@@ -225,7 +225,7 @@ def test_folder_in_a_folder_of_the_same_sense_is_entered(tmp_path, name):
     assert_paths_open(index, tmp_path)
 
 
-def test_folder_in_a_folder_with_images_is_passed_over_and_noted(tmp_path):
+def test_folder_in_a_folder_with_images_is_not_read_and_that_is_said(tmp_path):
     source = drawing.folders(tmp_path, IMAGES)
     (source / "val/val").mkdir()
     (source / "val/val/ILSVRC2012_val_00000001.JPEG").write_bytes(drawing.jpeg())
@@ -233,7 +233,9 @@ def test_folder_in_a_folder_with_images_is_passed_over_and_noted(tmp_path):
     (source / "train/train/notes.txt").write_text("old")
     index = indexed(source)
     assert_whole(index, splits=("train", "val", "test"))
-    assert index.notes == ("passed over 2 entries that are no images: train/train/notes.txt, val/val",)
+    assert index.notes == ("passed over 1 entries that are no images: train/train/notes.txt",)
+    [warning] = index.warnings
+    assert warning.startswith("1 images in 1 folders are not read: val/val (1). Images are expected in the folder of a split")
 
 
 def test_archives_and_folders_may_be_mixed(tmp_path):

@@ -20,6 +20,7 @@ from ilsvrc_tfds import Ilsvrc2012
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.framing import frame, read_records, read_spans
 from ilsvrc_tfds.outputs import shard_name
+from ilsvrc_tfds.sources import find_layout, index_images
 from ilsvrc_tfds.verification import Report, verify
 
 COUNTS = {"train": 4, "val": 2}  # shards, of 12 and 6 records
@@ -342,6 +343,7 @@ PREPARED_FAULTS = {
             ".*-val.*: it has 5 records, dataset_info.json says 6",
             "dataset_info.json: (train|val) has",
             "{1}: record [34], .* does not belong behind",
+            "{1}: record 3, .*: ILSVRC2012_val_.* is a name of another split than train",
             "{1}: record 3, byte [0-9,]+: ILSVRC2012_val_.* is not in metadata.h5",
             "metadata.h5: ILSVRC2012_val_.* is in no whole record of val",
         ],
@@ -446,8 +448,10 @@ EXPORTED_FAULTS = {
     "record of another split": (
         moved_from_val,
         [f"{{1}}: .*, {MANIFEST}", f"validation-.*: .*, {MANIFEST}"],
-        ["{1}: record [34], .* does not belong behind"],
-        ["{1}: record 3, .*: ILSVRC2012_val_.* is a name of another split than train"],
+        [
+            "{1}: record [34], .* does not belong behind",
+            "{1}: record 3, .*: ILSVRC2012_val_.* is a name of another split than train",
+        ],
     ),
     "bytes appended": (*PREPARED_FAULTS["bytes appended"][:2], [PREPARED_FAULTS["bytes appended"][2][0]]),
     "shard of another number": (
@@ -616,10 +620,10 @@ def test_label_offset_is_told_where_no_manifest_says_it(offset, archives, tmp_pa
 
 @pytest.fixture
 def own_layout(tmp_path) -> Path:
-    """Returns a source with a test split, with own names, and with images of the train archive among those of val."""
+    """Returns a source with a test split, and with images under names of the user's own."""
     folder = drawing.folders(tmp_path / "own", drawing.miniature(test=3), val_in_classes=True)
     for wnid in drawing.WNIDS:
-        (folder / f"val/{wnid}/{wnid}_99.JPEG").write_bytes(drawing.jpeg())
+        (folder / f"val/{wnid}/{wnid}_mine.JPEG").write_bytes(drawing.jpeg())
         (folder / f"train/{wnid}/mine {wnid}.jpg").write_bytes(drawing.jpeg())
     return folder
 
@@ -633,9 +637,20 @@ def test_own_layout_has_no_problems(own_layout, exports, with_manifest, prepare,
         folder = prepare(source=own_layout).data_path
     if not with_manifest:
         os.unlink(folder / "manifest.json")
-    report = report_of(folder)
-    assert report.problems == ()
-    assert any(fact.startswith("val: 3 names have the form of another split's: n01") for fact in report.facts)
+    assert report_of(folder).problems == ()
+
+
+def test_names_of_another_split_are_a_problem_where_this_package_made_the_set(archives, prepare, tmp_path):
+    index = index_images(find_layout([archives]))
+    train = index.splits["train"]  # as version 1.0 took a validation split of train images
+    swapped = dataclasses.replace(index, splits={"train": train, "val": dataclasses.replace(train, split="val")})
+    prepared = prepare(source=swapped).data_path
+    expected = "val: 12 names have the form of another split's: n01"
+    assert [line for line in report_of(prepared).problems if line.startswith(expected)] == list(report_of(prepared).problems)
+    exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True)
+    os.unlink(exported / "manifest.json")  # of others it is not known whether they want it so
+    report = report_of(exported)
+    assert report.problems == () and any(fact.startswith(expected) for fact in report.facts)
 
 
 def test_records_of_the_base_class_writer_have_no_problems(archives, tmp_path):

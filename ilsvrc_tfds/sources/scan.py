@@ -3,22 +3,25 @@
 import dataclasses
 import hashlib
 import os
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
-from ilsvrc_tfds.sources.labels import class_of_folder, label_images
+from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_images
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, shown
 from ilsvrc_tfds.sources.tar import TarMember, read_members
+from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
 _LONGEST_NAME = 255
 # Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
 _LARGEST_IMAGE = 1 << 30
 # Folders inside an archive that name no class.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
+_CLASS_IN_PATH = re.compile(rb"(?:^|/)(n\d{8})(?=/)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +66,17 @@ class FolderScan:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scanned:
-    """What a scan found: the images, and names of files passed over."""
+    """What a scan found.
+
+    Attributes:
+      members: The images.
+      passed_over: Names of what does not hold images.
+      unread: Names of folders in too deep a place, and the number of images in each; of class archives of another kind, and 0.
+    """
 
     members: tuple[Members, ...]
     passed_over: tuple[str, ...]
+    unread: tuple[tuple[str, int], ...]
 
 
 def scan(job: TarScan | FolderScan) -> Scanned:
@@ -129,30 +139,32 @@ def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = 
 
 
 def _scan_tar(job: TarScan) -> Scanned:
-    by_folder, passed_over = defaultdict(list), []
+    by_folder, passed_over, unread = defaultdict(list), [], []
     inner = f"inner archive {job.wnid}.tar" if job.start else ""
     for member in _read_archive(job.path, inner, job.start, job.end):
         name = _base_name(member.name)
         if is_image(name):
             by_folder[_class_folder(job, member.name)].append((name, member.offset, member.size))
+        elif is_class_archive(name) and not job.wnid and not (job.split == "train" and _is_archive(name)):
+            unread.append((shown(os.fsdecode(member.name)), 0))
         elif job.wnid or job.split != "train" or not _is_archive(name):
             passed_over.append(shown(os.fsdecode(member.name)))
     tables = []
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
-        tables.append(_table(job.split, Container(job.path, place, job.stamp), folder, rows))
-    return Scanned(tuple(tables), tuple(passed_over))
+        tables += _tables(job.split, Container(job.path, place, job.stamp), folder, rows)
+    return Scanned(tuple(tables), tuple(passed_over), tuple(unread))
 
 
 def _scan_folder(job: FolderScan) -> Scanned:
-    rows, passed_over, listing = [], [], hashlib.blake2b(digest_size=16)
+    rows, others, listing = [], [], hashlib.blake2b(digest_size=16)
     try:
         with os.scandir(job.path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = os.fsencode(entry.name)
                 if not is_image(name) or entry.is_dir():
                     if entry.name not in job.passes_over:
-                        passed_over.append(shown(f"{job.folder}/{entry.name}"))
+                        others.append(entry)
                     continue
                 status = entry.stat()  # follows links; one that points nowhere is an error
                 rows.append((name, WHOLE_FILE, status.st_size))
@@ -160,17 +172,52 @@ def _scan_folder(job: FolderScan) -> Scanned:
     except OSError as error:
         raise unreadable(job.path, error) from error
     container = Container(job.path, job.folder, listing.hexdigest())
-    return Scanned((_table(job.split, container, job.wnid, rows),) if rows else (), tuple(passed_over))
+    return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), *_not_read(job, others))
+
+
+def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
+    """Returns the names of what is passed over in a folder, and of what holds images that are not read, with their number."""
+    passed_over, unread, classes = [], [], {name[:9] for name in job.passes_over}
+    for entry in others:
+        name, count = shown(f"{job.folder}/{entry.name}"), images_below(entry.path) if entry.is_dir() else 0
+        # In the folder of its own class, or beside it, an archive has been unpacked already.
+        is_lost = is_class_archive(os.fsencode(entry.name)) and not job.wnid and entry.name[:9] not in classes
+        if count or is_lost:
+            unread.append((name, count))
+        else:
+            passed_over.append(name)
+    return tuple(passed_over), tuple(unread)
 
 
 _SCANS = {TarScan: _scan_tar, FolderScan: _scan_folder}
 
 
-def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Members:
-    names, offsets, sizes = (list(column) for column in zip(*rows))
+def _tables(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Iterator[Members]:
+    """Yields the table of these images; two where some names have the class appended and others do not."""
     where = f"{container.path} ({shown(container.folder)})"
-    _refuse_odd_names(names, where)
-    _refuse_odd_sizes(names, sizes, where)
+    if rows:
+        names, _, sizes = zip(*rows)
+        _refuse_odd_names(names, where)
+        _refuse_odd_sizes(names, sizes, where)
+    plain, appended, wnids = [], [], []
+    for row in rows:
+        # The test images have no class.
+        found = synsets.without_class(row[0]) if b"_n" in row[0] and split != "test" else None
+        if found is None:
+            plain.append(row)
+        else:
+            appended.append((found[0], *row[1:]))
+            wnids.append(found[1])
+    if plain:
+        yield _table(split, container, folder, plain, where)
+    if appended:
+        table = _table(split, dataclasses.replace(container, class_appended=True), folder, appended, where)
+        check_appended(table.name.tolist(), wnids, table.label, where)
+        yield table
+
+
+def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]], where: str) -> Members:
+    names, offsets, sizes = (list(column) for column in zip(*rows))
     return Members(
         split=split,
         containers=(container,),
@@ -182,7 +229,7 @@ def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes
     )
 
 
-def _refuse_odd_names(names: list[bytes], where: str) -> None:
+def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
     plain = (name.isascii() and name.decode().isprintable() and len(name) <= _LONGEST_NAME for name in names)
     odd = [name for name, is_plain in zip(names, plain) if not is_plain]
     if odd:
@@ -192,7 +239,7 @@ def _refuse_odd_names(names: list[bytes], where: str) -> None:
         )
 
 
-def _refuse_odd_sizes(names: list[bytes], sizes: list[int], where: str) -> None:
+def _refuse_odd_sizes(names: Sequence[bytes], sizes: Sequence[int], where: str) -> None:
     empty = [os.fsdecode(name) for name, size in zip(names, sizes) if size == 0]
     if empty:
         what = f"{len(empty):,} images are empty files (0 bytes): {first_few(empty)}"
@@ -216,13 +263,16 @@ def _class_folder(job: TarScan, name: bytes) -> str:
 
     Raises LabelError where it is another than the archive's own class.
     """
-    folder = os.fsdecode(_base_name(name.rpartition(b"/")[0]))
+    classes = [os.fsdecode(wnid) for wnid in _CLASS_IN_PATH.findall(name)]
     if job.wnid:
-        if synsets.is_wnid(folder) and folder != job.wnid:
+        strange = [wnid for wnid in classes if wnid != job.wnid]
+        if strange:
             raise LabelError(
                 f"{job.path}: the archive of class {job.wnid} holds {os.fsdecode(name)!r}, which lies in the folder of "
-                f"class {folder}. Take the official archives, or unpack it and move the images to their class."
+                f"class {strange[-1]}. Take the official archives, or unpack it and move the images to their class."
             )
         return job.wnid
-    names_class = folder not in _NO_CLASSES if job.split == "train" else synsets.is_wnid(folder)
-    return folder if names_class else ""
+    folder = os.fsdecode(_base_name(name.rpartition(b"/")[0]))
+    if job.split == "train":
+        return folder if folder not in _NO_CLASSES else ""
+    return classes[-1] if classes else ""

@@ -15,7 +15,7 @@ from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.verification.records import UNKNOWN
 from ilsvrc_tfds.verification.shards import Rows, place
 
-# What official file names look like. A user's own layout may have them in other splits, too.
+# What official file names look like.
 _NAMES = {
     "train": rb"n\d{8}_\d+\.JPEG",
     "val": rb"ILSVRC2012_val_\d{8}\.JPEG",
@@ -117,14 +117,17 @@ def order_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
 
 
 def name_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
-    """Returns facts and problems of file names that have the official form of another split, as `order_problems` does."""
+    """Returns facts and problems of file names that have the official form of another split, as `order_problems` does.
+
+    This package refuses such images; others may have made their splits so.
+    """
     strange = re.compile(b"|".join(pattern for other, pattern in _NAMES.items() if other != split.split))
     found = [row for row, name in enumerate(split.rows.name.tolist()) if strange.fullmatch(name)]
     if not found:
         return [], []
-    if ours or len(found) > _FEW * len(split):
-        names = first_few(map(split.name, found))
-        return [f"{split.split}: {len(found):,} names have the form of another split's: {names}"], []
+    if len(found) > _FEW * len(split):
+        line = f"{split.split}: {len(found):,} names have the form of another split's: {first_few(map(split.name, found))}"
+        return ([], [line]) if ours else ([line], [])
     return [], [f"{split.place(row)}: {split.name(row)} is a name of another split than {split.split}" for row in found]
 
 

@@ -1,0 +1,157 @@
+"""What lies in a source beside the splits that are taken, and may be one of its splits: a split must not be lost in silence."""
+
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import first_few
+from ilsvrc_tfds.sources.members import is_image, shown
+from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_folder
+
+# Entries looked at in a folder, folders in a place, class folders in one of them: what a folder holds is seen at once.
+_MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
+
+_UNFINISHED = re.compile(r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I)
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
+# Archives of the data set that hold no images.
+_OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
+
+
+class Sighting(NamedTuple):
+    """Something that is not taken and may be a split.
+
+    Attributes:
+      path: Relative to the source.
+      what: What it is, in words.
+      split: The split that its name reminds of, None if it reminds of none.
+    """
+
+    path: str
+    what: str
+    split: str | None
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)} ({self.what})"
+
+
+def sightings(source: str | os.PathLike, roots: Iterable[str], taken: Iterable[str]) -> tuple[Sighting, ...]:
+    """Returns what lies in these folders and may be a split, without what is taken.
+
+    Args:
+      source: The folder that the paths are relative to.
+      roots: Folders below it that were looked into, relative to it; `""` is the source itself.
+      taken: Paths of the archives and folders that are known already.
+    """
+    known = {os.path.realpath(path) for path in taken}
+    known |= {str(parent) for path in known for parent in Path(path).parents}
+    found = {}
+    for root in roots:
+        for sighting in _sightings_in(source, root, known):
+            found.setdefault(os.path.realpath(os.path.join(source, sighting.path)), sighting)
+    return tuple(found.values())
+
+
+def describe_missing(found: Iterable[Sighting], split: str, names: Iterable[str]) -> str:
+    """Returns what was seen in place of a split, in words.
+
+    Args:
+      found: The sightings in the source.
+      split: The split that is missing.
+      names: The names of what lies in the source; they are shown if nothing there reminds of the split.
+    """
+    near = [sighting for sighting in found if sighting.split in (split, None)]
+    near.sort(key=lambda sighting: sighting.split is None)
+    return f"seen: {first_few(near)}" if near else f"found: {first_few(map(shown, names), 6) or 'nothing'}"
+
+
+def contents(folder: str | os.PathLike) -> str:
+    """Returns what a folder holds: `images`, `class folders`, `class archives`, `shards`, or nothing.
+
+    A folder that cannot be read holds nothing: the caller does not depend on it.
+    """
+    entries = _first_entries(folder)
+    if any(is_image(os.fsencode(entry.name)) and os.path.isfile(entry.path) for entry in entries):
+        return "images"
+    classes = sorted((entry for entry in entries if synsets.is_wnid(entry.name)), key=lambda entry: entry.name)
+    if any(_has_images_or_folders(entry.path) for entry in classes[:_MOST_CLASSES]):
+        return "class folders"
+    if any(synsets.is_wnid(entry.name.removesuffix(".tar")) and os.path.isfile(entry.path) for entry in entries):
+        return "class archives"
+    return "shards" if any(_SHARD.search(entry.name) for entry in entries) else ""
+
+
+def _sightings_in(source: str | os.PathLike, root: str, known: set[str]) -> Iterator[Sighting]:
+    """Yields what lies in one folder and may be a split, beginning with the folder itself."""
+    folder = os.path.join(source, root)
+    what = contents(folder)
+    if what not in ("", "shards"):
+        yield Sighting(os.path.join(root or ".", ""), what, None)
+    # Images and classes are the folder's own. A flat folder of 50,000 images is not asked 50,000 times.
+    entries = [e for e in _all_entries(folder) if not is_image(os.fsencode(e.name)) and not synsets.is_wnid(e.name[:9])]
+    entries.sort(key=lambda entry: entry.name)
+    folders = {entry.name: entry for entry in entries if os.path.isdir(entry.path)}
+    yield from _sightings_of_files(root, [entry.name for entry in entries if entry.name not in folders], source, known)
+    for entry in list(folders.values())[:_MOST_FOLDERS]:
+        if os.path.realpath(entry.path) not in known:
+            yield from _sightings_of_folder(entry.path, os.path.join(root, entry.name), known)
+
+
+def _sightings_of_files(root: str, names: list[str], source: str | os.PathLike, known: set[str]) -> Iterator[Sighting]:
+    """Yields the files that may hold a split; of its shards only the first of each split."""
+    shards = set()
+    for name in names:
+        what, split = _kind_of_file(name, split_hinted(name)), split_hinted(name)
+        if not what or (what, split) in shards or os.path.realpath(os.path.join(source, root, name)) in known:
+            continue
+        if what == "shards":
+            shards.add((what, split))
+        yield Sighting(os.path.join(root, name), what, split)
+
+
+def _kind_of_file(name: str, split: str | None) -> str:
+    """Returns what a file is that may hold a split, in words; nothing for any other file."""
+    if _UNFINISHED.search(name):
+        return "an unfinished download"
+    if split is None or _OTHERS.search(name):
+        return ""
+    if _SHARD.search(name):
+        return "shards"
+    return "an archive of a name or kind that is not read" if _ARCHIVE.search(name) else ""
+
+
+def _sightings_of_folder(folder: str, path: str, known: set[str]) -> Iterator[Sighting]:
+    """Yields a folder that holds images or shards; else the folders and archives of a split in it."""
+    what = contents(folder)
+    if what:
+        yield Sighting(f"{path}/", what, split_hinted(os.path.basename(path)))
+        return
+    for entry in sorted(_first_entries(folder), key=lambda entry: entry.name)[:_MOST_FOLDERS]:
+        if os.path.realpath(entry.path) in known:
+            continue
+        below = f"{path}/{entry.name}"
+        if split_of_archive(entry.name) and os.path.isfile(entry.path):
+            yield Sighting(below, "an archive", split_of_archive(entry.name))
+        elif split_of_folder(entry.name) and (what := contents(entry.path)):
+            yield Sighting(f"{below}/", what, split_of_folder(entry.name))
+
+
+def _has_images_or_folders(folder: str) -> bool:
+    return any(is_image(os.fsencode(entry.name)) or os.path.isdir(entry.path) for entry in _first_entries(folder))
+
+
+def _first_entries(folder: str | os.PathLike) -> list[os.DirEntry]:
+    return list(itertools.islice(_all_entries(folder), _MOST_ENTRIES))
+
+
+def _all_entries(folder: str | os.PathLike) -> Iterator[os.DirEntry]:
+    """Yields the entries of a folder that are not hidden; none of a folder that cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return
