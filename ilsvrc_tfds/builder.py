@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -13,9 +13,9 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
-from ilsvrc_tfds.outputs import INFO_NAME
+from ilsvrc_tfds.outputs import INFO_NAME, own_splits
 from ilsvrc_tfds.places import require_local
-from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, usual_places
+from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, of_splits, prepared, usual_places
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
@@ -94,6 +94,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         workers: int | None = None,
         runner: Runner | None = None,
         num_shards: int | Mapping[str, int] | None = None,
+        splits: Iterable[str] | None = None,
         allow_incomplete: bool | None = None,
         **kwargs,
     ):
@@ -104,8 +105,10 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
           workers: processes of this machine; all cores where None.
           runner: writes the shards on other machines, as `BeamRunner(…)`, `DaskRunner(…)`; not the index, which is made here.
           num_shards: for all splits or for each; by the size of the data where None.
-          allow_incomplete: whether a split may have another than the official number of images; the environment variable
-            ILSVRC2012_ALLOW_INCOMPLETE decides where None.
+          splits: of train, val, test, the only ones that are taken, and all of them must be there; where None all that the
+            source has, and train and val must be there.
+          allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another
+            than the official number of images; the environment variable ILSVRC2012_ALLOW_INCOMPLETE decides where None.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
         data_dir = kwargs.get("data_dir")
@@ -117,10 +120,11 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "workers": workers,
             "runner": runner,
             "num_shards": num_shards,
+            "splits": None if splits is None else own_splits(splits),
             "allow_incomplete": allow_incomplete,
         }
         self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete = own.values()
+        self._source, self._workers, self._runner, self._num_shards, self._splits, self._allow_incomplete = own.values()
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -157,7 +161,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         with LocalRunner(self._workers) as local, engine or local as runner:
             index = self._source
             if not isinstance(index, Index):
-                index = find_images(self._candidates(download_dir, download_config), local)
+                index = find_images(self.candidates(download_dir, download_config), local, self._splits)
             with prepared(index, Path(self.data_path), options, runner) as self._prepared:
                 # Of data that is overwritten the info keeps the format otherwise.
                 self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
@@ -192,6 +196,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             file_format=file_format.value,
             num_shards=self._num_shards if num_shards is None else num_shards,
             max_examples=download_config.max_examples_per_split,
+            splits=self._splits,
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
         )
@@ -205,8 +210,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             raise OptionError("beam_runner and beam_options of the DownloadConfig contradict `runner`. Leave one of them out.")
         return BeamRunner(beam[0], runner=beam[1])
 
-    def _candidates(self, download_dir, download_config) -> list[epath.PathLike]:
-        """Returns the folders to look into for the source; one that was named is the only one."""
+    def candidates(self, download_dir, download_config) -> list[epath.PathLike | Index]:
+        """Returns the folders to look into for the source; one that was named, or its index, is the only one."""
         named = self._source or download_config.manual_dir
         if named:
             return [named]
@@ -251,7 +256,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         index = self._source
         if not isinstance(index, Index):
             index = index_images(find_layout([self._source or dl_manager.manual_dir]))
-        return {split: self._generate_examples(members) for split, members in index.splits.items()}
+        splits = of_splits(index, self._splits).splits
+        return {split: self._generate_examples(members) for split, members in splits.items()}
 
     def _generate_examples(self, members: Members) -> Iterator[tuple[str, dict]]:
         """Yields the key and the example of each image, in the order of the index."""

@@ -7,7 +7,7 @@ import importlib.resources
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few
 from ilsvrc_tfds.images import CONFIGS, look
-from ilsvrc_tfds.plan import plan_split, shortfalls
+from ilsvrc_tfds.plan import missing_splits, plan_split, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.layouts import DOGS
@@ -65,7 +65,14 @@ class Archive:
     note: str
 
 
-def examine(source: str | os.PathLike, data_dir: str | os.PathLike, runner: LocalRunner, *, deep: bool = False) -> Report:
+def examine(
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    runner: LocalRunner,
+    *,
+    deep: bool = False,
+    splits: Collection[str] | None = None,
+) -> Report:
     """Returns what lies in a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
 
     Args:
@@ -73,16 +80,21 @@ def examine(source: str | os.PathLike, data_dir: str | os.PathLike, runner: Loca
       data_dir: where the data would be prepared.
       runner: carries out the jobs.
       deep: also the archives' sums, and every image's head.
+      splits: that are wanted; where None train and val must be there, and test is looked at if it is.
 
     Raises:
       SourceError, LabelError: nothing is found, or it cannot be indexed.
     """
     layout = find_layout([source])
-    index = index_images(layout, runner.run)
+    there = [place.split for place in layout.places if place.split in (splits or ())]
+    seen, layout = layout.missing(), layout.only(there or splits)
+    index = dataclasses.replace(index_images(layout, runner.run), missing=seen)
     facts, problems = [f"{index.layout} in {index.source}", *index.notes], [*index.warnings]
+    advice = f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
+    problems += [f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items()]
     problems += [f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()]
     problems += [*_dogs(layout, index), *_odd_sizes(layout)]
-    facts += [*_counts(index), *_odd_names(index), *_room(index, data_dir)]
+    facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
     if deep:
         for more_facts, more_problems in (_sums(layout, runner), _heads(index, runner)):
             facts += more_facts
@@ -97,8 +109,10 @@ def official_archives() -> dict[str, Archive]:
     return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
 
 
-def _counts(index: Index) -> Iterator[str]:
+def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
     for split, official in synsets.OFFICIAL_COUNTS.items():
+        if splits is not None and split not in splits:
+            continue
         if split not in index.splits:
             yield f"{split}: not there" + (", and not needed" if split == "test" else "")
             continue

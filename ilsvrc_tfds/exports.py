@@ -14,10 +14,10 @@ from ilsvrc_tfds.classic import CLASSIC_KEYS, ClassicExample
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
 from ilsvrc_tfds.manifest import CLASSIC, Manifest, shard_entries
-from ilsvrc_tfds.outputs import find_output, is_output, own_split, shard_name
+from ilsvrc_tfds.outputs import find_output, is_output, own_split, own_splits, shard_name
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.plan import SplitPlan, plan_split
-from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls
+from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.record_index import write_index
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -49,14 +49,16 @@ def export(
       source: folder in any layout; or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are passed on.
       out: folder for the files; it must not exist or be empty, unless `overwrite`.
       config: `classification` (where None) or `raw256`, or an operation as `Resized(160)`. A prepared data set has its own.
-      splits: of train, val (or validation), test; all that the source has where None.
+      splits: of train, val (or validation), test, the only ones that are taken, and all of them must be there; where None all
+        that the source has, and train and val must be there.
       num_shards: of each split; where it is not said 1024 of train, 128 of val and test, or one an image if those are fewer.
       label_offset: added to the class index: 1 (0 is the background) or 0.
       bbox: archives, folders or tables of bounding boxes.
       index: whether an index for DALI and the package `tfrecord` is written beside each shard.
       workers: processes of this machine; all cores where None.
       runner: writes the shards on other machines; see `Ilsvrc2012`.
-      allow_incomplete: whether a split may have another than the official number of images.
+      allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another than
+        the official number of images.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
 
     Returns:
@@ -70,10 +72,10 @@ def export(
     staging.tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
+    splits = None if splits is None else own_splits(splits)
     with LocalRunner(workers) as local, runner or local as runner:
-        images, op, made = _images(source, config, local)
-        images = _of_splits(images, splits)
-        log_shortfalls(images, incomplete_is_allowed(allow_incomplete))
+        images, op, made = _images(source, config, splits, local)
+        log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
@@ -98,29 +100,21 @@ def _require_free(out: Path, overwrite: bool) -> None:
         raise DestinationError(f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder.")
 
 
-def _images(source, config, runner: LocalRunner) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
+def _images(source, config, splits, runner: LocalRunner) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
     """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then."""
     if not is_output(source):
         op = _op(config or "classification")
-        return find_images([source], runner), op, describe_op(op)
+        return find_images([source], runner, splits), op, describe_op(op)
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    return index_prepared(output, runner.run), Untouched(), output.config()
+    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config()
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:
     if isinstance(config, str) and config not in CONFIGS:
         raise OptionError(f"config must be one of {', '.join(CONFIGS)}, or Resized(…), got {config!r}.")
     return CONFIGS[config] if isinstance(config, str) else config
-
-
-def _of_splits(images: Index, splits: Iterable[str] | None) -> Index:
-    """Returns the index of these splits alone: what the others lack does not matter."""
-    wanted = list(images.splits) if splits is None else [_split(name) for name in splits]
-    _require_splits(wanted, images)
-    own = {split: members for split, members in images.splits.items() if split in wanted}
-    return dataclasses.replace(images, splits=own)
 
 
 def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:

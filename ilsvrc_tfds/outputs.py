@@ -4,12 +4,12 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ilsvrc_tfds import manifest, synsets
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few
 from ilsvrc_tfds.manifest import CLASSIC, TFDS, Manifest
 from ilsvrc_tfds.places import require_local
 
@@ -134,6 +134,20 @@ def is_output(folder: str | os.PathLike) -> bool:
 def own_split(name: str) -> str | None:
     """Returns the data set's own name of a split (train, val, test) for either name of it; None for any other."""
     return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(name)
+
+
+def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Returns the data set's own names of splits for either names of them, in the order train, val, test.
+
+    Raises OptionError for a name that is not a split's, or if there are none.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    strange = [name for name in names if own_split(name) is None]
+    if strange or not names:
+        what = f"There is no split {first_few(map(repr, strange))}" if strange else "No splits are named"
+        raise OptionError(f"{what}; expected some of train, val (or validation), test.")
+    own = set(map(own_split, names))
+    return tuple(split for split in synsets.OFFICIAL_COUNTS if split in own)
 
 
 def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -128,11 +128,43 @@ def shortfalls(index: Index) -> dict[str, str]:
     return found
 
 
-def require_complete(index: Index) -> None:
-    """Raises IncompleteError where a split has not the official number of images."""
-    missing = "; ".join(f"{split}: {text}" for split, text in shortfalls(index).items())
+def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[str, str]:
+    """Returns, for each split that is expected and not there, what was seen in its place.
+
+    Args:
+      index: The images of the source.
+      splits: The splits that were asked for; train and val are expected for None, and test is not.
+    """
+    expected = ("train", "val") if splits is None else splits
+    return {
+        split: "; ".join(["not there", *([index.missing[split]] if split in index.missing else [])])
+        for split in expected
+        if split not in index.splits
+    }
+
+
+def require_complete(index: Index, splits: Collection[str] | None = None) -> None:
+    """Raises IncompleteError where a split is missing or has not the official number of images. See `missing_splits`."""
+    missing = missing_splits(index, splits)
+    texts = [f"{split}: {text}" for split, text in {**missing, **shortfalls(index)}.items()]
+    if texts:
+        raise IncompleteError(
+            f"{index.source} is not the whole of ILSVRC2012 ({'; '.join(texts)}). Complete it; or, if that is meant, "
+            f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
+            "ILSVRC2012_ALLOW_INCOMPLETE=1."
+        )
+
+
+def require_splits(index: Index, splits: Collection[str] | None = None) -> None:
+    """Raises IncompleteError where a split is missing, whatever the number of images is. See `missing_splits`."""
+    missing = "; ".join(f"{split}: {text}" for split, text in missing_splits(index, splits).items())
     if missing:
         raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({missing}). Complete it, or allow it: --allow-incomplete, "
-            "allow_incomplete=True, or ILSVRC2012_ALLOW_INCOMPLETE=1."
+            f"{index.source} is not the whole of ILSVRC2012 ({missing}). Complete it; or, if that is meant, "
+            f"{_choice(index)}allow it: --allow-incomplete."
         )
+
+
+def _choice(index: Index) -> str:
+    """Returns how the splits that are there are chosen, in words."""
+    return f"name the splits to take, --splits {','.join(index.splits)} (splits={list(index.splits)}), or "

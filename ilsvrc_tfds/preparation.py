@@ -6,14 +6,14 @@ import functools
 import importlib.metadata
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import jobs, manifest, metadata, staging, synsets
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
 from ilsvrc_tfds.manifest import TFDS, Manifest, shard_entries
-from ilsvrc_tfds.plan import SplitPlan, plan_split, require_complete, shortfalls
+from ilsvrc_tfds.plan import SplitPlan, missing_splits, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.records import TFDS_KEYS, TfdsExample
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
@@ -35,6 +35,7 @@ class Options:
       file_format: one of TFDS's.
       num_shards: of each split, or of those named; by the size of the data where None.
       max_examples: of each split; all where None.
+      splits: that are taken; where None all that the source has, which must be train and val at least.
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether data that is there is replaced.
     """
@@ -44,6 +45,7 @@ class Options:
     file_format: str = TFRECORD
     num_shards: int | Mapping[str, int] | None = None
     max_examples: int | None = None
+    splits: tuple[str, ...] | None = None
     allow_incomplete: bool = False
     overwrite: bool = False
 
@@ -78,16 +80,24 @@ class Prepared:
         staging.publish(self.files, folder)
 
     def provenance(self) -> dict:
-        """Returns how the data was made, as JSON: the options, the codecs, the source's layout, what is missing from it."""
-        missing = {split: "all images" for split in metadata.SPLITS if split not in self.index.splits}
-        missing |= shortfalls(self.index)
+        """Returns how the data was made, as JSON: the options, the codecs, the source's layout, what is missing from it.
+
+        `missing` tells of what was asked for; the data is `complete` if it is the whole of train and val at least.
+        `source_images` is what `comparison` compares a source with.
+        """
+        missing = {**dict.fromkeys(missing_splits(self.index, self.options.splits), "all images"), **shortfalls(self.index)}
+        is_whole = not missing and self.index.splits.keys() >= set(metadata.SPLITS)
         return {
             "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
             "images": describe_op(self.options.op),
             "codecs": codec_versions(),
             "source_layout": self.index.layout,
-            "complete": not missing and self.options.max_examples is None,
+            "source_images": {
+                split: {"images": len(members), "digest": members.digest()} for split, members in self.index.splits.items()
+            },
+            "complete": is_whole and self.options.max_examples is None,
             "missing": missing,
+            "splits": None if self.options.splits is None else list(self.options.splits),
             "max_examples_per_split": self.options.max_examples,
             "changed_images": {split: sum(r.changed for r in receipts) for split, receipts in self.receipts.items()},
         }
@@ -109,9 +119,19 @@ def incomplete_is_allowed(argument: bool | None) -> bool:
     return os.environ.get(ALLOW_VARIABLE) == "1" if argument is None else argument
 
 
-def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Index:
-    """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found. Raises SourceError, LabelError."""
-    index = index_images(find_layout(candidates), runner.run)
+def find_images(candidates: list[str | os.PathLike], runner: LocalRunner, splits: Collection[str] | None = None) -> Index:
+    """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found.
+
+    Args:
+      candidates: folders to look into.
+      runner: carries out the scans.
+      splits: the only ones that are taken; all where None.
+
+    Raises:
+      IncompleteError: one of `splits` is not there.
+      SourceError, LabelError.
+    """
+    index = index_images(find_layout(candidates).only(splits), runner.run)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:
@@ -121,9 +141,21 @@ def find_images(candidates: list[str | os.PathLike], runner: LocalRunner) -> Ind
     return index
 
 
+def of_splits(index: Index, splits: Collection[str] | None) -> Index:
+    """Returns the index of these splits alone, all where None. Raises IncompleteError if one of them is not there."""
+    if splits is None:
+        return index
+    missing = missing_splits(index, splits)
+    if missing:
+        raise IncompleteError(
+            f"{index.source} does not have the split {', '.join(missing)}, which was asked for; it has {', '.join(index.splits)}."
+        )
+    return dataclasses.replace(index, splits={split: members for split, members in index.splits.items() if split in splits})
+
+
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
     """Raises DestinationError where there is not room for all of several data sets, by destination, of one source."""
-    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(index, options))
+    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options))
     staging.require_space(next(iter(wanted)), needed - sum(map(staging.staged_bytes, wanted)))
 
 
@@ -140,7 +172,8 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
     Raises:
       IncompleteError, SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
     """
-    log_shortfalls(index, options.allow_incomplete)
+    index = of_splits(index, options.splits)
+    log_shortfalls(index, options.allow_incomplete, options.splits)
     plans = _plans(index, options)
     identity = {"op": options.op, "codecs": codec_versions(), "file_format": options.file_format}
     tasks = functools.partial(_tasks, plans, options)
@@ -156,14 +189,28 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
         yield Prepared(index, options, tuple(files), receipts)
 
 
-def log_shortfalls(index: Index, allow_incomplete: bool) -> None:
-    """Says what is missing from the source; raises IncompleteError where that is not allowed."""
+def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
+    """Says what is missing from the source; raises IncompleteError where that is not allowed.
+
+    Args:
+      index: of the source.
+      allow_incomplete: whether it is allowed.
+      splits: that were asked for; see `missing_splits`.
+    """
     if not allow_incomplete:
-        require_complete(index)
+        require_complete(index, splits)
+    warn_of_missing_splits(index, splits)
     for split, text in shortfalls(index).items():
         _log.warning("Incomplete, and allowed: %s has %s.", split, text)
-    for split in synsets.OFFICIAL_COUNTS.keys() - index.splits.keys():
-        _log.info("There is no %s split in the source.", split)
+
+
+def warn_of_missing_splits(index: Index, splits: Collection[str] | None = None) -> None:
+    """Says which splits are missing from the source, loudly for those that are expected."""
+    missing = missing_splits(index, splits)
+    for split, text in missing.items():
+        _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
+    if splits is None and "test" not in index.splits:
+        _log.info("There is no test split in the source.")
 
 
 def _plans(index: Index, options: Options) -> list[SplitPlan]:

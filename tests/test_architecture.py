@@ -39,7 +39,8 @@ MAY_IMPORT = {
         "errors", "synsets", "places", "destination", "sources", "images", "runners", "shards", "staging", "preparation",
         "outputs"
     },
-    "datasets": {"errors", "places", "sources", "runners", "shards", "preparation", "builder"},
+    "comparison": {"errors", "sources", "plan", "metadata"},
+    "datasets": {"errors", "places", "sources", "runners", "shards", "preparation", "builder", "outputs", "comparison"},
     "outputs": {"errors", "synsets", "places", "manifest"},
     "prepared": {"errors", "synsets", "sources", "framing", "records", "manifest", "outputs"},
     "record_index": {"destination", "framing", "runners", "outputs"},

@@ -82,7 +82,7 @@ def test_metadata_of_an_incomplete_source_says_what_is_missing(archives, tmp_pat
 
 def test_metadata_of_unlabelled_images_is_an_error(tmp_path, images, capsys):
     source = drawing.official_archives(tmp_path / "source", drawing.Images({}, {}, drawing.miniature(test=2).test))
-    assert main(["metadata", str(source), "--out", str(tmp_path / "m.h5")]) == 1
+    assert main(["metadata", str(source), "--out", str(tmp_path / "m.h5"), "--splits", "test"]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("ilsvrc-tfds: There is nothing to describe: ")
     assert os.listdir(tmp_path) == ["source"]
 
@@ -96,8 +96,10 @@ def test_home_is_expanded_in_paths(archives, tmp_path, monkeypatch):
 def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     members = [(f"ILSVRC2012_val_{number:08d}.JPEG", b"x") for number in range(1, 50_001)]
     (tmp_path / "val.tar").write_bytes(drawing.tar(members))
-    assert main(["doctor", str(tmp_path)]) == 0
+    assert main(["doctor", str(tmp_path), "--splits", "val"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "No problems found."
+    assert main(["doctor", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
 
 
 def test_doctor_whose_output_nobody_reads_says_nothing(archives):

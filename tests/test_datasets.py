@@ -84,7 +84,7 @@ def test_other_config_of_the_same_name_is_refused(prepare):
 
 def test_incomplete_data_is_refused_where_it_is_not_allowed(prepare):
     prepare()
-    with pytest.raises(DestinationError, match="missing images 'train: 12 of 1,281,167 images"):
+    with pytest.raises(DestinationError, match="with missing images .train: 12 of 1,281,167 images"):
         prepare(allow_incomplete=None)
 
 

@@ -177,7 +177,7 @@ def test_manifest_describes_every_shard(export):
         ({"config": "raw512"}, "config must be one of classification, raw256"),
         ({"label_offset": 2}, "label_offset must be 0 or 1"),
         ({"splits": ["dev"]}, "no split 'dev'"),
-        ({"splits": ["test"]}, "no split test among those to export: train, val"),
+        ({"num_shards": {"test": 1}}, "no split test among those to export: train, val"),
         ({"num_shards": {"train": 13}}, r"num_shards must be in \[1, 12\]"),
         ({"out": "gs://bucket/imagenet"}, "no place of this machine"),
     ],

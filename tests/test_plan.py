@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tensorflow_datasets.core import hashing, shuffle
 from tensorflow_datasets.core.utils import shard_utils
 
-from ilsvrc_tfds import plan
+from ilsvrc_tfds import plan, synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.members import Container, Members
@@ -172,10 +172,22 @@ def test_shortfalls_pass_over_splits_that_are_not_there():
 
 
 def test_require_complete_names_source_shortfall_and_remedy():
-    plan.require_complete(index(val=VAL))
+    plan.require_complete(index(val=VAL), ["val"])
     message = r"/data is not the whole of ILSVRC2012 \(train: 7 of 1,281,167 images.*\).*--allow-incomplete"
     with pytest.raises(IncompleteError, match=message):
         plan.require_complete(index(train=7, val=VAL))
+
+
+@pytest.mark.parametrize("require", [plan.require_complete, plan.require_splits])
+def test_train_and_val_are_expected_where_no_splits_are_named(require):
+    require(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL))
+    found = dataclasses.replace(index(val=VAL), missing={"train": "seen: train.tar.part", "test": "found: nothing"})
+    message = r"/data is not the whole of ILSVRC2012 \(train: not there; seen: train.tar.part\).* --splits val \(splits=\['val'\]\)"
+    with pytest.raises(IncompleteError, match=message):
+        require(found)
+    require(found, ("val",))
+    with pytest.raises(IncompleteError, match=r"\(test: not there; found: nothing\)"):
+        require(found, ("val", "test"))
 
 
 def test_plans_are_immutable():

@@ -13,9 +13,9 @@ from ilsvrc_tfds.demo import draw
 from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.doctor import examine
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.outputs import CLASSIC_NAMES
-from ilsvrc_tfds.plan import shortfalls
-from ilsvrc_tfds.preparation import find_images
+from ilsvrc_tfds.outputs import CLASSIC_NAMES, own_splits
+from ilsvrc_tfds.plan import require_splits, shortfalls
+from ilsvrc_tfds.preparation import find_images, incomplete_is_allowed, warn_of_missing_splits
 from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.record_index import PREFIX, index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 def doctor(options) -> int:
     with LocalRunner(options.workers) as runner:
-        report = examine(options.source, options.data_dir, runner, deep=options.deep)
+        report = examine(options.source, options.data_dir, runner, deep=options.deep, splits=_splits(options))
     return _tell(report.facts, report.problems)
 
 
@@ -41,6 +41,7 @@ def prepare(options) -> int:
         "num_shards": options.num_shards,
         "file_format": options.file_format,
         "max_examples": options.max_examples,
+        "splits": options.splits,
         "allow_incomplete": True if options.allow_incomplete else None,
         "overwrite": options.overwrite,
     }
@@ -68,13 +69,22 @@ def _engine(options) -> dict[str, object]:
 
 
 def metadata(options) -> int:
+    splits = _splits(options)
     with LocalRunner(options.workers) as runner:
-        index = find_images([options.source], runner)
+        index = find_images([options.source], runner, splits)
+    if not incomplete_is_allowed(True if options.allow_incomplete else None):
+        require_splits(index, splits)
+    warn_of_missing_splits(index, splits)
     for split, text in shortfalls(index).items():
         _log.warning("Incomplete: %s has %s.", split, text)
     hdf5.write(options.out, index.splits.values(), image_root=options.image_root)
     print(f"{options.out}: {os.path.getsize(options.out):,} bytes")
     return 0
+
+
+def _splits(options) -> tuple[str, ...] | None:
+    """Returns the splits that are wanted by the data set's own names, None where they are not named."""
+    return None if options.splits is None else own_splits(options.splits)
 
 
 def export(options) -> int:

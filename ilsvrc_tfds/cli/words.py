@@ -37,6 +37,7 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _add_source(command)
     _add_data_dir(command, "where the data would go")
     command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
+    _add_splits(command, "the only ones that are wanted")
 
 
 def _prepare(command: argparse.ArgumentParser) -> None:
@@ -50,6 +51,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     formats = ["tfrecord", "array_record", "riegeli", "parquet"]
     command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
     command.add_argument("--max-examples", type=_count, metavar="N", help="only N of each split, for a trial")
+    _add_splits(command)
     _add_runner(command)
     _add_allow_incomplete(command)
     command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
@@ -59,6 +61,8 @@ def _metadata(command: argparse.ArgumentParser) -> None:
     _add_source(command)
     command.add_argument("--out", type=_path, required=True, metavar="FILE", help="the HDF5 file to write")
     command.add_argument("--image-root", default="", metavar="DIR", help="put in front of each path")
+    _add_splits(command)
+    _add_allow_incomplete(command, "train or val may be missing")
 
 
 def _export(command: argparse.ArgumentParser) -> None:
@@ -71,7 +75,7 @@ def _export(command: argparse.ArgumentParser) -> None:
         metavar="train=N,validation=N",
         help="shards of each split (default: train=1024,validation=128, which readers hard-code)",
     )
-    command.add_argument("--splits", type=_splits, metavar="S,S", help="only these, of train, validation, test (default: all)")
+    _add_splits(command)
     command.add_argument(
         "--label-offset", type=int, choices=[0, 1], default=1, help="the first class's label (default: 1; 0 is the background)"
     )
@@ -213,8 +217,15 @@ def _add_runner(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_allow_incomplete(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--allow-incomplete", action="store_true", help="splits may lack images; what is missing is recorded")
+def _add_splits(command: argparse.ArgumentParser, text: str = "only these") -> None:
+    text = f"{text}, of train, val, test (default: all that are there; train and val must be)"
+    command.add_argument("--splits", type=_splits, metavar="S,S", help=text)
+
+
+def _add_allow_incomplete(
+    command: argparse.ArgumentParser, text: str = "train or val, or images of any split, may be missing; that is recorded"
+) -> None:
+    command.add_argument("--allow-incomplete", action="store_true", help=text)
 
 
 def _path(text: str) -> Path:

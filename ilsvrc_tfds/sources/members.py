@@ -4,6 +4,7 @@ Columns instead of objects, since there are 1.3 million images: about 60 bytes e
 """
 
 import dataclasses
+import hashlib
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -103,6 +104,14 @@ class Members:
         is_stored_so = official or not any(container.class_appended for container in self.containers)
         names = self.name if is_stored_so else np.array([self._stored_name(row) for row in range(len(self))], np.bytes_)
         return np.char.add(folders[self.container], names)
+
+    def digest(self) -> str:
+        """Returns what changes with an image's name, label or size, and not with where or in which order they lie; hexadecimal."""
+        order = np.argsort(self.name, kind="stable")
+        digest = hashlib.blake2b(b"\0".join(self.name[order].tolist()), digest_size=16)
+        for column in (self.label[order].astype("<i2"), self.size[order].astype("<i8")):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
 
     def _stored_name(self, row: int) -> bytes:
         name = bytes(self.name[row])
