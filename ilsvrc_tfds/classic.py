@@ -20,7 +20,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.boxes import Boxes, image_key
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import Original, look
-from ilsvrc_tfds.records import Example, bytes_feature, feature_entry, float_feature, int64_feature, join_features
+from ilsvrc_tfds.records import BoxedExample, Example, bytes_feature, feature_entry, float_feature, int64_feature, join_features
 
 # Each key and its list of `tf.train.Feature`, in the order of a record.
 CLASSIC_KEYS = {
@@ -73,14 +73,16 @@ class ClassicExample:
         image = self.op(data)
         head = look(image)
         found = self.boxes.get(image_key(file_name))
+        boxes = [] if found is None else _relative(found, data)
         after = (
             _entry("image/filename", (file_name,)),
             _FORMAT,
             _size("image/height", head.height),
-            _NO_BOXES if found is None else _bbox(_relative(found, data), _number(label, self.label_offset)),
+            _bbox(boxes, _number(label, self.label_offset)) if boxes else _NO_BOXES,
             _size("image/width", head.width),
         )
-        return join_features(_before(label, self.label_offset), b"image/encoded", image, b"".join(after))
+        example = join_features(_before(label, self.label_offset), b"image/encoded", image, b"".join(after))
+        return BoxedExample(*example) if boxes else example
 
 
 def _relative(boxes: Boxes, data: bytes) -> list[tuple[float, float, float, float]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,8 +14,8 @@ from ilsvrc_tfds.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.classic import CLASSIC_KEYS, ClassicExample
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
-from ilsvrc_tfds.manifest import CLASSIC, Manifest, shard_entries
-from ilsvrc_tfds.outputs import find_output, is_output, own_split, own_splits, shard_name
+from ilsvrc_tfds.manifest import CLASSIC, Manifest, boxes_in_words, shard_entries
+from ilsvrc_tfds.outputs import CLASSIC_NAMES, find_output, is_output, own_split, own_splits, shard_name
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.plan import SplitPlan, plan_split
 from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, of_splits
@@ -26,6 +27,10 @@ from ilsvrc_tfds.sources import Index
 
 # What readers hard-code. The scripts that wrote such files first knew no test split.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
+# The splits that have official bounding boxes.
+_ANNOTATED = ("train", "val")
+
+_log = logging.getLogger(__name__)
 
 
 def export(
@@ -72,7 +77,7 @@ def export(
     staging.tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
-    splits = None if splits is None else own_splits(splits)
+    splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     with LocalRunner(workers) as local, runner or local as runner:
         images, op, made = _images(source, config, splits, local)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
@@ -86,8 +91,10 @@ def export(
             if index:
                 files += map(Path, local.run(write_index, map(str, files[:])))
             shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
-            described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards)
+            counts = {split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
+            described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards, boxes=counts if bbox else None)
             staging.publish_folder([*files, manifest.write(described, folder)], out)
+    _log_boxes(described)
     return out
 
 
@@ -144,21 +151,31 @@ def _split(name: str) -> str:
     return own
 
 
-def _boxes(plans: list[SplitPlan], paths: Iterable[str | os.PathLike], op) -> dict[bytes, Boxes]:
+def _boxes(plans: list[SplitPlan], paths: list[str | os.PathLike], op) -> dict[bytes, Boxes]:
     """Returns the bounding boxes of the images that are exported. Raises SourceError where none is of such an image."""
-    paths = list(paths)
     if not paths:
         return {}
     found = read_boxes(paths)
-    boxes = select(found, (name for plan in plans for name in plan.members.name.tolist()))
+    selected = {plan.members.split: select(found, plan.members.name.tolist()) for plan in plans}
+    boxes = {key: image_boxes for of_split in selected.values() for key, image_boxes in of_split.items()}
     if not boxes:
         raise SourceError(f"{first_few(paths)}: none of the {len(found):,} annotated images is in the source.")
+    for split, of_split in selected.items():
+        if split in _ANNOTATED and not any(image_boxes.corners for image_boxes in of_split.values()):  # before hours of work
+            _log.warning("No image of %s will have bounding boxes: %s has none of them.", split, first_few(paths))
     if isinstance(op, Untouched) and not all(image_boxes.has_size for image_boxes in boxes.values()):
         raise OptionError(
             "Kaggle's tables give boxes in pixels of the original images, whose sizes are not known here. Export from the "
             "source, or give the XML annotations."
         )
     return boxes
+
+
+def _log_boxes(made: Manifest) -> None:
+    """Says how many images have bounding boxes, loudly where it is none of a split."""
+    for split, count in (made.boxes or {}).items():
+        words = boxes_in_words(count, sum(shard.records for shard in made.shards[split]))
+        _log.log(logging.INFO if count else logging.WARNING, "%s: %s", CLASSIC_NAMES[split], words)
 
 
 def _digest(boxes: Mapping[bytes, Boxes]) -> str:

@@ -2,6 +2,7 @@
 
     {"format": 1, "kind": "classic", "file_format": "tfrecord", "config": {"name": "raw256", …},
      "keys": {"image/encoded": "bytes", …}, "label_offset": 1, "classes": "<sha256 of the 1000 wnids>",
+     "boxes": {"train": 544546, …},
      "shards": {"train": [{"name": "train-00000-of-01024", "records": 1251, "bytes": 55044000, "xxh3_64": "…"}, …], …}}
 
 Written last: where it lies, the folder is whole. Fields that are not known are passed over when it is read, so that later
@@ -80,6 +81,7 @@ class Manifest:
       label_offset: a record's label is the class index plus this; -1 in the test split.
       shards: of each split, in order. Splits have the data set's own names: train, val, test.
       classes: `classes_digest()`.
+      boxes: of each split, the number of records with bounding boxes; None, and not in the file, where none were asked for.
     """
 
     kind: str
@@ -89,6 +91,7 @@ class Manifest:
     label_offset: int
     shards: Mapping[str, tuple[ShardEntry, ...]]
     classes: str = dataclasses.field(default_factory=classes_digest)
+    boxes: Mapping[str, int] | None = None
 
     def __post_init__(self):
         _require(self.kind in KINDS, "kind", self.kind)
@@ -100,6 +103,15 @@ class Manifest:
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one comes twice)", names)
+        for split, count in {} if self.boxes is None else self.boxes.items():
+            shards = self.shards.get(split)
+            most = synsets.OFFICIAL_COUNTS.get(split, 0) if shards is None else sum(shard.records for shard in shards)
+            _require(_is_count(count) and count <= most, f"boxes of {split}", count)
+
+
+def boxes_in_words(count: int, records: int) -> str:
+    """Returns how many of so many records have bounding boxes, in words."""
+    return f"{count:,} of {records:,} images have bounding boxes, {count / max(records, 1):.1%}"
 
 
 def write(manifest: Manifest, folder: str | os.PathLike) -> Path:
@@ -128,7 +140,10 @@ def read(folder: str | os.PathLike) -> Manifest | None:
 
 
 def _json(manifest: Manifest) -> str:
-    return json.dumps({"format": _FORMAT, **dataclasses.asdict(manifest)}, indent=1, allow_nan=False) + "\n"
+    values = {"format": _FORMAT, **dataclasses.asdict(manifest)}
+    if manifest.boxes is None:
+        del values["boxes"]
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
 def _manifest(data: bytes) -> Manifest:
@@ -138,7 +153,7 @@ def _manifest(data: bytes) -> Manifest:
     shards = {
         split: tuple(_from_fields(ShardEntry, entry) for entry in entries) for split, entries in values["shards"].items()
     }
-    return _from_fields(Manifest, {**values, "shards": shards})
+    return _from_fields(Manifest, {"boxes": None, **values, "shards": shards})
 
 
 def _from_fields(kind: type, values: dict):

@@ -26,16 +26,25 @@ class Example(NamedTuple):
       before: all bytes in front of the image's.
       image: the image's bytes.
       after: all bytes behind them.
+      has_boxes: whether there are bounding boxes among its features.
     """
 
     before: bytes
     image: bytes
     after: bytes
+    has_boxes = False
 
     @property
     def size(self) -> int:
         """Bytes of the payload."""
         return len(self.before) + len(self.image) + len(self.after)
+
+
+class BoxedExample(Example):
+    """An example with bounding boxes."""
+
+    __slots__ = ()
+    has_boxes = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Receipt:
       file_bytes: of the file.
       digest: XXH3 (64 bits) of the file, hexadecimal.
       changed: images whose bytes are not the source's.
+      boxed: records with bounding boxes.
     """
 
     split: str
@@ -57,6 +58,7 @@ class Receipt:
     file_bytes: int
     digest: str
     changed: int
+    boxed: int
 
 
 def finish_shard(task: ShardTask) -> Receipt:
@@ -126,7 +128,7 @@ def _write(task: ShardTask) -> Receipt:
 
 
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
-    shard, digest, changed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0
+    shard, digest, changed, boxed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0, 0
     with open(partial, "wb", buffering=_BUFFER) as file:
         for data, example in read_images(shard.members, task.encode):
             for piece in frame(example):
@@ -134,20 +136,22 @@ def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
                 digest.update(piece)
             payload_bytes += example.size
             changed += example.image is not data
+            boxed += example.has_boxes
         file_bytes = file.tell()
-    return Receipt(shard.split, shard.index, len(shard.members), payload_bytes, file_bytes, digest.hexdigest(), changed)
+    return Receipt(shard.split, shard.index, len(shard.members), payload_bytes, file_bytes, digest.hexdigest(), changed, boxed)
 
 
 def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     """Writes a shard in one of TFDS's other formats, with TFDS's own writer."""
     from tensorflow_datasets.core import file_adapters
 
-    sizes, changes = [], []
+    sizes, changes, boxed = [], [], []
 
     def keyed() -> Iterator[tuple[int, bytes]]:
         for key, (data, example) in enumerate(read_images(task.shard.members, task.encode)):
             sizes.append(example.size)
             changes.append(example.image is not data)
+            boxed.append(example.has_boxes)
             yield key, b"".join(example)
 
     adapter = file_adapters.ADAPTER_FOR_FORMAT[file_adapters.FileFormat.from_value(task.file_format)]
@@ -160,7 +164,9 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     except RuntimeError as error:  # array_record's, of the file system
         raise OSError(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
-    return Receipt(shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes))
+    return Receipt(
+        shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes), sum(boxed)
+    )
 
 
 def _digest(path: str) -> str:

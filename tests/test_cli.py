@@ -148,6 +148,17 @@ def test_export_index_verify_and_show(archives, tmp_path, capsys):
     assert "ILSVRC2012_val_" in capsys.readouterr().out and (tmp_path / "sheet.png").exists()
 
 
+def test_export_says_how_many_images_have_boxes(archives, tmp_path, capsys):
+    table, out = tmp_path / "boxes.csv", str(tmp_path / "out")
+    table.write_text("ImageId,PredictionString\nn01440764_9,n01440764 1 2 30 20\n")
+    assert main(["export", str(archives), "--out", out, "--bbox", str(table), "--allow-incomplete", "--workers", "1"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "12 train (1 of 12 images have bounding boxes, 8.3%) in 12 shards, 6 validation (0 of 6 images" in last
+    assert main(["verify", out]) == 0
+    said = capsys.readouterr().out
+    assert "train: 1 of 12 images have bounding boxes, 8.3%" in said and "val: 0 of 6 images have bounding boxes, 0.0%" in said
+
+
 def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     words = ["export", prepare().data_dir, "--out", str(tmp_path / "out"), "--splits", "validation", "--allow-incomplete"]
     assert main([*words, "--index"]) == 0

@@ -1,6 +1,8 @@
 """Classic TFRecords: what is in them, that they are the same from wherever, and that nothing is lost."""
 
 import hashlib
+import json
+import logging
 import os
 import signal
 import subprocess
@@ -151,6 +153,88 @@ def test_boxes_of_other_images_are_an_error(export, tmp_path):
     table.write_text("ImageId,PredictionString\nILSVRC2012_val_00050000,n02437616 10 0 20 31 \n")
     with pytest.raises(SourceError, match="none of the 1 annotated images is in the source"):
         export(bbox=[table])
+
+
+@pytest.fixture
+def boxes_of(tmp_path, images):
+    """Writes annotations of the first images of a split, the box of the first one outside of the picture; returns their folder."""
+
+    def annotations(split: str, count: int, outside: int = 0) -> Path:
+        folder = tmp_path / f"boxes-{split}-{count}"
+        folder.mkdir()
+        for number, name in enumerate(list(images.labels(split))[:count]):
+            corners = (200, 220) if number < outside else (20, 60)
+            box = "<bndbox><xmin>{}</xmin><ymin>10</ymin><xmax>{}</xmax><ymax>30</ymax></bndbox>".format(*corners)
+            size = "<size><width>100</width><height>50</height></size>"
+            text = f"<annotation>{size}<object><name>thing</name>{box}</object></annotation>"
+            (folder / name.replace(".JPEG", ".xml")).write_text(text)
+        return folder
+
+    return annotations
+
+
+def test_share_of_images_with_boxes_is_logged_and_recorded_and_right(export, boxes_of, caplog):
+    caplog.set_level(logging.INFO, "ilsvrc_tfds")
+    out = export(bbox=[boxes_of("train", 5, outside=2), boxes_of("val", 6)])
+    boxed = {
+        split: sum(bool(values(e, "image/object/bbox/xmin")) for e in examples(out, name))
+        for split, name in (("train", "train"), ("val", "validation"))
+    }
+    assert manifest.read(out).boxes == boxed == {"train": 3, "val": 6}
+    assert "train: 3 of 12 images have bounding boxes, 25.0%" in caplog.messages
+    assert "validation: 6 of 6 images have bounding boxes, 100.0%" in caplog.messages
+
+
+def test_share_is_right_where_the_size_of_the_image_decides(export, images, tmp_path):
+    inside, outside, *_ = images.train[drawing.WNIDS[1]]  # 40 x 31 pixels
+    rows = "".join(f"{name[:-5]},{drawing.WNIDS[1]} {x} 0 {x + 9} 31 \n" for name, x in ((inside, 10), (outside, 50)))
+    (tmp_path / "boxes.csv").write_text(f"ImageId,PredictionString\n{rows}")
+    assert manifest.read(export(bbox=[tmp_path / "boxes.csv"], config="raw256")).boxes == {"train": 1, "val": 0}
+
+
+def test_boxes_find_images_with_the_class_appended_to_their_names(export, images, tmp_path):
+    wnid, files = next(iter(images.train.items()))
+    names = [f"{name[:-5]}_{wnid}.JPEG" for name in files]
+    source = drawing.folders(tmp_path / "named", drawing.Images({wnid: dict(zip(names, files.values()))}, images.val, {}))
+    (tmp_path / "boxes.csv").write_text(f"ImageId,PredictionString\n{next(iter(files))[:-5]},{wnid} 1 2 30 20\n")
+    assert manifest.read(export(source=source, bbox=[tmp_path / "boxes.csv"], num_shards={})).boxes == {"train": 1, "val": 0}
+
+
+@pytest.mark.parametrize("given, without", [("train", "val"), ("val", "train")])
+def test_boxes_that_a_split_lacks_are_a_loud_warning(export, boxes_of, caplog, given, without):
+    boxes = boxes_of(given, 2)
+    out = export(bbox=[boxes])
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert f"No image of {without} will have bounding boxes: {boxes} has none of them." in warnings
+    name, total = {"train": ("train", 12), "val": ("validation", 6)}[without]
+    assert f"{name}: 0 of {total} images have bounding boxes, 0.0%" in warnings
+    assert manifest.read(out).boxes == {given: 2, without: 0}
+
+
+def test_split_that_is_not_exported_and_test_need_no_boxes(export, boxes_of, caplog, tmp_path):
+    source = drawing.official_archives(tmp_path / "with-test", drawing.miniature(test=3))
+    out = export(source=source, bbox=[boxes_of("val", 6)], splits=["val", "test"], num_shards={})
+    assert manifest.read(out).boxes == {"val": 6}
+    assert not any("bounding boxes" in record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+
+
+def test_boxes_that_were_not_asked_for_are_not_spoken_of(export, caplog):
+    caplog.set_level(logging.INFO, "ilsvrc_tfds")
+    out = export()
+    assert manifest.read(out).boxes is None and "boxes" not in json.loads((out / "manifest.json").read_text())
+    assert not any("bounding boxes" in message for message in caplog.messages)
+
+
+def test_shards_of_a_version_that_did_not_count_boxes_are_written_again(export, boxes_of, tmp_path, monkeypatch):
+    boxes = boxes_of("train", 5)
+    monkeypatch.setattr(manifest, "write", lambda *arguments: pytest.fail("stopped"))
+    with pytest.raises(pytest.fail.Exception, match="stopped"):
+        export(bbox=[boxes])
+    monkeypatch.undo()
+    for path in tmp_path.glob(".out.staging/*/*.json"):
+        receipt = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value for key, value in receipt.items() if key != "boxed"}))
+    assert manifest.read(export(bbox=[boxes])).boxes == {"train": 5, "val": 0}
 
 
 def test_index_lies_beside_each_shard(export):

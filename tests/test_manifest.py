@@ -63,6 +63,13 @@ def test_manifest_says_what_a_reader_needs(tmp_path):
     assert values["classes"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
+def test_boxes_are_in_the_file_only_where_they_were_asked_for(tmp_path):
+    assert "boxes" not in json.loads(manifest.write(CLASSIC, tmp_path).read_text())
+    with_boxes = dataclasses.replace(CLASSIC, boxes={"train": 12, "val": 0})
+    assert json.loads(manifest.write(with_boxes, tmp_path).read_text())["boxes"] == {"train": 12, "val": 0}
+    assert manifest.read(tmp_path) == with_boxes
+
+
 def test_folder_without_a_manifest_has_none(tmp_path):
     assert manifest.read(tmp_path) is None and manifest.read(tmp_path / "nothing") is None
 
@@ -114,6 +121,10 @@ BAD = {
     "an offset that is true": (changed("label_offset", value=True), "label_offset cannot be True"),
     "other classes": (changed("classes", value="0" * 64), "classes .* cannot be '000"),
     "no classes": (changed("classes", value=...), "'classes' is missing"),
+    "boxes that are a number": (changed("boxes", value=3), "no attribute 'items'"),
+    "boxes of another split": (changed("boxes", value={"validation": 1}), "boxes of validation cannot be 1"),
+    "more boxes than records": (changed("boxes", value={"train": 13}), "boxes of train cannot be 13"),
+    "half a box": (changed("boxes", value={"train": 0.5}), "boxes of train cannot be 0.5"),
     "no shards": (changed("shards", value=...), "'shards' is missing"),
     "shards that are a list": (changed("shards", value=[]), "no attribute 'items'"),
     "no splits": (changed("shards", value={}), r"the splits cannot be \[\]"),

@@ -653,6 +653,28 @@ def test_names_of_another_split_are_a_problem_where_this_package_made_the_set(ar
     assert report.problems == () and any(fact.startswith(expected) for fact in report.facts)
 
 
+def restated(folder: Path, boxes) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "boxes": boxes}))
+
+
+def test_share_of_records_with_boxes_is_compared_with_the_manifest(copy_of):
+    folder = copy_of("exported").folder
+    lines = ["train: 16 of 48 images have bounding boxes, 33.3%", "val: 0 of 12 images have bounding boxes, 0.0%"]
+    assert [fact for fact in report_of(folder).facts if "bounding boxes" in fact] == lines
+    restated(folder, {"train": 17, "val": 0})
+    assert report_of(folder).problems == (f"{lines[0]}, {MANIFEST} 17",)
+    restated(folder, None)  # as version 1.0 wrote it
+    report = report_of(folder)
+    assert report.problems == () and [fact for fact in report.facts if "bounding boxes" in fact] == lines[:1]
+
+
+def test_share_of_boxes_is_not_compared_where_records_are_damaged(copy_of):
+    shards = copy_of("exported")
+    flip(lambda offset, size: offset + size // 2)(shards)
+    assert not any("bounding boxes" in problem for problem in report_of(shards.folder).problems)
+
+
 def test_records_of_the_base_class_writer_have_no_problems(archives, tmp_path):
     base = Ilsvrc2012(source=archives, data_dir=tmp_path / "base")
     base.data_path.mkdir(parents=True)

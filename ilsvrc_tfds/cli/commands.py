@@ -102,12 +102,16 @@ def export(options) -> int:
         overwrite=options.overwrite,
     )
     made = manifest.read(out)
-    counts = (
-        f"{sum(shard.records for shard in shards):,} {CLASSIC_NAMES[split]} in {len(shards):,} shards"
-        for split, shards in made.shards.items()
-    )
+    counts = [f"{_records(made, split)} in {len(shards):,} shards" for split, shards in made.shards.items()]
     print(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
     return 0
+
+
+def _records(made: manifest.Manifest, split: str) -> str:
+    """Returns the number of records of a split, and how many of them have bounding boxes if some were asked for."""
+    records = sum(shard.records for shard in made.shards[split])
+    boxes = f" ({manifest.boxes_in_words(made.boxes[split], records)})" if split in (made.boxes or {}) else ""
+    return f"{records:,} {CLASSIC_NAMES[split]}{boxes}"
 
 
 def index(options) -> int:

@@ -22,6 +22,7 @@ from ilsvrc_tfds.verification.records import KEYS, Rules
 from ilsvrc_tfds.verification.shards import Findings, Rows, ShardJob, check_shard
 from ilsvrc_tfds.verification.splits import (
     SplitRows,
+    box_lines,
     double_problems,
     label_offset,
     label_problems,
@@ -192,12 +193,18 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
     for split in splits:
         problems += label_problems(split, offset)
         problems += double_problems(split)
-        for compare in (order_problems, name_problems):
-            more_facts, more_problems = compare(split, ours)
+        is_whole = len(split) == sum(output.stated_lengths(split.split) or ())
+        boxes = box_lines(split, _stated_boxes(output, split.split), is_whole)
+        for more_facts, more_problems in (order_problems(split, ours), name_problems(split, ours), boxes):
             facts, problems = [*facts, *more_facts], [*problems, *more_problems]
         if split.split in tables:
             problems += metadata_problems(split, offset, tables[split.split])
     return facts, problems
+
+
+def _stated_boxes(output: Output, split: str) -> int | None:
+    """Returns how many records of a split have bounding boxes by the manifest, None where it does not say so."""
+    return output.manifest.boxes.get(split) if output.manifest is not None and output.manifest.boxes is not None else None
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:

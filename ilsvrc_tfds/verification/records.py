@@ -46,7 +46,7 @@ class Rules:
     decode: bool
 
 
-def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes, int, int] | None, str]:
+def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes, int, int, bool] | None, str]:
     """Returns what is in a record, and what is wrong with it.
 
     Args:
@@ -55,8 +55,9 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
       split: `train`, `val` or `test`.
 
     Returns:
-      File name, label as it stands there, and class index that name or synset tells (-1 in `test`, UNKNOWN where nothing
-      does); None where the record has no such name or label. And all that is wrong in words, empty where nothing is.
+      File name, label as it stands there, class index that name or synset tells (-1 in `test`, UNKNOWN where nothing does),
+      and whether it has bounding boxes; None where the record has no such name or label. And all that is wrong in words, empty
+      where nothing is.
     """
     name_key, image_key, label_key = FIELDS[rules.kind]
     try:
@@ -74,7 +75,8 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
     if name is not None and not _is_file_name(name):
         problems.append(f"its {name_key} is {name[:40]!r}, which is no file name")
         name = None
-    row = None if name is None or label is None else (name, label, _told(name, values, split))
+    boxed = rules.kind == CLASSIC and any(map(features.get, _LISTS))
+    row = None if name is None or label is None else (name, label, _told(name, values, split), boxed)
     return row, "; ".join(problems)
 
 

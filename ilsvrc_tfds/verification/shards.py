@@ -29,6 +29,7 @@ class Rows(NamedTuple):
       name: file names, S.
       label: as they stand in the records, int64.
       told: the class index that name or synset tells, -1 in `test`, UNKNOWN where nothing does; int16.
+      boxed: whether they have bounding boxes, bool.
       shard: index of the shard, int32.
       number: of the record in its shard, int32.
       offset: of the record's first byte, int64.
@@ -37,6 +38,7 @@ class Rows(NamedTuple):
     name: np.ndarray
     label: np.ndarray
     told: np.ndarray
+    boxed: np.ndarray
     shard: np.ndarray
     number: np.ndarray
     offset: np.ndarray
@@ -108,11 +110,12 @@ def _check_records(job: ShardJob) -> Findings:
 
 
 def _rows(rows: list[tuple], shard: int) -> Rows:
-    name, label, told, number, offset = zip(*rows) if rows else ((),) * 5
+    name, label, told, boxed, number, offset = zip(*rows) if rows else ((),) * 6
     return Rows(
         name=np.array(name, np.bytes_),
         label=np.array(label, np.int64),
         told=np.array(told, np.int16),
+        boxed=np.array(boxed, np.bool_),
         shard=np.full(len(rows), shard, np.int32),
         number=np.array(number, np.int32),
         offset=np.array(offset, np.int64),

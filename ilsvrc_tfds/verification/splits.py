@@ -9,6 +9,7 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few
+from ilsvrc_tfds.manifest import NAME, boxes_in_words
 from ilsvrc_tfds.metadata import SplitMetadata
 from ilsvrc_tfds.plan import disk_order
 from ilsvrc_tfds.sources.members import shown
@@ -129,6 +130,20 @@ def name_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
         line = f"{split.split}: {len(found):,} names have the form of another split's: {first_few(map(split.name, found))}"
         return ([], [line]) if ours else ([line], [])
     return [], [f"{split.place(row)}: {split.name(row)} is a name of another split than {split.split}" for row in found]
+
+
+def box_lines(split: SplitRows, stated: int | None, is_whole: bool) -> tuple[list[str], list[str]]:
+    """Returns facts and problems of how many records have bounding boxes.
+
+    Args:
+      split: The records to be looked at.
+      stated: The number that the manifest says; None if it says none.
+      is_whole: Whether these are as many records as there should be: else it is known already that some are missing.
+    """
+    count = int(split.rows.boxed.sum())
+    if stated is not None and is_whole and count != stated:
+        return [], [f"{split.split}: {boxes_in_words(count, len(split))}, {NAME} says {stated:,}"]
+    return [f"{split.split}: {boxes_in_words(count, len(split))}"] if count or stated is not None else [], []
 
 
 def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) -> Iterator[str]:
