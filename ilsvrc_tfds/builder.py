@@ -17,7 +17,7 @@ from ilsvrc_tfds.outputs import INFO_NAME
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, prepared, usual_places
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
-from ilsvrc_tfds.shards import TFRECORD, read_images
+from ilsvrc_tfds.shards import STOP, TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.staging import require_finished
 
@@ -95,6 +95,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         runner: Runner | None = None,
         num_shards: int | Mapping[str, int] | None = None,
         allow_incomplete: bool | None = None,
+        on_error: str = STOP,
         **kwargs,
     ):
         """Constructs the builder; the arguments of its own matter to `download_and_prepare` alone.
@@ -106,6 +107,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
           num_shards: for all splits or for each; by the size of the data where None.
           allow_incomplete: whether a split may have another than the official number of images; the environment variable
             ILSVRC2012_ALLOW_INCOMPLETE decides where None.
+          on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the metadata, and the
+            data set counts as incomplete.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
         data_dir = kwargs.get("data_dir")
@@ -118,9 +121,10 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "runner": runner,
             "num_shards": num_shards,
             "allow_incomplete": allow_incomplete,
+            "on_error": on_error,
         }
         self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete = own.values()
+        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete, self._on_error = own.values()
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -194,6 +198,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             max_examples=download_config.max_examples_per_split,
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
+            on_error=self._on_error,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:

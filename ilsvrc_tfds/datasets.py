@@ -8,11 +8,11 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
-from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.errors import DestinationError, first_few
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.preparation import Options, describe_op, find_images, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards import TFRECORD
+from ilsvrc_tfds.shards import SKIP, STOP, TFRECORD
 from ilsvrc_tfds.sources import Index
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def prepare(
     file_format: str | None = None,
     max_examples: int | None = None,
     allow_incomplete: bool | None = None,
+    on_error: str = STOP,
     overwrite: bool = False,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
@@ -43,6 +44,7 @@ def prepare(
       file_format: one of TFDS's; `tfrecord` where None.
       max_examples: of each split, for a trial; all where None.
       allow_incomplete: see `Ilsvrc2012`.
+      on_error: What to do about a damaged image: `stop`, or `skip` it; see `Ilsvrc2012`.
       overwrite: whether a data set that is there is replaced, once the new one is finished.
 
     Raises:
@@ -57,6 +59,7 @@ def prepare(
         runner=runner,
         num_shards=num_shards,
         allow_incomplete=allow_incomplete,
+        on_error=on_error,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
@@ -100,6 +103,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     info = builder.info
     made, splits = info.metadata, info.splits
     missing = "; ".join(f"{split}: {text}" for split, text in made.get("missing", {}).items() if split in splits)
+    skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     pairs = {
         "images": (made.get("images"), describe_op(wanted.op)),
         "max_examples": (made.get("max_examples_per_split"), wanted.max_examples),
@@ -109,6 +113,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
             {split: wanted.shards_of(split) or splits[split].num_shards for split in splits},
         ),
         "missing images": (missing, missing if wanted.allow_incomplete else ""),
+        "skipped images": (skipped, skipped if wanted.on_error == SKIP else ""),
     }
     differing = [f"{name} {there!r}, not {asked!r}" for name, (there, asked) in pairs.items() if there != asked]
     if differing:

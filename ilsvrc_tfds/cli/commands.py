@@ -42,6 +42,7 @@ def prepare(options) -> int:
         "file_format": options.file_format,
         "max_examples": options.max_examples,
         "allow_incomplete": True if options.allow_incomplete else None,
+        "on_error": options.on_error,
         "overwrite": options.overwrite,
     }
     if options.config == "all":
@@ -89,6 +90,7 @@ def export(options) -> int:
         index=options.index,
         **_engine(options),
         allow_incomplete=True if options.allow_incomplete else None,
+        on_error=options.on_error,
         overwrite=options.overwrite,
     )
     made = manifest.read(out)
