@@ -66,6 +66,7 @@ def test_stop_is_the_default_and_names_the_image_and_the_way_on(prepare):
 
 
 def test_skipping_continues_what_was_stopped_and_stopping_takes_no_shard_that_lacks_images(prepare, caplog):
+    caplog.set_level("INFO", "ilsvrc_tfds")
     with pytest.raises(ImageError):
         prepare()
     caplog.clear()
