@@ -60,6 +60,7 @@ def test_damaged_image_is_refused_where_tensorflow_refuses_it_and_else_decoded_t
         if refused and theirs and not any(re.match(pattern, found) for pattern in ARGUED):
             unargued.append(found)
         np.testing.assert_array_equal(ours(data), found)
+        assert not refused or " object at 0x" not in found
     assert (False, True) not in kinds and not unargued
     assert kinds.count((False, False)) > 30 and kinds.count((True, True)) > 30  # of 360
 

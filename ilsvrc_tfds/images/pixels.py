@@ -6,7 +6,7 @@ import re
 import cykooz_resizer
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images.head import Head, plain_head, require_end
@@ -111,7 +111,7 @@ def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> np.ndarray:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             pixels = np.asarray(image)
     except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"the JPEG cannot be decoded ({error}). Get it again") from error
+        raise _undecodable("JPEG", error) from error
     # Pillow turns all CMYK round: it takes it to be Adobe's.
     return 255 - pixels if colorspace == "CMYK" else np.atleast_3d(pixels)
 
@@ -125,4 +125,10 @@ def _decode_png(data: bytes) -> np.ndarray:
             image.info.pop("transparency", None)  # alpha is dropped anyway, and Pillow would warn of a palette's
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"the PNG cannot be decoded ({error}). Get it again") from error
+        raise _undecodable("PNG", error) from error
+
+
+def _undecodable(kind: str, error: Exception) -> ImageError:
+    # Of what it cannot identify Pillow names an object by its address, another one in each run.
+    reason = "Pillow cannot read its head" if isinstance(error, UnidentifiedImageError) else error
+    return ImageError(f"the {kind} cannot be decoded ({reason}). Get it again")
