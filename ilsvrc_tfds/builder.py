@@ -17,7 +17,7 @@ from ilsvrc_tfds.outputs import INFO_NAME, own_splits
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.preparation import Options, Prepared, find_images, incomplete_is_allowed, of_splits, prepared, usual_places
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
-from ilsvrc_tfds.shards import TFRECORD, read_images
+from ilsvrc_tfds.shards import STOP, TFRECORD, read_images
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.staging import require_finished
 
@@ -96,6 +96,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         num_shards: int | Mapping[str, int] | None = None,
         splits: Iterable[str] | None = None,
         allow_incomplete: bool | None = None,
+        on_error: str = STOP,
         **kwargs,
     ):
         """Constructs the builder; the arguments of its own matter to `download_and_prepare` alone.
@@ -109,6 +110,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             source has, and train and val must be there.
           allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another
             than the official number of images; the environment variable ILSVRC2012_ALLOW_INCOMPLETE decides where None.
+          on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the metadata, and the
+            data set counts as incomplete.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
         data_dir = kwargs.get("data_dir")
@@ -122,9 +125,12 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "num_shards": num_shards,
             "splits": None if splits is None else own_splits(splits),
             "allow_incomplete": allow_incomplete,
+            "on_error": on_error,
         }
         self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._runner, self._num_shards, self._splits, self._allow_incomplete = own.values()
+        (
+            self._source, self._workers, self._runner, self._num_shards, self._splits, self._allow_incomplete, self._on_error
+        ) = own.values()  # fmt: skip
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -199,6 +205,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             splits=self._splits,
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
+            on_error=self._on_error,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:

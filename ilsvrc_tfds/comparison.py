@@ -7,7 +7,7 @@ made by version 1.0 records neither: its number of examples and the names and la
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import metadata
@@ -31,12 +31,14 @@ class Made:
       examples: The number of examples of each split.
       max_examples: The option that it was made with.
       source_images: `{"train": {"images": 1281167, "digest": "…"}, …}` of its source; None if it is not recorded.
+      skipped: The names of the images of each split that the source had and the data set does not have, for they are damaged.
     """
 
     folder: Path
     examples: Mapping[str, int]
     max_examples: int | None
     source_images: Mapping[str, Mapping] | None
+    skipped: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
 
     def images(self, split: str) -> int:
         """Returns the number of images of a split that the source had, as far as it is known; 0 if it was not taken."""
@@ -84,15 +86,15 @@ def _described(members: Members, made: Made, tables: Mapping[str, metadata.Split
     then = made.images(members.split)
     parts = [] if len(members) == then else [f"{len(members):,} images now, {f'{then:,}' if then else 'none'} then"]
     if members.split in tables:
-        parts += _named_differences(members, tables[members.split])
+        parts += _named_differences(members, tables[members.split], made.skipped.get(members.split, ()))
     return ", ".join(parts)
 
 
-def _named_differences(members: Members, table: metadata.SplitMetadata) -> Iterator[str]:
+def _named_differences(members: Members, table: metadata.SplitMetadata, skipped: Collection[str]) -> Iterator[str]:
     then = dict(zip((os.path.basename(path) for path in table.image_filenames.tolist()), table.object_ids[:, 1].tolist()))
     now = dict(zip((name.decode() for name in members.name.tolist()), members.label.tolist()))
     for what, names in (
-        ("new", now.keys() - then.keys()),
+        ("new", now.keys() - then.keys() - set(skipped)),
         ("gone", then.keys() - now.keys()),
         ("of another class", {name for name in now.keys() & then.keys() if now[name] != then[name]}),
     ):

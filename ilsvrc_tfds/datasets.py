@@ -14,7 +14,7 @@ from ilsvrc_tfds.outputs import own_splits
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.preparation import Options, describe_op, find_images, of_splits, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards import TFRECORD
+from ilsvrc_tfds.shards import SKIP, STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, find_layout
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
@@ -34,6 +34,7 @@ def prepare(
     max_examples: int | None = None,
     splits: Iterable[str] | None = None,
     allow_incomplete: bool | None = None,
+    on_error: str = STOP,
     overwrite: bool = False,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
@@ -52,6 +53,7 @@ def prepare(
       max_examples: of each split, for a trial; all where None.
       splits: see `Ilsvrc2012`.
       allow_incomplete: see `Ilsvrc2012`.
+      on_error: What to do about a damaged image: `stop`, or `skip` it; see `Ilsvrc2012`.
       overwrite: whether a data set that is there is replaced, once the new one is finished.
 
     Raises:
@@ -68,6 +70,7 @@ def prepare(
         num_shards=num_shards,
         splits=splits,
         allow_incomplete=allow_incomplete,
+        on_error=on_error,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
@@ -118,6 +121,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     """Raises DestinationError where the data set on disk was made with other options than those wanted."""
     info = builder.info
     made, splits = info.metadata, info.splits
+    skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     pairs = {
         "images": (made.get("images"), describe_op(wanted.op)),
         "max_examples": (made.get("max_examples_per_split"), wanted.max_examples),
@@ -127,6 +131,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
             {split: wanted.shards_of(split) or splits[split].num_shards for split in splits},
         ),
         "splits": (sorted(splits), sorted(wanted.splits or splits)),
+        "skipped images": (skipped, skipped if wanted.on_error == SKIP else ""),
     }
     differing = [f"{name} {there!r}, not {asked!r}" for name, (there, asked) in pairs.items() if there != asked]
     if differing:
@@ -160,7 +165,8 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
     gone = [split for split in examples if split not in index.splits]
     if gone:
         _log.warning("The split %s is not in %s any more: it was not compared.", first_few(gone), index.source)
-    there = Made(Path(builder.data_dir), examples, made.get("max_examples_per_split"), recorded_images(made))
+    skipped = made.get("skipped_images", {})
+    there = Made(Path(builder.data_dir), examples, made.get("max_examples_per_split"), recorded_images(made), skipped)
     found = differences(index, there)
     if not found:
         return

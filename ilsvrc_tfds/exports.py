@@ -22,7 +22,7 @@ from ilsvrc_tfds.preparation import describe_op, find_images, incomplete_is_allo
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.record_index import write_index
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards import ShardTask
+from ilsvrc_tfds.shards import STOP, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 
 # What readers hard-code. The scripts that wrote such files first knew no test split.
@@ -46,6 +46,7 @@ def export(
     workers: int | None = None,
     runner: Runner | None = None,
     allow_incomplete: bool | None = None,
+    on_error: str = STOP,
     overwrite: bool = False,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing; continues where an earlier run of the call stopped.
@@ -64,6 +65,7 @@ def export(
       runner: writes the shards on other machines; see `Ilsvrc2012`.
       allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another than
         the official number of images.
+      on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the manifest.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
 
     Returns:
@@ -73,6 +75,7 @@ def export(
       IlsvrcError: what the user can act on.
     """
     require_local(out)
+    require_known(on_error)
     out = Path(out).expanduser().absolute()
     staging.tidy(out)
     _require_free(out, overwrite)
@@ -84,15 +87,18 @@ def export(
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
-        tasks = functools.partial(_tasks, plans, encoder, boxes)
+        tasks = functools.partial(_tasks, plans, encoder, boxes, on_error)
         identity = {"codecs": codec_versions(), "encoder": encoder, "boxes": _digest(boxes)}
         with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), **identity) as (folder, receipts):
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(write_index, map(str, files[:])))
             shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
+            skipped = jobs.skipped_images(receipts)
             counts = {split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
-            described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards, boxes=counts if bbox else None)
+            described = Manifest(
+                CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards, boxes=counts if bbox else None, skipped=skipped
+            )
             staging.publish_folder([*files, manifest.write(described, folder)], out)
     _log_boxes(described)
     return out
@@ -186,8 +192,11 @@ def _names(plan: SplitPlan) -> list[str]:
     return [shard_name(CLASSIC, plan.members.split, k, len(plan)) for k in range(len(plan))]
 
 
-def _tasks(plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], folder: Path) -> Iterator[ShardTask]:
+def _tasks(
+    plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], on_error: str, folder: Path
+) -> Iterator[ShardTask]:
     for plan in plans:
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
-            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own))
+            own_encoder = dataclasses.replace(encoder, boxes=own)
+            yield ShardTask(shard, str(folder / name), own_encoder, on_error=on_error)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ilsvrc_tfds import staging
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.plan import SplitPlan
 from ilsvrc_tfds.runners import Runner
@@ -64,9 +64,17 @@ def finished_shards(
             _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
         staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
         receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
+        by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+        _report_skipped(by_split)
         with claimed.replacing():
-            yield folder, {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+            yield folder, by_split
         claimed.discard()
+
+
+def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[str, str]]:
+    """Returns the images of each split that were left out, the reason by file name; splits of which none was are left out."""
+    found = {split: {name: why for r in own for name, why in r.skipped.items()} for split, own in receipts.items()}
+    return {split: skipped for split, skipped in found.items() if skipped}
 
 
 def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
@@ -104,6 +112,15 @@ def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
             "on all machines, and run the same command again to continue."
         )
     return finish_shard(task)
+
+
+def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
+    """Logs the images that were left out. Raises ImageError if none of a split is left."""
+    for split, skipped in skipped_images(receipts).items():
+        reasons = first_few((f"{name}: {why}" for name, why in skipped.items()), 10)
+        if not sum(receipt.records for receipt in receipts[split]):
+            raise ImageError(f"None of the {len(skipped):,} images of split {split!r} can be used: {reasons}.")
+        _log.warning("Skipped %d damaged images of split %s, which is incomplete without them: %s.", len(skipped), split, reasons)
 
 
 @contextlib.contextmanager

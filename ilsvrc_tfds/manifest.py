@@ -30,6 +30,8 @@ _FORMAT = 1
 _TYPES = ("bytes", "float", "int64")
 # One of 1152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
+# Fields that version 1.0.0 did not write.
+_LATER_FIELDS = ("boxes", "skipped")
 # No separator, no `..`, nothing hidden: a shard lies in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -82,6 +84,7 @@ class Manifest:
       shards: of each split, in order. Splits have the data set's own names: train, val, test.
       classes: `classes_digest()`.
       boxes: of each split, the number of records with bounding boxes; None, and not in the file, where none were asked for.
+      skipped: Images of each split that were left out because they are damaged: the reason by file name.
     """
 
     kind: str
@@ -92,6 +95,7 @@ class Manifest:
     shards: Mapping[str, tuple[ShardEntry, ...]]
     classes: str = dataclasses.field(default_factory=classes_digest)
     boxes: Mapping[str, int] | None = None
+    skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         _require(self.kind in KINDS, "kind", self.kind)
@@ -101,6 +105,7 @@ class Manifest:
         _require(_is_count(self.label_offset) and self.label_offset <= 1, "label_offset", self.label_offset)
         _require(bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards))
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
+        _require(_is_skipped(self.skipped), "skipped", self.skipped)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one comes twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
@@ -153,12 +158,13 @@ def _manifest(data: bytes) -> Manifest:
     shards = {
         split: tuple(_from_fields(ShardEntry, entry) for entry in entries) for split, entries in values["shards"].items()
     }
-    return _from_fields(Manifest, {"boxes": None, **values, "shards": shards})
+    return _from_fields(Manifest, {**values, "shards": shards})
 
 
 def _from_fields(kind: type, values: dict):
-    """Returns an instance of a dataclass; raises KeyError for a field that is missing."""
-    return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
+    """Returns an instance of a dataclass. Raises KeyError if a field is missing that all versions write."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name in values or field.name not in _LATER_FIELDS]
+    return kind(**{name: values[name] for name in names})
 
 
 def _refuse_constant(text: str):
@@ -168,6 +174,12 @@ def _refuse_constant(text: str):
 def _require(condition, what: str, value) -> None:
     if not condition:
         raise ValueError(f"{what} cannot be {value!r:.80}")
+
+
+def _is_skipped(value) -> bool:
+    if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
+        return False
+    return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())
 
 
 def _is_count(value) -> bool:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ilsvrc_tfds import jobs, manifest, metadata, staging, synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.images import Original, Resized, codec_versions
@@ -16,8 +18,8 @@ from ilsvrc_tfds.manifest import TFDS, Manifest, shard_entries
 from ilsvrc_tfds.plan import SplitPlan, missing_splits, plan_split, require_complete, shortfalls
 from ilsvrc_tfds.records import TFDS_KEYS, TfdsExample
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards import TFRECORD, Receipt, ShardTask
-from ilsvrc_tfds.sources import Index, find_layout, index_images
+from ilsvrc_tfds.shards import STOP, TFRECORD, Receipt, ShardTask, require_known
+from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 
 SOURCE_VARIABLE = "ILSVRC2012_DIR"
 ALLOW_VARIABLE = "ILSVRC2012_ALLOW_INCOMPLETE"
@@ -38,6 +40,7 @@ class Options:
       splits: that are taken; where None all that the source has, which must be train and val at least.
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether data that is there is replaced.
+      on_error: `stop` at a damaged image, or `skip` it.
     """
 
     op: Original | Resized
@@ -48,8 +51,10 @@ class Options:
     splits: tuple[str, ...] | None = None
     allow_incomplete: bool = False
     overwrite: bool = False
+    on_error: str = STOP
 
     def __post_init__(self):
+        require_known(self.on_error)
         unknown = set(self.num_shards) - set(synsets.OFFICIAL_COUNTS) if isinstance(self.num_shards, Mapping) else ()
         if unknown:
             raise OptionError(f"num_shards names the splits {sorted(unknown)}; there are {sorted(synsets.OFFICIAL_COUNTS)}.")
@@ -87,6 +92,7 @@ class Prepared:
         """
         missing = {**dict.fromkeys(missing_splits(self.index, self.options.splits), "all images"), **shortfalls(self.index)}
         is_whole = not missing and self.index.splits.keys() >= set(metadata.SPLITS)
+        skipped = jobs.skipped_images(self.receipts)
         return {
             "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
             "images": describe_op(self.options.op),
@@ -95,8 +101,9 @@ class Prepared:
             "source_images": {
                 split: {"images": len(members), "digest": members.digest()} for split, members in self.index.splits.items()
             },
-            "complete": is_whole and self.options.max_examples is None,
+            "complete": is_whole and not skipped and self.options.max_examples is None,
             "missing": missing,
+            "skipped_images": skipped,
             "splits": None if self.options.splits is None else list(self.options.splits),
             "max_examples_per_split": self.options.max_examples,
             "changed_images": {split: sum(r.changed for r in receipts) for split, receipts in self.receipts.items()},
@@ -180,11 +187,12 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
     with jobs.finished_shards(plans, tasks, destination, runner, overwrite=options.overwrite, **identity) as (folder, receipts):
         names = {plan.members.split: [options.shard_name(plan.members.split, k, len(plan)) for k in range(len(plan))] for plan in plans}
         files = [folder / name for split in names for name in names[split]]
+        skipped = jobs.skipped_images(receipts)
         if any(plan.members.split in metadata.SPLITS for plan in plans):
-            metadata.write(folder / metadata.NAME, [plan.planned_members() for plan in plans], official=True)
+            metadata.write(folder / metadata.NAME, [_written_members(plan, skipped) for plan in plans], official=True)
             files.append(folder / metadata.NAME)
         shards = {split: shard_entries(names[split], receipts[split]) for split in names}
-        described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards)
+        described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards, skipped=skipped)
         files.append(manifest.write(described, folder))
         yield Prepared(index, options, tuple(files), receipts)
 
@@ -225,9 +233,16 @@ def _plans(index: Index, options: Options) -> list[SplitPlan]:
     ]
 
 
+def _written_members(plan: SplitPlan, skipped: Mapping[str, Mapping[str, str]]) -> Members:
+    """Returns the images of a split in the order of its records, without those that were skipped."""
+    members = plan.planned_members()
+    left_out = [name.encode() for name in skipped.get(members.split, ())]
+    return members.take(np.flatnonzero(~np.isin(members.name, left_out))) if left_out else members
+
+
 def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
     encode = TfdsExample(options.op)
     for plan in plans:
         for shard in plan.shards():
             name = options.shard_name(shard.split, shard.index, shard.count)
-            yield ShardTask(shard, str(folder / name), encode, options.file_format)
+            yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error)

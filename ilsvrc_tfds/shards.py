@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import xxhash
 
@@ -16,6 +16,9 @@ from ilsvrc_tfds.records import Example
 from ilsvrc_tfds.sources import Members, Reader
 
 TFRECORD = "tfrecord"
+# What to do about a damaged image.
+STOP, SKIP = "stop", "skip"
+_WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 _BUFFER = 1 << 20
 
 
@@ -28,12 +31,14 @@ class ShardTask:
       path: of the finished file.
       encode: `encode(file_name, data, label)`, the record's example of an image's bytes in the source.
       file_format: one of TFDS's, `tfrecord`, `array_record`, ….
+      on_error: STOP, or SKIP to leave damaged images out.
     """
 
     shard: Shard
     path: str
     encode: Callable[[bytes, bytes, int], Example]
     file_format: str = TFRECORD
+    on_error: str = STOP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +52,9 @@ class Receipt:
       payload_bytes: of its examples, without framing: what TFDS calls `num_bytes`.
       file_bytes: of the file.
       digest: XXH3 (64 bits) of the file, hexadecimal.
-      changed: images whose bytes are not the source's.
-      boxed: records with bounding boxes.
+      changed: Number of images whose bytes are not the source's.
+      boxed: Number of records with bounding boxes.
+      skipped: Images that were left out because they are damaged: the reason by file name.
     """
 
     split: str
@@ -59,6 +65,7 @@ class Receipt:
     digest: str
     changed: int
     boxed: int
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def finish_shard(task: ShardTask) -> Receipt:
@@ -70,11 +77,25 @@ def finish_shard(task: ShardTask) -> Receipt:
       OptionError: a package that the file format needs is missing.
     """
     receipt = _existing(task.path)
-    return receipt if receipt is not None else _write(task)
+    is_usable = receipt is not None and (task.on_error == SKIP or not receipt.skipped)
+    return receipt if is_usable else _write(task)
 
 
-def read_images(members: Members, function: Callable[[bytes, bytes, int], object]) -> Iterator[tuple[bytes, object]]:
+def require_known(on_error: str) -> None:
+    """Raises OptionError for a value that `on_error` does not have."""
+    if on_error not in (STOP, SKIP):
+        raise OptionError(f"on_error must be {STOP!r} or {SKIP!r}, got {on_error!r}.")
+
+
+def read_images(
+    members: Members, function: Callable[[bytes, bytes, int], object], skipped: dict[str, str] | None = None
+) -> Iterator[tuple[bytes, object]]:
     """Yields (data, `function(file_name, data, label)`) of each image's bytes, in the order of the table.
+
+    Args:
+      members: Images to read.
+      function: What to do with each.
+      skipped: If given, a damaged image is left out and noted here, the reason by file name, instead of raising ImageError.
 
     Raises ImageError, SourceError; the message names the image.
     """
@@ -85,8 +106,11 @@ def read_images(members: Members, function: Callable[[bytes, bytes, int], object
             try:
                 result = function(name, data, label)
             except ImageError as error:
-                raise ImageError(f"{members.place(row)}: {error}.") from error
-            yield data, result
+                if skipped is None:
+                    raise ImageError(f"{members.place(row)}: {error}. {_WAY_ON}") from error
+                skipped[name.decode()] = str(error).removesuffix(". Get it again")
+            else:
+                yield data, result
         reader.require_unchanged()
 
 
@@ -128,27 +152,33 @@ def _write(task: ShardTask) -> Receipt:
 
 
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
-    shard, digest, changed, boxed, payload_bytes = task.shard, xxhash.xxh3_64(), 0, 0, 0
+    digest, records, changed, boxed, payload_bytes, skipped = xxhash.xxh3_64(), 0, 0, 0, 0, {}
     with open(partial, "wb", buffering=_BUFFER) as file:
-        for data, example in read_images(shard.members, task.encode):
+        for data, example in _examples(task, skipped):
             for piece in frame(example):
                 file.write(piece)
                 digest.update(piece)
+            records += 1
             payload_bytes += example.size
             changed += example.image is not data
             boxed += example.has_boxes
         file_bytes = file.tell()
-    return Receipt(shard.split, shard.index, len(shard.members), payload_bytes, file_bytes, digest.hexdigest(), changed, boxed)
+    shard = task.shard
+    return Receipt(shard.split, shard.index, records, payload_bytes, file_bytes, digest.hexdigest(), changed, boxed, skipped)
+
+
+def _examples(task: ShardTask, skipped: dict[str, str]) -> Iterator[tuple[bytes, Example]]:
+    return read_images(task.shard.members, task.encode, skipped if task.on_error == SKIP else None)
 
 
 def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     """Writes a shard in one of TFDS's other formats, with TFDS's own writer."""
     from tensorflow_datasets.core import file_adapters
 
-    sizes, changes, boxed = [], [], []
+    sizes, changes, boxed, skipped = [], [], [], {}
 
     def keyed() -> Iterator[tuple[int, bytes]]:
-        for key, (data, example) in enumerate(read_images(task.shard.members, task.encode)):
+        for key, (data, example) in enumerate(_examples(task, skipped)):
             sizes.append(example.size)
             changes.append(example.image is not data)
             boxed.append(example.has_boxes)
@@ -164,9 +194,8 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     except RuntimeError as error:  # array_record's, of the file system
         raise OSError(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
-    return Receipt(
-        shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes), sum(boxed)
-    )
+    digest = _digest(partial)
+    return Receipt(shard.split, shard.index, len(sizes), sum(sizes), file_bytes, digest, sum(changes), sum(boxed), skipped)
 
 
 def _digest(path: str) -> str:

@@ -152,6 +152,18 @@ def test_fixed_images_do_not_matter(tmp_path, make, again):
     again(source)
 
 
+def test_skipped_images_are_the_sources_too(tmp_path, again):
+    (name, data), *others = IMAGES.val.items()
+    damaged = {name: data[:-40], **dict(others)}
+    source = archives(tmp_path / "source", val=damaged)
+    assert again(source, on_error="skip").info.splits["val"].num_examples == 5
+    again(source, on_error="skip")
+    with pytest.raises(DestinationError, match=r"train: 15 images now, 12 then, new: n01440764_99.JPEG, .*\)"):
+        again(archives(tmp_path / "source", val=damaged, train=GROWN), on_error="skip")
+    with pytest.raises(DestinationError, match=r"\(val: other images, by name, label or size\)"):
+        again(archives(tmp_path / "source"), on_error="skip")  # the image is mended
+
+
 def test_trial_is_compared_with_the_whole_source(tmp_path, make, again, version):
     source = archives(tmp_path / "source", test={})
     make(source, max_examples=3)

@@ -43,6 +43,7 @@ def prepare(options) -> int:
         "max_examples": options.max_examples,
         "splits": options.splits,
         "allow_incomplete": True if options.allow_incomplete else None,
+        "on_error": options.on_error,
         "overwrite": options.overwrite,
     }
     if options.config == "all":
@@ -99,6 +100,7 @@ def export(options) -> int:
         index=options.index,
         **_engine(options),
         allow_incomplete=True if options.allow_incomplete else None,
+        on_error=options.on_error,
         overwrite=options.overwrite,
     )
     made = manifest.read(out)

@@ -11,6 +11,7 @@ from ilsvrc_tfds.cli import commands
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs import own_split
 from ilsvrc_tfds.recipe import OPTIMIZERS, Recipe
+from ilsvrc_tfds.shards import SKIP, STOP
 
 _SPLITS = ["train", "val", "validation", "test"]
 _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
@@ -54,6 +55,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     _add_splits(command)
     _add_runner(command)
     _add_allow_incomplete(command)
+    _add_on_error(command)
     command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
 
 
@@ -85,6 +87,7 @@ def _export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
     _add_runner(command)
     _add_allow_incomplete(command)
+    _add_on_error(command)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
 
 
@@ -226,6 +229,11 @@ def _add_allow_incomplete(
     command: argparse.ArgumentParser, text: str = "train or val, or images of any split, may be missing; that is recorded"
 ) -> None:
     command.add_argument("--allow-incomplete", action="store_true", help=text)
+
+
+def _add_on_error(command: argparse.ArgumentParser) -> None:
+    text = "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
+    command.add_argument("--on-error", choices=[STOP, SKIP], default=STOP, help=text)
 
 
 def _path(text: str) -> Path:

@@ -1,5 +1,6 @@
 """What an image is, by its first bytes and never by its name."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import ImageError
@@ -14,8 +15,11 @@ _SOF = frozenset({0xC0, 0xC1, 0xC2})
 _OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 # A zero makes the 0xFF before it a stray byte; the others are TEM and the restart markers.
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
-_APP14, _SOI, _EOI, _SOS = 0xEE, 0xD8, 0xD9, 0xDA
+_APP0, _APP14, _SOI, _EOI, _SOS = 0xE0, 0xEE, 0xD8, 0xD9, 0xDA
 _NOT_IN_A_HEAD = frozenset({_SOI, _EOI, _SOS})
+# Of Huffman codes, quantization, number of lines, restart interval.
+_TABLES = frozenset({0xC4, 0xDB, 0xDC, 0xDD})
+_BETWEEN_SCANS = _TABLES | {_SOS, *range(0xE0, 0xF0), 0xFE}  # with application data and comments
 
 
 class Head(NamedTuple):
@@ -54,9 +58,56 @@ def look(data: bytes) -> Head:
     return head
 
 
+def plain_head(data: bytes) -> bytes:
+    """Returns a JPEG whose head has what its pixels depend on and nothing else, so that libjpeg has nothing to warn of there.
+
+    Raises ImageError as `look` does.
+    """
+    kept = [data[:2]]
+    for marker, start, stop in _segments(data):
+        if marker == _SOS:
+            kept.append(data[start:])
+        elif marker == _APP0 and data.startswith(b"JFIF\0", start + 4):
+            kept += (data[start : start + 9], b"\1\1", data[start + 11 : stop])  # revision 1.01, of which all readers know
+        elif marker in _SOF | _TABLES or marker == _APP14:
+            kept.append(data[start:stop])
+    return b"".join(kept)
+
+
+def require_end(data: bytes) -> None:
+    """Raises ImageError unless a JPEG's markers lead from its first scan to its end marker: libjpeg stops at any other."""
+    position = _jpeg_head(data)[1]
+    while True:
+        position = data.find(b"\xff", position)
+        if position < 0 or position + 1 == len(data):
+            raise ImageError("the JPEG ends early: inside its scans. Get it again")
+        marker = data[position + 1]
+        if marker == _EOI:
+            return
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+        elif marker in _BETWEEN_SCANS:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        else:
+            what = f"marker {marker:#04x} at byte {position:,} does not belong into its scans"
+            raise ImageError(f"the JPEG is damaged: {what}. Get it again")
+
+
 def _jpeg_head(data: bytes) -> tuple[Head, int]:
-    """Returns a JPEG's head and the position of its first scan. Skips bytes between markers, as libjpeg does."""
-    frame, adobe, position = None, False, 2
+    """Returns a JPEG's head and the position of its first scan."""
+    frame, adobe = b"", False
+    for marker, start, stop in _segments(data):
+        if marker == _SOS:
+            return _frame(frame, adobe), start
+        if marker in _SOF:
+            frame = data[start + 4 : stop]
+        adobe |= marker == _APP14 and data.startswith(b"Adobe", start + 4)
+    raise AssertionError("_segments ends with a scan")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields marker, start and stop of each segment up to the first scan's. Skips bytes between them, as libjpeg does."""
+    position, has_frame = 2, False
     while True:
         position = data.find(b"\xff", position)
         if position < 0 or position + 4 > len(data):
@@ -65,10 +116,9 @@ def _jpeg_head(data: bytes) -> tuple[Head, int]:
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             position += 1 if marker == 0xFF else 2
             continue
-        if marker == _SOS and frame is not None:
-            return _frame(frame, adobe), position
         length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker in _NOT_IN_A_HEAD or length < 2 or marker in _SOF and frame is not None:
+        is_scan = marker == _SOS and has_frame
+        if not is_scan and (marker in _NOT_IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
             raise ImageError(
                 f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong into its head"
             )
@@ -76,10 +126,10 @@ def _jpeg_head(data: bytes) -> tuple[Head, int]:
             raise ImageError(
                 f"a JPEG of kind SOF{marker - 0xC0}; only baseline and progressive Huffman coding can be read"
             )
-        segment = data[position + 4 : position + 2 + length]
-        if marker in _SOF:
-            frame = segment
-        adobe |= marker == _APP14 and segment.startswith(b"Adobe")
+        yield marker, position, position + 2 + length
+        if is_scan:
+            return
+        has_frame |= marker in _SOF
         position += 2 + length
 
 

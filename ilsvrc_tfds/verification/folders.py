@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ilsvrc_tfds import manifest, metadata, outputs, synsets
 from ilsvrc_tfds.destination import PARTIAL_SUFFIX
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.manifest import TFDS
 from ilsvrc_tfds.outputs import Output
@@ -239,6 +239,8 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     kind = "a prepared data set" if output.kind == TFDS else "classic TFRecords"
     config = ", ".join(f"{key} {value}" for key, value in output.config().items())
     yield f"{output.folder}: {kind}, {output.file_format}" + (f" ({config})" if config else "")
+    for split, skipped in output.manifest.skipped.items() if output.manifest is not None else ():
+        yield f"{split}: {len(skipped):,} damaged images were skipped when it was made: {first_few(map(shown, skipped))}"
     if output.manifest is None:
         yield f"without {manifest.NAME} sizes and digests are not compared"
     if output.file_format != TFRECORD:

@@ -1,0 +1,112 @@
+"""2,520 damaged JPEGs: none is taken that TensorFlow refuses, and what TensorFlow takes is refused for known reasons alone."""
+
+import io
+import re
+from collections.abc import Iterator
+
+import damage
+import drawing
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ilsvrc_tfds.errors import ImageError
+from ilsvrc_tfds.images import Original, Resized, look, pixels
+
+SEEDS = range(30)
+EOI = b"\xff\xd9"
+
+# What libjpeg says of damage that it only warns of, as TensorFlow does not: from there on pixels are made up.
+ARGUED = (
+    r"the JPEG ends early \(Corrupt JPEG data: premature end of data segment\)",
+    r"the JPEG ends early \(Corrupt JPEG data: found marker 0xd9 instead of RST\d\)",
+    r"the JPEG is damaged \(Corrupt JPEG data: bad Huffman code\)",
+    r"the JPEG is damaged \(Corrupt JPEG data: found marker 0x\w\w instead of RST\d\)",
+    # In front of a restart marker, a table or a further scan, but never of the end marker: see `pixels`.
+    r"the JPEG is damaged \(Corrupt JPEG data: \d+ extraneous bytes before marker 0x(?!d9)\w\w\)",
+)
+
+
+def damaged(kind: str) -> Iterator[bytes]:
+    """Yields JPEGs of a kind, damaged in each way."""
+    whole = [damage.WHOLE[kind](seed) for seed in SEEDS]
+    for change in damage.DAMAGES.values():
+        yield from (change(data, np.random.default_rng([seed, 7])) for seed, data in zip(SEEDS, whole))
+
+
+def ours(data: bytes) -> np.ndarray | str:
+    """Returns the pixels, or what is said of the image."""
+    try:
+        return pixels.decode(data, look(data))
+    except ImageError as error:
+        return str(error)
+
+
+def tensorflow_takes(data: bytes) -> bool:
+    try:
+        tf.io.decode_jpeg(data, channels=3)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", damage.WHOLE)
+def test_damaged_image_is_refused_where_tensorflow_refuses_it_and_else_decoded_the_same_each_time(kind):
+    kinds, unargued = [], []
+    for data in damaged(kind):
+        found, theirs = ours(data), tensorflow_takes(data)
+        refused = isinstance(found, str)
+        kinds.append((theirs, not refused))
+        if refused and theirs and not any(re.match(pattern, found) for pattern in ARGUED):
+            unargued.append(found)
+        np.testing.assert_array_equal(ours(data), found)
+        assert not refused or " object at 0x" not in found
+    assert (False, True) not in kinds and not unargued
+    assert kinds.count((False, False)) > 30 and kinds.count((True, True)) > 30  # of 360
+
+
+@pytest.mark.parametrize("kind", damage.WHOLE)
+def test_foreign_marker_in_a_scan_is_an_image_error(kind):
+    for seed in SEEDS:
+        data = damage.DAMAGES["2 bytes FF 44"](damage.WHOLE[kind](seed), np.random.default_rng(seed))
+        with pytest.raises(ImageError, match="the JPEG (is damaged|ends early)"):
+            Resized(64)(data)
+
+
+HARMLESS = {
+    "before the end marker": lambda data: data[:-2] + b"abcd" + EOI,
+    "in the head": lambda data: data[:20] + b"stray\xff\0" + data[20:],
+    "behind the end marker": lambda data: data + b"\0garbage\xff" * 100,
+    "another revision of JFIF": lambda data: data.replace(b"JFIF\0\x01", b"JFIF\0\x09"),
+}
+
+
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_harmless_oddities_change_no_pixel(change, progressive):
+    data = drawing.jpeg(300, 200, progressive=progressive)
+    odd = change(data)
+    assert odd != data and tensorflow_takes(odd)
+    np.testing.assert_array_equal(ours(odd), ours(data))
+    assert Original()(odd) is odd and Resized(64)(odd) == Resized(64)(data)
+
+
+def test_adobe_transform_that_nobody_knows_is_harmless():
+    data = drawing.jpeg(300, 200, keep_rgb=True)
+    at = data.index(b"Adobe") + 11
+    odd = data[:at] + b"\x07" + data[at + 1 :]
+    assert tensorflow_takes(odd)
+    assert ours(odd).shape == (200, 300, 3)
+
+
+def test_damage_behind_stray_bytes_of_the_head_is_found():
+    data = HARMLESS["in the head"](drawing.jpeg(300, 200))
+    assert "Unsupported marker type 0x44" in ours(data[:-40] + b"\xff\x44" + data[-38:])
+    assert "premature end of data segment" in ours(data[:-300] + EOI)
+
+
+def test_damage_of_an_unusual_subsampling_is_found_up_to_the_end_marker():
+    data = drawing.blocky_jpeg((4, 2))
+    assert "marker 0x44 at byte" in ours(data[:-40] + b"\xff\x44" + data[-38:])
+    comment = b"\xff\xfe\xff\xff"  # of 65,533 bytes, which would reach beyond the end
+    assert "ends early: inside its scans" in ours(data[:-40] + comment + data[-36:])
