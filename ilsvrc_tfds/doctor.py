@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import hashlib
 import importlib.resources
 import os
@@ -71,6 +72,7 @@ def examine(
     runner: LocalRunner,
     *,
     deep: bool = False,
+    decode: bool = False,
     splits: Collection[str] | None = None,
 ) -> Report:
     """Returns what lies in a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
@@ -80,6 +82,7 @@ def examine(
       data_dir: where the data would be prepared.
       runner: carries out the jobs.
       deep: also the archives' sums, and every image's head.
+      decode: With `deep`, whether every image is decoded too: damage between head and end is found in no other way.
       splits: that are wanted; where None train and val must be there, and test is looked at if it is.
 
     Raises:
@@ -96,7 +99,7 @@ def examine(
     problems += [*_dogs(layout, index), *_odd_sizes(layout)]
     facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
     if deep:
-        for more_facts, more_problems in (_sums(layout, runner), _heads(index, runner)):
+        for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
             facts += more_facts
             problems += more_problems
     return Report(tuple(facts), tuple(dict.fromkeys(problems)))  # an archive that is gone is found again by each image
@@ -205,13 +208,13 @@ def _sum(path: str, kind: str) -> str:
     return digest.hexdigest()
 
 
-def _heads(index: Index, runner: LocalRunner) -> tuple[list[str], list[str]]:
+def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str], list[str]]:
     """Looks at every image; returns what kinds there are, and the damaged and unreadable ones."""
     facts, problems = [], []
     for split, members in index.splits.items():
         chunks = (members.take(np.arange(start, min(start + _CHUNK, len(members)))) for start in range(0, len(members), _CHUNK))
         kinds, damaged = Counter(), []
-        for chunk_kinds, chunk_damaged in runner.run(_look_at, chunks):
+        for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
             kinds += chunk_kinds
             damaged += chunk_damaged
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
@@ -220,12 +223,17 @@ def _heads(index: Index, runner: LocalRunner) -> tuple[list[str], list[str]]:
     return facts, problems
 
 
-def _look_at(members: Members) -> tuple[Counter, list[str]]:
+def _look_at(members: Members, *, decode: bool) -> tuple[Counter, list[str]]:
+    from ilsvrc_tfds.images import pixels  # loads the codecs
+
     kinds, damaged = Counter(), []
     with Reader() as reader:
         for row in range(len(members)):
             try:
-                head = look(reader.read(members, row))
+                data = reader.read(members, row)
+                head = look(data)
+                if decode:
+                    pixels.require_decodable(data, head)
                 kinds[_KINDS.get((head.format, head.components), head.format)] += 1
             except ImageError as error:
                 damaged.append(f"{members.place(row)}: {error}")

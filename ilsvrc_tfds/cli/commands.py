@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 def doctor(options) -> int:
     with LocalRunner(options.workers) as runner:
-        report = examine(options.source, options.data_dir, runner, deep=options.deep, splits=_splits(options))
+        report = examine(options.source, options.data_dir, runner, deep=options.deep or options.decode, decode=options.decode, splits=_splits(options))
     return _tell(report.facts, report.problems)
 
 

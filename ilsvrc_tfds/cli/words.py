@@ -38,6 +38,7 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _add_source(command)
     _add_data_dir(command, "where the data would go")
     command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
+    command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
     _add_splits(command, "the only ones that are wanted")
 
 

@@ -37,6 +37,13 @@ def decode(data: bytes, head: Head) -> np.ndarray:
     return _decode_jpeg(data, "GRAY" if head.components == 1 else "RGB")
 
 
+def require_decodable(data: bytes, head: Head) -> None:
+    """Raises ImageError unless all pixels that an image's head promises can be decoded."""
+    height, width = decode(data, head).shape[:2]
+    if (height, width) != (head.height, head.width):
+        raise ImageError(f"it is decoded to {width:,} x {height:,} pixels, its head says {head.width:,} x {head.height:,}")
+
+
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Returns the pixels in another size, by Lanczos (a = 3); the same on every processor.
 

@@ -114,7 +114,7 @@ def _image_problems(picture: Picture, values: Mapping, rules: Rules) -> Iterator
         if needs_fix(head):
             yield f"its image is a {head.format} of {head.components} components; expected a JPEG, in RGB or grey"
         if rules.decode:
-            yield from _decoding_problems(picture.copy(), head)
+            _require_decodable(picture.copy(), head)
     except ImageError as error:
         yield f"its image: {error}"
         return
@@ -125,12 +125,10 @@ def _image_problems(picture: Picture, values: Mapping, rules: Rules) -> Iterator
         yield f"its image has {_pixels(head)} pixels, its image/width and image/height say {width:,} x {height:,}"
 
 
-def _decoding_problems(image: bytes, head: Head) -> Iterator[str]:
-    from ilsvrc_tfds.images import pixels
+def _require_decodable(image: bytes, head: Head) -> None:
+    from ilsvrc_tfds.images import pixels  # loads the codecs
 
-    height, width = pixels.decode(image, head).shape[:2]
-    if (height, width) != (head.height, head.width):
-        yield f"its image is decoded to {width:,} x {height:,} pixels, its head says {_pixels(head)}"
+    pixels.require_decodable(image, head)
 
 
 def _pixels(head: Head) -> str:
