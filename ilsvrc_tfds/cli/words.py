@@ -192,7 +192,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
     command.add_argument("--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)")
     command.add_argument(
-        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords without a manifest"
+        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords where nothing in them tells it"
     )
 
 

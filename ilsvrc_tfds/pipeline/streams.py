@@ -52,17 +52,22 @@ def for_training(
     The iterator can be saved with `tf.train.Checkpoint`, the shuffle buffer and batches in work with it. `start_step` needs no
     file: it begins with the same batch, having read the records of the epoch so far, but decoded none.
 
+    Under `tf.distribute`, each example comes once as well: a host's share is left as it is, and of a whole stream each host takes
+    a part, having decoded all. Of a whole stream that has no fixed order (`service`, `deterministic=False`) that is an error.
+
     Args:
-      data: name as `ilsvrc2012/raw256`; the folder of a prepared data set or of exported TFRecords; a TFDS builder.
+      data: name as `ilsvrc2012/raw256`; the folder of a prepared data set or of exported TFRecords; a TFDS builder of one folder.
+        A string of that form is a name, whatever lies in the current folder: `./ilsvrc2012/raw256/1.0.0` is a folder.
       batch_size: examples of a batch of this host.
       ops: what becomes of an example `{image: JPEG bytes, label: int64 in [0, 1000), file_name}`; or the name of a preset.
       split: train or val.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: of exported TFRecords without a manifest whose records tell no class by file name or synset: 0 or 1.
       seed: of order and augmentation, in [0, 2**62).
       shuffle_buffer: records; 1 leaves them in the order of the shards, of which 16 are read in turn.
-      epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it. A data set with an end begins anew
-        with its first epoch, the same order and crops, each time that it is iterated, as for each of Keras's epochs.
+      epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it: without that its first epoch never
+        ends. A data set with an end begins anew with its first epoch, the same order and crops, each time that it is iterated,
+        as for each of Keras's epochs. Keras warns of neither.
       drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then.
       start_step: number of the first batch.
       shard: (i, n) for host i of n, or a `tf.distribute.InputContext`. An example is one host's in every epoch.
@@ -77,9 +82,11 @@ def for_training(
         workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
 
     Raises:
-      OptionError: an option makes no sense.
+      OptionError: an option makes no sense, or contradicts the data.
+      LabelError: the first records contradict each other or manifest.json.
       SourceError: the data is not there, half prepared, or cannot be read. While batches are read it comes as an error of
-        TensorFlow that has its text.
+        TensorFlow that has its text; in `pipeline.source_errors` it is one. A shard that cannot be opened is one with either
+        `on_error`.
     """
     found = _labelled(find_split(data, split, data_dir=data_dir, label_offset=label_offset))
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)

@@ -50,7 +50,7 @@ def evaluate(
       batch_size: examples of a batch.
       split: `val` or `train`.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: as of `for_training`.
 
     Raises:
       OptionError: an option makes no sense, or the model has not one output for each class.

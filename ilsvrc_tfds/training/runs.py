@@ -57,7 +57,7 @@ def train(
       out: folder to make; the module's docstring says what is in it.
       recipe: model, epochs, optimizer and so on.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: as of `for_training`.
       overwrite: whether a finished training in `out`, or one of another recipe or other data, is thrown away.
 
     Raises:
