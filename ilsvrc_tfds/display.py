@@ -129,17 +129,17 @@ def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequ
         where=where,
         file_name=shown(os.fsdecode(name)),
         label=label,
-        synset=_synset(label, output.label_offset, features.get("image/class/synset", ())),
+        synset=_synset(label, output.label_offset, name, features.get("image/class/synset", ())),
         image=image,
         boxes=None if output.kind == TFDS else _boxes(features),
     )
 
 
-def _synset(label: int, offset: int | None, wnids: Sequence) -> synsets.Synset | None:
-    """Returns the class of a record, by the wnid in it where the label's numbering is not known."""
+def _synset(label: int, offset: int | None, name: bytes, wnids: Sequence) -> synsets.Synset | None:
+    """Returns the class of a record, by its name or the wnid in it where the label's numbering is not known."""
     if offset is None:
-        told = [wnid.decode("ascii", "replace") for wnid in wnids if isinstance(wnid, bytes)]
-        return next((synsets.synsets()[synsets.index_of(wnid)] for wnid in told if synsets.is_class(wnid)), None)
+        told = synsets.class_told(name, next((wnid for wnid in wnids if isinstance(wnid, bytes)), b""))
+        return None if told is None else synsets.synsets()[told]
     return synsets.synsets()[label - offset] if 0 <= label - offset < synsets.NUM_CLASSES else None
 
 

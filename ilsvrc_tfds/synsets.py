@@ -143,6 +143,12 @@ def label_of_name(name: bytes) -> int | None:
     return _index_by_wnid().get(wnid) if separator else None
 
 
+def class_told(name: bytes, wnid: bytes = b"") -> int | None:
+    """Returns the class index that a record tells: by its official file name, else by its synset; None if neither does."""
+    told = label_of_name(name)
+    return _index_by_wnid().get(wnid.decode("ascii", errors="replace")) if told is None else told
+
+
 @functools.cache
 def _index_by_wnid() -> dict[str, int]:
     return {wnid: index for index, wnid in enumerate(wnids())}

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import drawing
 import pytest
@@ -49,16 +49,29 @@ def prepare(archives, tmp_path):
 @pytest.fixture
 def permissions_count() -> Iterator[None]:
     """Root, too, may only do in this thread what the permissions of files say; it stays their owner."""
+    take_back = give_up_root()
+    if take_back is None:
+        pytest.skip("root may do anything, and cannot give that up here")
+    yield
+    take_back()
+
+
+def give_up_root() -> Callable[[], None] | None:
+    """Makes permissions of files count for root, in this thread and those that it starts; returns what undoes it.
+
+    None if it cannot be done here.
+    """
     if os.geteuid() != 0:
-        yield
-        return
+        return lambda: None
     libc = ctypes.CDLL(None)
     header, sets = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3), (ctypes.c_uint32 * 6)()
     if not hasattr(libc, "capset") or libc.capget(header, sets):
-        pytest.skip("root may do anything, and cannot give that up here")
+        return None
     effective = sets[0]
-    sets[0] &= ~_ACCESS_ANYTHING
-    assert libc.capset(header, sets) == 0
-    yield
-    sets[0] = effective
-    assert libc.capset(header, sets) == 0
+
+    def change(capabilities: int) -> None:
+        sets[0] = capabilities
+        assert libc.capset(header, sets) == 0
+
+    change(effective & ~_ACCESS_ANYTHING)
+    return lambda: change(effective)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import shutil
+from pathlib import Path
 
 import drawing
 import keras
@@ -225,7 +226,7 @@ def test_start_step_of_a_subset(prepared):
 
 def test_records_are_skipped_beyond_a_shard(prepared):
     share = shares.share_of(pipeline.find_split(prepared, "train"), None, Host())
-    numbers = [int(number) for _, number, _ in shares.records_in_order(share, tf.constant([0, 0])).skip(30)]
+    numbers = [int(number) for _, number in shares.records_in_order(share, tf.constant([0, 0])).skip(30)]
     assert numbers == [*range(6, 12), *range(12), *range(12)]
 
 
@@ -257,20 +258,12 @@ def test_labels_are_those_of_the_names_whatever_the_numbering(prepared, exported
         assert labels(evaluation(data)) == images.labels("val")
 
 
-def test_export_without_manifest_needs_its_numbering(exported, images, tmp_path):
-    bare = shutil.copytree(exported[1], tmp_path / "bare")
-    (bare / "manifest.json").unlink()
-    with pytest.raises(OptionError, match=r"no manifest.json, so the numbering .* unknown. Say label_offset=1"):
-        training(bare)
-    assert labels(training(bare, epochs=1, label_offset=1)) == images.labels("train")
-    assert names(training(bare, epochs=1, label_offset=1)) == names(training(exported[1], epochs=1))
-
-
-def test_label_outside_of_the_classes_is_an_error(exported, tmp_path):
-    bare = shutil.copytree(exported[0], tmp_path / "bare")
-    (bare / "manifest.json").unlink()
-    with pytest.raises(tf.errors.InvalidArgumentError, match="-1 is not in"):
-        batches(training(bare, epochs=1, label_offset=1))
+def test_export_without_manifest_is_read_by_what_its_records_tell(exported, images, tmp_path):
+    for offset, folder in exported.items():
+        bare = shutil.copytree(folder, tmp_path / str(offset))
+        (bare / "manifest.json").unlink()
+        assert labels(training(bare, epochs=1)) == images.labels("train")
+        assert names(training(bare, epochs=1, label_offset=offset)) == names(training(folder, epochs=1))
 
 
 def test_label_offset_that_is_not_the_manifests_is_refused(exported, prepared):
@@ -319,7 +312,7 @@ def test_subset_of_classes_keeps_or_renumbers_labels(prepared, exported, images)
     for data in (prepared, exported[0], exported[1]):
         assert labels(training(data, classes=wanted, epochs=1)) == expected
         renumbered = labels(training(data, classes=wanted, relabel=True, epochs=1))
-        assert renumbered == {name: {0: 0, 3: 1}[label] for name, label in expected.items()}
+        assert renumbered == {name: {3: 0, 0: 1}[label] for name, label in expected.items()}
 
 
 @pytest.mark.parametrize("options", [{"fraction": 0.25}, {"per_class": 5}])
@@ -419,6 +412,36 @@ def test_name_that_is_not_there_lists_what_is(data_dir, tmp_path):
         training("ilsvrc2012/raw256", data_dir=data_dir)
     with pytest.raises(OptionError, match="there is nothing prepared"):
         training("ilsvrc2012", data_dir=tmp_path)
+
+
+def test_name_is_a_name_in_whatever_folder(data_dir, prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(data_dir)
+    for name, hint in (("ilsvrc2012", "./ilsvrc2012/classification/1.0.0"), ("ilsvrc2012:1.0.0", "./ilsvrc2012/classification/1.0.0")):
+        with pytest.raises(OptionError, match=f"{name}' is not in {tmp_path}: there is nothing prepared. .* {hint} is there: name it so"):
+            pipeline.find_split(name, "train")
+    for folder in ("./ilsvrc2012/classification/1.0.0", Path("ilsvrc2012/classification/1.0.0"), prepared):
+        assert pipeline.find_split(folder, "train").num_examples == TRAIN
+    monkeypatch.setenv("TFDS_DATA_DIR", ".")
+    assert pipeline.find_split("ilsvrc2012/classification", "train").num_examples == TRAIN
+
+
+def test_folder_that_is_called_as_a_name_needs_its_dot(exported, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported[1], tmp_path / "ilsvrc2012")
+    with pytest.raises(OptionError, match="./ilsvrc2012 is there: name it so, with the ./ before it"):
+        pipeline.find_split("ilsvrc2012", "train", data_dir=tmp_path / "data")
+    assert pipeline.find_split("./ilsvrc2012", "train").num_examples == TRAIN
+
+
+def test_builder_of_several_folders_is_refused_and_of_one_is_read(prepared, tmp_path):
+    import tensorflow_datasets as tfds
+
+    copy = shutil.copytree(prepared, tmp_path / "ilsvrc2012/classification/1.0.0")
+    with pytest.raises(OptionError, match=f"The builder reads 2 folders: .*{copy}.* Give one of them; or join their streams"):
+        training(tfds.builder_from_directories([prepared, copy]))
+    for builder in (tfds.builder_from_directories([copy]), tfds.builder_from_directory(copy)):
+        assert names(training(builder, epochs=1)) == names(training(prepared, epochs=1))
 
 
 def test_folder_without_data_is_an_error(tmp_path):

@@ -60,27 +60,49 @@ def assert_near(result, expected, most=1, share=0.0):
 # Decoding and geometry
 
 
-def test_decode_equals_tensorflow():
-    data = drawing.jpeg(60, 45)
-    np.testing.assert_array_equal(run(Decode(), tf.constant(data)), tf.io.decode_jpeg(data))
+def noisy_jpeg(height=151, width=203, **options):
+    """Returns the JPEG of a picture in whose values rounding shows."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(height, width)).save(buffer, "JPEG", quality=90, **options)
+    return buffer.getvalue()
+
+
+def decoded(data):
+    return tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE").numpy()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_decode_equals_pillow(mode):
+    data = noisy_jpeg() if mode == "RGB" else drawing.jpeg(203, 151, mode)
+    np.testing.assert_array_equal(run(Decode(), tf.constant(data)), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("op", [Decode, DecodeAndCenterCrop, DecodeAndRandomCrop])
+def test_fast_decoding_is_tensorflows_own(op, monkeypatch):
+    data = tf.constant(noisy_jpeg())
+    fast, accurate = run(op(fast_dct=True), data), run(op(), data)
+    assert 0.1 < np.mean(fast != accurate) and np.abs(fast.astype(int) - accurate).max() < 20
+    for name in ("decode_jpeg", "decode_and_crop_jpeg"):
+        whole = getattr(tf.io, name)
+        monkeypatch.setattr(tf.io, name, lambda *values, dct_method, whole=whole, **options: whole(*values, **options))
+    np.testing.assert_array_equal(run(op(), data), fast)
 
 
 def test_center_crop_in_decoding_is_the_crop_of_the_whole():
-    data = drawing.jpeg(203, 151, subsampling=0)
-    whole = tf.io.decode_jpeg(data).numpy()
+    data = noisy_jpeg(subsampling=0)
     # 0.875 * 151 = 132.1; the chroma of a crop's edge is filtered without its neighbours, hence no subsampling above.
-    np.testing.assert_array_equal(run(DecodeAndCenterCrop(132), tf.constant(data)), whole[9:141, 35:167])
+    np.testing.assert_array_equal(run(DecodeAndCenterCrop(132), tf.constant(data)), decoded(data)[9:141, 35:167])
 
 
 @pytest.mark.parametrize("op", [DecodeAndCenterCrop(50, 1.0), DecodeAndRandomCrop(50, area=(1, 1), aspect=(1, 1))], ids=str)
 def test_image_of_exactly_the_size_is_unchanged(op):
-    data = drawing.jpeg(50, 50)
-    np.testing.assert_array_equal(run(op, tf.constant(data)), tf.io.decode_jpeg(data))
+    data = noisy_jpeg(50, 50)
+    np.testing.assert_array_equal(run(op, tf.constant(data)), decoded(data))
 
 
 def test_center_crop_in_decoding_resizes_as_tensorflow():
-    data = drawing.jpeg(203, 151, subsampling=0)
-    crop = tf.io.decode_jpeg(data)[9:141, 35:167]
+    data = noisy_jpeg(subsampling=0)
+    crop = decoded(data)[9:141, 35:167]
     np.testing.assert_array_equal(
         run(DecodeAndCenterCrop(64), tf.constant(data)), np.floor(tf.image.resize(crop, (64, 64)) + 0.5)
     )
@@ -123,7 +145,7 @@ def test_random_crop_is_distributed_as_inceptions():
 
 def test_random_crop_falls_back_to_the_whole_image():
     data = drawing.jpeg(1, 50)
-    whole = tf.image.resize(tf.io.decode_jpeg(data), (8, 8))
+    whole = tf.image.resize(decoded(data), (8, 8))
     assert_near(run(DecodeAndRandomCrop(8), tf.constant(data)), np.floor(whole.numpy() + 0.5))
 
 

@@ -92,15 +92,34 @@ def test_batches_are_whole_and_counted(prepared, service):
     assert data.cardinality() == len(shapes)
 
 
-def test_damaged_record_is_named(prepared, service, tmp_path):
-    shard = prepared / "ilsvrc2012-train.tfrecord-00003-of-00006"
-    before = shard.read_bytes()
-    try:
-        shard.write_bytes(before[:-30])
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"00003-of-00006\] \[record\] \[\d+\] \[is damaged or missing"):
-            rows(pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service))
-    finally:
-        shard.write_bytes(before)
+@pytest.fixture
+def shard(prepared):
+    """A shard of train, which a test may harm."""
+    path = prepared / "ilsvrc2012-train.tfrecord-00003-of-00006"
+    before = path.read_bytes()
+    yield path
+    path.write_bytes(before)
+
+
+def test_damaged_record_is_named(prepared, service, shard):
+    shard.write_bytes(shard.read_bytes()[:-30])
+    data = pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"00003-of-00006\] \[record\] \[\d+\] \[or one before it is damaged"):
+        rows(data)
+    with pytest.raises(SourceError, match=r"^.*00003-of-00006: record \d+ or one before it is damaged or missing"):
+        with pipeline.source_errors(prepared):
+            rows(data)
+
+
+@pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
+def test_shard_that_the_workers_do_not_see_is_an_error(options, prepared, service, shard):
+    data = pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service, **options)
+    shard.unlink()
+    with pytest.raises(tf.errors.NotFoundError, match=f"{shard}; No such file or directory"):
+        rows(data)
+    with pytest.raises(SourceError, match=f"^{shard} cannot be read by a worker of the tf.data service: No such file"):
+        with pipeline.source_errors(prepared):
+            rows(data)
 
 
 def test_address_where_nobody_answers_is_an_error(prepared):

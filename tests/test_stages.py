@@ -112,7 +112,7 @@ def test_bench_prints_a_table_and_writes_json(prepared, tmp_path, capsys):
     report = json.loads((tmp_path / "b.json").read_text())
     assert [stage["name"] for stage in report["stages"]] == ["read", "parse", "DecodeAndCenterCrop", "batch"]
     assert report["split"] == "val" and report["batch_size"] == 2
-    assert report["ops"] == ["DecodeAndCenterCrop(size=224, fraction=0.875)"]
+    assert report["ops"] == ["DecodeAndCenterCrop(size=224, fraction=0.875, fast_dct=False)"]
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"{report['bound']} bounds the job: ")
 
 

@@ -1,9 +1,11 @@
 """Training and evaluation with Keras: what a model computes, how a stopped training goes on, and what is refused."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import drawing
 import keras
@@ -253,6 +255,24 @@ def test_evaluation_counts_every_image_once(prepared, trained, tmp_path):
         np.testing.assert_allclose([scores.top1, scores.top5], [(ranks < 1).mean(), (ranks < 5).mean()], rtol=1e-6)
 
 
+def test_padded_evaluation_gives_the_numbers_of_the_unpadded(prepared, trained):
+    model, ops = training.load_model(trained / "model.keras"), ilsvrc_tfds.preprocess.preset("resnet_eval", size=32)
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", from_logits=True)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, weighted_metrics=["accuracy", cross_entropy])
+
+    def scores(*streams: dict) -> list[float]:
+        first, *others = (pipeline.for_evaluation(prepared, ops=ops, **options) for options in streams)
+        found = model.evaluate(functools.reduce(tf.data.Dataset.concatenate, others, first), verbose=0, return_dict=True)
+        return [found["accuracy"], found["cross_entropy"]]
+
+    unpadded, ours = scores({"batch_size": 21}), training.evaluate(prepared, trained / "model.keras", batch_size=8)
+    assert [ours.top1, ours.loss] == pytest.approx(unpadded, abs=1e-6)
+    for size in (8, 20, 64):
+        assert scores({"batch_size": size, "pad": True}) == pytest.approx(unpadded, abs=1e-6)
+    assert scores(*({"batch_size": 9, "shard": (host, 2)} for host in range(2))) == pytest.approx(unpadded, abs=1e-6)
+
+
 def test_evaluation_of_a_name_takes_a_file_of_weights(prepared, trained, tmp_path):
     model = training.load_model(trained / "model.keras")
     model.save_weights(tmp_path / "small.weights.h5")
@@ -306,6 +326,15 @@ def test_model_that_has_learnt_nothing_is_refused(model, weights, message, prepa
         training.evaluate(prepared, model, weights=weights)
 
 
+def test_name_of_a_model_is_a_name_where_a_folder_is_called_so(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained, tmp_path / "small")
+    with pytest.raises(OptionError, match="The name small needs weights: .* ./small is there: name it so, with the ./ before it"):
+        training.load_model("small")
+    for folder in ("./small", Path("small"), trained):
+        assert training.load_model(folder).input_shape == (None, 32, 32, 3)
+
+
 def test_evaluation_leaves_a_models_optimizer(prepared):
     model = fitting.new_model(RECIPE, 7)
     optimizer = model.optimizer
@@ -320,6 +349,8 @@ def test_wrong_label_offset_is_an_error_that_says_so(prepared, tmp_path):
         with tf.io.TFRecordWriter(str(shard)) as writer:
             for record in records:
                 record.features.feature["image/class/label"].int64_list.value[:] = [1000]
+                record.features.feature["image/filename"].bytes_list.value[:] = [b"photo.JPEG"]
+                record.features.feature["image/class/synset"].bytes_list.value[:] = [b""]
                 writer.write(record.SerializeToString())
     (out / "manifest.json").unlink()
     with pytest.raises(SourceError, match=f"A label in {out} is 1000, counted from 0: no class has it. Is its label_offset another"):

@@ -1,21 +1,33 @@
 """The command `ilsvrc-tfds`: words to calls."""
 
+import atexit
 import contextlib
 import logging
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
+from typing import NoReturn
 
+from ilsvrc_tfds.cli.signals import ENDS, Terminated, ended_in_any_case, termination_heeded
 from ilsvrc_tfds.cli.words import parse
 from ilsvrc_tfds.errors import IlsvrcError
 
-_ENDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
+def run() -> NoReturn:
+    """Runs the command of this process and ends it with the exit status of `main`."""
+    status = 0
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM has come."""
+    def end() -> None:
+        # Registered first and called last, behind which Python would wait for what TensorFlow still reads.
+        if status > 128:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    atexit.register(end)
+    status = main()
+    sys.exit(status)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
+
+    def last_words(number: int) -> str:
+        kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
+        return f"ilsvrc-tfds: {ENDS[number]}.{kept}"
+
     try:
-        with _termination_heeded():
+        with ended_in_any_case(last_words) if options.reads else termination_heeded():
             status = options.command(options)
         sys.stdout.flush()
         return status
@@ -37,28 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"ilsvrc-tfds: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
-        number = signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT
-        print(f"ilsvrc-tfds: {_ENDS[number]}.{kept}", file=sys.stderr)
+        number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
+        print(last_words(number), file=sys.stderr)
         return 128 + number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
         return 141
-
-
-@contextlib.contextmanager
-def _termination_heeded() -> Iterator[None]:
-    """Makes SIGTERM end the block as Ctrl-C does; by default the workers would outlive it, and process 1 of a container ignores it."""
-    if threading.current_thread() is not threading.main_thread():  # others may not say what a signal does
-        yield
-        return
-
-    def terminate(number, frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while all is put in order
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,7 +1,5 @@
 """`python -m ilsvrc_tfds.cli`."""
 
-import sys
+from ilsvrc_tfds.cli import run
 
-from ilsvrc_tfds.cli import main
-
-sys.exit(main())
+run()

@@ -20,14 +20,15 @@ _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command line; ends the process for wrong usage.
 
-    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command.
+    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command,
+    `reads` whether it reads with TensorFlow.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_words, text) in _COMMANDS.items():
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED)
+        command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED, reads=name in _READING)
         add_words(command)
         if name not in _ONE_PROCESS:
             command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
@@ -183,6 +184,7 @@ _COMMANDS = {
     "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
 }
 _CONTINUED = ("prepare", "export", "unpack", "train")
+_READING = ("train", "evaluate", "bench", "demo")
 _ONE_PROCESS = ("show", "train", "evaluate", "bench")
 
 
@@ -198,7 +200,7 @@ def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
     command.add_argument("--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)")
     command.add_argument(
-        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords without a manifest"
+        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords where nothing in them tells it"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from loky import cpu_count
 
-from ilsvrc_tfds import preprocess
+from ilsvrc_tfds import metadata, preprocess
 from ilsvrc_tfds.pipeline.reading import ASSERT, SKIP, rescuer
 from ilsvrc_tfds.pipeline.splits import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
@@ -23,7 +23,7 @@ _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
 def examples_of(
     data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns the examples of ((key, shard), number, payload), those of damaged records left out, after the ops.
+    """Returns the examples of (((key, shard), payload), number), those of damaged records left out, after the ops.
 
     An example keeps its `seed`, int32 of shape (2,), for the ops on batches. It follows from the epoch, whose key this is, and
     from the record's place; not from what was read before.
@@ -33,15 +33,16 @@ def examples_of(
     calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
     parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
 
-    def example(origin, number, payload):
+    def example(origin, payload, number):
         seed = _seed(*origin, number)
         return preprocess.apply(ops, {**parse(payload), "seed": seed}, seed)
 
-    def rescued(origin, number, payload):
-        return origin, number, rescue(origin[1], number, payload)
+    def rescued(record, number):
+        origin, payload = record
+        return origin, rescue(origin[1], number, payload), number
 
     if on_error == SKIP:
-        data = data.map(rescued).filter(lambda origin, number, payload: tf.strings.length(payload) > 0)
+        data = data.map(rescued).filter(lambda origin, payload, number: tf.strings.length(payload) > 0)
         return data.map(example, **parallel)
     return data.map(lambda *record: example(*rescued(*record)), **parallel)
 
@@ -66,8 +67,8 @@ def mixed(data: tf.data.Dataset, ops, deterministic: bool) -> tf.data.Dataset:
 def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Returns a function from the payloads of a split to examples.
 
-    Labels are in [0, 1000), or those of the subset; -1 in the test split. A label outside, as of a wrong `label_offset`, is an
-    error when it is read.
+    Labels are in [0, 1000), or those of the subset; -1 in the test split. A label outside, as of a wrong `label_offset` or of
+    metadata that belong to other records, is an error when it is read.
     """
     keys = split.fields._asdict()
     features = {key: tf.io.FixedLenFeature([], _KINDS[name]) for name, key in keys.items()}
@@ -79,6 +80,12 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
         if split.name == "test":
             return example
         # tf.gather refuses what is out of range.
-        return {**example, "label": tf.gather(labels, example["label"] - split.label_offset)}
+        label = tf.gather(labels, example["label"] - split.label_offset)
+        return {**example, "label": label if subset is None else wanted(label, example["file_name"])}
+
+    def wanted(label: tf.Tensor, name: tf.Tensor) -> tf.Tensor:
+        contradiction = f"SourceError: {split.folder}: {metadata.NAME} has another class than the record of"
+        with tf.control_dependencies([tf.debugging.Assert(label >= 0, [contradiction, name])]):
+            return tf.identity(label)
 
     return parse

@@ -22,7 +22,12 @@ ASSERT = "assert"
 
 # What TensorFlow's errors say, and what that means here.
 _BLAMES = {
+    r"assertion failed: \[SourceError: (.*)\] \[(.*)\]": "{0} {1}. Make the data anew.",
     r"SourceError: (.*)": "{0}",
+    r"element: (.+); (No such file or directory|Permission denied)": (
+        "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under the same paths."
+    ),
+    r"\[(.+)\] \[record\] \[(\d+)\] \[(or one .*)\]": "{0}: record {1} {2}",
     r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
         "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
     ),
@@ -31,6 +36,15 @@ _BLAMES = {
     ),
 }
 
+# What our own code raises in it, and what an op says of its input; no lack of memory, say, in an op of that name.
+_OF_THE_DATA = (
+    tf.errors.UnknownError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+)
+_GONE = "If the data set was made anew or moved, start again with the one that is there now."
+
 _log = logging.getLogger(__name__)
 
 _PAYLOAD = tf.TensorSpec([], tf.string)
@@ -38,20 +52,18 @@ _READ_BYTES = 1 << 20
 
 
 def read_piece(path: tf.Tensor, origin, first: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
-    """Returns (origin, number, payload) of `count` records of a shard from number `first` on; a payload may be empty."""
+    """Returns ((origin, payload), number) of `count` records of a shard from number `first` on; a payload may be empty."""
     payloads = tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES)
-    payloads = _filled_up(payloads, first + count).skip(first)
-    numbers = tf.data.Dataset.range(first, first + count)
-    # Of an endless repeat TensorFlow skips for ever what goes beyond the shortest of the three.
-    return tf.data.Dataset.zip(tf.data.Dataset.from_tensors(origin).repeat(count), numbers, payloads)
+    records = _filled_up(payloads, origin, first + count).skip(first)
+    return tf.data.Dataset.zip(records, tf.data.Dataset.range(first, first + count))
 
 
 def read_one(path: tf.Tensor, origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
-    """Returns (origin, number, payload) of the one record that lies at an offset; nothing else is read."""
+    """Returns ((origin, payload), number) of the one record that lies at an offset; nothing else is read."""
     reader = tf.raw_ops.TFRecordDatasetV2(filenames=[path], compression_type="", buffer_size=size, byte_offsets=[offset])
-    payloads = _filled_up(tf.data.experimental.from_variant(reader, _PAYLOAD), 1)
+    records = _filled_up(tf.data.experimental.from_variant(reader, _PAYLOAD), origin, 1)
     # Not a map, here and wherever records pass singly: it takes 75 us, more than reading.
-    return tf.data.Dataset.zip(tf.data.Dataset.from_tensors(origin), tf.data.Dataset.from_tensors(number), payloads)
+    return tf.data.Dataset.zip(records, tf.data.Dataset.from_tensors(number))
 
 
 def shuffled(data: tf.data.Dataset, buffer_size: int, seed: tf.Tensor) -> tf.data.Dataset:
@@ -84,7 +96,8 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
     """Returns a function of (shard, number, payload) that returns the payload; where that is empty, what `on_error` wants.
 
     `raise`: an error that names shard and record. `skip`: the payload if the record is whole and lies behind a damaged one;
-    empty if it is damaged, which is logged and counted. `assert`: an error, raised without Python.
+    empty if it is damaged, which is logged and counted. `assert`: an error, raised without Python. A shard that cannot be opened
+    is an error with each of them.
     """
     if on_error == ASSERT:
         return _asserting(paths)
@@ -92,7 +105,7 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
 
     def look(shard, number) -> bytes:
         path, number = paths[shard], int(number)
-        whole, damaged = _survey(path)
+        whole, damaged = _survey(path)  # SourceError, too, where it cannot be opened: that is no damaged record
         if number in whole:
             return read_record(path, *whole[number])
         where, damage = max((pair for pair in damaged.items() if pair[0] <= number), default=(number, "it is missing"))
@@ -117,8 +130,7 @@ def source_errors(folder: str | os.PathLike) -> Iterator[None]:
     """Raises SourceError where TensorFlow stops in the block at what the data are to blame for: its errors tell it among much else."""
     try:
         yield
-    # What our own code raises in it, and what an op says of its input; no lack of memory, say, in an op of that name.
-    except (tf.errors.UnknownError, tf.errors.InvalidArgumentError) as error:
+    except _OF_THE_DATA as error:
         for pattern, text in _BLAMES.items():
             if found := re.search(pattern, error.message):
                 raise SourceError(text.format(*found.groups(), folder=folder)) from error
@@ -129,26 +141,49 @@ def _asserting(paths: tuple[str, ...]) -> Callable:
     """Returns a function of (shard, number, payload) that returns the payload, and fails where that is empty."""
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
-        where = [tf.gather(paths, shard), "record", number, "is damaged or missing. Make the shard anew."]
-        with tf.control_dependencies([tf.debugging.Assert(tf.strings.length(payload) > 0, where)]):
-            return tf.identity(payload)
+        whole = tf.strings.length(payload) > 0
+
+        def failed() -> tf.Tensor:
+            path = tf.gather(paths, shard)
+            where = [path, "record", number, "or one before it is damaged or missing. Make the shard anew."]
+            # In this order: of a file that cannot be opened TensorFlow says path and cause.
+            with tf.control_dependencies([_opened(path)]), tf.control_dependencies([tf.debugging.Assert(whole, where)]):
+                return tf.identity(payload)
+
+        return tf.cond(whole, lambda: payload, failed)
 
     return rescue
 
 
-def _filled_up(payloads: tf.data.Dataset, count: tf.Tensor | int) -> tf.data.Dataset:
-    """Returns `count` payloads: those up to the first damaged record, and empty ones in place of the others."""
-    missing = tf.data.Dataset.from_tensors(b"").repeat()
-    return payloads.ignore_errors().concatenate(missing).take(count)
+def _opened(path: tf.Tensor) -> tf.Tensor:
+    """Returns how many bytes of a file could be read, 1 at most; fails where it cannot be opened."""
+    return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
+
+
+def _filled_up(payloads: tf.data.Dataset, origin, count: tf.Tensor | int) -> tf.data.Dataset:
+    """Returns (origin, payload) `count` times: the payloads up to the first damaged one, and empty ones in place of the others.
+
+    Empty are all of a shard that cannot be opened. TensorFlow tries to open it again for each payload that it is asked for, so
+    `ignore_errors` alone would ask for ever; the repeated origin, with which an error takes turns, ends after `count`.
+    """
+    origins = tf.data.Dataset.from_tensors(origin)
+    read = tf.data.Dataset.zip(origins.repeat(count), payloads).ignore_errors()
+    missing = tf.data.Dataset.zip(origins, tf.data.Dataset.from_tensors(b"")).repeat()
+    return read.concatenate(missing).take(count)
 
 
 @functools.lru_cache(16)
 def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
     """Returns (offset, size) of each whole record of a shard by its number, and what is wrong with each other one."""
     whole, damaged = {}, {}
-    for record in read_records(path):
-        if record.damage:
-            damaged[record.number] = f"byte {record.offset:,}: {record.damage}"
-        else:
-            whole[record.number] = (record.offset, record.size)
+    try:
+        for record in read_records(path):
+            if record.damage:
+                damaged[record.number] = f"byte {record.offset:,}: {record.damage}"
+            else:
+                whole[record.number] = (record.offset, record.size)
+    except SourceError as error:
+        if os.path.lexists(path):
+            raise
+        raise SourceError(f"{path} has gone since reading began. {_GONE}") from error
     return whole, damaged

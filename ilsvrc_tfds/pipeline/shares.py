@@ -32,7 +32,7 @@ class Share:
 
     Attributes:
       rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
-      read: returns the data set (origin, number, payload) of a path, what the shard is to be replaced with, and the rest of a row.
+      read: returns the data set ((origin, payload), number) of a path, what the shard is to be replaced with, and the rest of a row.
       paths: of the shards.
       in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
       examples: of this host.
@@ -72,7 +72,7 @@ def key_of(seed: int, host: Host) -> tf.Tensor:
 def records_of_epochs(
     share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns ((key, shard), number, payload) of each record of a course, epoch after epoch, from its first example on.
+    """Returns (((key, shard), payload), number) of each record of a course, epoch after epoch, from its first example on.
 
     The order follows from the key. The returned key, int32 of shape (2,), is the epoch's.
     """
@@ -90,12 +90,12 @@ def records_of_epochs(
 
 
 def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
-    """Returns ((key, shard), number, payload) of each record, in the order on disk."""
+    """Returns (((key, shard), payload), number) of each record, in the order on disk."""
     return tf.data.Dataset.from_tensor_slices(share.rows).flat_map(_reader(share, key))
 
 
 def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffle_buffer: int) -> tf.data.Dataset:
-    """Returns ((key, shard), number, payload) of each record of all epochs, so that a tf.data service can deal the work out.
+    """Returns (((key, shard), payload), number) of each record of all epochs, so that a tf.data service can deal the work out.
 
     Its source are the numbers of parts of epochs, of which each worker takes another one in turn; what follows happens in the
     worker.

@@ -8,7 +8,7 @@ import tensorflow as tf
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.examples import examples_of, mixed
-from ilsvrc_tfds.pipeline.order import Course, as_host
+from ilsvrc_tfds.pipeline.order import Course, Host, as_host
 from ilsvrc_tfds.pipeline.reading import ASSERT, RAISE, SKIP, require_known
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
@@ -52,22 +52,27 @@ def for_training(
     The iterator can be saved with `tf.train.Checkpoint`, the shuffle buffer and batches in work with it. `start_step` needs no
     file: it begins with the same batch, having read the records of the epoch so far, but decoded none.
 
+    Under `tf.distribute`, each example comes once as well: a host's share is left as it is, and of a whole stream each host takes
+    a part, having decoded all. Of a whole stream that has no fixed order (`service`, `deterministic=False`) that is an error.
+
     Args:
-      data: name as `ilsvrc2012/raw256`; the folder of a prepared data set or of exported TFRecords; a TFDS builder.
+      data: name as `ilsvrc2012/raw256`; the folder of a prepared data set or of exported TFRecords; a TFDS builder of one folder.
+        A string of that form is a name, whatever lies in the current folder: `./ilsvrc2012/raw256/1.0.0` is a folder.
       batch_size: examples of a batch of this host.
       ops: what becomes of an example `{image: JPEG bytes, label: int64 in [0, 1000), file_name}`; or the name of a preset.
       split: train or val.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: of exported TFRecords without a manifest whose records tell no class by file name or synset: 0 or 1.
       seed: of order and augmentation, in [0, 2**62).
       shuffle_buffer: records; 1 leaves them in the order of the shards, of which 16 are read in turn.
-      epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it. A data set with an end begins anew
-        with its first epoch, the same order and crops, each time that it is iterated, as for each of Keras's epochs.
+      epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it: without that its first epoch never
+        ends. A data set with an end begins anew with its first epoch, the same order and crops, each time that it is iterated,
+        as for each of Keras's epochs. Keras warns of neither.
       drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then.
       start_step: number of the first batch.
       shard: (i, n) for host i of n, or a `tf.distribute.InputContext`. An example is one host's in every epoch.
       classes: wnids or class indices; all where None.
-      relabel: whether labels become 0, 1, … in the order of the chosen class indices.
+      relabel: whether labels become 0, 1, … in the order of `classes` as given; of sorted ones, in that of the class indices.
       fraction: of each class, in (0, 1].
       per_class: images of each class at most.
       deterministic: False gives batches as they get ready, the seed notwithstanding; `start_step` and checkpoints go astray.
@@ -77,9 +82,11 @@ def for_training(
         workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
 
     Raises:
-      OptionError: an option makes no sense.
+      OptionError: an option makes no sense, or contradicts the data.
+      LabelError: the first records contradict each other or manifest.json.
       SourceError: the data is not there, half prepared, or cannot be read. While batches are read it comes as an error of
-        TensorFlow that has its text.
+        TensorFlow that has its text; in `pipeline.source_errors` it is one. A shard that cannot be opened is one with either
+        `on_error`.
     """
     found = _labelled(find_split(data, split, data_dir=data_dir, label_offset=label_offset))
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
@@ -105,7 +112,8 @@ def for_training(
         data = mixed(data, batch_ops, deterministic)
         data = data.map(_pair)
     data = _counted(data, course.steps and course.steps - start_step, on_error)
-    return data.prefetch(PREFETCHED_BATCHES)
+    data = data.prefetch(PREFETCHED_BATCHES)
+    return _dealt(data, host, in_order=deterministic and service is None)
 
 
 def for_evaluation(
@@ -128,9 +136,13 @@ def for_evaluation(
 
     Args: as of `for_training`, and
       pad: whether the last batches are filled up with zeros to `batch_size`. Batches have a third part then, float32 of shape
-        (batch_size,): 1 for an example, 0 for padding; Keras's `weighted_metrics` and losses heed it. All hosts have as many
-        batches. Where None: if there are several hosts. Without, the last batch may be smaller, and hosts may differ in their
-        number of batches by one.
+        (batch_size,): 1 for an example, 0 for padding, and all hosts have as many batches. Where None: if there are several
+        hosts. Without, the last batch may be smaller, and hosts may differ in their number of batches by one.
+
+    With padding, Keras's `weighted_metrics` are exact: accuracy, and the loss as a metric, as with
+    `weighted_metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")]`. What Keras calls `loss`
+    is not, for it divides by the size of a batch, padding included; with `reduction="mean_with_sample_weight"` it is not
+    either, for all batches count alike. `metrics` take no weights.
 
     Raises: as `for_training`.
     """
@@ -154,7 +166,8 @@ def for_evaluation(
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data
     data = _counted(data, steps, on_error)
-    return data.prefetch(PREFETCHED_BATCHES)
+    data = data.prefetch(PREFETCHED_BATCHES)
+    return _dealt(data, host, in_order=True)
 
 
 def _labelled(split: Split) -> Split:
@@ -201,3 +214,20 @@ def _counted(data: tf.data.Dataset, steps: int | None, on_error: str) -> tf.data
         return data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     data = data.take(steps)
     return data if on_error == SKIP else data.apply(tf.data.experimental.assert_cardinality(steps))
+
+
+def _dealt(data: tf.data.Dataset, host: Host, in_order: bool) -> tf.data.Dataset:
+    """Returns the data with what `tf.distribute` is to do with them on several hosts; on one it does nothing.
+
+    Its default would take the host's share for the whole and cut it again, or deal out epochs.
+    """
+    policies = tf.data.experimental.AutoShardPolicy
+    if host.count > 1:
+        policy = policies.OFF
+    elif in_order:
+        policy = policies.DATA  # each host takes its examples of the whole
+    else:
+        policy = policies.FILE  # an error: in two orders, some examples would be twice among those of all hosts, and some never
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = policy
+    return data.with_options(options)

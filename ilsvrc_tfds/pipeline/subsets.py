@@ -16,7 +16,7 @@ from ilsvrc_tfds import metadata, synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import FOOTER_BYTES, HEADER_BYTES
 from ilsvrc_tfds.manifest import TFDS
-from ilsvrc_tfds.pipeline.splits import Split, shard_spans
+from ilsvrc_tfds.pipeline.splits import Split, reading, shard_spans
 from ilsvrc_tfds.plan import disk_order
 from ilsvrc_tfds.records import parse_example
 
@@ -31,8 +31,8 @@ class Subset:
     """Some classes, or a part of each. Raises OptionError for values that make no sense.
 
     Attributes:
-      classes: indices, sorted.
-      relabel: whether the labels become 0, 1, …, in the order of the indices.
+      classes: indices, in the order of their new labels.
+      relabel: whether the labels become 0, 1, …, in the order of `classes`.
       fraction: of each class, in (0, 1]; rounded, one image at least. The first ones in the order of md5(split + file name).
       per_class: images of each class at most, in the same order.
     """
@@ -46,8 +46,6 @@ class Subset:
         if not self.classes or len(set(self.classes)) < len(self.classes):
             different = len(set(self.classes))
             raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {different} different.")
-        if self.relabel and len(self.classes) == synsets.NUM_CLASSES:
-            raise OptionError("relabel=True needs classes=[…]: all 1000 have their numbers.")
         if self.fraction is not None and self.per_class is not None:
             raise OptionError("fraction and per_class exclude each other. Give one of them.")
         if self.fraction is not None and not 0 < self.fraction <= 1:
@@ -104,11 +102,15 @@ class Places:
 def as_subset(
     classes: Iterable[str | int] | None, relabel: bool, fraction: float | None, per_class: int | None
 ) -> Subset | None:
-    """Returns the subset that options of `for_training` describe, None for all. Raises OptionError for an unknown class."""
+    """Returns the subset that options of `for_training` describe, None for all. Raises OptionError for what makes no sense."""
     if classes is None and not relabel and fraction is None and per_class is None:
         return None
+    if relabel and classes is None:
+        raise OptionError("relabel=True needs classes=[…]: all 1000 have their numbers.")
+    if relabel and isinstance(classes, (set, frozenset)):  # of texts, it has another order in each process
+        raise OptionError("relabel=True needs classes in their order, as a list, got a set. Perhaps sorted(…)?")
     wanted = range(synsets.NUM_CLASSES) if classes is None else map(_class_index, classes)
-    return Subset(tuple(sorted(wanted)), relabel, fraction, per_class)
+    return Subset(tuple(wanted), relabel, fraction, per_class)
 
 
 def find_places(split: Split, subset: Subset) -> Places:
@@ -151,7 +153,7 @@ def _labels_by_name(split: Split) -> np.ndarray:
 
 def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
     """Returns the label of each record of exported TFRecords, reading its first bytes."""
-    with open(path, "rb", buffering=0) as file:
+    with reading(path), open(path, "rb", buffering=0) as file:
         return np.array([_label_at(file.fileno(), path, *span) for span in spans], np.int64)
 
 

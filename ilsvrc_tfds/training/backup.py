@@ -4,16 +4,19 @@ import logging
 import os
 from pathlib import Path
 
+import h5py
 import keras
 
 _PARTIAL = "partial.weights.h5"
 _SUFFIX = ".weights.h5"
+# In the file, a data set for each state, by its number.
+_STATES = "seed_generators"
 
 _log = logging.getLogger(__name__)
 
 
 class Backup(keras.callbacks.Callback):
-    """Writes weights and optimizer after each epoch into one file, whose name is the number of epochs done.
+    """Writes weights, optimizer and the states of random numbers after each epoch into one file, named after the epochs done.
 
     `keras.callbacks.BackupAndRestore` writes over the weights and then over the epoch's number: a kill between the two, or in the
     first epoch's weights, leaves what cannot be continued, or goes on with the wrong epoch.
@@ -28,6 +31,9 @@ class Backup(keras.callbacks.Callback):
         self._folder.mkdir(exist_ok=True)
         earlier = self._finished()
         self.model.save_weights(self._folder / _PARTIAL)
+        with h5py.File(self._folder / _PARTIAL, "r+") as file:
+            for number, state in enumerate(_states(self.model)):
+                file[f"{_STATES}/{number}"] = keras.ops.convert_to_numpy(state)
         os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{_SUFFIX}")
         for path in earlier:
             path.unlink()
@@ -42,8 +48,29 @@ class Backup(keras.callbacks.Callback):
         if self.epochs_done:
             model.optimizer.build(model.trainable_variables)  # or its part of the file would be left out
             model.load_weights(self._finished()[-1])
+            _restore_states(model, self._finished()[-1])
             _log.info("Continuing after epoch %d.", self.epochs_done)
         return self.epochs_done
 
     def _finished(self) -> list[Path]:
         return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.name != _PARTIAL)
+
+
+def _states(model: keras.Model) -> list[keras.Variable]:
+    """Returns the variables that steps change and `save_weights` leaves out: what dropout draws its random numbers from.
+
+    Metrics are left out by both, for an epoch begins with new ones.
+    """
+    others = {id(variable) for variable in (*model.weights, *model.metrics_variables)}
+    return [variable for variable in model.non_trainable_variables if id(variable) not in others]
+
+
+def _restore_states(model: keras.Model, path: Path) -> None:
+    states = _states(model)
+    with h5py.File(path) as file:
+        saved = [file[f"{_STATES}/{number}"][()] for number in range(len(file.get(_STATES, ())))]
+    if len(saved) != len(states):
+        _log.warning("%s has no states of random numbers: dropout goes on with others than in a run without a stop.", path)
+        return
+    for state, value in zip(states, saved):
+        state.assign(value)

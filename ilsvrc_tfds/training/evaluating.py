@@ -12,6 +12,8 @@ from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
 from ilsvrc_tfds.training.models import load_model
 
+_NAMES = ("cross_entropy", "top1", "top5")
+
 
 class Scores(NamedTuple):
     """How good a model is.
@@ -48,7 +50,7 @@ def evaluate(
       batch_size: examples of a batch.
       split: `val` or `train`.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: as of `for_training`.
 
     Raises:
       OptionError: an option makes no sense, or the model has not one output for each class.
@@ -66,11 +68,18 @@ def evaluate(
         raise OptionError(f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}.")
     images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
     model = keras.Model(model.inputs, model.outputs)  # the caller's keeps its optimizer
-    model.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy("top1"), keras.metrics.SparseTopKCategoricalAccuracy(5, "top5")],
-        jit_compile=False,
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=False)
     with source_errors(found.folder):
         scores = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
-    return Scores(found.num_examples, scores["loss"], scores["top1"], scores["top5"])
+    return Scores(found.num_examples, *(scores[name] for name in _NAMES))
+
+
+def _metrics() -> list[keras.metrics.Metric]:
+    """Returns the metrics of `Scores`. The loss is one of them: Keras's own divides by the size of a batch, padding included."""
+    loss, top1, top5 = _NAMES
+    return [
+        keras.metrics.SparseCategoricalCrossentropy(loss, from_logits=True),
+        keras.metrics.SparseCategoricalAccuracy(top1),
+        keras.metrics.SparseTopKCategoricalAccuracy(5, top5),
+    ]

@@ -29,7 +29,7 @@ def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     model.compile(
         _optimizer(recipe, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy("top1"), keras.metrics.TopKCategoricalAccuracy(5, "top5")],
+        weighted_metrics=[keras.metrics.CategoricalAccuracy("top1"), keras.metrics.TopKCategoricalAccuracy(5, "top5")],
         jit_compile=accelerated,
     )
     return model

@@ -89,22 +89,30 @@ def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = 
     """Returns a model that has learnt: never one with random weights.
 
     Args:
-      model: a `.keras` file, the folder of a training that has one, or a name of `model_names()`.
+      model: a `.keras` file, the folder of a training that has one, or a name of `model_names()`. A string that is a name is
+        a name: `./resnet50` is a folder.
       weights: with a name, as of `build_model`; without, the file has them.
 
     Raises:
       OptionError: a name is unknown or has no weights, or a file has some besides.
       SourceError: model or weights cannot be read.
     """
-    path = os.path.join(model, MODEL) if os.path.isdir(model) else os.fspath(model)
-    if path.endswith(".keras"):
-        if weights is not None:
-            raise OptionError(f"{path} has its weights. Leave the others out, or give them with the name of a model.")
-        return _read(path, functools.partial(keras.saving.load_model, compile=False))
-    image_size_of(path)  # an unknown name is said first
-    if weights is None:
-        raise OptionError(f"The name {path} needs weights: a file of them, or imagenet.")
-    return build_model(path, weights=weights)
+    path = os.fspath(model)
+    if isinstance(model, str) and model in model_names():  # also where a folder is called so: ./resnet50 is that
+        if weights is None:
+            raise OptionError(f"The name {path} needs weights: a file of them, or imagenet.{_hint(path)}")
+        return build_model(path, weights=weights)
+    path = os.path.join(path, MODEL) if os.path.isdir(path) else path
+    if not path.endswith(".keras"):
+        image_size_of(path)  # raises
+    if weights is not None:
+        raise OptionError(f"{path} has its weights. Leave the others out, or give them with the name of a model.")
+    return _read(path, functools.partial(keras.saving.load_model, compile=False))
+
+
+def _hint(name: str) -> str:
+    path = os.path.join(".", name)
+    return f" {path} is there: name it so, with the ./ before it." if os.path.isfile(os.path.join(path, MODEL)) else ""
 
 
 def _read(path: str | os.PathLike, load: Callable):

@@ -24,6 +24,7 @@ import keras
 from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
+from ilsvrc_tfds.pipeline.splits import reading
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.staging import claim
@@ -56,7 +57,7 @@ def train(
       out: folder to make; the module's docstring says what is in it.
       recipe: model, epochs, optimizer and so on.
       data_dir: TFDS's data directory, for a name.
-      label_offset: of exported TFRecords without a manifest, 0 or 1.
+      label_offset: as of `for_training`.
       overwrite: whether a finished training in `out`, or one of another recipe or other data, is thrown away.
 
     Raises:
@@ -118,7 +119,8 @@ def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
 
 def _fingerprint(split: Split) -> str:
     """Returns what changes with the data or their order, and not with the folder in which they lie."""
-    described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
+    with reading(split.folder):
+        described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 

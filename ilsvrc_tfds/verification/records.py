@@ -190,7 +190,5 @@ def _is_file_name(name: bytes) -> bool:
 def _told(name: bytes, values: Mapping, split: str) -> int:
     if split == "test":
         return -1
-    told = synsets.label_of_name(name)
-    if told is None:
-        told = _index_of(values.get("image/class/synset", b""))
+    told = synsets.class_told(name, values.get("image/class/synset", b""))
     return UNKNOWN if told is None else told

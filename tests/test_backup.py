@@ -1,0 +1,129 @@
+"""The state of a training: all that steps change comes back, also what Keras's `save_weights` leaves out."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import drawing
+import dropout
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds import training
+from ilsvrc_tfds.training import fitting, models
+from ilsvrc_tfds.training.backup import Backup
+
+
+@pytest.fixture
+def with_dropout(monkeypatch):
+    """The model `small` has dropout."""
+    monkeypatch.setattr(models, "_small", dropout.network)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    root = tmp_path_factory.mktemp("backup")
+    source = drawing.official_archives(root / "source", drawing.miniature(train=14))
+    return ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True).data_dir
+
+
+def fitted(model: keras.Model, epochs: int) -> keras.Model:
+    """Returns the model, trained on some noise for so many epochs of two steps."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (8, 32, 32, 3), np.uint8), rng.dirichlet(np.ones(1000), 8)
+    model.fit(images, labels, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
+    return model
+
+
+def saved(model: keras.Model, folder: Path) -> Backup:
+    backup = Backup(folder)
+    backup.set_model(model)
+    backup.on_epoch_end(0)
+    return backup
+
+
+def everything(model: keras.Model) -> list[np.ndarray]:
+    """Returns all that a model and its optimizer consist of; metrics begin anew with an epoch."""
+    metrics = set(map(id, model.metrics_variables))
+    return [np.asarray(variable) for variable in (*model.variables, *model.optimizer.variables) if id(variable) not in metrics]
+
+
+def test_killed_training_with_dropout_ends_with_the_same_weights(prepared, tmp_path, with_dropout):
+    undisturbed = training.load_model(training.train(prepared, tmp_path / "undisturbed", dropout.RECIPE)).get_weights()
+    command = [sys.executable, Path(dropout.__file__), prepared, tmp_path / "killed"]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == -9
+    assert [path.name for path in (tmp_path / "killed/backup").iterdir()] == ["00001.weights.h5"]
+    continued = training.load_model(training.train(prepared, tmp_path / "killed", dropout.RECIPE)).get_weights()
+    for one, other in zip(undisturbed, continued, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_everything_comes_back(optimizer, policy, tmp_path, with_dropout):
+    def new_model():
+        before = keras.config.dtype_policy()
+        try:
+            keras.config.set_dtype_policy(policy)
+            return fitting.new_model(training.Recipe(model="small", image_size=32, optimizer=optimizer), 2)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    model, other = fitted(new_model(), 1), new_model()
+    assert saved(model, tmp_path / "backup").restore(other) == 1
+    for one, another in zip(everything(model), everything(other), strict=True):
+        np.testing.assert_array_equal(one, another)
+    for one, another in zip(everything(fitted(model, 2)), everything(fitted(other, 2)), strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
+def test_backup_without_the_states_is_continued_with_a_warning(tmp_path, with_dropout, caplog):
+    model = fitted(fitting.new_model(dropout.RECIPE, 2), 1)
+    backup = saved(model, tmp_path)
+    with h5py.File(tmp_path / "00001.weights.h5", "r+") as file:
+        del file["seed_generators"]
+    other = fitting.new_model(dropout.RECIPE, 2)
+    caplog.set_level(logging.WARNING)
+    assert backup.restore(other) == 1
+    assert "00001.weights.h5 has no states of random numbers: dropout goes on with others" in caplog.text
+    np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
+
+
+def test_model_without_dropout_has_no_states_and_no_warning(tmp_path, caplog):
+    model = fitted(fitting.new_model(dropout.RECIPE, 2), 1)
+    caplog.set_level(logging.WARNING)
+    saved(model, tmp_path).restore(fitting.new_model(dropout.RECIPE, 2))
+    assert not caplog.messages
+
+
+def test_backup_that_was_not_finished_is_none(tmp_path, with_dropout, monkeypatch):
+    model = fitted(fitting.new_model(dropout.RECIPE, 2), 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.ops, "convert_to_numpy", lambda value: 1 / 0)  # killed between the weights and the states
+        with pytest.raises(ZeroDivisionError):
+            saved(model, tmp_path / "backup")
+    assert Backup(tmp_path / "backup").epochs_done == 0
+
+
+def test_states_come_back_with_jax(tmp_path):
+    pytest.importorskip("jax")
+    code = (
+        "import sys; from pathlib import Path; import test_backup, dropout\n"
+        "from ilsvrc_tfds.training import fitting, models\n"
+        "models._small = dropout.network\n"
+        "assert test_backup.keras.backend.backend() == 'jax'\n"
+        "one, other = (fitting.new_model(dropout.RECIPE, 2) for _ in range(2))\n"
+        "test_backup.saved(test_backup.fitted(one, 1), Path(sys.argv[1])).restore(other)\n"
+        "for model in (one, other): test_backup.fitted(model, 2)\n"
+        "same = [(a == b).all() for a, b in zip(*map(test_backup.everything, (one, other)), strict=True)]\n"
+        "print(len(same), all(same))\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parent)}
+    printed = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, text=True, check=True).stdout
+    count, same = printed.split()
+    assert int(count) > 10 and same == "True"

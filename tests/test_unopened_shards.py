@@ -1,0 +1,89 @@
+"""Shards that cannot be opened, or are gone while they are read: an error within seconds that names them, and never a wait."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import drawing
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds import pipeline
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.pipeline import splits, subsets
+
+GONE = "has gone since reading began. If the data set was made anew or moved, start again"
+FORBIDDEN = "cannot be read: Permission denied. Check the path and your permissions."
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A prepared data set of 24 images of train in 3 shards, and 6 of val in 2."""
+    root = tmp_path_factory.mktemp("unopened")
+    source = drawing.official_archives(root / "source", drawing.miniature(train=8))
+    shards = {"train": 3, "val": 2}
+    return ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True, num_shards=shards).data_path
+
+
+@pytest.fixture(scope="module")
+def outcomes(prepared, tmp_path_factory) -> dict[str, list[str]]:
+    """The class and the text of the error of each case of `unopened.py`, all in one process."""
+    command = [sys.executable, Path(__file__).with_name("unopened.py"), prepared, tmp_path_factory.mktemp("work")]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=240).stdout
+    return {name: error for name, *error in map(json.loads, printed.splitlines())}
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("part", ["all", "subset"])
+@pytest.mark.parametrize("reader", ["training", "evaluation"])
+def test_stream_with_a_shard_that_cannot_be_opened_is_an_error(reader, part, on_error, outcomes):
+    for harm, text in {"unlink": GONE, "forbid": FORBIDDEN}.items():
+        kind, message = outcomes[f"{reader}-{part}-{on_error}-{harm}"]
+        assert kind == "SourceError" and f"00001-of-0000{3 if reader == 'training' else 2} {text}" in message
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "bench"])
+def test_command_with_a_shard_that_is_gone_is_an_error(command, outcomes):
+    kind, message = outcomes[command]
+    assert kind == "SourceError" and GONE in message
+
+
+def test_shard_that_may_not_be_read_is_named_before_anything_is_read(outcomes):
+    kind, message = outcomes["forbidden_from_the_start"]
+    assert kind == "SourceError" and message.startswith("1 shards cannot be read (Permission denied): ")
+
+
+def test_data_made_anew_under_a_training_are_an_error_that_says_so(prepared, tmp_path):
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=8))
+    options = {"workers": 1, "allow_incomplete": True}
+    folder = ilsvrc_tfds.prepare(source, tmp_path / "data", **options, num_shards={"train": 3}).data_path
+    batches = iter(pipeline.for_training(folder, batch_size=4, ops=(), shuffle_buffer=4))
+    next(batches)
+    ilsvrc_tfds.prepare(source, tmp_path / "data", **options, num_shards={"train": 2}, overwrite=True)
+    with pytest.raises(SourceError, match=f"0000[0-2]-of-00003 {GONE}"), pipeline.source_errors(folder):
+        for _ in batches:
+            pass
+
+
+def test_shard_that_is_gone_is_an_error_where_a_subset_is_looked_for(prepared, tmp_path):
+    exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True, num_shards={"train": 2}, index=True)
+    shard = exported / "train-00000-of-00002"
+    spans = splits.shard_spans(str(shard))
+    shard.unlink()
+    for look in (splits.shard_spans, splits._length, lambda path: subsets._labels_in(path, spans)):
+        with pytest.raises(SourceError, match="train-00000-of-00002 cannot be read: No such file or directory"):
+            look(str(shard))
+
+
+def test_folder_that_may_not_be_listed_is_an_error(prepared, tmp_path, permissions_count):
+    folder = shutil.copytree(prepared, tmp_path / "data/ilsvrc2012/raw256/1.0.0")
+    os.chmod(tmp_path / "data/ilsvrc2012", 0)
+    try:
+        for data in ("ilsvrc2012/raw256", folder):
+            with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+                pipeline.find_split(data, "train", data_dir=tmp_path / "data")
+    finally:
+        os.chmod(tmp_path / "data/ilsvrc2012", 0o755)
