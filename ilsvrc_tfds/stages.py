@@ -18,7 +18,7 @@ from loky import cpu_count
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split, source_errors
-from ilsvrc_tfds.pipeline.examples import examples_of, mixed
+from ilsvrc_tfds.pipeline.examples import batches_of, examples_of, mixed
 from ilsvrc_tfds.pipeline.order import Course, Host
 from ilsvrc_tfds.pipeline.reading import RAISE
 from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, share_of
@@ -169,8 +169,9 @@ def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> li
         records = records_of_epochs(share, course, key, shuffle_buffer=buffer, deterministic=True)
     else:
         records = records_in_order(share, key).repeat()
-    singles = [examples_of(records, split, None, ops[:count], RAISE, deterministic=True) for count in range(len(ops) + 1)]
-    batches = singles[-1].batch(batch_size, drop_remainder=True)
+    singles = [examples_of(records, split, ops[:count]) for count in range(len(ops) + 1)]
+    options = {"batch_size": batch_size, "on_error": RAISE, "deterministic": True, "drop_remainder": True}
+    batches = batches_of(records, split, None, ops, **options)
     mixes = [mixed(batches, batch_ops[:count], deterministic=True) for count in range(len(batch_ops) + 1)]
 
     names = ["read", "parse", *map(_name, ops), "batch", *map(_name, batch_ops)]

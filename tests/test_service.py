@@ -111,6 +111,20 @@ def test_damaged_record_is_named(prepared, service, shard):
             rows(data)
 
 
+def test_image_that_cannot_be_decoded_is_named(prepared, service, shard):
+    records = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(shard))]
+    features = records[1].features.feature
+    features["image"].bytes_list.value[0] = features["image"].bytes_list.value[0][:100]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for record in records:
+            writer.write(record.SerializeToString())
+    data = pipeline.for_training(prepared, batch_size=6, ops=preprocess.preset("resnet_train", size=32), epochs=1, service=service)
+    name = features["file_name"].bytes_list.value[0].decode()
+    with pytest.raises(SourceError, match=rf"^{shard}: record 1 \({name}\): its image cannot be decoded"):
+        with pipeline.source_errors(prepared):
+            list(data)
+
+
 @pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
 def test_shard_that_the_workers_do_not_see_is_an_error(options, prepared, service, shard):
     data = pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service, **options)

@@ -6,7 +6,8 @@ import tensorflow as tf
 from loky import cpu_count
 
 from ilsvrc_tfds import metadata, preprocess
-from ilsvrc_tfds.pipeline.reading import ASSERT, SKIP, rescuer
+from ilsvrc_tfds.pipeline.missing import asserting_checker, checker
+from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
 from ilsvrc_tfds.pipeline.splits import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.synsets import NUM_CLASSES
@@ -17,34 +18,100 @@ _ODD = 0x9E3779B9
 # AUTOTUNE stays at one for each core, and those have nothing to do while a batch is put together: 7 % less.
 PARALLEL_CALLS = 2 * cpu_count()
 
+# As `raise`, without Python: for processes other than this one.
+ASSERT = "assert"
+
 _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
 
 
-def examples_of(
-    data: tf.data.Dataset, split: Split, subset: Subset | None, ops, on_error: str, deterministic: bool
+def batches_of(
+    records: tf.data.Dataset,
+    split: Split,
+    subset: Subset | None,
+    ops,
+    *,
+    batch_size: int,
+    on_error: str,
+    deterministic: bool,
+    drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Returns the examples of (((key, shard), payload), number), those of damaged records left out, after the ops.
+    """Returns batches of the examples of (((key, shard), payload), number) after the ops, each of which names what it lacks.
 
     An example keeps its `seed`, int32 of shape (2,), for the ops on batches. It follows from the epoch, whose key this is, and
     from the record's place; not from what was read before.
+
+    Args:
+      records: as of `shares`.
+      split: of the records.
+      subset: that they are of; None for all.
+      ops: on examples.
+      batch_size: Number of examples in a batch.
+      on_error: `raise` stops at a damaged record or image; `skip` leaves it out, and fills batches with what follows; ASSERT
+        is `raise` without Python, for processes other than this one.
+      deterministic: If False, batches are returned as soon as they are ready.
+      drop_remainder: Whether a last batch that is not full is left out.
     """
-    rescue, parse = rescuer(split.paths, on_error), parser(split, subset)
+    example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
+    check = asserting_checker(split) if on_error == ASSERT else checker(split, example, on_error)
     # A service's workers have cores of their own to count.
     calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
-    parallel = {"num_parallel_calls": calls, "deterministic": deterministic}
 
-    def example(origin, payload, number):
-        seed = _seed(*origin, number)
+    def batch_of(record, number):
+        (key, shard), payload = record
+        rows = tf.range(tf.shape(number)[0])
+        singles = tf.data.Dataset.from_tensor_slices((rows, key, shard, number, payload))
+        came = singles.map(lambda row, *one: {**example(*one), "row": row}, num_parallel_calls=calls).ignore_errors()
+        batch = came.batch(batch_size)
+        batch = batch.concatenate(tf.data.Dataset.from_tensors(_without_rows(batch.element_spec))).take(1)
+        return batch.map(lambda batch: _checked(batch, check, (key, shard, number, payload)))
+
+    at_once = on_error != SKIP and drop_remainder
+    data = records.batch(batch_size, drop_remainder=at_once)
+    # One batch is made while the last images of the one before it are waited for.
+    data = data.interleave(batch_of, cycle_length=2, num_parallel_calls=2, deterministic=deterministic)
+    if on_error == SKIP:
+        data = data.filter(lambda batch: tf.shape(batch["seed"])[0] > 0).rebatch(batch_size, drop_remainder=drop_remainder)
+    return data.map(lambda batch: _of_size(batch, batch_size)) if at_once else data
+
+
+def examples_of(records: tf.data.Dataset, split: Split, ops) -> tf.data.Dataset:
+    """Returns the examples of the same records one by one; an error is TensorFlow's, and names nothing."""
+    example = _example_maker(split, None, ops, rescuer(split.paths))
+
+    def example_of(record, number):
+        (key, shard), payload = record
+        return example(key, shard, number, payload)
+
+    return records.map(example_of, num_parallel_calls=PARALLEL_CALLS)
+
+
+def _example_maker(split: Split, subset: Subset | None, ops, rescue: Callable | None) -> Callable:
+    """Returns a function from (key, shard, number, payload) to an example."""
+    parse = parser(split, subset)
+
+    def example(key, shard, number, payload):
+        seed = _seed(key, shard, number)
+        payload = payload if rescue is None else rescue(shard, number, payload)
         return preprocess.apply(ops, {**parse(payload), "seed": seed}, seed)
 
-    def rescued(record, number):
-        origin, payload = record
-        return origin, rescue(origin[1], number, payload), number
+    return example
 
-    if on_error == SKIP:
-        data = data.map(rescued).filter(lambda origin, payload, number: tf.strings.length(payload) > 0)
-        return data.map(example, **parallel)
-    return data.map(lambda *record: example(*rescued(*record)), **parallel)
+
+def _without_rows(spec: dict[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
+    return {key: tf.zeros([0, *(side or 0 for side in part.shape[1:])], part.dtype) for key, part in spec.items()}
+
+
+def _checked(batch: dict[str, tf.Tensor], check: Callable, records: tuple) -> dict[str, tf.Tensor]:
+    """Returns the batch without its numbers of rows after a check, if some are missing."""
+    rows = batch.pop("row")
+    is_whole = tf.equal(tf.shape(rows)[0], tf.shape(records[1])[0])
+    nothing = tf.cond(is_whole, lambda: tf.constant(0, tf.int64), lambda: check(records, rows))
+    # Added, for what a graph's results do not depend on is taken out of it.
+    return {**batch, "label": batch["label"] + tf.cast(nothing, batch["label"].dtype)}
+
+
+def _of_size(batch: dict[str, tf.Tensor], size: int) -> dict[str, tf.Tensor]:
+    return {key: tf.ensure_shape(part, [size, *part.shape[1:]]) for key, part in batch.items()}
 
 
 def _seed(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
@@ -81,11 +148,10 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
             return example
         # tf.gather refuses what is out of range.
         label = tf.gather(labels, example["label"] - split.label_offset)
-        return {**example, "label": label if subset is None else wanted(label, example["file_name"])}
+        return {**example, "label": label if subset is None else wanted(label)}
 
-    def wanted(label: tf.Tensor, name: tf.Tensor) -> tf.Tensor:
-        contradiction = f"SourceError: {split.folder}: {metadata.NAME} has another class than the record of"
-        with tf.control_dependencies([tf.debugging.Assert(label >= 0, [contradiction, name])]):
+    def wanted(label: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.debugging.assert_non_negative(label, f"{metadata.NAME} says that it has another class")]):
             return tf.identity(label)
 
     return parse

@@ -1,4 +1,4 @@
-"""Raw records of shards as `tf.data`, and what becomes of damaged ones.
+"""Raw records of shards as `tf.data`, damaged ones among them.
 
 TensorFlow's reader stops at a damaged record and names its byte, not its shard. Here an empty payload takes the place of each
 record that did not come, and Python looks only then what is wrong: a whole shard is read by TensorFlow alone.
@@ -17,22 +17,19 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.framing import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
-# As `raise`, without Python: for processes other than this one.
-ASSERT = "assert"
 
 # What TensorFlow's errors say, and what that means here.
 _BLAMES = {
-    r"assertion failed: \[SourceError: (.*)\] \[(.*)\]": "{0} {1}. Make the data anew.",
     r"SourceError: (.*)": "{0}",
-    r"element: (.+); (No such file or directory|Permission denied)": (
+    r": (/[^;]+); (No such file or directory|Permission denied)": (
         "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under the same paths."
     ),
-    r"\[(.+)\] \[record\] \[(\d+)\] \[(or one .*)\]": "{0}: record {1} {2}",
+    r"\[(.+)\] \[record\] \[(\d+)\] \[(.*)\]": "{0}: record {1} {2}",
     r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
         "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
     ),
-    r"(?i)jpeg": (
-        "An image in {folder} cannot be decoded. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
+    r"(?i)jpeg|could not parse example": (
+        "An image or record in {folder} is damaged. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
     ),
 }
 
@@ -92,29 +89,16 @@ def require_known(on_error: str) -> None:
         raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
 
 
-def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
-    """Returns a function of (shard, number, payload) that returns the payload; where that is empty, what `on_error` wants.
+def rescuer(paths: tuple[str, ...]) -> Callable:
+    """Returns a function of (shard, number, payload) that returns the payload, or looks for the record if that is empty.
 
-    `raise`: an error that names shard and record. `skip`: the payload if the record is whole and lies behind a damaged one;
-    empty if it is damaged, which is logged and counted. `assert`: an error, raised without Python. A shard that cannot be opened
-    is an error with each of them.
+    TensorFlow's reader gives up a shard at its first damaged record, and those behind it may be whole. The payload of a damaged
+    one stays empty.
     """
-    if on_error == ASSERT:
-        return _asserting(paths)
-    skipped = set()
 
     def look(shard, number) -> bytes:
-        path, number = paths[shard], int(number)
-        whole, damaged = _survey(path)  # SourceError, too, where it cannot be opened: that is no damaged record
-        if number in whole:
-            return read_record(path, *whole[number])
-        where, damage = max((pair for pair in damaged.items() if pair[0] <= number), default=(number, "it is missing"))
-        message = f"{path}: record {where}: {damage}."
-        if on_error == RAISE:
-            raise SourceError(f"{message} Make the shard anew, or pass on_error='skip'.")
-        skipped.add((path, number))
-        _log.warning("%s Skipped; %d different records so far.", message, len(skipped))
-        return b""
+        whole, _ = _survey(paths[shard])
+        return read_record(paths[shard], *whole[int(number)]) if int(number) in whole else b""
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
         def rescued() -> tf.Tensor:
@@ -123,6 +107,13 @@ def rescuer(paths: tuple[str, ...], on_error: str) -> Callable:
         return tf.cond(tf.equal(tf.strings.length(payload), 0), rescued, lambda: payload)
 
     return rescue
+
+
+def damage_of(path: str, number: int) -> str:
+    """Returns where a record that did not come is damaged, `record 3: byte 1,234: …`. Raises SourceError for a closed shard."""
+    _, damaged = _survey(path)
+    where, damage = max((pair for pair in damaged.items() if pair[0] <= number), default=(number, "it is missing"))
+    return f"record {where}: {damage}"
 
 
 @contextlib.contextmanager
@@ -137,25 +128,7 @@ def source_errors(folder: str | os.PathLike) -> Iterator[None]:
         raise
 
 
-def _asserting(paths: tuple[str, ...]) -> Callable:
-    """Returns a function of (shard, number, payload) that returns the payload, and fails where that is empty."""
-
-    def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
-        whole = tf.strings.length(payload) > 0
-
-        def failed() -> tf.Tensor:
-            path = tf.gather(paths, shard)
-            where = [path, "record", number, "or one before it is damaged or missing. Make the shard anew."]
-            # In this order: of a file that cannot be opened TensorFlow says path and cause.
-            with tf.control_dependencies([_opened(path)]), tf.control_dependencies([tf.debugging.Assert(whole, where)]):
-                return tf.identity(payload)
-
-        return tf.cond(whole, lambda: payload, failed)
-
-    return rescue
-
-
-def _opened(path: tf.Tensor) -> tf.Tensor:
+def opened(path: tf.Tensor) -> tf.Tensor:
     """Returns how many bytes of a file could be read, 1 at most; fails where it cannot be opened."""
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
 

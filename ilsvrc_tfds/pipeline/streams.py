@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.pipeline.examples import examples_of, mixed
+from ilsvrc_tfds.pipeline.examples import ASSERT, batches_of, mixed
 from ilsvrc_tfds.pipeline.order import Course, Host, as_host
-from ilsvrc_tfds.pipeline.reading import ASSERT, RAISE, SKIP, require_known
+from ilsvrc_tfds.pipeline.reading import RAISE, SKIP, require_known
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.shares import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.splits import Split, find_split
@@ -100,15 +100,22 @@ def for_training(
     if service is not None:
         _require_plain(start_step, on_error)
         data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
-        data = examples_of(data, found, subset, ops, ASSERT, deterministic=False)
-        data = data.batch(batch_size)
+        data = batches_of(data, found, subset, ops, batch_size=batch_size, on_error=ASSERT, deterministic=False)
         data = mixed(data, batch_ops, deterministic=False)
         data = data.map(_pair)
         data = made_by_service(data, service, batch_size, drop_remainder)
     else:
         data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
-        data = examples_of(data, found, subset, ops, on_error, deterministic)
-        data = data.batch(batch_size, drop_remainder=drop_remainder)
+        data = batches_of(
+            data,
+            found,
+            subset,
+            ops,
+            batch_size=batch_size,
+            on_error=on_error,
+            deterministic=deterministic,
+            drop_remainder=drop_remainder,
+        )
         data = mixed(data, batch_ops, deterministic)
         data = data.map(_pair)
     data = _counted(data, course.steps and course.steps - start_step, on_error)
@@ -160,8 +167,7 @@ def for_evaluation(
     steps = -(-(share.most if pad else share.examples) // batch_size)
 
     data = records_in_order(share, key)
-    data = examples_of(data, found, subset, ops, on_error, deterministic=True)
-    data = data.batch(batch_size)
+    data = batches_of(data, found, subset, ops, batch_size=batch_size, on_error=on_error, deterministic=True)
     data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data

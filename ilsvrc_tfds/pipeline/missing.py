@@ -1,0 +1,100 @@
+"""Why an example is missing from its batch, in words that name shard, record and file name; whether that stops the stream.
+
+An error of TensorFlow in an op says what is wrong and not where. So a batch is made of the examples that had none, and is
+compared with the records that it was to be made of: Python looks only at those that are missing.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from ilsvrc_tfds import metadata
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, opened
+from ilsvrc_tfds.pipeline.splits import Split
+from ilsvrc_tfds.records import parse_example
+
+# What an op says of an image that it cannot decode.
+_OF_THE_IMAGE = re.compile("jpeg", re.IGNORECASE)
+_OF_THE_LABEL = re.compile(r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)")
+_OF_THE_METADATA = re.compile(re.escape(metadata.NAME) + r"[^'\n]*")
+
+_log = logging.getLogger(__name__)
+
+
+def checker(split: Split, example: Callable, on_error: str) -> Callable:
+    """Returns a function of (records, rows that came) that looks at those that did not: `raise` names the first, `skip` logs each.
+
+    It returns 0. Records are (keys of the epoch [n, 2], shards [n], numbers in the shard [n], payloads [n]).
+
+    Args:
+      split: of the records.
+      example: `example(key, shard, number, payload)`, what failed; it is tried again to find out why.
+      on_error: `raise` or `skip`. Only damaged records and images that cannot be decoded are skipped.
+    """
+    skipped = set()
+
+    def look(keys, shards, numbers, payloads, rows) -> np.int64:
+        for row in sorted(set(range(len(shards))) - set(rows.tolist())):
+            path, number = split.paths[shards[row]], int(numbers[row])
+            place, is_damage = _reason(split, example, path, (keys[row], shards[row], numbers[row], payloads[row]))
+            if not is_damage:
+                raise SourceError(f"{place}.")
+            if on_error != SKIP:
+                raise SourceError(f"{place}. Make the shard anew, or pass on_error='skip'.")
+            skipped.add((path, number))
+            _log.warning("%s. Skipped; %d different records so far.", place, len(skipped))
+            if len(skipped) == split.num_examples:  # an endless stream would look for a whole one for ever
+                raise SourceError(f"{split.folder}: none of the {len(skipped):,} records of {split.name} can be used.")
+        return np.int64(0)
+
+    def check(records: tuple, rows: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(look, [*records, rows], tf.int64, stateful=False), [])
+
+    return check
+
+
+def asserting_checker(split: Split) -> Callable:
+    """Returns the same without Python, for processes other than this one: it fails, and names the first record that is missing."""
+    name_key = split.fields.file_name
+
+    def check(records: tuple, rows: tf.Tensor) -> tf.Tensor:
+        _, shards, numbers, payloads = records
+        came = tf.scatter_nd(rows[:, tf.newaxis], tf.ones_like(rows), tf.shape(shards))
+        row = tf.argmin(came)
+        path, payload = tf.gather(split.paths, shards[row]), payloads[row]
+        is_read = tf.strings.length(payload) > 0
+        features = {name_key: tf.io.FixedLenFeature([], tf.string)}
+        name = tf.cond(is_read, lambda: tf.io.parse_single_example(payload, features)[name_key], lambda: "")
+        image = tf.strings.join(["(", name, "): its image cannot be decoded, or its label is no class's. `ilsvrc-tfds verify --decode` tells."])
+        what = tf.where(is_read, image, "or one before it is damaged or missing. Make the shard anew.")
+        # In this order: of a file that cannot be opened TensorFlow says path and cause.
+        with tf.control_dependencies([opened(path)]):
+            with tf.control_dependencies([tf.debugging.Assert(False, [path, "record", numbers[row], what])]):
+                return tf.constant(0, tf.int64)
+
+    return check
+
+
+def _reason(split: Split, example: Callable, path: str, record: tuple) -> tuple[str, bool]:
+    """Returns where a record lies and why it gave no example, and whether the record or its image is damaged."""
+    *_, number, payload = record
+    if not payload:
+        return f"{path}: {damage_of(path, int(number))}", True
+    name = os.fsdecode(parse_example(payload, path)[split.fields.file_name][0])
+    where = f"{path}: record {int(number)} ({name})"
+    try:
+        example(*map(tf.constant, record))
+    except tf.errors.OpError as error:
+        message = error.message.partition(" [Op:")[0].strip()
+        if label := _OF_THE_LABEL.search(message):
+            return f"{where}: its label is {label[1]}, counted from 0: no class has it. Is its label_offset another", False
+        if contradiction := _OF_THE_METADATA.search(message):
+            return f"{where}: {contradiction[0]}", False
+        is_image = _OF_THE_IMAGE.search(message) is not None
+        return f"{where}: {f'its image cannot be decoded ({message})' if is_image else message}", is_image
+    return f"{where}: it failed once, and not when it was tried again. Is memory short", False
