@@ -70,7 +70,7 @@ def asserting_checker(split: Split) -> Callable:
         is_read = tf.strings.length(payload) > 0
         features = {name_key: tf.io.FixedLenFeature([], tf.string)}
         name = tf.cond(is_read, lambda: tf.io.parse_single_example(payload, features)[name_key], lambda: "")
-        image = tf.strings.join(["(", name, "): its image cannot be decoded, or its label is no class's. `ilsvrc-tfds verify --decode` tells."])
+        image = tf.strings.join(["(", name, "): its image cannot be decoded, or no class has its label. `ilsvrc-tfds verify --decode` tells."])
         what = tf.where(is_read, image, "or one before it is damaged or missing. Make the shard anew.")
         # In this order: of a file that cannot be opened TensorFlow says path and cause.
         with tf.control_dependencies([opened(path)]):

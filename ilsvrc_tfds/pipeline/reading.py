@@ -21,10 +21,10 @@ RAISE, SKIP = "raise", "skip"
 # What TensorFlow's errors say, and what that means here.
 _BLAMES = {
     r"SourceError: (.*)": "{0}",
-    r": (/[^;]+); (No such file or directory|Permission denied)": (
+    r"Map: ([^;\n]+); (No such file or directory|Permission denied)": (
         "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under the same paths."
     ),
-    r"\[(.+)\] \[record\] \[(\d+)\] \[(.*)\]": "{0}: record {1} {2}",
+    r"assertion failed: \[([^\]]+)\] \[record\] \[(\d+)\] \[([^\]]*)\]": "{0}: record {1} {2}",
     r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
         "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
     ),
