@@ -1,5 +1,6 @@
 """The TFDS builder `ilsvrc2012`."""
 
+import contextlib
 import dataclasses
 import functools
 import tempfile
@@ -10,6 +11,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.dataset_info import DatasetInfo
 from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
@@ -95,6 +97,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         runner: Runner | None = None,
         num_shards: int | Mapping[str, int] | None = None,
         allow_incomplete: bool | None = None,
+        sync: bool = True,
         **kwargs,
     ):
         """Constructs the builder; the arguments of its own matter to `download_and_prepare` alone.
@@ -106,6 +109,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
           num_shards: for all splits or for each; by the size of the data where None.
           allow_incomplete: whether a split may have another than the official number of images; the environment variable
             ILSVRC2012_ALLOW_INCOMPLETE decides where None.
+          sync: Whether all files are on disk before the data set has its name: what a power failure leaves is whole. False is
+            for scratch disks.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
         data_dir = kwargs.get("data_dir")
@@ -118,13 +123,14 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "runner": runner,
             "num_shards": num_shards,
             "allow_incomplete": allow_incomplete,
+            "sync": sync,
         }
         self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete = own.values()
+        self._source, self._workers, self._runner, self._num_shards, self._allow_incomplete, self._sync = own.values()
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(
@@ -161,6 +167,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             with prepared(index, Path(self.data_path), options, runner) as self._prepared:
                 # Of data that is overwritten the info keeps the format otherwise.
                 self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
+                self.info.sync = options.sync
                 with destination_errors(self.data_path):
                     base(download_config=_without_overwriting(download_config))
         self._prepared = None
@@ -194,6 +201,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             max_examples=download_config.max_examples_per_split,
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
+            sync=self._sync,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:
@@ -245,6 +253,11 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
     def _log_download_bytes(self) -> None:
         """Says nothing: the base class would announce a download of unknown size."""
+
+    def _log_download_done(self) -> None:
+        """Says that the data set is there, as the base class does; it is, also if nobody can be told so."""
+        with contextlib.suppress(OSError):
+            super()._log_download_done()
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""

@@ -30,6 +30,7 @@ def prepare(
     max_examples: int | None = None,
     allow_incomplete: bool | None = None,
     overwrite: bool = False,
+    sync: bool = True,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
 
@@ -44,6 +45,7 @@ def prepare(
       max_examples: of each split, for a trial; all where None.
       allow_incomplete: see `Ilsvrc2012`.
       overwrite: whether a data set that is there is replaced, once the new one is finished.
+      sync: see `Ilsvrc2012`.
 
     Raises:
       IlsvrcError: what the user can act on; DestinationError where a data set made with other options is there.
@@ -57,6 +59,7 @@ def prepare(
         runner=runner,
         num_shards=num_shards,
         allow_incomplete=allow_incomplete,
+        sync=sync,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:

@@ -42,6 +42,7 @@ def export(
     runner: Runner | None = None,
     allow_incomplete: bool | None = None,
     overwrite: bool = False,
+    sync: bool = True,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing; continues where an earlier run of the call stopped.
 
@@ -58,6 +59,7 @@ def export(
       runner: writes the shards on other machines; see `Ilsvrc2012`.
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
+      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for scratch disks.
 
     Returns:
       `out`, absolute.
@@ -77,15 +79,16 @@ def export(
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
-        tasks = functools.partial(_tasks, plans, encoder, boxes)
+        tasks = functools.partial(_tasks, plans, encoder, boxes, sync)
         identity = {"codecs": codec_versions(), "encoder": encoder, "boxes": _digest(boxes)}
+        identity["sync"] = sync
         with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), **identity) as (folder, receipts):
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
-                files += map(Path, local.run(write_index, map(str, files[:])))
+                files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
             shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
             described = Manifest(CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards)
-            staging.publish_folder([*files, manifest.write(described, folder)], out)
+            staging.publish_folder([*files, manifest.write(described, folder, sync=sync)], out, sync=sync)
     return out
 
 
@@ -175,8 +178,10 @@ def _names(plan: SplitPlan) -> list[str]:
     return [shard_name(CLASSIC, plan.members.split, k, len(plan)) for k in range(len(plan))]
 
 
-def _tasks(plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], folder: Path) -> Iterator[ShardTask]:
+def _tasks(
+    plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], sync: bool, folder: Path
+) -> Iterator[ShardTask]:
     for plan in plans:
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
-            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own))
+            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own), sync=sync)

@@ -32,6 +32,7 @@ def finished_shards(
     runner: Runner,
     *,
     overwrite: bool,
+    sync: bool = True,
     **identity,
 ) -> Iterator[tuple[Path, dict[str, list[Receipt]]]]:
     """Holds all shards of a plan, finished, and the place for them; removes them from staging if nothing fails.
@@ -45,6 +46,7 @@ def finished_shards(
       destination: folder that the files will have; staging is beside it.
       runner: carries out the jobs.
       overwrite: whether what is at the destination may be replaced.
+      sync: Whether the destination has its name on disk before what it replaces is removed.
       **identity: whatever else the bytes depend on, as values that JSON or `str` tells apart.
 
     Yields:
@@ -64,7 +66,7 @@ def finished_shards(
             _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
         staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
         receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
-        with claimed.replacing():
+        with claimed.replacing(sync=sync):
             yield folder, {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
         claimed.discard()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.destination import write_whole
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 
 NAME = "manifest.json"
 # A prepared data set; exported TFRecords.
@@ -102,9 +102,9 @@ class Manifest:
         _require(len(set(names)) == len(names), "the names of shards (one comes twice)", names)
 
 
-def write(manifest: Manifest, folder: str | os.PathLike) -> Path:
+def write(manifest: Manifest, folder: str | os.PathLike, *, sync: bool = True) -> Path:
     """Writes the manifest into a folder, all or nothing, and returns its path. Raises DestinationError."""
-    return write_whole(Path(folder, NAME), _json(manifest).encode())
+    return write_whole(Path(folder, NAME), _json(manifest).encode(), sync=sync)
 
 
 def read(folder: str | os.PathLike) -> Manifest | None:
@@ -121,7 +121,7 @@ def read(folder: str | os.PathLike) -> Manifest | None:
     except KeyError as error:
         what = f"{error} is missing"
     except OSError as error:
-        what = error.strerror
+        raise unreadable(path, error) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error!s:.200}"
     raise SourceError(f"{path} cannot be used: {what}. Make the data anew, or remove the file to do without it.")

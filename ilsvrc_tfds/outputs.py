@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ilsvrc_tfds import manifest, synsets
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.manifest import CLASSIC, TFDS, Manifest
 from ilsvrc_tfds.places import require_local
 
 INFO_NAME = "dataset_info.json"
+# One of 1,152 shards has 20 KB.
+MAX_INFO_BYTES = 64 << 20
 # The data set's own names, and those that readers of classic TFRecords hard-code.
 CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
@@ -146,14 +148,20 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
     path = Path(folder, INFO_NAME)
     try:
-        info = json.loads(path.read_text())
+        with open(path, "rb") as file:
+            data = file.read(MAX_INFO_BYTES + 1)
+        if len(data) > MAX_INFO_BYTES:
+            raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
+        info = json.loads(data)
         if info["name"] != "ilsvrc2012":
             raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
         _check_info(info)
     except FileNotFoundError:
         return None
-    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} cannot be read ({error!r:.200}). Prepare the data set again.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
     return info
 
 
@@ -198,4 +206,4 @@ def file_names(folder: str | os.PathLike) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        raise SourceError(f"{folder} cannot be read: {error.strerror}. Name the folder that holds the shards.") from error
+        raise unreadable(folder, error, missing="Name the folder that holds the shards.") from error

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import xxhash
 
-from ilsvrc_tfds.destination import partial_path
-from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
+from ilsvrc_tfds.destination import destination_errors, partial_path, sync_file
+from ilsvrc_tfds.errors import ImageError, OptionError, unwritable
 from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.plan import Shard
 from ilsvrc_tfds.records import Example
@@ -28,12 +28,14 @@ class ShardTask:
       path: of the finished file.
       encode: `encode(file_name, data, label)`, the record's example of an image's bytes in the source.
       file_format: one of TFDS's, `tfrecord`, `array_record`, ….
+      sync: Whether the file's bytes are on disk before it counts as finished.
     """
 
     shard: Shard
     path: str
     encode: Callable[[bytes, bytes, int], Example]
     file_format: str = TFRECORD
+    sync: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,12 @@ def finish_shard(task: ShardTask) -> Receipt:
       OptionError: a package that the file format needs is missing.
     """
     receipt = _existing(task.path)
-    return receipt if receipt is not None else _write(task)
+    if receipt is None:
+        return _write(task)
+    if task.sync:  # the run that wrote it may have been killed before it did that
+        with destination_errors(task.path):
+            sync_file(task.path)
+    return receipt
 
 
 def read_images(members: Members, function: Callable[[bytes, bytes, int], object]) -> Iterator[tuple[bytes, object]]:
@@ -109,15 +116,16 @@ def _write(task: ShardTask) -> Receipt:
     write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     try:
         receipt = write(task, partial)
+        if task.sync:
+            sync_file(partial)
+        # The receipt is not synced: its digest is compared with the shard's bytes.
         with open(partial_receipt, "w") as file:
             json.dump(dataclasses.asdict(receipt), file)
         os.replace(partial, task.path)
         os.replace(partial_receipt, receipt_path(task.path))
     except OSError as error:
-        raise DestinationError(
-            f"{task.path} cannot be written: {error.strerror or error}. Finished shards are kept; make room, or check "
-            "the permissions, and run the same command again to continue."
-        ) from error
+        then = "Finished shards are kept: run the same command again to continue."
+        raise unwritable(task.path, error, then=then) from error
     finally:
         for path in (partial, partial_receipt):
             with contextlib.suppress(OSError):

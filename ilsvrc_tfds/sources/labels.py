@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, unreadable
 from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
@@ -133,7 +133,7 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise _unusable(path, f"cannot be read: {error.strerror}") from error
+        raise unreadable(path, error, then=_WITHOUT) from error
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
@@ -147,10 +147,15 @@ def _ground_truth_text(path: Path) -> str:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
                     return archive.extractfile(member).read(_GROUND_TRUTH_BYTES).decode("ascii", errors="replace")
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
+            raise unreadable(path, error, then=_WITHOUT) from error
         # tarfile lists on further lines what every compression said.
         reason = str(error).partition("\n")[0].rstrip(":") or "damaged"
         raise _unusable(path, f"cannot be read: {reason}") from error
     raise _unusable(path, f"holds no {GROUND_TRUTH}")
+
+
+_WITHOUT = "Or move it away to go without this check."
 
 
 def _unusable(path: Path, what: str) -> SourceError:

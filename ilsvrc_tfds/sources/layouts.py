@@ -18,11 +18,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
 from ilsvrc_tfds.sources.members import is_image, shown
-from ilsvrc_tfds.sources.scan import unreadable
 
 SPLITS = ("train", "val", "test")
 
