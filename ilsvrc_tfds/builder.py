@@ -248,6 +248,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 ]
             )
         )
+        # Of data that is overwritten: only these shards are there now.
+        del self.info.as_proto.alternative_file_formats[:]
         self.info.metadata.clear()
         self.info.metadata.update(provenance)
 

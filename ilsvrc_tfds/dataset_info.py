@@ -33,7 +33,7 @@ class DatasetInfo(tfds.core.DatasetInfo):
             super().read_from_directory(dataset_info_dir)
         # TFDS raises what its parsers raise, and an error of its own around that of the system.
         except Exception as error:
-            refusal = error if isinstance(error, OSError) else error.__cause__
+            refusal = error.__cause__ or error
             if isinstance(refusal, OSError):
                 raise unreadable(path, refusal) from error
             raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error

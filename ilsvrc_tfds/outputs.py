@@ -67,9 +67,21 @@ class Output:
             raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
         return paths
 
+    def alternatives(self) -> list["Output"]:
+        """Returns the same records in other formats beside these shards, where TFDS's info says so: `tfds convert_format` made them."""
+        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
+        return [self._alternative(name) for name in formats if name != self.file_format]
+
+    def _alternative(self, file_format: str) -> "Output":
+        shards = {
+            split: tuple(shard_name(TFDS, split, k, len(names), file_format) for k in range(len(names)))
+            for split, names in self.shards.items()
+        }
+        return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None)
+
     def strange_shards(self) -> list[str]:
-        """Returns the names of the files that are named as shards and are none of this set's."""
-        own = {name for names in self.shards.values() for name in names}
+        """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
+        own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
         patterns = _PATTERNS.values()
         return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
 
@@ -167,8 +179,9 @@ def read_info(folder: str | os.PathLike) -> dict | None:
 
 def _check_info(info: Mapping) -> None:
     """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
-    if re.fullmatch(r"[a-z_]+", info.get("fileFormat", "tfrecord")) is None:
-        raise ValueError(f"fileFormat cannot be {info['fileFormat']!r}")
+    for name in (info.get("fileFormat", "tfrecord"), *info.get("alternativeFileFormats", ())):
+        if re.fullmatch(r"[a-z_]+", name) is None:
+            raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
         if split["name"] not in synsets.OFFICIAL_COUNTS:
             raise ValueError(f"there is no split {split['name']!r}")

@@ -19,14 +19,17 @@ _DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command line; ends the process for wrong usage.
 
-    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command.
+    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command,
+    `makes_files` whether it is for the files that it makes, and not for what it prints.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_words, text) in _COMMANDS.items():
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED)
+        command.set_defaults(
+            command=getattr(commands, name), continues=name in _CONTINUED, makes_files=name in (*_CONTINUED, *_MAKE_FILES)
+        )
         add_words(command)
         if name not in _ONE_PROCESS:
             command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
@@ -175,6 +178,8 @@ _COMMANDS = {
     "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
 }
 _CONTINUED = ("prepare", "export", "unpack", "train")
+# At once; what they print is not what they are for.
+_MAKE_FILES = ("metadata", "index")
 _ONE_PROCESS = ("show", "train", "evaluate", "bench")
 
 

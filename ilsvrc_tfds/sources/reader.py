@@ -19,7 +19,9 @@ class Reader:
     def __init__(self):
         self._archives = OrderedDict()
         self._stamps = {}
-        self._most = max(1, min(_OPEN_ARCHIVES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE_OF_LIMIT))
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        share = _OPEN_ARCHIVES if limit == resource.RLIM_INFINITY else limit // _SHARE_OF_LIMIT
+        self._most = max(1, min(_OPEN_ARCHIVES, share))
 
     def __enter__(self) -> "Reader":
         return self
