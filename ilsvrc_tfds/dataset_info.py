@@ -42,6 +42,16 @@ class DatasetInfo(tfds.core.DatasetInfo):
         """Writes the info into a folder, which TFDS then gives its final name: all in it has to be on disk before that."""
         super().write_to_directory(dataset_info_dir, all_metadata)
         if self.sync:
-            for path in filter(Path.is_file, Path(dataset_info_dir).iterdir()):
-                sync_file(path)
-            sync_folder(dataset_info_dir)
+            folder = Path(dataset_info_dir)
+            _sync([*filter(Path.is_file, folder.iterdir())], folder)
+            # Which config is the default one; TFDS has written it already.
+            default = folder.parents[1] / ".config" / "metadata.json"
+            if default.is_file():
+                _sync([default], default.parent)
+                sync_folder(default.parents[1])
+
+
+def _sync(files: list[Path], folder: Path) -> None:
+    for path in files:
+        sync_file(path)
+    sync_folder(folder)

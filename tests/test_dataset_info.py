@@ -131,7 +131,9 @@ def test_everything_is_on_disk_before_tfds_renames_its_folder(prepare, monkeypat
     monkeypatch.setattr(dataset_info, "sync_file", lambda path: synced.append(Path(path).name))
     monkeypatch.setattr(dataset_info, "sync_folder", lambda path: synced.append(Path(path).name))
     folder = Path(prepare().data_path)
-    assert set(os.listdir(folder)) == set(synced[:-1]) and synced[-1].startswith("incomplete.")
+    *files, incomplete, default, config, data_set = synced
+    assert sorted(os.listdir(folder)) == sorted(files) and incomplete.startswith("incomplete.")
+    assert (default, config, data_set) == ("metadata.json", ".config", "ilsvrc2012")
     synced.clear()
     prepare(overwrite=True, sync=False)
     assert synced == []

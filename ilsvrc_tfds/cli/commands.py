@@ -44,6 +44,7 @@ def prepare(options) -> int:
         "max_examples": options.max_examples,
         "allow_incomplete": True if options.allow_incomplete else None,
         "overwrite": options.overwrite,
+        "sync": options.sync,
     }
     if options.config == "all":
         builders = datasets.prepare_all(options.source, options.data_dir, **arguments).values()
@@ -91,6 +92,7 @@ def export(options) -> int:
         **_engine(options),
         allow_incomplete=True if options.allow_incomplete else None,
         overwrite=options.overwrite,
+        sync=options.sync,
     )
     made = manifest.read(out)
     counts = (
@@ -113,7 +115,7 @@ def verify(options) -> int:
 
 
 def unpack(options) -> int:
-    say(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite))
+    say(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync))
     return 0
 
 

@@ -56,6 +56,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     _add_runner(command)
     _add_allow_incomplete(command)
     command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
+    _add_no_sync(command)
 
 
 def _metadata(command: argparse.ArgumentParser) -> None:
@@ -85,6 +86,7 @@ def _export(command: argparse.ArgumentParser) -> None:
     _add_runner(command)
     _add_allow_incomplete(command)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
+    _add_no_sync(command)
 
 
 def _index(command: argparse.ArgumentParser) -> None:
@@ -100,6 +102,7 @@ def _unpack(command: argparse.ArgumentParser) -> None:
     _add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
     _add_out(command)
     command.add_argument("--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished")
+    _add_no_sync(command)
 
 
 def _show(command: argparse.ArgumentParser) -> None:
@@ -220,6 +223,15 @@ def _add_runner(command: argparse.ArgumentParser) -> None:
 
 def _add_allow_incomplete(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow-incomplete", action="store_true", help="splits may lack images; what is missing is recorded")
+
+
+def _add_no_sync(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-sync",
+        dest="sync",
+        action="store_false",
+        help="do not wait until all is on disk, for scratch disks: what a power failure leaves may not be whole",
+    )
 
 
 def _path(text: str) -> Path:
