@@ -179,7 +179,10 @@ def read_info(folder: str | os.PathLike) -> dict | None:
 
 def _check_info(info: Mapping) -> None:
     """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
-    for name in (info.get("fileFormat", "tfrecord"), *info.get("alternativeFileFormats", ())):
+    others = info.get("alternativeFileFormats", [])
+    if not isinstance(others, list):
+        raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
+    for name in (info.get("fileFormat", "tfrecord"), *others):
         if re.fullmatch(r"[a-z_]+", name) is None:
             raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
