@@ -112,6 +112,7 @@ def _cure(error: OSError, writing: int) -> str:
 
 _PERMISSIONS = "Check the permissions of it and of each folder above it"
 _SILENT_SERVER = "The file server does not answer. Try again when it does, or mount the file system anew."
+_UNABLE = "The file system cannot do this. Choose another place, or try --no-sync (sync=False) if it cannot sync files."
 # One cure each, or one for reading and one for writing.
 _CURES = {
     errno.EACCES: (f"{_PERMISSIONS}.", f"{_PERMISSIONS}, or choose another place."),
@@ -140,9 +141,7 @@ _CURES = {
     errno.ENOMEM: "There is too little memory. Use fewer workers (`--workers`), or end other programs.",
     errno.EBUSY: "Another program is using it. End that program and try again.",
     errno.ETXTBSY: "Another program is running this file. End that program and try again.",
-    errno.EINVAL: "The file system cannot do this. Choose another place, on a local disk.",
-    errno.ENOTSUP: "The file system cannot do this. Choose another place, on a local disk.",
-    errno.ENOSYS: "The file system cannot do this. Choose another place, on a local disk.",
+    **dict.fromkeys((errno.EINVAL, errno.ENOTSUP, errno.ENOSYS), ("The file system cannot do this. Choose another place.", _UNABLE)),
     errno.ENODEV: "The device is gone. Connect it again, or mount it anew.",
     errno.ENXIO: "The device is gone. Connect it again, or mount it anew.",
     errno.ENOTCONN: _SILENT_SERVER,

@@ -202,7 +202,7 @@ def require_space(folder: Path, needed: int) -> None:
 
 def free_bytes(folder: Path) -> int:
     """Returns the room on the file system where a folder is, or would be made."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # False where it may not be seen
     return shutil.disk_usage(existing).free
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from ilsvrc_tfds.destination import sync_file, sync_folder
+
 _PARTIAL = "partial.weights.h5"
 _SUFFIX = ".weights.h5"
 
@@ -28,7 +30,9 @@ class Backup(keras.callbacks.Callback):
         self._folder.mkdir(exist_ok=True)
         earlier = self._finished()
         self.model.save_weights(self._folder / _PARTIAL)
+        sync_file(self._folder / _PARTIAL)
         os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{_SUFFIX}")
+        sync_folder(self._folder)
         for path in earlier:
             path.unlink()
 
