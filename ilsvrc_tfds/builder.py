@@ -173,7 +173,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self._prepared = None
 
     def is_prepared(self) -> bool:
-        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none."""
+        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none; SourceError."""
         require_finished(Path(self.data_path), INFO_NAME)
         if not self.data_path.exists():
             return False

@@ -76,6 +76,20 @@ def test_damaged_info_is_a_source_error(damage, prepare, archives):
         outputs.read_info(data_path)
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"a":' * 100_000])
+def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepare):
+    (prepare().data_path / "metadata.json").write_text(text)
+    with pytest.raises(SourceError, match="metadata.json makes no sense .*Prepare the data set again"):
+        prepare()
+    assert prepare(overwrite=True).info.metadata["images"] == {"op": "Original"}
+
+
+def test_provenance_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, permissions_count):
+    Path(prepare().data_path / "metadata.json").chmod(0)
+    with pytest.raises(SourceError, match="metadata.json cannot be read: Permission denied. Check the permissions of it and"):
+        prepare()
+
+
 def test_info_that_is_read_later_is_a_source_error(prepare, tmp_path):
     early = ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "data")
     (prepare().data_path / "dataset_info.json").write_text("{")
