@@ -258,7 +258,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
 
     def _log_download_done(self) -> None:
         """Says that the data set is there, as the base class does; it is, also if nobody can be told so."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             super()._log_download_done()
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:

@@ -92,6 +92,11 @@ def unwritable(path: str | os.PathLike, error: OSError, *, then: str = "") -> De
     return DestinationError(text.rstrip())
 
 
+def system_error(text: str) -> OSError:
+    """Returns the system's error that a library has put into words: `write() failed: No space left on device; at byte 4096`."""
+    return OSError(next((number for number in _CURES if os.strerror(number) in text), None), text)
+
+
 def _place(path: str | os.PathLike, error: OSError) -> str:
     named = error.filename if isinstance(error.filename, (str, bytes)) else None
     return os.fsdecode(named or path)

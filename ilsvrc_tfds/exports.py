@@ -59,7 +59,8 @@ def export(
       runner: writes the shards on other machines; see `Ilsvrc2012`.
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
-      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for scratch disks.
+      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
+        scratch disks.
 
     Returns:
       `out`, absolute.

@@ -157,8 +157,10 @@ def _make_holder(folder: Path, destination: Path, refusal: OSError) -> Lock:
     while True:
         with contextlib.suppress(FileExistsError):
             lock = _HolderLock(folder, _made(path, words.encode()))
-            what = "file locks do not work there (%s): a file whose time is renewed takes their place, %s"
-            _log.warning(f"{folder.parent}: {what}", refusal.strerror, path)
+            _log.warning(
+                "%s: file locks do not work there (%s): a file whose time is renewed takes their place, %s",
+                *(folder.parent, refusal.strerror, path),
+            )
             return lock
         holder = _read(path)
         if holder is not None:

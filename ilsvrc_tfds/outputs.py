@@ -68,7 +68,7 @@ class Output:
         return paths
 
     def alternatives(self) -> list["Output"]:
-        """Returns the same records in other formats beside these shards, where TFDS's info says so: `tfds convert_format` made them."""
+        """Returns the same records in other formats beside these shards, which TFDS's info names: by `tfds convert_format`."""
         formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
         return [self._alternative(name) for name in formats if name != self.file_format]
 

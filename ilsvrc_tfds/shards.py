@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import xxhash
 
 from ilsvrc_tfds.destination import destination_errors, partial_path, sync_file
-from ilsvrc_tfds.errors import ImageError, OptionError, unwritable
+from ilsvrc_tfds.errors import ImageError, OptionError, system_error, unwritable
 from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.plan import Shard
 from ilsvrc_tfds.records import Example
@@ -166,7 +166,7 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
             f"The file format {task.file_format!r} needs a package: {error}. Install it, or use {TFRECORD!r}."
         ) from error
     except RuntimeError as error:  # array_record's, of the file system
-        raise OSError(str(error)) from error
+        raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     return Receipt(shard.split, shard.index, len(shard.members), sum(sizes), file_bytes, _digest(partial), sum(changes))
 

@@ -83,7 +83,7 @@ class Staging:
             self.discard()
 
     def give_back(self) -> None:
-        """Removes what is half written, and the folder if no finished shard is in it; nothing if another run has taken it over."""
+        """Removes what is half written, and the folder if no finished shard is in it; nothing if another run has it now."""
         if not self._lock.is_held():
             return
         self.remove_partial_files()
@@ -130,7 +130,8 @@ def claim(destination: Path) -> Iterator[Staging]:
 def require_finished(destination: Path, mark: str) -> None:
     """Raises DestinationError where a destination exists but nothing finished is in it: no file with the name `mark`.
 
-    Raises SourceError if the destination may not be read. What a run that was killed in the moment of publishing left undone is done first.
+    Raises SourceError if the destination may not be read. What a run that was killed in the moment of publishing left undone
+    is done first.
     """
     tidy(destination)
     try:

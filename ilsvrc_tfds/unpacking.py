@@ -59,7 +59,8 @@ def unpack(
       out: folder for the files; it must not exist or be empty, unless `overwrite`.
       workers: processes; all cores where None.
       overwrite: whether files unpacked into `out` earlier are replaced, once the new ones are finished.
-      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for scratch disks.
+      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
+        scratch disks.
 
     Returns:
       `out`, absolute and without links.

@@ -12,7 +12,7 @@ import pytest
 
 from ilsvrc_tfds import manifest, metadata
 from ilsvrc_tfds.destination import write_whole
-from ilsvrc_tfds.errors import DestinationError, SourceError, unreadable, unwritable
+from ilsvrc_tfds.errors import DestinationError, SourceError, system_error, unreadable, unwritable
 from ilsvrc_tfds.framing import read_records
 from ilsvrc_tfds.outputs import file_names, find_output, read_info
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution
@@ -76,6 +76,12 @@ def test_file_that_the_error_names_is_named():
 def test_error_without_words_says_what_it_is():
     assert str(unreadable("x", TimeoutError())).startswith("x cannot be read: TimeoutError. ")
     assert str(unwritable("x", OSError("RESOURCE_EXHAUSTED."))).startswith("x cannot be written: RESOURCE_EXHAUSTED. Check")
+
+
+def test_error_that_a_library_has_put_into_words_has_its_cure():
+    error = system_error("write() failed: No space left on device; at byte 1048576")
+    assert error.errno == errno.ENOSPC and "at byte 1048576. The file system is full" in str(unwritable("x", error))
+    assert "x cannot be written: it broke. Check the path, your permissions" in str(unwritable("x", system_error("it broke")))
 
 
 def test_advice_of_the_caller_comes_last():

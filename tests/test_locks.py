@@ -50,7 +50,7 @@ def start(code: str, destination: Path, machine: str = "") -> subprocess.Popen:
 def hold(destination: Path, machine: str = "", code: str = HOLD) -> subprocess.Popen:
     process = start(code, destination, machine)
     lines = [process.stdout.readline() for _ in range(2)]
-    if process.poll() == refusing.UNAVAILABLE:
+    if not lines[1] and process.wait() == refusing.UNAVAILABLE:
         pytest.skip("the kernel refuses to refuse system calls here")
     assert "file locks do not work there (No locks available)" in lines[0] and lines[1] == "held\n"
     return process

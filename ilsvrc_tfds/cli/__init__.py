@@ -72,7 +72,8 @@ def _require_open_files() -> None:
     if 0 <= limit < _FEWEST_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if 0 <= most < _FEWEST_FILES:
-        raise OptionError(f"A process may have {most} files open here, and needs {_FEWEST_FILES}: raise the limit (`ulimit -n 1024`).")
+        what = f"A process may have {most} files open here, and needs {_FEWEST_FILES}"
+        raise OptionError(f"{what}: raise the limit (`ulimit -n 1024`).")
 
 
 def _carried_out(options: argparse.Namespace) -> int:
