@@ -70,7 +70,21 @@ def workers(pictures: list[Path], work: Path, num_bytes: float, repeats: int) ->
         shutil.rmtree(source)
 
 
-BENCHMARKS = {"classification": classification, "raw256": raw256, "workers": workers}
+def sync(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Both configs as they are, on disk when they end, against what is left to the kernel: `sync=False`."""
+    for config, share in (("classification", 1), ("raw256", _RAW256_SHARE)):
+        source = work / config
+        files = write_archives(pictures, source, num_bytes * share)
+        sides = {
+            name: functools.partial(prepare, source, config=config, num_shards=_SHARDS, sync=synced)
+            for name, synced in (("synced", True), ("not synced", False))
+        }
+        seconds = compare(f"sync {config}", sides, source, repeats, {"images": len(files)})
+        report_ratio(f"sync {config}", seconds, "not synced", goal=0.5)
+        shutil.rmtree(source)
+
+
+BENCHMARKS = {"classification": classification, "raw256": raw256, "workers": workers, "sync": sync}
 
 
 def prepare(
@@ -79,13 +93,14 @@ def prepare(
     config: str = "classification",
     num_shards: dict[str, int] | None = None,
     workers: int = WORKERS,
+    sync: bool = True,
 ) -> float:
     """Returns the seconds of `ilsvrc_tfds.prepare`."""
     import h5py  # noqa: F401
 
     import ilsvrc_tfds
 
-    options = {"config": config, "workers": workers, "num_shards": num_shards, "allow_incomplete": True}
+    options = {"config": config, "workers": workers, "num_shards": num_shards, "allow_incomplete": True, "sync": sync}
     return timed(ilsvrc_tfds.prepare, source, out, **options)
 
 

@@ -25,7 +25,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.sources.tables import solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
@@ -109,6 +109,8 @@ def _read(path: Path) -> Iterator[tuple[bytes, Boxes]]:
         else:
             yield from _read_archive(path)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
+            raise unreadable(path, error) from error
         raise SourceError(f"{path} cannot be read ({error}). Get it again, or check the path.") from error
 
 

@@ -1,5 +1,6 @@
 """The TFDS builder `ilsvrc2012`."""
 
+import contextlib
 import dataclasses
 import functools
 import tempfile
@@ -10,6 +11,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.dataset_info import DatasetInfo
 from ilsvrc_tfds.destination import destination_errors
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
@@ -97,6 +99,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         splits: Iterable[str] | None = None,
         allow_incomplete: bool | None = None,
         on_error: str = STOP,
+        sync: bool = True,
         **kwargs,
     ):
         """Constructs the builder; the arguments of its own matter to `download_and_prepare` alone.
@@ -112,6 +115,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             than the official number of images; the environment variable ILSVRC2012_ALLOW_INCOMPLETE decides where None.
           on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the metadata, and the
             data set counts as incomplete.
+          sync: Whether all files are on disk before the data set has its name: what a power failure leaves is whole. False is
+            for scratch disks.
           **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
         """
         data_dir = kwargs.get("data_dir")
@@ -126,15 +131,15 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "splits": None if splits is None else own_splits(splits),
             "allow_incomplete": allow_incomplete,
             "on_error": on_error,
+            "sync": sync,
         }
         self._original_state = {**self._original_state, **own}
-        (
-            self._source, self._workers, self._runner, self._num_shards, self._splits, self._allow_incomplete, self._on_error
-        ) = own.values()  # fmt: skip
+        self._source, self._workers, self._runner, self._num_shards, self._splits, *choices = own.values()
+        self._allow_incomplete, self._on_error, self._sync = choices
         self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
+        return DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(
@@ -171,12 +176,13 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             with prepared(index, Path(self.data_path), options, runner) as self._prepared:
                 # Of data that is overwritten the info keeps the format otherwise.
                 self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
+                self.info.sync = options.sync
                 with destination_errors(self.data_path):
                     base(download_config=_without_overwriting(download_config))
         self._prepared = None
 
     def is_prepared(self) -> bool:
-        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none."""
+        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none; SourceError."""
         require_finished(Path(self.data_path), INFO_NAME)
         if not self.data_path.exists():
             return False
@@ -206,6 +212,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             allow_incomplete=incomplete_is_allowed(self._allow_incomplete),
             overwrite=download_config.download_mode.overwrite_dataset,
             on_error=self._on_error,
+            sync=self._sync,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:
@@ -252,11 +259,18 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 ]
             )
         )
+        # Of data that is overwritten: only these shards are there now.
+        del self.info.as_proto.alternative_file_formats[:]
         self.info.metadata.clear()
         self.info.metadata.update(provenance)
 
     def _log_download_bytes(self) -> None:
         """Says nothing: the base class would announce a download of unknown size."""
+
+    def _log_download_done(self) -> None:
+        """Says that the data set is there, as the base class does; it is, also if nobody can be told so."""
+        with contextlib.suppress(OSError, ValueError):
+            super()._log_download_done()
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""

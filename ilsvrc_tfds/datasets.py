@@ -36,6 +36,7 @@ def prepare(
     allow_incomplete: bool | None = None,
     on_error: str = STOP,
     overwrite: bool = False,
+    sync: bool = True,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
 
@@ -55,6 +56,7 @@ def prepare(
       allow_incomplete: see `Ilsvrc2012`.
       on_error: What to do about a damaged image: `stop`, or `skip` it; see `Ilsvrc2012`.
       overwrite: whether a data set that is there is replaced, once the new one is finished.
+      sync: see `Ilsvrc2012`.
 
     Raises:
       IlsvrcError: what the user can act on; DestinationError where a data set made with other options, or of other images than
@@ -71,6 +73,7 @@ def prepare(
         splits=splits,
         allow_incomplete=allow_incomplete,
         on_error=on_error,
+        sync=sync,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:

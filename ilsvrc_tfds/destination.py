@@ -1,15 +1,20 @@
-"""Writing where the user wants it: a file whole or not at all, and what to say where the system refuses."""
+"""Writing where the user wants it: a file whole or not at all, on disk before anything says so."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.errors import unwritable
 
 # Of what is half written; the next run removes what a killed one has left.
 PARTIAL_SUFFIX = ".partial"
+
+# What file systems say that cannot sync a folder, and folders above the user's own that may not be opened.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
 
 
 @contextlib.contextmanager
@@ -18,9 +23,7 @@ def destination_errors(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DestinationError(
-            f"{path} cannot be written: {error.strerror or error}. Check the path, your permissions and the room."
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def partial_path(path: str | os.PathLike) -> str:
@@ -28,14 +31,71 @@ def partial_path(path: str | os.PathLike) -> str:
     return f"{os.fspath(path)}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
 
 
-def write_whole(path: str | os.PathLike, data: bytes | memoryview) -> Path:
-    """Writes a file, all or nothing, and returns its path. Raises DestinationError."""
+def write_whole(path: str | os.PathLike, data: bytes, *, sync: bool = True) -> Path:
+    """Writes a file, all or nothing, and returns its path. Raises DestinationError.
+
+    Args:
+      path: Path of the file.
+      data: All of its bytes.
+      sync: Whether the bytes are on disk before the file has its name, so that a power failure leaves no empty one.
+    """
     partial = Path(partial_path(path))
     with destination_errors(path):
         try:
             partial.write_bytes(data)
+            if sync:
+                sync_file(partial)
             os.replace(partial, path)
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
     return Path(path)
+
+
+def sync_file(path: str | os.PathLike) -> None:
+    """Returns once all bytes of a file are on disk. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Returns once the names in a folder are on disk, if its file system can do that. Raises OSError."""
+    try:
+        with _opened(folder) as descriptor:
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+
+
+def sync_name(path: str | os.PathLike) -> None:
+    """Returns once a file or folder has its name on disk, and each folder above it on the same file system. Raises OSError."""
+    first, *others = Path(path).absolute().parents
+    sync_folder(first)
+    for folder in others:
+        if os.stat(folder).st_dev != os.stat(first).st_dev:
+            return
+        sync_folder(folder)
+
+
+def sync_file_system(folder: str | os.PathLike) -> None:
+    """Returns once everything on the file system of a folder is on disk. Raises OSError.
+
+    1.3 million files take one call for all of them, not one each. Without `syncfs` (Linux alone has it) the kernel is asked to
+    write all file systems, and no error is reported.
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    with _opened(folder) as descriptor:
+        if syncfs is None:
+            os.sync()
+        elif syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), os.fspath(folder))
+
+
+@contextlib.contextmanager
+def _opened(folder: str | os.PathLike) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

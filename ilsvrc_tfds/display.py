@@ -273,4 +273,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 def _save(sheet: Image.Image, path: Path) -> None:
     content = io.BytesIO()
     sheet.save(content, "PNG")
-    write_whole(path, content.getbuffer())
+    write_whole(path, content.getvalue())

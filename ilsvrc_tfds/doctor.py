@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, SourceError, first_few
+from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
 from ilsvrc_tfds.images import CONFIGS, look
 from ilsvrc_tfds.plan import missing_splits, plan_split, shortfalls
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.layouts import DOGS
-from ilsvrc_tfds.sources.scan import open_archive, unreadable
+from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.staging import free_bytes
 
 _OFFICIAL_NAMES = {

@@ -48,6 +48,7 @@ def export(
     allow_incomplete: bool | None = None,
     on_error: str = STOP,
     overwrite: bool = False,
+    sync: bool = True,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing; continues where an earlier run of the call stopped.
 
@@ -67,6 +68,8 @@ def export(
         the official number of images.
       on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the manifest.
       overwrite: whether an export that is in `out` is replaced, once the new one is finished.
+      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
+        scratch disks.
 
     Returns:
       `out`, absolute.
@@ -87,19 +90,20 @@ def export(
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
-        tasks = functools.partial(_tasks, plans, encoder, boxes, on_error)
+        tasks = functools.partial(_tasks, plans, encoder, boxes, {"on_error": on_error, "sync": sync})
         identity = {"codecs": codec_versions(), "encoder": encoder, "boxes": _digest(boxes)}
-        with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), **identity) as (folder, receipts):
+        with jobs.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), sync=sync, **identity) as made_shards:
+            folder, receipts = made_shards
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
-                files += map(Path, local.run(write_index, map(str, files[:])))
+                files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
             shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
             skipped = jobs.skipped_images(receipts)
             counts = {split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
             described = Manifest(
                 CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards, boxes=counts if bbox else None, skipped=skipped
             )
-            staging.publish_folder([*files, manifest.write(described, folder)], out)
+            staging.publish_folder([*files, manifest.write(described, folder, sync=sync)], out, sync=sync)
     _log_boxes(described)
     return out
 
@@ -193,10 +197,9 @@ def _names(plan: SplitPlan) -> list[str]:
 
 
 def _tasks(
-    plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], on_error: str, folder: Path
+    plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], options: Mapping[str, object], folder: Path
 ) -> Iterator[ShardTask]:
     for plan in plans:
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
-            own_encoder = dataclasses.replace(encoder, boxes=own)
-            yield ShardTask(shard, str(folder / name), own_encoder, on_error=on_error)
+            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own), **options)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 
 # length + its CRC in front, the data's CRC behind.
 HEADER_BYTES, FOOTER_BYTES = 8 + 4, 4
@@ -72,7 +72,7 @@ def read_records(path: str | os.PathLike, digest=None) -> Iterator[Record]:
                         digest.update(piece)
                 yield record
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
@@ -91,7 +91,7 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
                 spans.append((offset, FRAME_BYTES + length))
                 offset += FRAME_BYTES + length
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return spans
 
 
@@ -101,7 +101,7 @@ def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
         with open(path, "rb", buffering=0) as file:
             record = os.pread(file.fileno(), size, offset)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     data = record[HEADER_BYTES:-FOOTER_BYTES]
     if b"".join(frame([data])) != record:
         raise SourceError(f"{path}: byte {offset:,}: the record is damaged. `ilsvrc-tfds verify` tells more; make the file anew.")
@@ -255,7 +255,3 @@ def _header(length: int) -> bytes:
 def _masked(checksum: int) -> bytes:
     rotated = (checksum >> 15 | checksum << 17) + _MASK_DELTA
     return (rotated & 0xFFFF_FFFF).to_bytes(4, "little")
-
-
-def _unreadable(path: str | os.PathLike, error: OSError) -> SourceError:
-    return SourceError(f"{path} cannot be read: {error.strerror or error}. Check the path and your permissions.")

@@ -32,6 +32,7 @@ def finished_shards(
     runner: Runner,
     *,
     overwrite: bool,
+    sync: bool = True,
     **identity,
 ) -> Iterator[tuple[Path, dict[str, list[Receipt]]]]:
     """Holds all shards of a plan, finished, and the place for them; removes them from staging if nothing fails.
@@ -45,6 +46,7 @@ def finished_shards(
       destination: folder that the files will have; staging is beside it.
       runner: carries out the jobs.
       overwrite: whether what is at the destination may be replaced.
+      sync: Whether the destination has its name on disk before what it replaces is removed.
       **identity: whatever else the bytes depend on, as values that JSON or `str` tells apart.
 
     Yields:
@@ -66,7 +68,7 @@ def finished_shards(
         receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
         by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
         _report_skipped(by_split)
-        with claimed.replacing():
+        with claimed.replacing(sync=sync):
             yield folder, by_split
         claimed.discard()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.destination import write_whole
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 
 NAME = "manifest.json"
 # A prepared data set; exported TFRecords.
@@ -119,9 +119,9 @@ def boxes_in_words(count: int, records: int) -> str:
     return f"{count:,} of {records:,} images have bounding boxes, {count / max(records, 1):.1%}"
 
 
-def write(manifest: Manifest, folder: str | os.PathLike) -> Path:
+def write(manifest: Manifest, folder: str | os.PathLike, *, sync: bool = True) -> Path:
     """Writes the manifest into a folder, all or nothing, and returns its path. Raises DestinationError."""
-    return write_whole(Path(folder, NAME), _json(manifest).encode())
+    return write_whole(Path(folder, NAME), _json(manifest).encode(), sync=sync)
 
 
 def read(folder: str | os.PathLike) -> Manifest | None:
@@ -138,7 +138,7 @@ def read(folder: str | os.PathLike) -> Manifest | None:
     except KeyError as error:
         what = f"{error} is missing"
     except OSError as error:
-        what = error.strerror
+        raise unreadable(path, error) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error!s:.200}"
     raise SourceError(f"{path} cannot be used: {what}. Make the data anew, or remove the file to do without it.")

@@ -22,7 +22,7 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.destination import write_whole
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.sources.members import Members
 
 # Its name beside the shards.
@@ -67,7 +67,9 @@ class SplitMetadata:
     list_image_filenames_per_class: np.ndarray
 
 
-def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "", official: bool = False) -> None:
+def write(
+    path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "", official: bool = False, sync: bool = True
+) -> None:
     """Writes the metadata of the labelled splits among `splits`, all or nothing.
 
     Args:
@@ -75,6 +77,7 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
       splits: images as indexed; `test` has no labels and is left out.
       image_root: put in front of each path, which is relative to the source otherwise.
       official: whether the paths end with the official file names, also where the source has other ones.
+      sync: Whether the bytes are on disk when this returns.
 
     Raises:
       SourceError: none of `splits` is labelled; nothing is written.
@@ -94,7 +97,8 @@ def write(path: str | os.PathLike, splits: Iterable[Members], *, image_root: str
     with h5py.File(content, "w") as file:
         for members in labelled:
             _write_group(file.create_group(members.split), _tables(members, image_root, official))
-    write_whole(path, content.getbuffer())
+    # Not getbuffer: CPython 3.12.0 and 3.12.1 crash if it is collected with the traceback of a write that failed.
+    write_whole(path, content.getvalue(), sync=sync)
 
 
 def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
@@ -102,13 +106,16 @@ def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        # Given a name, HDF5 locks the file, which some file systems refuse; nobody writes into a file that has its name.
+        with open(path, "rb") as binary, h5py.File(binary, "r") as file:
             names = sorted(file)
             if not names or not set(names) <= set(SPLITS):
                 raise SourceError(f"{path} holds {names}; expected some of {SPLITS}: not the metadata of ILSVRC2012.")
             return {split: _read_group(_own(file, split, f"{path}: "), f"{path}: /{split}") for split in names}
     # A damaged file: h5py has no exception of its own.
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(path, error) from error
         raise SourceError(f"{path} cannot be read as HDF5: {error}.") from error
 
 

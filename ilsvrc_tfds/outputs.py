@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ilsvrc_tfds import manifest, synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, first_few
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
 from ilsvrc_tfds.manifest import CLASSIC, TFDS, Manifest
 from ilsvrc_tfds.places import require_local
 
 INFO_NAME = "dataset_info.json"
+# One of 1,152 shards has 20 KB.
+MAX_INFO_BYTES = 64 << 20
 # The data set's own names, and those that readers of classic TFRecords hard-code.
 CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
@@ -65,9 +67,21 @@ class Output:
             raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
         return paths
 
+    def alternatives(self) -> list["Output"]:
+        """Returns the same records in other formats beside these shards, which TFDS's info names: by `tfds convert_format`."""
+        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
+        return [self._alternative(name) for name in formats if name != self.file_format]
+
+    def _alternative(self, file_format: str) -> "Output":
+        shards = {
+            split: tuple(shard_name(TFDS, split, k, len(names), file_format) for k in range(len(names)))
+            for split, names in self.shards.items()
+        }
+        return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None)
+
     def strange_shards(self) -> list[str]:
-        """Returns the names of the files that are named as shards and are none of this set's."""
-        own = {name for names in self.shards.values() for name in names}
+        """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
+        own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
         patterns = _PATTERNS.values()
         return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
 
@@ -160,21 +174,31 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
     path = Path(folder, INFO_NAME)
     try:
-        info = json.loads(path.read_text())
+        with open(path, "rb") as file:
+            data = file.read(MAX_INFO_BYTES + 1)
+        if len(data) > MAX_INFO_BYTES:
+            raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
+        info = json.loads(data)
         if info["name"] != "ilsvrc2012":
             raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
         _check_info(info)
     except FileNotFoundError:
         return None
-    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} cannot be read ({error!r:.200}). Prepare the data set again.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
     return info
 
 
 def _check_info(info: Mapping) -> None:
     """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
-    if re.fullmatch(r"[a-z_]+", info.get("fileFormat", "tfrecord")) is None:
-        raise ValueError(f"fileFormat cannot be {info['fileFormat']!r}")
+    others = info.get("alternativeFileFormats", [])
+    if not isinstance(others, list):
+        raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
+    for name in (info.get("fileFormat", "tfrecord"), *others):
+        if re.fullmatch(r"[a-z_]+", name) is None:
+            raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
         if split["name"] not in synsets.OFFICIAL_COUNTS:
             raise ValueError(f"there is no split {split['name']!r}")
@@ -212,4 +236,4 @@ def file_names(folder: str | os.PathLike) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        raise SourceError(f"{folder} cannot be read: {error.strerror}. Name the folder that holds the shards.") from error
+        raise unreadable(folder, error, missing="Name the folder that holds the shards.") from error

@@ -41,6 +41,7 @@ class Options:
       allow_incomplete: whether a split may have another than the official number of images.
       overwrite: whether data that is there is replaced.
       on_error: `stop` at a damaged image, or `skip` it.
+      sync: Whether all files are on disk before the data set has its name.
     """
 
     op: Original | Resized
@@ -52,6 +53,7 @@ class Options:
     allow_incomplete: bool = False
     overwrite: bool = False
     on_error: str = STOP
+    sync: bool = True
 
     def __post_init__(self):
         require_known(self.on_error)
@@ -184,16 +186,18 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
     plans = _plans(index, options)
     identity = {"op": options.op, "codecs": codec_versions(), "file_format": options.file_format}
     tasks = functools.partial(_tasks, plans, options)
-    with jobs.finished_shards(plans, tasks, destination, runner, overwrite=options.overwrite, **identity) as (folder, receipts):
+    with jobs.finished_shards(plans, tasks, destination, runner, overwrite=options.overwrite, sync=options.sync, **identity) as made:
+        folder, receipts = made
         names = {plan.members.split: [options.shard_name(plan.members.split, k, len(plan)) for k in range(len(plan))] for plan in plans}
         files = [folder / name for split in names for name in names[split]]
         skipped = jobs.skipped_images(receipts)
         if any(plan.members.split in metadata.SPLITS for plan in plans):
-            metadata.write(folder / metadata.NAME, [_written_members(plan, skipped) for plan in plans], official=True)
+            written = [_written_members(plan, skipped) for plan in plans]
+            metadata.write(folder / metadata.NAME, written, official=True, sync=options.sync)
             files.append(folder / metadata.NAME)
         shards = {split: shard_entries(names[split], receipts[split]) for split in names}
         described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards, skipped=skipped)
-        files.append(manifest.write(described, folder))
+        files.append(manifest.write(described, folder, sync=options.sync))
         yield Prepared(index, options, tuple(files), receipts)
 
 
@@ -245,4 +249,4 @@ def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[S
     for plan in plans:
         for shard in plan.shards():
             name = options.shard_name(shard.split, shard.index, shard.count)
-            yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error)
+            yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error, options.sync)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ilsvrc_tfds.destination import write_whole
+from ilsvrc_tfds.destination import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.framing import read_spans
 from ilsvrc_tfds.outputs import find_output
 from ilsvrc_tfds.runners import LocalRunner
@@ -30,13 +30,15 @@ def index_records(folder: str | os.PathLike, *, workers: int | None = None) -> l
         for path in runner.run(write_index, paths):
             written.append(Path(path))
             bar.update()
+    with destination_errors(folder):
+        sync_folder(output.folder)
     return written
 
 
-def write_index(shard: str) -> str:
+def write_index(shard: str, *, sync: bool = True) -> str:
     """Writes the index of one shard beside it and returns its path."""
     folder, name = os.path.split(shard)
     path = os.path.join(folder, PREFIX + name)
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(), sync=sync)
     return path

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import xxhash
 
-from ilsvrc_tfds.destination import partial_path
-from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
+from ilsvrc_tfds.destination import destination_errors, partial_path, sync_file
+from ilsvrc_tfds.errors import ImageError, OptionError, system_error, unwritable
 from ilsvrc_tfds.framing import frame
 from ilsvrc_tfds.plan import Shard
 from ilsvrc_tfds.records import Example
@@ -32,6 +32,7 @@ class ShardTask:
       encode: `encode(file_name, data, label)`, the record's example of an image's bytes in the source.
       file_format: one of TFDS's, `tfrecord`, `array_record`, ….
       on_error: STOP, or SKIP to leave damaged images out.
+      sync: Whether the file's bytes are on disk before it counts as finished.
     """
 
     shard: Shard
@@ -39,6 +40,7 @@ class ShardTask:
     encode: Callable[[bytes, bytes, int], Example]
     file_format: str = TFRECORD
     on_error: str = STOP
+    sync: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +79,13 @@ def finish_shard(task: ShardTask) -> Receipt:
       OptionError: a package that the file format needs is missing.
     """
     receipt = _existing(task.path)
-    is_usable = receipt is not None and (task.on_error == SKIP or not receipt.skipped)
-    return receipt if is_usable else _write(task)
+    receipt = _existing(task.path)
+    if receipt is None or receipt.skipped and task.on_error == STOP:
+        return _write(task)
+    if task.sync:  # the run that wrote it may have been killed before it did that
+        with destination_errors(task.path):
+            sync_file(task.path)
+    return receipt
 
 
 def require_known(on_error: str) -> None:
@@ -135,15 +142,16 @@ def _write(task: ShardTask) -> Receipt:
     write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     try:
         receipt = write(task, partial)
+        if task.sync:
+            sync_file(partial)
+        # The receipt is not synced: its digest is compared with the shard's bytes.
         with open(partial_receipt, "w") as file:
             json.dump(dataclasses.asdict(receipt), file)
         os.replace(partial, task.path)
         os.replace(partial_receipt, receipt_path(task.path))
     except OSError as error:
-        raise DestinationError(
-            f"{task.path} cannot be written: {error.strerror or error}. Finished shards are kept; make room, or check "
-            "the permissions, and run the same command again to continue."
-        ) from error
+        then = "Finished shards are kept: run the same command again to continue."
+        raise unwritable(task.path, error, then=then) from error
     finally:
         for path in (partial, partial_receipt):
             with contextlib.suppress(OSError):
@@ -192,7 +200,7 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
             f"The file format {task.file_format!r} needs a package: {error}. Install it, or use {TFRECORD!r}."
         ) from error
     except RuntimeError as error:  # array_record's, of the file system
-        raise OSError(str(error)) from error
+        raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     digest = _digest(partial)
     return Receipt(shard.split, shard.index, len(sizes), sum(sizes), file_bytes, digest, sum(changes), sum(boxed), skipped)

@@ -1,7 +1,7 @@
 """The folder beside the destination where finished shards wait until all are there.
 
     <data_dir>/ilsvrc2012/raw256/.1.0.0.staging/
-        lock                    held by the run at work
+        lock, lock.holder       held by the run at work: see `locks`
         <fingerprint>/          finished shards and their receipts, for one plan
     <data_dir>/ilsvrc2012/raw256/.1.0.0.replaced/
                                 what was at the destination, while new files take its place
@@ -9,19 +9,17 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.destination import PARTIAL_SUFFIX, destination_errors
-from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds import locks
+from ilsvrc_tfds.destination import PARTIAL_SUFFIX, destination_errors, sync_folder, sync_name
+from ilsvrc_tfds.errors import DestinationError, unreadable
 from ilsvrc_tfds.shards import receipt_path
 
-_LOCK = "lock"
 # Other runs can remove the folder under our hands, but not so often.
 _ATTEMPTS = 100
 # What a file system without hard links says.
@@ -33,9 +31,10 @@ _ROOM_BESIDE = 64 << 20
 class Staging:
     """The staging folder of one destination, held by this process alone. Made by `claim`."""
 
-    def __init__(self, folder: Path, destination: Path):
+    def __init__(self, folder: Path, destination: Path, lock: locks.Lock):
         self._folder = folder
         self._destination = destination
+        self._lock = lock
 
     def folder_for(self, fingerprint: str) -> tuple[Path, bool]:
         """Returns the folder for shards of one plan, and whether shards of another plan were thrown away for it."""
@@ -50,15 +49,26 @@ class Staging:
         return folder, anew
 
     @contextlib.contextmanager
-    def replacing(self) -> Iterator[None]:
-        """Moves what is at the destination aside; removes it at the end, or puts it back where nothing took its place."""
-        if self._destination.exists():
-            with destination_errors(self._destination):
+    def replacing(self, *, sync: bool = True) -> Iterator[None]:
+        """Moves what is at the destination aside; removes it at the end, or puts it back where nothing took its place.
+
+        With `sync` what took its place has its name on disk before anything is removed.
+        """
+        if not self._lock.is_held():
+            raise DestinationError(
+                f"Another run has taken {self._destination} over while this one did not answer. Wait for that one to end."
+            )
+        with destination_errors(self._destination):
+            if self._destination.exists():
                 self._destination.rename(_aside(self._destination))
         try:
             yield
+            if sync:
+                with destination_errors(self._destination):
+                    sync_name(self._destination)
         finally:
-            _settle(self._destination)
+            with destination_errors(self._destination):
+                _settle(self._destination)
 
     def discard(self) -> None:
         """Removes all shards, so that nothing is left when the claim ends."""
@@ -72,9 +82,20 @@ class Staging:
         if all(map(self._is_published, filter(_is_folder, self._entries()))):
             self.discard()
 
+    def give_back(self) -> None:
+        """Removes what is half written, and the folder if no finished shard is in it; nothing if another run has it now."""
+        if not self._lock.is_held():
+            return
+        self.remove_partial_files()
+        if not any(self._folder.glob(receipt_path("*/*"))):
+            self.discard()
+            # Last, for another run may hold the folder as soon as the lock is gone; then the folder stays.
+            self._lock.remove()
+            self._folder.rmdir()
+
     def _entries(self) -> list[Path]:
         """Returns what is in the folder but for the lock: shards of plans, and whatever older versions had there."""
-        return [path for path in self._folder.iterdir() if path.name != _LOCK]
+        return [path for path in self._folder.iterdir() if not locks.is_lock(path.name)]
 
     def _is_published(self, folder: Path) -> bool:
         """Returns whether nothing is in a folder but receipts, and files that have their final names as well."""
@@ -95,41 +116,42 @@ def claim(destination: Path) -> Iterator[Staging]:
     Raises DestinationError where another run holds it, or it cannot be made.
     """
     folder = _folder_of(destination)
-    with _lock(folder, destination):
-        staging = Staging(folder, destination)
+    with _locked(folder, destination) as lock:
+        staging = Staging(folder, destination, lock)
         with destination_errors(destination):
             _settle(destination)
         try:
             yield staging
         finally:
             with contextlib.suppress(OSError):
-                staging.remove_partial_files()
-                if not any(folder.glob(receipt_path("*/*"))):
-                    staging.discard()
-                    # Last, for another run may hold the folder as soon as the lock is gone; then the folder stays.
-                    (folder / _LOCK).unlink()
-                    folder.rmdir()
+                staging.give_back()
 
 
 def require_finished(destination: Path, mark: str) -> None:
     """Raises DestinationError where a destination exists but nothing finished is in it: no file with the name `mark`.
 
-    What a run that was killed in the moment of publishing left undone is done first.
+    Raises SourceError if the destination may not be read. What a run that was killed in the moment of publishing left undone
+    is done first.
     """
     tidy(destination)
-    if destination.exists() and not (destination / mark).exists():
+    try:
+        unfinished = destination.exists() and not (destination / mark).exists()
+    except OSError as error:
+        raise unreadable(destination, error) from error
+    if unfinished:
         raise DestinationError(f"{destination} is there, but holds no finished data set: no {mark}. Move it away.")
 
 
 def tidy(destination: Path) -> None:
     """Puts back what a run that was killed had moved aside; removes its shards if it had published them all."""
-    if _aside(destination).exists():
-        with claim(destination):
-            pass
-    if destination.exists() and _folder_of(destination).exists():
-        # Another run may be at work, to overwrite; or the data is finished, and the disk can only be read.
-        with contextlib.suppress(DestinationError), claim(destination) as claimed:
-            claimed.discard_published()
+    with destination_errors(destination):
+        if _aside(destination).exists():
+            with claim(destination):
+                pass
+        if destination.exists() and _folder_of(destination).exists():
+            # Another run may be at work, to overwrite; or the data is finished, and the disk can only be read.
+            with contextlib.suppress(DestinationError), claim(destination) as claimed:
+                claimed.discard_published()
 
 
 def _is_folder(path: Path) -> bool:
@@ -155,8 +177,10 @@ def _aside(destination: Path) -> Path:
 def _settle(destination: Path) -> None:
     """Ends a replacement, whichever way it went, and removes TFDS's folders of runs that were killed."""
     aside = _aside(destination)
-    if aside.exists() and not destination.exists():
-        aside.rename(destination)
+    if aside.exists():
+        if not destination.exists():
+            aside.rename(destination)
+        sync_folder(destination.parent)  # a run that was killed may not have done so
     shutil.rmtree(aside, ignore_errors=True)
     for path in destination.parent.glob(f"incomplete.*_{destination.name}"):
         shutil.rmtree(path, ignore_errors=True)
@@ -179,7 +203,7 @@ def require_space(folder: Path, needed: int) -> None:
 
 def free_bytes(folder: Path) -> int:
     """Returns the room on the file system where a folder is, or would be made."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # False where it may not be seen
     return shutil.disk_usage(existing).free
 
 
@@ -202,19 +226,24 @@ def publish(paths: Iterable[Path], folder: Path) -> None:
         back.pop_all()
 
 
-def publish_folder(files: Iterable[Path], destination: Path) -> None:
-    """Makes the destination with these finished files, all or nothing; it must not be there."""
+def publish_folder(files: Iterable[Path], destination: Path, *, sync: bool = True) -> None:
+    """Makes the destination with these finished files, all or nothing; it must not be there.
+
+    With `sync` the names of the files are on disk before the folder has its own; their bytes have to be there already.
+    """
     # The name that TFDS gives what it is making; the next run removes it if this one is killed.
     partial = destination.parent / f"incomplete.{secrets.token_hex(3)}_{destination.name}"
     with destination_errors(partial):
         partial.mkdir()
         publish(files, partial)
+        if sync:
+            sync_folder(partial)
         partial.rename(destination)
 
 
 @contextlib.contextmanager
-def _lock(folder: Path, destination: Path) -> Iterator[None]:
-    """Holds `folder`'s lock; the kernel frees it however this process ends. Removes folders above it that stay empty."""
+def _locked(folder: Path, destination: Path) -> Iterator[locks.Lock]:
+    """Holds `folder`, made if need be. Removes folders above it that stay empty."""
     missing = [path for path in folder.parents if not path.exists()]
     for _ in range(_ATTEMPTS):
         with destination_errors(folder):
@@ -222,42 +251,19 @@ def _lock(folder: Path, destination: Path) -> Iterator[None]:
             try:
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir()
-                file = open(folder / _LOCK, "a+")
+                lock = locks.acquire(folder, destination)
             except FileNotFoundError:
-                continue  # another run has just ended and removed its folder
-        with file:
-            with destination_errors(folder):
-                _acquire(file, destination)
-            # The run that held it before may have removed the file between our opening and locking it.
-            if _is_still(file, folder / _LOCK):
-                try:
-                    yield
-                finally:
-                    with contextlib.suppress(OSError):  # not empty
-                        for path in missing:
-                            path.rmdir()
-                return
+                lock = None
+        if lock is None:
+            continue  # another run has just ended and removed its folder
+        with lock:
+            try:
+                yield lock
+            finally:
+                with contextlib.suppress(OSError):  # not empty
+                    for path in missing:
+                        path.rmdir()
+        return
     raise DestinationError(
         f"{folder} cannot be made, or vanishes again and again. Remove it if it is a link that leads nowhere."
     )
-
-
-def _acquire(file, destination: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        raise DestinationError(
-            f"Another run is making {destination} ({holder}). Wait for it to end, or choose another place."
-        ) from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-
-
-def _is_still(file, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False

@@ -4,6 +4,7 @@
         train256/<wnid>/<name>, val256/<wnid>/<name>, test256/<name>
                             the shorter side, 256, is part of the name where images were resized; else train, val, test
         metadata.h5         where there are labels
+        classes.txt         the same: the 1000 wnids, a line each; each labelled split has a folder for each of them
         unpacked.json       says that this folder was made here: nothing else is ever replaced
 
 Until all is there, the files wait in `.<out>.staging` beside it: a run that was killed goes on with the shards that are left.
@@ -21,19 +22,20 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import jobs, metadata, staging, synsets
-from ilsvrc_tfds.destination import destination_errors
-from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few
+from ilsvrc_tfds.destination import destination_errors, sync_file_system
+from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few, unreadable, unwritable
+from ilsvrc_tfds.image_folders import CLASSES_NAME, add_classes, as_files, split_folder, warn_of_empty_classes
 from ilsvrc_tfds.outputs import Output, find_output
 from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.plan import Shard, SplitPlan
 from ilsvrc_tfds.prepared import index_prepared
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import receipt_path
-from ilsvrc_tfds.sources import Container, Members, Reader
+from ilsvrc_tfds.sources import Members, Reader
 
 MARK_NAME = "unpacked.json"
 
-_OWN_NAMES = re.compile(rf"(train|val|test)\d*|{re.escape(metadata.NAME)}|{re.escape(MARK_NAME)}")
+_OWN_NAMES = re.compile(rf"(train|val|test)\d*|{'|'.join(map(re.escape, (metadata.NAME, CLASSES_NAME, MARK_NAME)))}")
 _TREE = "files"
 _LONGEST_NAME = 255
 # What file systems give out; 1.3 million images have half of it too much, each.
@@ -43,7 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 def unpack(
-    prepared: str | os.PathLike, out: str | os.PathLike, *, workers: int | None = None, overwrite: bool = False
+    prepared: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    sync: bool = True,
 ) -> Path:
     """Writes the images of a prepared data set as files, all or nothing; continues where an earlier run of the call stopped.
 
@@ -52,6 +59,8 @@ def unpack(
       out: folder for the files; it must not exist or be empty, unless `overwrite`.
       workers: processes; all cores where None.
       overwrite: whether files unpacked into `out` earlier are replaced, once the new ones are finished.
+      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
+        scratch disks.
 
     Returns:
       `out`, absolute and without links.
@@ -69,16 +78,17 @@ def unpack(
     with LocalRunner(workers) as runner:
         plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values() if len(members)]
         _require_plain(plans)
-        files = [_files(plan.members, _suffix(images)) for plan in plans]
+        files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])
         with staging.claim(out) as claimed:
             _require_free(out, overwrite)  # what a run that was killed had moved aside is back
             tree = _written(plans, files, claimed, runner)
-            _describe(tree, images, files)
+            _describe(tree, images, files, sync)
             _require_free(out, overwrite)  # hours later
-            with claimed.replacing(), destination_errors(out):
+            with claimed.replacing(sync=sync), destination_errors(out):
                 tree.rename(out)
             claimed.discard()
+    warn_of_empty_classes(out, files)
     return out
 
 
@@ -107,8 +117,10 @@ def _images(output: Output) -> Mapping[str, object]:
         images = json.loads(path.read_bytes()).get("images")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} cannot be read ({error!r:.200}). Prepare the data set again.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
     return images if isinstance(images, dict) else {}
 
 
@@ -153,15 +165,6 @@ def _is_plain(name: bytes) -> bool:
 def _place(plan: SplitPlan, row: int) -> str:
     shard = plan.members.container[row]
     return f"{plan.members.containers[shard].path}: record {row - plan.bounds[shard]:,}"
-
-
-def _files(members: Members, suffix: str) -> Members:
-    """Returns the same images as files in the folders that they will have."""
-    split, labels = f"{members.split}{suffix}", np.unique(members.label)
-    folders = [split if label < 0 else f"{split}/{synsets.wnids()[label]}" for label in labels.tolist()]
-    containers = tuple(Container(folder, folder, "") for folder in folders)
-    container = np.searchsorted(labels, members.label).astype(np.int32)
-    return dataclasses.replace(members, containers=containers, container=container)
 
 
 def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], where: str = "") -> None:
@@ -251,10 +254,8 @@ def write_files(task: FilesTask) -> int:
             _write(task.members, targets)
             Path(task.receipt).touch()
         except OSError as error:
-            raise DestinationError(
-                f"{error.filename or task.tree} cannot be written: {error.strerror or error}. What is finished is kept; make "
-                "room, or check the permissions, and run the same command again to continue."
-            ) from error
+            then = "What is finished is kept: run the same command again to continue."
+            raise unwritable(error.filename or task.tree, error, then=then) from error
     return len(targets)
 
 
@@ -278,13 +279,16 @@ def _write(members: Members, targets: list[str]) -> None:
         reader.require_unchanged()
 
 
-def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members]) -> None:
-    """Writes the metadata and the mark."""
-    held = {members.containers[0].folder.partition("/")[0]: len(members) for members in files}
+def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:
+    """Writes the classes, the metadata and the mark; returns when they and all files are on disk."""
+    add_classes(tree, files)
+    held = {split_folder(members): len(members) for members in files}
     beside = tree.parent / metadata.NAME  # a part of it, left by a run that was killed, is removed there
     if any(members.split in metadata.SPLITS for members in files):
-        metadata.write(beside, files)
+        metadata.write(beside, files, sync=sync)
     with destination_errors(tree):
         if beside.exists():
             beside.rename(tree / metadata.NAME)
         (tree / MARK_NAME).write_text(json.dumps({"format": 1, "images": images, "files": held}, indent=1) + "\n")
+        if sync:
+            sync_file_system(tree)

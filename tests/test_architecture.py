@@ -29,15 +29,17 @@ MAY_IMPORT = {
     "plan": {"errors", "synsets", "sources"},
     "metadata": {"errors", "synsets", "destination", "sources"},
     "shards": {"errors", "destination", "sources", "framing", "records", "plan"},
-    "staging": {"errors", "destination", "shards"},
+    "locks": {"errors"},
+    "staging": {"errors", "destination", "locks", "shards"},
     "jobs": {"errors", "images", "runners", "plan", "shards", "staging"},
     "preparation": {
         "errors", "synsets", "sources", "images", "records", "plan", "manifest", "metadata", "shards", "staging", "jobs",
         "runners"
     },
+    "dataset_info": {"errors", "destination", "outputs"},
     "builder": {
         "errors", "synsets", "places", "destination", "sources", "images", "runners", "shards", "staging", "preparation",
-        "outputs"
+        "outputs", "dataset_info"
     },
     "comparison": {"errors", "sources", "plan", "metadata"},
     "datasets": {"errors", "places", "sources", "runners", "shards", "preparation", "builder", "outputs", "comparison"},
@@ -48,9 +50,10 @@ MAY_IMPORT = {
         "errors", "places", "sources", "images", "boxes", "classic", "manifest", "runners", "plan", "shards", "staging",
         "jobs", "preparation", "outputs", "prepared", "record_index"
     },
+    "image_folders": {"errors", "synsets", "destination", "sources"},
     "unpacking": {
         "errors", "synsets", "places", "destination", "sources", "runners", "plan", "metadata", "shards", "staging",
-        "jobs", "outputs", "prepared"
+        "jobs", "outputs", "prepared", "image_folders"
     },
     "display": {"errors", "synsets", "destination", "sources", "images", "framing", "records", "outputs"},
     "verification": {

@@ -167,7 +167,7 @@ def test_missing_permission_is_an_error(tmp_path, images, permissions_count, nam
 @pytest.mark.parametrize("name", [TRAIN, VAL])
 def test_missing_permission_of_an_archive_is_an_error(archives, permissions_count, name):
     (archives / name).chmod(0)
-    with pytest.raises(SourceError, match=f"{name} cannot be read: Permission denied. Check .* your permissions"):
+    with pytest.raises(SourceError, match=f"{name} cannot be read: Permission denied. Check the permissions of it and of each folder above it"):
         indexed(archives)
 
 

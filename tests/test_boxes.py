@@ -293,7 +293,7 @@ def test_odd_table_is_a_source_error(tmp_path, text, message):
 
 @pytest.mark.parametrize("name", ["nothing.tgz", "nothing.csv", "nothing"])
 def test_missing_file_is_a_source_error(tmp_path, name):
-    with pytest.raises(SourceError, match=f"{name} cannot be read .*No such file.*check the path"):
+    with pytest.raises(SourceError, match=f"{name} cannot be read: No such file or directory. Check the path"):
         read_boxes([tmp_path / name])
 
 

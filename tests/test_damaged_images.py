@@ -1,6 +1,5 @@
 """2,520 damaged JPEGs: none is taken that TensorFlow refuses, and what TensorFlow takes is refused for known reasons alone."""
 
-import io
 import re
 from collections.abc import Iterator
 

@@ -55,12 +55,12 @@ def test_demo_refuses_impossible_numbers(options, tmp_path):
 
 def test_demo_below_a_file_is_a_destination_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DestinationError, match="file/demo cannot be written: Not a directory. Check the path"):
+    with pytest.raises(DestinationError, match="file/demo cannot be written: Not a directory. A part of this path is a file"):
         demo.draw(tmp_path / "file/demo")
 
 
 @pytest.mark.usefixtures("permissions_count")
 def test_demo_where_nothing_may_be_written_is_a_destination_error(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(DestinationError, match="demo cannot be written: Permission denied. Check the path"):
+    with pytest.raises(DestinationError, match="demo cannot be written: Permission denied. Check the permissions of it"):
         demo.draw(tmp_path / "demo")

@@ -1,5 +1,5 @@
-import hashlib
 import dataclasses
+import hashlib
 import os
 import re
 
@@ -133,7 +133,7 @@ def test_deep_names_an_archive_that_may_not_be_read(archives):
 def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
     os.symlink("/proc/self/mem", tmp_path / "ILSVRC2012_img_val.tar")  # its first byte gives EIO
     _, problems = doctor._sums(find_layout([tmp_path]), LocalRunner(1))
-    assert re.search(r"ILSVRC2012_img_val\.tar cannot be read: Input/output error\. Check", problems[0])
+    assert re.search(r"ILSVRC2012_img_val\.tar cannot be read: Input/output error\. The disk or the network behind it has failed", problems[0])
 
 
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):

@@ -227,7 +227,7 @@ def test_boxes_that_were_not_asked_for_are_not_spoken_of(export, caplog):
 
 def test_shards_of_a_version_that_did_not_count_boxes_are_written_again(export, boxes_of, tmp_path, monkeypatch):
     boxes = boxes_of("train", 5)
-    monkeypatch.setattr(manifest, "write", lambda *arguments: pytest.fail("stopped"))
+    monkeypatch.setattr(manifest, "write", lambda *_, **__: pytest.fail("stopped"))
     with pytest.raises(pytest.fail.Exception, match="stopped"):
         export(bbox=[boxes])
     monkeypatch.undo()

@@ -236,5 +236,5 @@ def test_kaggles_mapping_that_contradicts_is_an_error(tmp_path, old, new):
 @pytest.mark.parametrize("check", [check_ground_truth, check_solution, check_synset_mapping])
 def test_second_source_that_cannot_be_read_is_an_error(tmp_path, check):
     (tmp_path / GROUND_TRUTH).mkdir()
-    with pytest.raises(SourceError, match=f"{GROUND_TRUTH} cannot be read: .* move it away to go without this check"):
+    with pytest.raises(SourceError, match=f"{GROUND_TRUTH} cannot be read: Is a directory.*Or move it away to go without this check"):
         check(tmp_path / GROUND_TRUTH)

@@ -187,7 +187,7 @@ def test_any_json_is_a_manifest_or_a_source_error(tmp_path_factory, place, value
 
 def test_manifest_that_is_a_folder_is_a_source_error(tmp_path):
     (tmp_path / "manifest.json").mkdir()
-    with pytest.raises(SourceError, match="manifest.json cannot be used: Is a directory"):
+    with pytest.raises(SourceError, match="manifest.json cannot be read: Is a directory. It is a folder"):
         manifest.read(tmp_path)
 
 
@@ -199,7 +199,7 @@ def test_manifest_of_a_terabyte_is_not_read_whole(tmp_path):
 
 
 def test_folder_that_cannot_be_written_is_a_destination_error(tmp_path):
-    with pytest.raises(DestinationError, match="manifest.json cannot be written: No such file or directory. Check the path"):
+    with pytest.raises(DestinationError, match="manifest.json cannot be written: No such file or directory. A folder of this path does not exist"):
         manifest.write(CLASSIC, tmp_path / "nothing")
 
 

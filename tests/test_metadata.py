@@ -292,8 +292,8 @@ def test_read_of_garbage_is_a_source_error(tmp_path, content):
 
 
 def test_read_of_nothing_is_a_source_error(tmp_path):
-    for place in (tmp_path / "missing.h5", tmp_path):
-        with pytest.raises(SourceError, match="cannot be read as HDF5: "):
+    for place, why in ((tmp_path / "missing.h5", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(SourceError, match=f"{place} cannot be read: {why}"):
             metadata.read(place)
 
 

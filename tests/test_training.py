@@ -1,5 +1,6 @@
 """Training and evaluation with Keras: what a model computes, how a stopped training goes on, and what is refused."""
 
+import dataclasses
 import functools
 import os
 import shutil
@@ -382,3 +383,24 @@ def test_other_backends_train_and_agree(backend, prepared, trained, tmp_path):
     np.testing.assert_allclose([float(word) for word in printed.splitlines()[-1].split()], ours, rtol=1e-4)
     losses = [[row["loss"] for row in training.read_log(out)] for out in (tmp_path / "run", trained)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.5)
+
+
+def test_model_and_backups_are_on_disk_before_they_have_their_names(prepared, tmp_path, monkeypatch):
+    calls, fsync, replace = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        fsync(descriptor)
+        calls.append(("fsync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))))
+
+    def replaced(path, target):
+        replace(path, target)
+        calls.append(("rename", os.path.basename(target)))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    training.train(prepared, tmp_path / "run", dataclasses.replace(RECIPE, epochs=1, warmup_epochs=0))
+    wanted = [
+        *(("fsync", "partial.weights.h5"), ("rename", "00001.weights.h5"), ("fsync", "backup")),
+        *(("fsync", "unfinished.keras"), ("rename", "model.keras"), ("fsync", "run")),
+    ]
+    assert [call for call in calls if call in wanted] == wanted

@@ -385,7 +385,7 @@ PREPARED_FAULTS = {
         ["{1}.12ab.partial was left over by a run that was stopped"],
     ),
     "info missing": (unlink("dataset_info.json"), [], ["dataset_info.json is missing"]),
-    "info damaged": (write("dataset_info.json", "{"), [], [".*dataset_info.json cannot be read .JSONDecodeError"]),
+    "info damaged": (write("dataset_info.json", "{"), [], [".*dataset_info.json makes no sense .JSONDecodeError"]),
     "info of other shards": (
         in_info(lambda split: split.update(shardLengths=["11", "13", "12", "12"])),
         [],

@@ -6,7 +6,6 @@ A JSON line for each case: its name, the class of the error, its text.
 """
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path

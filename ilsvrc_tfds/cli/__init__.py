@@ -1,16 +1,24 @@
 """The command `ilsvrc-tfds`: words to calls."""
 
+import argparse
 import atexit
 import contextlib
+import errno
+import functools
 import logging
 import os
+import resource
 import signal
 import sys
 from typing import NoReturn
 
 from ilsvrc_tfds.cli.signals import ENDS, Terminated, ended_in_any_case, termination_heeded
+from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
 from ilsvrc_tfds.cli.words import parse
-from ilsvrc_tfds.errors import IlsvrcError
+from ilsvrc_tfds.errors import IlsvrcError, OptionError, unreadable
+
+# With 19 two workers prepare 1000 class archives.
+_FEWEST_FILES = 32
 
 
 def run() -> NoReturn:
@@ -33,30 +41,66 @@ def run() -> NoReturn:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit status: 0; 1 for what the user can mend; 2 for usage; 130 for Ctrl-C.
 
-    And, as a shell has it, 143 for SIGTERM, which schedulers send; 141 where nobody reads the output any more: `| head`.
+    And, as a shell has it, 143 for SIGTERM, which schedulers send; 141 where nobody reads the output any more: `| head`. Output
+    that cannot be written, to a full disk say, is a failure of those commands alone that make nothing else.
     """
-    options = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
-
-    def last_words(number: int) -> str:
-        kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
-        return f"ilsvrc-tfds: {ENDS[number]}.{kept}"
-
+    make_usable()
+    options = argparse.Namespace(continues=False, makes_files=False)
     try:
-        with ended_in_any_case(last_words) if options.reads else termination_heeded():
-            status = options.command(options)
-        sys.stdout.flush()
-        return status
+        options = _parsed(arguments)
+        _require_open_files()
+        return _carried_out(options)
+    except OutputError as error:
+        give_up_output()
+        complain(f"{error} All else is done." if options.makes_files else f"{error} Send it to another place.")
+        return 0 if options.makes_files else 1
     except IlsvrcError as error:
-        print(f"ilsvrc-tfds: {error}", file=sys.stderr)
+        complain(error)
         return 1
     except KeyboardInterrupt as interrupt:
         number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
-        print(last_words(number), file=sys.stderr)
+        complain(_last_words(options, number))
         return 128 + number
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        give_up_output()
         return 141
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        complain(unreadable(error.filename or "A file", error))
+        return 1
+
+
+def _parsed(arguments: list[str] | None) -> argparse.Namespace:
+    try:
+        return parse(arguments)
+    except SystemExit:  # help was printed
+        flush()
+        raise
+
+
+def _require_open_files() -> None:
+    """Raises the limit of open files, or OptionError, if it is so low that not even worker processes can be started."""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < _FEWEST_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if 0 <= most < _FEWEST_FILES:
+        what = f"A process may have {most} files open here, and needs {_FEWEST_FILES}"
+        raise OptionError(f"{what}: raise the limit (`ulimit -n 1024`).")
+
+
+def _carried_out(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
+    # Before anything loads HDF5: no file that it writes or reads here needs its locks, and some file systems refuse them.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
+    last_words = functools.partial(_last_words, options)
+    with ended_in_any_case(last_words) if options.reads else termination_heeded():
+        return options.command(options)
+
+
+def _last_words(options: argparse.Namespace, number: int) -> str:
+    kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
+    return f"{ENDS[number]}.{kept}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import datasets, display, exports, manifest, synsets, unpacking, verification
 from ilsvrc_tfds import metadata as hdf5
+from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.demo import draw
 from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.doctor import examine
@@ -31,7 +32,7 @@ def doctor(options) -> int:
 
 def _tell(facts: Iterable[str], problems: Iterable[str]) -> int:
     lines = [f"PROBLEM {line}" for line in problems]
-    print(*facts, *(lines or ["No problems found."]), sep="\n")
+    say(*facts, *(lines or ["No problems found."]))
     return 1 if lines else 0
 
 
@@ -45,6 +46,7 @@ def prepare(options) -> int:
         "allow_incomplete": True if options.allow_incomplete else None,
         "on_error": options.on_error,
         "overwrite": options.overwrite,
+        "sync": options.sync,
     }
     if options.config == "all":
         builders = datasets.prepare_all(options.source, options.data_dir, **arguments).values()
@@ -52,7 +54,7 @@ def prepare(options) -> int:
         builders = [datasets.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
-        print(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
+        say(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
     return 0
 
 
@@ -79,7 +81,7 @@ def metadata(options) -> int:
     for split, text in shortfalls(index).items():
         _log.warning("Incomplete: %s has %s.", split, text)
     hdf5.write(options.out, index.splits.values(), image_root=options.image_root)
-    print(f"{options.out}: {os.path.getsize(options.out):,} bytes")
+    say(f"{options.out}: {os.path.getsize(options.out):,} bytes")
     return 0
 
 
@@ -102,10 +104,11 @@ def export(options) -> int:
         allow_incomplete=True if options.allow_incomplete else None,
         on_error=options.on_error,
         overwrite=options.overwrite,
+        sync=options.sync,
     )
     made = manifest.read(out)
     counts = [f"{_records(made, split)} in {len(shards):,} shards" for split, shards in made.shards.items()]
-    print(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
+    say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
     return 0
 
 
@@ -118,7 +121,7 @@ def _records(made: manifest.Manifest, split: str) -> str:
 
 def index(options) -> int:
     paths = index_records(options.folder, workers=options.workers)
-    print(f"{options.folder}: {len(paths):,} indexes, {PREFIX}*")
+    say(f"{options.folder}: {len(paths):,} indexes, {PREFIX}*")
     return 0
 
 
@@ -128,12 +131,12 @@ def verify(options) -> int:
 
 
 def unpack(options) -> int:
-    print(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite))
+    say(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync))
     return 0
 
 
 def show(options) -> int:
-    print(display.show(options.folder, split=options.split, num=options.num, out=options.out))
+    say(display.show(options.folder, split=options.split, num=options.num, out=options.out))
     return 0
 
 
@@ -144,7 +147,7 @@ def train(options) -> int:
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
-    print(f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}")
+    say(f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}")
     return 0
 
 
@@ -159,7 +162,7 @@ def evaluate(options) -> int:
         split=options.split,
         **_source(options),
     )
-    print(f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
+    say(f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
     return 0
 
 
@@ -178,7 +181,7 @@ def bench(options) -> int:
         **_source(options),
         seconds=options.seconds,
     )
-    print(report)
+    say(report)
     if options.json:
         write_whole(options.json, json.dumps(report.as_json(), indent=2).encode() + b"\n")
     return 0
@@ -187,12 +190,12 @@ def bench(options) -> int:
 def demo(options) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
-    print(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
+    say(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
     builders = datasets.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True)
     for name, builder in builders.items():
-        print(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
-    print(f"Read back with tfds.load: {_first_batch(data_dir)}")
-    print(
+        say(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
+    say(f"Read back with tfds.load: {_first_batch(data_dir)}")
+    say(
         "Next, with your own images:\n"
         "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
         "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"

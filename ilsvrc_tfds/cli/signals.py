@@ -56,7 +56,7 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
         while byte := os.read(woken, 1):  # a byte for each signal that Python handles: its number
             if byte[0] in ENDS and not (came.wait(_SECONDS_TO_COME_BACK) and ended.wait(_SECONDS_TO_END)):
                 with contextlib.suppress(OSError):
-                    os.write(_STDERR, f"{last_words(byte[0])}\n".encode())
+                    os.write(_STDERR, f"ilsvrc-tfds: {last_words(byte[0])}\n".encode())
                 os._exit(128 + byte[0])
 
     handlers = {signal.SIGTERM: marked(_terminate)}

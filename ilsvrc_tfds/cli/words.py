@@ -21,14 +21,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command line; ends the process for wrong usage.
 
     `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command,
-    `reads` whether it reads with TensorFlow.
+    `reads` whether it reads with TensorFlow, `makes_files` whether it is for the files that it makes, and not for what it prints.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_words, text) in _COMMANDS.items():
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.set_defaults(command=getattr(commands, name), continues=name in _CONTINUED, reads=name in _READING)
+        command.set_defaults(
+            command=getattr(commands, name),
+            continues=name in _CONTINUED,
+            reads=name in _READING,
+            makes_files=name in (*_CONTINUED, *_MAKE_FILES),
+        )
         add_words(command)
         if name not in _ONE_PROCESS:
             command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
@@ -59,6 +64,7 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     _add_allow_incomplete(command)
     _add_on_error(command)
     command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
+    _add_no_sync(command)
 
 
 def _metadata(command: argparse.ArgumentParser) -> None:
@@ -91,6 +97,7 @@ def _export(command: argparse.ArgumentParser) -> None:
     _add_allow_incomplete(command)
     _add_on_error(command)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
+    _add_no_sync(command)
 
 
 def _index(command: argparse.ArgumentParser) -> None:
@@ -106,6 +113,7 @@ def _unpack(command: argparse.ArgumentParser) -> None:
     _add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
     _add_out(command)
     command.add_argument("--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished")
+    _add_no_sync(command)
 
 
 def _show(command: argparse.ArgumentParser) -> None:
@@ -185,6 +193,8 @@ _COMMANDS = {
 }
 _CONTINUED = ("prepare", "export", "unpack", "train")
 _READING = ("train", "evaluate", "bench", "demo")
+# At once; what they print is not what they are for.
+_MAKE_FILES = ("metadata", "index")
 _ONE_PROCESS = ("show", "train", "evaluate", "bench")
 
 
@@ -237,6 +247,15 @@ def _add_allow_incomplete(
 def _add_on_error(command: argparse.ArgumentParser) -> None:
     text = "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
     command.add_argument("--on-error", choices=[STOP, SKIP], default=STOP, help=text)
+
+
+def _add_no_sync(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-sync",
+        dest="sync",
+        action="store_false",
+        help="do not wait until all is on disk, for scratch disks: what a power failure leaves may not be whole",
+    )
 
 
 def _path(text: str) -> Path:

@@ -110,7 +110,7 @@ def _write_jobs(function: Callable, jobs: Iterable, folder: Path) -> int:
     """Writes each job with its function into a file, and returns how many there are."""
     count = 0
     for count, job in enumerate(jobs, 1):
-        write_whole(_job_path(folder, count - 1), pickle.dumps((function, job)))
+        write_whole(_job_path(folder, count - 1), pickle.dumps((function, job)), sync=False)
     return count
 
 
@@ -123,9 +123,9 @@ def _do_job(number: int, folder: str) -> None:
     try:
         result = function(job)
     except IlsvrcError as error:
-        write_whole(failure, pickle.dumps(error))
+        write_whole(failure, pickle.dumps(error), sync=False)
     else:
-        write_whole(_result_path(folder, number), pickle.dumps(result))
+        write_whole(_result_path(folder, number), pickle.dumps(result), sync=False)
 
 
 def _result(folder: Path, number: int):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, unreadable
 from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
@@ -191,7 +191,7 @@ def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unusable(path, f"cannot be read: {error.strerror}") from error
+        raise unreadable(path, error, then=_WITHOUT) from error
 
 
 def _ground_truth_text(path: Path) -> str:
@@ -205,10 +205,15 @@ def _ground_truth_text(path: Path) -> str:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
                     return decode(archive.extractfile(member).read(_GROUND_TRUTH_BYTES))
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
+            raise unreadable(path, error, then=_WITHOUT) from error
         # tarfile lists on further lines what every compression said.
         reason = str(error).partition("\n")[0].rstrip(":") or "damaged"
         raise _unusable(path, f"cannot be read: {reason}") from error
     raise _unusable(path, f"holds no {GROUND_TRUTH}")
+
+
+_WITHOUT = "Or move it away to go without this check."
 
 
 def _unusable(path: Path, what: str) -> SourceError:

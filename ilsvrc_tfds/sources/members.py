@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import shown as shown
 
 WHOLE_FILE = -1
 _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
@@ -20,11 +21,6 @@ _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
 def is_image(name: bytes) -> bool:
     """Returns whether a file is an image by its name; not macOS's `._name`, which its tar adds beside each file."""
     return name.lower().endswith(_IMAGE_SUFFIXES) and not name.startswith(b".")
-
-
-def shown(name: str) -> str:
-    """Returns a name for messages: as it is, or quoted where it has control characters or bytes that are no text."""
-    return name if name.isprintable() else ascii(name)
 
 
 @dataclasses.dataclass(frozen=True)

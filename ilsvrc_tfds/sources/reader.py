@@ -1,14 +1,16 @@
 """Read one image's bytes where they lie."""
 
+import errno
 import os
+import resource
 from collections import OrderedDict
 
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members
-from ilsvrc_tfds.sources.scan import archive_stamp, open_archive, unreadable
+from ilsvrc_tfds.sources.scan import archive_stamp
 
-# Class archives can be 1000 files; the usual limit of a process is 1024 open ones.
-_OPEN_ARCHIVES = 128
+# Class archives can be 1000 files; the usual limit of a process is 1024 open ones, on some machines 256 or 64.
+_OPEN_ARCHIVES, _SHARE_OF_LIMIT = 128, 4
 
 
 class Reader:
@@ -17,14 +19,15 @@ class Reader:
     def __init__(self):
         self._archives = OrderedDict()
         self._stamps = {}
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        share = _OPEN_ARCHIVES if limit == resource.RLIM_INFINITY else limit // _SHARE_OF_LIMIT
+        self._most = max(1, min(_OPEN_ARCHIVES, share))
 
     def __enter__(self) -> "Reader":
         return self
 
     def __exit__(self, *exception) -> None:
-        for file in self._archives.values():
-            file.close()
-        self._archives.clear()
+        self._close_all_but(0)
 
     def read(self, members: Members, row: int) -> bytes:
         """Returns the bytes of one image. Raises SourceError where they are gone or not those that were indexed."""
@@ -32,7 +35,7 @@ class Reader:
         offset, size = int(members.offset[row]), int(members.size[row])
         try:
             if offset == WHOLE_FILE:
-                with open(members.place(row), "rb", buffering=0) as file:
+                with self._opened(members.place(row)) as file:
                     data = file.read()
             else:
                 data = os.pread(self._open(container).fileno(), size, offset)
@@ -54,15 +57,29 @@ class Reader:
     def _open(self, container: Container):
         file = self._archives.pop(container.path, None)
         if file is None:
-            if len(self._archives) >= _OPEN_ARCHIVES:
-                self._archives.popitem(last=False)[1].close()
-            file = open_archive(container.path)
+            self._close_all_but(self._most - 1)
+            file = self._opened(container.path)
             if archive_stamp(container.path) != container.stamp:
                 file.close()
                 raise _changed(container.path)
             self._stamps[container.path] = container.stamp
         self._archives[container.path] = file
         return file
+
+    def _opened(self, path: str):
+        """Opens a file for reading; gives up the archives that are open where no more files may be. Raises OSError."""
+        try:
+            return open(path, "rb", buffering=0)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._archives:
+                raise
+        self._close_all_but(0)
+        return open(path, "rb", buffering=0)
+
+    def _close_all_but(self, count: int) -> None:
+        """Closes the archives that were read longest ago until no more than `count` are open."""
+        while len(self._archives) > count:
+            self._archives.popitem(last=False)[1].close()
 
 
 def _changed(path: str) -> SourceError:

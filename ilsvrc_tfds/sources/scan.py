@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_images
-from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, shown
+from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
@@ -118,15 +118,6 @@ def open_archive(path: str):
         return open(path, "rb", buffering=0)
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def unreadable(path: str, error: OSError) -> SourceError:
-    """Returns what to raise where the system refuses to read `path`, or the file in it that the error names."""
-    place = os.fsdecode(error.filename or path)
-    if os.path.islink(place) and isinstance(error, FileNotFoundError):
-        target = shown(os.readlink(place))
-        return SourceError(f"{shown(place)} is a link to {target}, which is not there. Mend or remove the link.")
-    return SourceError(f"{shown(place)} cannot be read: {error.strerror}. Check the path and your permissions.")
 
 
 def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = None) -> Iterator[TarMember]:

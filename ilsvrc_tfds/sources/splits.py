@@ -6,10 +6,9 @@ import stat
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.sources.members import is_image, shown
 from ilsvrc_tfds.sources.names import ARCHIVES, FOLDERS, SPLITS, split_of_archive, split_of_folder
-from ilsvrc_tfds.sources.scan import unreadable
 from ilsvrc_tfds.sources.sightings import contents
 
 USUAL_NAMES = frozenset(name for names in (*ARCHIVES.values(), *FOLDERS.values()) for name in names)

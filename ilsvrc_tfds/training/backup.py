@@ -7,6 +7,8 @@ from pathlib import Path
 import h5py
 import keras
 
+from ilsvrc_tfds.destination import sync_file, sync_folder
+
 _PARTIAL = "partial.weights.h5"
 _SUFFIX = ".weights.h5"
 # In the file, a data set for each state, by its number.
@@ -34,7 +36,9 @@ class Backup(keras.callbacks.Callback):
         with h5py.File(self._folder / _PARTIAL, "r+") as file:
             for number, state in enumerate(_states(self.model)):
                 file[f"{_STATES}/{number}"] = keras.ops.convert_to_numpy(state)
+        sync_file(self._folder / _PARTIAL)
         os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{_SUFFIX}")
+        sync_folder(self._folder)
         for path in earlier:
             path.unlink()
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import keras
 
-from ilsvrc_tfds.destination import destination_errors, write_whole
+from ilsvrc_tfds.destination import destination_errors, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.pipeline.splits import reading
@@ -185,6 +185,8 @@ def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback
 
 def _finish(model: keras.Model, out: Path) -> Path:
     model.save(out / _UNFINISHED)
+    sync_file(out / _UNFINISHED)
     os.replace(out / _UNFINISHED, out / MODEL)
+    sync_folder(out)
     shutil.rmtree(out / _BACKUP, ignore_errors=True)
     return out / MODEL

@@ -64,15 +64,38 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     """
     require_local(folder)
     output, problems = _open(Path(folder).expanduser())
+    facts = [*_folder_facts(output, decode)]
     problems += [*_key_problems(output), *_file_problems(output)]
-    findings = _check_shards(output, _rules(output, decode), workers)
-    problems += [line for found in findings for line in _shard_problems(output, found)]
-    problems += _info_problems(output, findings)
-    facts = [*_folder_facts(output, decode), *_split_facts(output, findings)]
-    if output.file_format == TFRECORD:
-        more_facts, more_problems = _compare_records(output, findings)
+    checked = [_check(output, decode, workers)]
+    checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
+    for more_facts, more_problems in checked:
         facts, problems = [*facts, *more_facts], [*problems, *more_problems]
     return Report(tuple(facts), tuple(problems))
+
+
+def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+    """Returns facts and problems of the shards and their records."""
+    findings = _check_shards(output, _rules(output, decode), workers)
+    problems = [line for found in findings for line in _shard_problems(output, found)]
+    problems += _info_problems(output, findings)
+    facts = [*_split_facts(output, findings)]
+    if output.file_format != TFRECORD:
+        return facts, problems
+    more_facts, more_problems = _compare_records(output, findings)
+    return [*facts, *more_facts], [*problems, *more_problems]
+
+
+def _check_alternative(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+    """Returns facts and problems of the same records in another format; nothing has digests of such shards."""
+    names = [name for names in output.shards.values() for name in names]
+    sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
+    problems = [f"{name} is missing, and {outputs.INFO_NAME} says that it is there" for name in names if name not in sizes]
+    problems += [f"{name} is empty" for name, size in sizes.items() if not size]
+    fact = f"the same in the format {output.file_format}: {sum(sizes.values()):,} bytes in {len(sizes):,} shards"
+    if output.file_format != TFRECORD:
+        return [f"{fact}, of which only names and sizes are looked at"], problems
+    more_facts, more_problems = _check(output, decode, workers)
+    return [fact, *more_facts], [*problems, *more_problems]
 
 
 def _open(folder: Path) -> tuple[Output, list[str]]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
-from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.framing import FRAME_BYTES, read_records
 from ilsvrc_tfds.verification.records import Rules, check_record
 
@@ -89,7 +89,7 @@ def _check_bytes(job: ShardJob) -> Findings:
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
-        problems = (f"it cannot be read: {error.strerror or error}",)
+        problems = (str(unreadable(job.path, error)),)
     return Findings(job, None, size, None, "" if problems else digest.hexdigest(), _rows([], job.index), problems)
 
 

@@ -115,7 +115,13 @@ def wait(undisturbed):
 
 
 @pytest.fixture
-def continues(undisturbed):
+def tabulate():
+    """`tabulate(fault, kind, stopped, equal, left)` adds a moment to the table."""
+    return lambda fault, kind, *result: TABLE[fault, kind].append(result)
+
+
+@pytest.fixture
+def continues(undisturbed, tabulate):
     """`continues(run, fault)` runs the command again, and compares all files with those of an undisturbed run."""
 
     def check(run: Run, fault: str) -> None:
@@ -124,7 +130,7 @@ def continues(undisturbed):
         assert run.again() == (is_there and run.kind in ("export", "unpack") and not run.overwrite)
         wanted, found = undisturbed(run.kind).files, run.files()
         left = sorted(found.keys() - wanted.keys())
-        TABLE[fault, run.kind].append((stopped, wanted.items() <= found.items(), len(left)))
+        tabulate(fault, run.kind, stopped, wanted.items() <= found.items(), len(left))
         assert wanted.items() <= found.items() and not left
 
     return check

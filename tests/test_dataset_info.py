@@ -1,0 +1,153 @@
+"""TFDS's `dataset_info.json`: what is said if it cannot be read, and the other formats that `tfds convert_format` puts beside."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import tensorflow_datasets as tfds
+
+import ilsvrc_tfds
+from ilsvrc_tfds import dataset_info, outputs
+from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.errors import SourceError
+
+
+def commands(folder, source) -> dict[str, list[str]]:
+    """Returns the commands that read a prepared set, by their names."""
+    out = str(folder.parents[3] / "out")
+    return {
+        "prepare": ["prepare", str(source), "--data-dir", str(folder.parents[2]), "--allow-incomplete"],
+        "show": ["show", str(folder)],
+        "index": ["index", str(folder)],
+        "unpack": ["unpack", str(folder), "--out", out],
+        "export": ["export", str(folder), "--out", out, "--allow-incomplete"],
+        "train": ["train", str(folder), "--model", "small", "--out", out],
+        "evaluate": ["evaluate", str(folder), "--model", "small"],
+    }
+
+
+def test_info_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, archives, capsys, permissions_count):
+    folder = Path(prepare().data_path)
+    (folder / "dataset_info.json").chmod(0)
+    capsys.readouterr()
+    for name, words in commands(folder, archives).items():
+        assert main(words) == 1, name
+        expected = "dataset_info.json cannot be read: Permission denied. Check the permissions of it and of each folder above it.\n"
+        assert capsys.readouterr().err.endswith(expected), name
+    assert main(["verify", str(folder), "--workers", "1"]) == 1
+    assert "PROBLEM" in (out := capsys.readouterr().out) and "Check the permissions" in out and "again" not in out
+
+
+def test_folder_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, archives, capsys, permissions_count):
+    folder = Path(prepare().data_path)
+    folder.chmod(0)
+    capsys.readouterr()
+    for name, words in {**commands(folder, archives), "verify": ["verify", str(folder)]}.items():
+        assert main(words) == 1, name
+        err = capsys.readouterr().err
+        assert err.startswith(f"ilsvrc-tfds: {folder}") and "Permission denied. Check the permissions of it" in err, name
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE = {
+    "no JSON": (lambda path: path.write_text("{"), "makes no sense .*Prepare the data set again"),
+    "no text": (lambda path: path.write_bytes(b"\xff\xfe"), "makes no sense .*Prepare the data set again"),
+    "empty": (lambda path: path.write_bytes(b""), "makes no sense .*Prepare the data set again"),
+    "a list": (lambda path: path.write_text("[]"), "makes no sense .*Prepare the data set again"),
+    "deep": (lambda path: path.write_text('{"a":' * 100_000), "makes no sense .*Prepare the data set again"),
+    "too large": (lambda path: os.truncate(path, (64 << 20) + 1), "makes no sense .*it has more than 67,108,864 bytes"),
+    "another version": (lambda path: path.write_text('{"name": "ilsvrc2012", "version": "2.0.0"}'), "makes no sense"),
+    "a folder": (replace_by_folder, "cannot be read: Is a directory. It is a folder, and a file is expected"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_info_is_a_source_error(damage, prepare, archives):
+    data_path, (do, message) = prepare().data_path, DAMAGE[damage]
+    do(data_path / "dataset_info.json")
+    with pytest.raises(SourceError, match=f"dataset_info.json {message}"):
+        prepare()
+    with pytest.raises(SourceError, match=f"dataset_info.json {message.partition(' .')[0]}"):
+        outputs.read_info(data_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a":' * 100_000])
+def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepare):
+    (prepare().data_path / "metadata.json").write_text(text)
+    with pytest.raises(SourceError, match="metadata.json makes no sense .*Prepare the data set again"):
+        prepare()
+    assert prepare(overwrite=True).info.metadata["images"] == {"op": "Original"}
+
+
+def test_provenance_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, permissions_count):
+    Path(prepare().data_path / "metadata.json").chmod(0)
+    with pytest.raises(SourceError, match="metadata.json cannot be read: Permission denied. Check the permissions of it and"):
+        prepare()
+
+
+def test_info_that_is_read_later_is_a_source_error(prepare, tmp_path):
+    early = ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "data")
+    (prepare().data_path / "dataset_info.json").write_text("{")
+    with pytest.raises(SourceError, match="dataset_info.json makes no sense"):
+        early.is_prepared()
+
+
+@pytest.fixture
+def converted(prepare):
+    """A prepared set with array_record beside its shards, by TFDS's own command."""
+    pytest.importorskip("apache_beam")
+    pytest.importorskip("array_record")
+    utils = pytest.importorskip("tensorflow_datasets.scripts.cli.convert_format_utils")
+    folder = prepare(num_shards={"train": 3, "val": 2}).data_path
+    utils.convert_dataset(out_dir=None, out_file_format="array_record", dataset_version_dir=os.fspath(folder), num_workers=1)
+    assert json.loads((folder / "dataset_info.json").read_text())["alternativeFileFormats"] == ["array_record"]
+    return folder
+
+
+def test_other_format_is_read_as_tfds_alone_reads_it(converted):
+    data_dir = converted.parents[2]
+    alone = tfds.builder_from_directory(converted).as_data_source("train")
+    ours = (
+        tfds.data_source("ilsvrc2012", data_dir=data_dir, split="train"),
+        tfds.builder("ilsvrc2012", data_dir=data_dir).as_data_source("train"),
+        ilsvrc_tfds.Ilsvrc2012(data_dir=data_dir).as_data_source("train"),
+    )
+    wanted = [(example["file_name"], example["label"], example["image"].tobytes()) for example in alone]
+    assert len(wanted) == 12
+    for source in ours:
+        assert [(e["file_name"], e["label"], e["image"].tobytes()) for e in source] == wanted
+    assert len(list(tfds.load("ilsvrc2012", data_dir=data_dir, split="val"))) == 6  # the TFRecords, as before
+
+
+def test_commands_take_the_set_with_another_format_as_before(converted, tmp_path, capsys):
+    assert main(["verify", str(converted), "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "the same in the format array_record: " in out and "bytes in 5 shards, of which only names and sizes" in out
+    assert main(["show", str(converted), "--num", "1"]) == 0
+    assert "12 examples in     3 shards" in capsys.readouterr().out
+    assert main(["unpack", str(converted), "--out", str(tmp_path / "files"), "--workers", "1"]) == 0
+    assert sum(len(images) for images, _ in ilsvrc_tfds.for_evaluation(converted, batch_size=3)) == 6
+
+
+def test_overwritten_set_has_no_other_formats(converted, prepare):
+    assert prepare(num_shards={"train": 3, "val": 2}, overwrite=True).info.alternative_file_formats == []
+    assert "alternativeFileFormats" not in json.loads((converted / "dataset_info.json").read_text())
+    assert ilsvrc_tfds.verify(converted, workers=1).problems == ()
+
+
+def test_everything_is_on_disk_before_tfds_renames_its_folder(prepare, monkeypatch):
+    synced = []
+    monkeypatch.setattr(dataset_info, "sync_file", lambda path: synced.append(Path(path).name))
+    monkeypatch.setattr(dataset_info, "sync_folder", lambda path: synced.append(Path(path).name))
+    folder = Path(prepare().data_path)
+    *files, incomplete, default, config, data_set = synced
+    assert sorted(os.listdir(folder)) == sorted(files) and incomplete.startswith("incomplete.")
+    assert (default, config, data_set) == ("metadata.json", ".config", "ilsvrc2012")
+    synced.clear()
+    prepare(overwrite=True, sync=False)
+    assert synced == []
