@@ -1,7 +1,7 @@
 """Ops from a JPEG's bytes to pixels, uint8 [h, w, 3]. A grey JPEG gets three equal channels.
 
-All take `fast_dct`. Without it, pixels are those of Pillow and of libjpeg by default; with it, those of TensorFlow by default, of
-which a third equals Pillow's, at 1 % more speed.
+All take `fast_dct`. Without it the pixels are those of Pillow, and of libjpeg by default. With it they are those of TensorFlow by
+default: a third of the values of real pictures equals Pillow's, and a pipeline is 1 % faster at most.
 """
 
 import dataclasses
