@@ -89,7 +89,7 @@ def test_shard_that_lacks_images_is_not_taken_over_by_a_run_that_stops(prepare, 
         prepare()
 
 
-def _interrupted(self):
+def _interrupted(self, **_):
     raise KeyboardInterrupt
 
 

@@ -16,7 +16,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.pipeline import splits, subsets
 
 GONE = "has gone since reading began. If the data set was made anew or moved, start again"
-FORBIDDEN = "cannot be read: Permission denied. Check the path and your permissions."
+FORBIDDEN = "cannot be read: Permission denied. Check the permissions of it"
 
 
 @pytest.fixture(scope="module")

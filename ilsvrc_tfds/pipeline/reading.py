@@ -97,8 +97,11 @@ def rescuer(paths: tuple[str, ...]) -> Callable:
     """
 
     def look(shard, number) -> bytes:
-        whole, _ = _survey(paths[shard])
-        return read_record(paths[shard], *whole[int(number)]) if int(number) in whole else b""
+        with contextlib.suppress(SourceError):  # `damage_of` raises it, once and not for each record
+            whole, _ = _survey(paths[shard])
+            if int(number) in whole:
+                return read_record(paths[shard], *whole[int(number)])
+        return b""
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
         def rescued() -> tf.Tensor:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import OptionError, SourceError, first_few
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
 from ilsvrc_tfds.framing import read_spans
 from ilsvrc_tfds.outputs import FIELDS, Fields, Output, find_output, is_output, own_split
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
@@ -104,7 +104,7 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}. Check the path and your permissions.") from error
+        raise unreadable(path, error) from error
 
 
 def _folder(data, data_dir: str | os.PathLike | None) -> Path:
