@@ -62,7 +62,8 @@ def _source_errors(path: Path) -> Iterator[None]:
         refusal = error.__cause__ or error
         if isinstance(refusal, OSError):
             raise unreadable(path, refusal) from error
-        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
+        advice = "Move its folder away and prepare the data set again."
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). {advice}") from error
 
 
 def _sync(files: list[Path], folder: Path) -> None:

@@ -55,11 +55,11 @@ def replace_by_folder(path):
 
 
 DAMAGE = {
-    "no JSON": (lambda path: path.write_text("{"), "makes no sense .*Prepare the data set again"),
-    "no text": (lambda path: path.write_bytes(b"\xff\xfe"), "makes no sense .*Prepare the data set again"),
-    "empty": (lambda path: path.write_bytes(b""), "makes no sense .*Prepare the data set again"),
-    "a list": (lambda path: path.write_text("[]"), "makes no sense .*Prepare the data set again"),
-    "deep": (lambda path: path.write_text('{"a":' * 100_000), "makes no sense .*Prepare the data set again"),
+    "no JSON": (lambda path: path.write_text("{"), "makes no sense .*prepare the data set again"),
+    "no text": (lambda path: path.write_bytes(b"\xff\xfe"), "makes no sense .*prepare the data set again"),
+    "empty": (lambda path: path.write_bytes(b""), "makes no sense .*prepare the data set again"),
+    "a list": (lambda path: path.write_text("[]"), "makes no sense .*prepare the data set again"),
+    "deep": (lambda path: path.write_text('{"a":' * 100_000), "makes no sense .*prepare the data set again"),
     "too large": (lambda path: os.truncate(path, (64 << 20) + 1), "makes no sense .*it has more than 67,108,864 bytes"),
     "another version": (lambda path: path.write_text('{"name": "ilsvrc2012", "version": "2.0.0"}'), "makes no sense"),
     "a folder": (replace_by_folder, "cannot be read: Is a directory. It is a folder, and a file is expected"),
@@ -79,7 +79,7 @@ def test_damaged_info_is_a_source_error(damage, prepare, archives):
 @pytest.mark.parametrize("text", ["", "{", '{"a":' * 100_000])
 def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepare):
     (prepare().data_path / "metadata.json").write_text(text)
-    with pytest.raises(SourceError, match="metadata.json makes no sense .*Prepare the data set again"):
+    with pytest.raises(SourceError, match="metadata.json makes no sense .*prepare the data set again"):
         prepare()
     assert prepare(overwrite=True).info.metadata["images"] == {"op": "Original"}
 

@@ -24,7 +24,8 @@ def test_killed_worker(run, moment, wait, continues):
     process = run.start()
     run.wait_for(process, lambda: workers_of(process))
     wait(run, moment)
-    for worker in random.Random(moment).sample(workers_of(process)[:2], k=1) if workers_of(process) else ():
+    workers = workers_of(process)[:2]
+    for worker in random.Random(moment).sample(workers, k=1) if workers else ():
         worker.kill()
     status, _, errors = run.ended(process)
     assert status == 0 or status == 1 and "A worker process died: killed, or out of memory. What is fin" in own_line(errors)
