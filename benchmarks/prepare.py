@@ -1,15 +1,17 @@
 """How fast data sets are prepared, against TFDS's own builder, `cp`, a Pillow loop, and the codec alone.
 
-    python benchmarks/prepare.py IMAGES [--gigabytes 4] [--repeats 3] [--only classification] [--work DIR]
+    python benchmarks/prepare.py IMAGES [--gigabytes 4] [--repeats 3] [--only classification] [--against CHECKOUT] [--work DIR]
 
 IMAGES is a folder of pictures whose names begin with a wnid, as `n01440764_tench.JPEG`; archives in the official layout are
-made of them, each picture many times. All sides of a comparison take turns; a side runs in a process of its own that has
-imported everything before the clock starts, finds the archives in the page cache, and writes to the file system of DIR.
+made of them, each picture many times. With --against the sides are this version and that of another checkout. All sides of a
+comparison take turns; a side runs in a process of its own that has imported everything before the clock starts, finds the
+archives in the page cache, and writes to the file system of DIR.
 Prints JSON lines: one for each run, then one for each ratio, the median over the rounds.
 """
 
 import functools
 import shutil
+import sys
 from pathlib import Path
 
 from archives import write_archives
@@ -84,6 +86,21 @@ def sync(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> No
         shutil.rmtree(source)
 
 
+def versions(pictures: list[Path], work: Path, num_bytes: float, repeats: int, checkout: Path) -> None:
+    """Both configs by this version, as it is and with `sync=False`, against the version of another checkout."""
+    for config, share in (("classification", 1), ("raw256", _RAW256_SHARE)):
+        source = work / config
+        files = write_archives(pictures, source, num_bytes * share)
+        this = functools.partial(prepare, source, config=config, num_shards=_SHARDS)
+        other = functools.partial(prepare_with_checkout, checkout, source, config=config)
+        sides = {"this version": this, "not synced": functools.partial(this, sync=False), "other version": other}
+        seconds = compare(f"versions {config}", sides, source, repeats, {"images": len(files)})
+        report_ratio(f"versions {config}", seconds, "other version", goal=0.5)
+        del seconds["this version"]
+        report_ratio(f"versions {config}, not synced", seconds, "other version", goal=0.9)
+        shutil.rmtree(source)
+
+
 BENCHMARKS = {"classification": classification, "raw256": raw256, "workers": workers, "sync": sync}
 
 
@@ -101,6 +118,18 @@ def prepare(
     import ilsvrc_tfds
 
     options = {"config": config, "workers": workers, "num_shards": num_shards, "allow_incomplete": True, "sync": sync}
+    return timed(ilsvrc_tfds.prepare, source, out, **options)
+
+
+def prepare_with_checkout(checkout: Path, source: Path, out: Path, config: str) -> float:
+    """Returns the seconds of `prepare` of the package in another checkout, which may have no `sync`."""
+    sys.path.insert(0, str(checkout))  # The workers get it, too.
+    import h5py  # noqa: F401
+
+    import ilsvrc_tfds
+
+    assert Path(ilsvrc_tfds.__file__).is_relative_to(checkout)
+    options = {"config": config, "workers": WORKERS, "num_shards": _SHARDS, "allow_incomplete": True}
     return timed(ilsvrc_tfds.prepare, source, out, **options)
 
 
@@ -163,4 +192,4 @@ def _decode_and_encode(files: list[Path]) -> float:
 
 
 if __name__ == "__main__":
-    run_benchmarks(__doc__, BENCHMARKS, room=_ROOM)
+    run_benchmarks(__doc__, BENCHMARKS, room=_ROOM, versions=versions)

@@ -1,6 +1,7 @@
 """Sides of a comparison that take turns: each in a process of its own, with its input in the page cache."""
 
 import argparse
+import functools
 import itertools
 import os
 import shutil
@@ -14,13 +15,14 @@ from pathlib import Path
 from processes import BusyClock, in_fresh_process, report
 
 
-def run_benchmarks(description: str, benchmarks: Mapping[str, Callable], *, room: float) -> None:
+def run_benchmarks(description: str, benchmarks: Mapping[str, Callable], *, room: float, versions: Callable | None = None) -> None:
     """Runs the benchmarks that the command line names, one after the other.
 
     Args:
       description: of the program.
       benchmarks: by name; `benchmark(pictures, work, num_bytes, repeats)`.
       room: bytes that they need on disk for each byte of archives.
+      versions: what `--against CHECKOUT` runs instead; `versions(pictures, work, num_bytes, repeats, checkout)`.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, help="folder of pictures named <wnid>_*")
@@ -28,7 +30,11 @@ def run_benchmarks(description: str, benchmarks: Mapping[str, Callable], *, room
     parser.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--only", choices=benchmarks, help="one of the benchmarks (default: all)")
     parser.add_argument("--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)")
+    if versions:
+        parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="of another version: compares the two, nothing else")
     arguments = parser.parse_args()
+    if checkout := vars(arguments).get("against"):
+        benchmarks, arguments.only = {"versions": functools.partial(versions, checkout=checkout.resolve(strict=True))}, None
     pictures = sorted(arguments.images.glob("n*_*"))
     if not pictures:
         parser.error(f"{arguments.images} holds no pictures named <wnid>_*, as n01440764_tench.JPEG")
