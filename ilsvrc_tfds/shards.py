@@ -79,7 +79,6 @@ def finish_shard(task: ShardTask) -> Receipt:
       OptionError: a package that the file format needs is missing.
     """
     receipt = _existing(task.path)
-    receipt = _existing(task.path)
     if receipt is None or receipt.skipped and task.on_error == STOP:
         return _write(task)
     if task.sync:  # the run that wrote it may have been killed before it did that

@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 def doctor(options) -> int:
     with LocalRunner(options.workers) as runner:
-        report = examine(options.source, options.data_dir, runner, deep=options.deep or options.decode, decode=options.decode, splits=_splits(options))
+        deep, splits = options.deep or options.decode, _splits(options)
+        report = examine(options.source, options.data_dir, runner, deep=deep, decode=options.decode, splits=splits)
     return _tell(report.facts, report.problems)
 
 
