@@ -111,7 +111,7 @@ def export_as_tpu_script(files: list[Path], out: Path) -> float:
 
 def verify_export(exported: Path, out: Path) -> float:
     """Returns the seconds of `verify` without decoding. Raises ValueError where it finds something: nothing is wrong."""
-    from ilsvrc_tfds.verification import verify
+    from ilsvrc_tfds.checks.verify import verify
 
     problems = []
     seconds = timed(lambda: problems.extend(verify(exported, decode=False, workers=WORKERS).problems))

@@ -20,11 +20,20 @@ from pathlib import Path
 from archives import write_archives
 from prepare import prepare
 from processes import BusyClock, in_fresh_process, report
-from rivals import BATCH_SIZE, CORES, Records, evaluate_naively, train_fused, train_fused_to_uint8, train_naively, train_with_dali
+from rivals import (
+    BATCH_SIZE,
+    CORES,
+    Records,
+    evaluate_naively,
+    train_fused,
+    train_fused_to_uint8,
+    train_naively,
+    train_with_dali,
+)
 from rounds import compare, report_ratio, run_benchmarks, timed, warm
 
-from ilsvrc_tfds.outputs import find_output
-from ilsvrc_tfds.record_index import index_records
+from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.record_index import index_records
 
 # So many that 16 can be read in turn, as at full scale.
 _SHARDS = {"train": 32, "val": 2}

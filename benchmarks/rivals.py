@@ -75,7 +75,7 @@ def train_with_dali(records: Records) -> Iterator:
     from nvidia.dali import fn, pipeline_def, types
     from nvidia.dali import tfrecord as tfrec
 
-    from ilsvrc_tfds.record_index import PREFIX
+    from ilsvrc_tfds.formats.record_index import PREFIX
 
     @pipeline_def(batch_size=BATCH_SIZE, num_threads=CORES, device_id=None, prefetch_queue_depth=2)
     def crops():

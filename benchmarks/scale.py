@@ -99,10 +99,10 @@ def index_and_plan(source: Path, shards: dict[str, int], path: Path) -> list[dic
     """Returns the report of what goes before the first shard, and of the metadata."""
     import h5py  # noqa: F401
 
-    from ilsvrc_tfds import metadata
-    from ilsvrc_tfds.plan import plan_split
-    from ilsvrc_tfds.preparation import find_images
+    from ilsvrc_tfds.formats import hdf5
+    from ilsvrc_tfds.outputs.preparation import find_images
     from ilsvrc_tfds.runners import LocalRunner
+    from ilsvrc_tfds.shards.plan import plan_split
 
     lines, clock = [], _Clock()
     with LocalRunner(WORKERS) as runner:
@@ -113,10 +113,10 @@ def index_and_plan(source: Path, shards: dict[str, int], path: Path) -> list[dic
     lines.append({"step": "index", "seconds": clock.lap(), "images": num_images, "bytes_per_image": num_bytes / num_images})
     plans = [plan_split(members, num_shards=shards[split]) for split, members in index.splits.items()]
     lines.append({"step": "plan", "seconds": clock.lap()})
-    metadata.write(path, [plan.planned_members() for plan in plans])
+    hdf5.write(path, [plan.planned_members() for plan in plans])
     size = path.stat().st_size
     lines.append({"step": "write metadata", "seconds": clock.lap(), "bytes": size, "goal_at_most": 6_800_000, "met": size <= 6_800_000})
-    metadata.read(path)
+    hdf5.read(path)
     lines.append({"step": "read metadata", "seconds": clock.lap()})
     return lines
 

@@ -11,15 +11,15 @@ from ilsvrc_tfds.errors import IlsvrcError
 
 # A worker process carries out jobs and needs no builder; TensorFlow Datasets would take it 0.2 s and 30 MB.
 if "ILSVRC_TFDS_WORKER" not in os.environ:
-    from ilsvrc_tfds import metadata
-    from ilsvrc_tfds.builder import Ilsvrc2012, Ilsvrc2012Config
-    from ilsvrc_tfds.datasets import prepare, prepare_all
-    from ilsvrc_tfds.display import show
-    from ilsvrc_tfds.exports import export
-    from ilsvrc_tfds.record_index import index_records
+    from ilsvrc_tfds.checks.show import show
+    from ilsvrc_tfds.checks.verify import verify
+    from ilsvrc_tfds.formats import hdf5 as metadata
+    from ilsvrc_tfds.formats.record_index import index_records
+    from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
+    from ilsvrc_tfds.outputs.export import export
+    from ilsvrc_tfds.outputs.prepare import prepare, prepare_all
+    from ilsvrc_tfds.outputs.unpack import unpack
     from ilsvrc_tfds.runners import BeamRunner, DaskRunner
-    from ilsvrc_tfds.unpacking import unpack
-    from ilsvrc_tfds.verification import verify
 
 __all__ = [
     "BeamRunner",

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import drawing
 
-from ilsvrc_tfds import boxes, framing, manifest, metadata, outputs, prepared, synsets
-from ilsvrc_tfds.classic import ClassicExample
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError
+from ilsvrc_tfds.formats import folder as outputs
+from ilsvrc_tfds.formats import hdf5, manifest, tfrecord
+from ilsvrc_tfds.formats.example import TFDS_KEYS, encode_example
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
+from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
-from ilsvrc_tfds.records import TFDS_KEYS, encode_example
-from ilsvrc_tfds.sources import Reader, find_layout, index_images
+from ilsvrc_tfds.shards.encoders import ClassicExample
+from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, prepared
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
-from ilsvrc_tfds.unpacking import unpack
 
 TENCH = drawing.WNIDS[0]
 PICTURE = drawing.jpeg(16, 12)
@@ -83,9 +85,9 @@ def read_source(data: bytes) -> None:
 
 def read_records(data: bytes) -> None:
     with folder_with(shard=data) as folder:
-        records = list(framing.read_records(folder / "shard"))
+        records = list(tfrecord.read_records(folder / "shard"))
         assert sum(record.size for record in records) == len(data)
-        assert framing.read_spans(folder / "shard") or not data
+        assert tfrecord.read_spans(folder / "shard") or not data
 
 
 def read_example(data: bytes) -> None:
@@ -93,14 +95,14 @@ def read_example(data: bytes) -> None:
 
 
 def read_label(data: bytes) -> None:
-    with folder_with(shard=b"".join(framing.frame([data]))) as folder:
+    with folder_with(shard=b"".join(tfrecord.frame([data]))) as folder:
         path = os.fspath(folder / "shard")
-        assert subsets._labels_in(path, framing.read_spans(path)).shape == (1,)
+        assert subsets._labels_in(path, tfrecord.read_spans(path)).shape == (1,)
 
 
 def read_prepared(data: bytes) -> None:
     name = "ilsvrc2012-train.tfrecord-00000-of-00001"
-    with folder_with(**{name: b"".join(framing.frame([data]))}) as folder:
+    with folder_with(**{name: b"".join(tfrecord.frame([data]))}) as folder:
         try:
             unpack(folder, folder / "below/out", workers=1)
         finally:
@@ -153,8 +155,8 @@ def read_annotations(data: bytes) -> None:
 
 
 def read_metadata(data: bytes) -> None:
-    with folder_with(**{metadata.NAME: data}) as folder:
-        assert set(metadata.read(folder / metadata.NAME)) <= set(metadata.SPLITS)
+    with folder_with(**{hdf5.NAME: data}) as folder:
+        assert set(hdf5.read(folder / hdf5.NAME)) <= set(hdf5.SPLITS)
 
 
 def read_manifest(data: bytes) -> None:
@@ -173,8 +175,8 @@ def read_info(data: bytes) -> None:
 def _metadata() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source = drawing.official_archives(Path(folder), drawing.miniature(train=1, val=1))
-        metadata.write(Path(folder, metadata.NAME), index_images(find_layout([source])).splits.values())
-        return Path(folder, metadata.NAME).read_bytes()
+        hdf5.write(Path(folder, hdf5.NAME), index_images(find_layout([source])).splits.values())
+        return Path(folder, hdf5.NAME).read_bytes()
 
 
 def _manifest() -> bytes:
@@ -194,7 +196,7 @@ _MEMBERS = [(f"{TENCH}/{TENCH}_1.JPEG", PICTURE), (f"./{TENCH}/" + 120 * "x" + "
 _TARS = tuple(drawing.tar(_MEMBERS, format) for format in (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT))
 _CLASSIC = b"".join(ClassicExample()(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
 _EXAMPLE = b"".join(encode_example(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
-_FRAMED = [b"".join(framing.frame([payload])) for payload in (_EXAMPLE, b"", b"x" * 100)]
+_FRAMED = [b"".join(tfrecord.frame([payload])) for payload in (_EXAMPLE, b"", b"x" * 100)]
 _IMAGES = (PICTURE, drawing.jpeg(16, 12, "CMYK"), drawing.jpeg(progressive=True), drawing.png(16, 12), drawing.png(16, 12, "P"))
 
 TARGETS = {

@@ -6,13 +6,13 @@
 import os
 import sys
 
-from ilsvrc_tfds import cli, stages
+from ilsvrc_tfds import cli
 from ilsvrc_tfds.cli import signals
-from ilsvrc_tfds.pipeline import shares, streams
+from ilsvrc_tfds.pipeline import batches, bench, epochs
 
 
 def main(split: str, number: int, words: list[str]) -> None:
-    share_of = shares.share_of
+    share_of = epochs.share_of
 
     def stalled(found, *arguments):
         share = share_of(found, *arguments)
@@ -21,7 +21,7 @@ def main(split: str, number: int, words: list[str]) -> None:
             os.mkfifo(found.paths[number])
         return share
 
-    streams.share_of = stages.share_of = stalled
+    batches.share_of = bench.share_of = stalled
     signals._SECONDS_TO_COME_BACK, signals._SECONDS_TO_END = 1, 3
     sys.argv[1:] = words
     cli.run()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ilsvrc_tfds import outputs
+from ilsvrc_tfds.checks.verify import verify
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.verification import verify
+from ilsvrc_tfds.formats import folder as outputs
 
 SHARDS = {"train": 2, "val": 1}
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.boxes import Boxes, image_key, read_boxes, select
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.sources.boxes import Boxes, image_key, read_boxes, select
 
 TENCH, GOLDFISH = drawing.WNIDS[:2]
 NAME = f"{TENCH}_10"

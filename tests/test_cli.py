@@ -10,7 +10,7 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import commands, main
-from ilsvrc_tfds.recipe import Recipe
+from ilsvrc_tfds.training.recipe import Recipe
 
 
 def test_prepare_makes_all_configs(archives, tmp_path, capsys):

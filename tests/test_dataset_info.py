@@ -8,9 +8,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
-from ilsvrc_tfds import dataset_info, outputs
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats import folder as outputs
+from ilsvrc_tfds.outputs import dataset_info
 
 
 def commands(folder, source) -> dict[str, list[str]]:

@@ -6,9 +6,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
-from ilsvrc_tfds import Ilsvrc2012, Ilsvrc2012Config, staging
+from ilsvrc_tfds import Ilsvrc2012, Ilsvrc2012Config
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.storage import staging
 
 
 def test_second_call_does_nothing(prepare):

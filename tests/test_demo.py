@@ -1,9 +1,8 @@
 import pytest
 
-from ilsvrc_tfds import demo
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.sources import Reader, find_layout, index_images
+from ilsvrc_tfds.sources import Reader, demo, find_layout, index_images
 
 
 @pytest.fixture(scope="module")

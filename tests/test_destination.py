@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import refusing
 
-from ilsvrc_tfds import destination
-from ilsvrc_tfds.destination import sync_file_system, sync_folder, sync_name, write_whole
 from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.storage import files
+from ilsvrc_tfds.storage.files import sync_file_system, sync_folder, sync_name, write_whole
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_failing_disk_is_an_error_for_folders_too(tmp_path, monkeypatch):
 def test_whole_file_system_is_synced_with_or_without_syncfs(tmp_path, monkeypatch):
     sync_file_system(tmp_path)
     synced = []
-    monkeypatch.setattr(destination.ctypes, "CDLL", lambda *arguments, **options: object())  # a C library without it
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *arguments, **options: object())  # a C library without it
     monkeypatch.setattr(os, "sync", lambda: synced.append("all"))
     sync_file_system(tmp_path)
     assert synced == ["all"]

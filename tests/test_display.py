@@ -12,10 +12,10 @@ from PIL import Image
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.display import show
+from ilsvrc_tfds.checks.show import show
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
-from ilsvrc_tfds.framing import frame, read_record, read_spans
-from ilsvrc_tfds.records import bytes_feature, encode_example, feature_entry, float_feature, int64_feature
+from ilsvrc_tfds.formats.example import bytes_feature, encode_example, feature_entry, float_feature, int64_feature
+from ilsvrc_tfds.formats.tfrecord import frame, read_record, read_spans
 
 TENCH = drawing.WNIDS[0]
 YELLOW = (255, 214, 10)

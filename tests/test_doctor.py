@@ -7,8 +7,9 @@ import drawing
 import numpy as np
 import pytest
 
-from ilsvrc_tfds import doctor, synsets
-from ilsvrc_tfds.doctor import Archive, examine, official_archives
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks import doctor
+from ilsvrc_tfds.checks.doctor import Archive, examine, official_archives
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import find_layout
@@ -101,7 +102,7 @@ def test_decode_names_images_that_are_damaged_inside(report, tmp_path, images):
 def test_deep_finds_no_fault_with_an_official_sum(report, archives, monkeypatch):
     val = archives / "ILSVRC2012_img_val.tar"
     official = Archive(val.name, val.stat().st_size, "", hashlib.sha256(val.read_bytes()).hexdigest(), "")
-    monkeypatch.setattr("ilsvrc_tfds.doctor.official_archives", lambda: {val.name: official})
+    monkeypatch.setattr("ilsvrc_tfds.checks.doctor.official_archives", lambda: {val.name: official})
     facts, problems = report(archives, deep=True)
     assert f"{val}: sha256 is the official one" in facts
     assert val.name not in problems

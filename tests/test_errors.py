@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ilsvrc_tfds import manifest, metadata
-from ilsvrc_tfds.destination import write_whole
 from ilsvrc_tfds.errors import DestinationError, SourceError, system_error, unreadable, unwritable
-from ilsvrc_tfds.framing import read_records
-from ilsvrc_tfds.outputs import file_names, find_output, read_info
+from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.folder import file_names, find_output, read_info
+from ilsvrc_tfds.formats.tfrecord import read_records
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution
 from ilsvrc_tfds.sources.layouts import names_in
 from ilsvrc_tfds.sources.scan import archive_stamp, open_archive
+from ilsvrc_tfds.storage.files import write_whole
 
 
 def refused(number: int) -> OSError:
@@ -92,7 +92,7 @@ def test_advice_of_the_caller_comes_last():
 READERS = {
     "manifest.json": lambda path: manifest.read(path.parent),
     "dataset_info.json": lambda path: read_info(path.parent),
-    "metadata.h5": metadata.read,
+    "metadata.h5": hdf5.read,
     "shard": lambda path: list(read_records(path)),
     "archive.tar": open_archive,
     "LOC_val_solution.csv": check_solution,
@@ -126,7 +126,7 @@ def test_writing_where_that_cannot_be(name, error, tmp_path):
 
 def test_file_that_may_not_become_that_large(tmp_path):
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))\n"
-    code += "from ilsvrc_tfds.destination import write_whole; write_whole(sys.argv[1], b'xx')"
+    code += "from ilsvrc_tfds.storage.files import write_whole; write_whole(sys.argv[1], b'xx')"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True)
     assert "DestinationError: " in done.stderr and "File too large. The limit of a file's size is reached" in done.stderr
     assert not any(Path(tmp_path).iterdir())

@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 
 import ilsvrc_tfds
-from ilsvrc_tfds import manifest, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.images import Resized
 
 SHARDS = {"train": 5, "validation": 2}

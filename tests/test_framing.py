@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.framing import FRAME_BYTES, Record, frame, read_records, read_spans
+from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, Record, frame, read_records, read_spans
 
 PAYLOADS = [bytes([k]) * (100 + k) for k in range(8)]
 # Of record 3, in the file of these payloads.

@@ -9,7 +9,7 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError
-from ilsvrc_tfds.unpacking import unpack
+from ilsvrc_tfds.outputs.unpack import unpack
 
 GOLDFISH = drawing.WNIDS[1]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilsvrc_tfds import jobs, plan, shards
 from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.formats.example import TfdsExample
 from ilsvrc_tfds.images import Original, Resized
-from ilsvrc_tfds.records import TfdsExample
 from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards import plan, run, writer
 from ilsvrc_tfds.sources import find_layout, index_images
 
 
@@ -22,7 +22,7 @@ def plans(archives) -> list[plan.SplitPlan]:
 
 def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
     again = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert jobs.fingerprint(plans, op=Resized(256)) == jobs.fingerprint(again, op=Resized(256))
+    assert run.fingerprint(plans, op=Resized(256)) == run.fingerprint(again, op=Resized(256))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
     ids=str,
 )
 def test_fingerprint_changes_with_an_option(plans, options):
-    assert jobs.fingerprint(plans, **options) != jobs.fingerprint(plans, op=Resized(256))
+    assert run.fingerprint(plans, **options) != run.fingerprint(plans, op=Resized(256))
 
 
 def replaced(split: plan.SplitPlan, **columns) -> plan.SplitPlan:
@@ -58,25 +58,25 @@ def test_fingerprint_changes_with_every_column_stamp_and_cut(plans):
         [replaced(train, containers=restamped), val],
         [plan.plan_split(members, max_examples=3), val],
     ]
-    prints = [jobs.fingerprint(variant) for variant in (plans, *variants)]
+    prints = [run.fingerprint(variant) for variant in (plans, *variants)]
     assert len(set(prints)) == len(prints)
 
 
 def test_fingerprint_changes_with_the_time_of_an_archive(archives, plans):
     os.utime(archives / "ILSVRC2012_img_val.tar", (1, 1))
     touched = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert jobs.fingerprint(touched) != jobs.fingerprint(plans)
+    assert run.fingerprint(touched) != run.fingerprint(plans)
 
 
 def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
     moved = archives.rename(archives.parent / "elsewhere")
     again = [plan.plan_split(members) for members in index_images(find_layout([moved])).splits.values()]
-    assert jobs.fingerprint(again) == jobs.fingerprint(plans)
+    assert run.fingerprint(again) == run.fingerprint(plans)
 
 
-def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
+def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[writer.ShardTask]:
     return [
-        shards.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), TfdsExample(Original()))
+        writer.ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), TfdsExample(Original()))
         for split in plans
         for shard in dataclasses.replace(split, bounds=tuple(range(len(split.order) + 1))).shards()
     ]
@@ -84,20 +84,20 @@ def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[shards.ShardTask]:
 
 def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
     with LocalRunner(1) as runner:
-        receipts = jobs.fill(tasks(plans, tmp_path), 18, runner, tmp_path)
+        receipts = run.fill(tasks(plans, tmp_path), 18, runner, tmp_path)
         assert [(r.split, r.index) for r in receipts] == [
             *(("train", k) for k in range(12)),
             *(("val", k) for k in range(6)),
         ]
         before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        assert jobs.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
+        assert run.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert capsys.readouterr().err == ""
 
 
 def test_block_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):
     def finished(overwrite=False):
-        return jobs.finished_shards(plans, lambda folder: tasks(plans, folder), tmp_path / "out", LocalRunner(1), overwrite=overwrite)
+        return run.finished_shards(plans, lambda folder: tasks(plans, folder), tmp_path / "out", LocalRunner(1), overwrite=overwrite)
 
     with pytest.raises(ZeroDivisionError), finished() as (folder, receipts):
         before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -112,5 +112,5 @@ def test_block_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, cap
 def test_worker_with_other_codecs_writes_nothing(plans, tmp_path):
     task = next(iter(tasks(plans, tmp_path / "out")))
     with pytest.raises(OptionError, match=r"has \{.*\}, the driver \{'pillow': '1'\}: the images would differ"):
-        jobs.finish_alike({"pillow": "1"}, task)
+        run.finish_alike({"pillow": "1"}, task)
     assert not (tmp_path / "out").exists()

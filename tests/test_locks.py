@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import refusing
 
-from ilsvrc_tfds import locks
+from ilsvrc_tfds.storage import locks
 
 REFUSING = [sys.executable, refusing.__file__, "ENOLCK", "flock", sys.executable, "-c"]
 # Beats fast; `machine` is another one's if it is given.

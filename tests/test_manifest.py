@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilsvrc_tfds import manifest, synsets
-from ilsvrc_tfds.classic import CLASSIC_KEYS
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError
-from ilsvrc_tfds.manifest import Manifest, ShardEntry
-from ilsvrc_tfds.records import TFDS_KEYS
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.example import TFDS_KEYS
+from ilsvrc_tfds.formats.manifest import Manifest, ShardEntry
+from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS
 
 CLASSIC = Manifest(
     kind="classic",

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilsvrc_tfds import metadata, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.sources import Members, find_layout, index_images
 
 WIDTHS = {"classes": (1000, 10), "labels": (1000, 122), "descriptions": (1000, 256), "object_fields": (2, 16)}
@@ -36,7 +37,7 @@ def members(tmp_path_factory) -> list[Members]:
 @pytest.fixture(scope="module")
 def path(members, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("metadata") / "metadata.h5"
-    metadata.write(path, members)
+    hdf5.write(path, members)
     return path
 
 
@@ -86,7 +87,7 @@ def test_rows_are_ordered_by_class_then_name_as_text(path):
 
 
 def test_object_ids_are_row_and_tfds_label(path, members):
-    for split, group in metadata.read(path).items():
+    for split, group in hdf5.read(path).items():
         truth = {
             Path(name).name: label
             for m in members
@@ -112,8 +113,8 @@ def test_lists_per_class_are_padded_with_minus_one(tmp_path):
     images = drawing.miniature(train=3)
     images.train["n01443537"] = dict(list(images.train["n01443537"].items())[:1])
     index = index_images(find_layout([drawing.official_archives(tmp_path / "source", images)]))
-    metadata.write(tmp_path / "m.h5", index.splits.values())
-    lists = metadata.read(tmp_path / "m.h5")["train"].list_image_filenames_per_class
+    hdf5.write(tmp_path / "m.h5", index.splits.values())
+    lists = hdf5.read(tmp_path / "m.h5")["train"].list_image_filenames_per_class
     assert lists.shape == (1000, 3)
     # tench, goldfish, (great white shark), tiger shark
     assert lists[:4].tolist() == [[0, 1, 2], [3, -1, -1], [-1, -1, -1], [4, 5, 6]]
@@ -121,7 +122,7 @@ def test_lists_per_class_are_padded_with_minus_one(tmp_path):
 
 
 def test_one_image_alone_is_still_two_dimensional(tmp_path, members):
-    metadata.write(tmp_path / "m.h5", [members[0].take(np.array([0]))])
+    hdf5.write(tmp_path / "m.h5", [members[0].take(np.array([0]))])
     with h5py.File(tmp_path / "m.h5") as file:
         assert {dataset.ndim for dataset in file["train"].values()} == {2}
         assert file["train/image_filenames"].shape[0] == 1
@@ -130,19 +131,19 @@ def test_one_image_alone_is_still_two_dimensional(tmp_path, members):
 
 @pytest.mark.parametrize("root", ["/data/imagenet", "/data/imagenet/", "relative", "/data/Bücher und Bilder"])
 def test_image_root_is_put_in_front(tmp_path, members, root):
-    metadata.write(tmp_path / "m.h5", members, image_root=root)
-    names = metadata.read(tmp_path / "m.h5")["val"].image_filenames
+    hdf5.write(tmp_path / "m.h5", members, image_root=root)
+    names = hdf5.read(tmp_path / "m.h5")["val"].image_filenames
     assert all(name.startswith(root.rstrip("/") + "/val/ILSVRC2012_val_") for name in names)
 
 
 def test_same_images_make_the_same_bytes(path, tmp_path, members):
-    metadata.write(tmp_path / "m.h5", [m.take(np.arange(len(m))[::-1]) for m in members])
+    hdf5.write(tmp_path / "m.h5", [m.take(np.arange(len(m))[::-1]) for m in members])
     assert (tmp_path / "m.h5").read_bytes() == path.read_bytes()
 
 
 def test_read_gives_back_what_was_written(path):
     with h5py.File(path) as file:
-        for split, group in metadata.read(path).items():
+        for split, group in hdf5.read(path).items():
             assert group.object_fields == ("image_filenames", "classes")
             for name in ("image_filenames", "classes", "labels", "descriptions"):
                 assert getattr(group, name).tolist() == texts(file[split][name])
@@ -153,7 +154,7 @@ def test_read_gives_back_what_was_written(path):
 
 def test_write_replaces_a_file_and_leaves_nothing_else(tmp_path, members):
     for _ in range(2):
-        metadata.write(tmp_path / "m.h5", members)
+        hdf5.write(tmp_path / "m.h5", members)
     assert os.listdir(tmp_path) == ["m.h5"]
 
 
@@ -163,7 +164,7 @@ def test_write_replaces_a_file_and_leaves_nothing_else(tmp_path, members):
 def test_write_where_it_cannot_be_is_a_destination_error(tmp_path, members, place, reason):
     (tmp_path / "file").touch(), (tmp_path / "folder").mkdir()
     with pytest.raises(DestinationError, match=f"{place} cannot be written: {reason}"):
-        metadata.write(tmp_path / place, members)
+        hdf5.write(tmp_path / place, members)
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
@@ -171,7 +172,7 @@ def test_write_where_it_cannot_be_is_a_destination_error(tmp_path, members, plac
 def test_write_without_a_labelled_split_is_a_source_error(tmp_path, members, wanted, found):
     unlabelled = [m for m in members if m.split in wanted]
     with pytest.raises(SourceError, match=f"expected the split train or val, .*got {found}. Put ILSVRC2012_img_train.tar"):
-        metadata.write(tmp_path / "m.h5", unlabelled)
+        hdf5.write(tmp_path / "m.h5", unlabelled)
     assert os.listdir(tmp_path) == []
 
 
@@ -281,20 +282,20 @@ CHANGES = {
 @pytest.mark.parametrize("change, message", CHANGES.values(), ids=CHANGES)
 def test_read_of_another_layout_is_a_source_error(path, tmp_path, change, message):
     with pytest.raises(SourceError, match=message):
-        metadata.read(changed(path, tmp_path, change))
+        hdf5.read(changed(path, tmp_path, change))
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(5000)], ids=len)
 def test_read_of_garbage_is_a_source_error(tmp_path, content):
     (tmp_path / "m.h5").write_bytes(content)
     with pytest.raises(SourceError, match="m.h5 cannot be read as HDF5: "):
-        metadata.read(tmp_path / "m.h5")
+        hdf5.read(tmp_path / "m.h5")
 
 
 def test_read_of_nothing_is_a_source_error(tmp_path):
     for place, why in ((tmp_path / "missing.h5", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(SourceError, match=f"{place} cannot be read: {why}"):
-            metadata.read(place)
+            hdf5.read(place)
 
 
 @settings(max_examples=150, deadline=None)
@@ -308,6 +309,6 @@ def test_read_of_a_damaged_file_raises_nothing_but_source_errors(
     damaged = tmp_path_factory.getbasetemp() / "damaged.h5"
     damaged.write_bytes(data)
     try:
-        assert set(metadata.read(damaged)) <= {"train", "val"}
+        assert set(hdf5.read(damaged)) <= {"train", "val"}
     except SourceError as error:
         assert str(damaged) in str(error)

@@ -5,8 +5,8 @@ import os
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds import outputs
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats import folder as outputs
 
 TRAIN = tuple(f"train-{k:05d}-of-00003" for k in range(3))
 

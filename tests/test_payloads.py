@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.formats.example import encode_example, parse_example
+from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.records import encode_example, parse_example
-from ilsvrc_tfds.verification.payloads import Picture, parse_payload
 
 FEATURES = st.one_of(
     st.lists(st.binary(max_size=300), max_size=3).map(lambda v: tf.train.Feature(bytes_list=tf.train.BytesList(value=v))),

@@ -14,8 +14,8 @@ import tensorflow as tf
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.errors import IlsvrcError, OptionError, SourceError
-from ilsvrc_tfds.pipeline import shares
-from ilsvrc_tfds.pipeline.order import Host
+from ilsvrc_tfds.pipeline import epochs as shares
+from ilsvrc_tfds.pipeline.schedule import Host
 
 TRAIN, VAL = 60, 21
 
@@ -342,7 +342,7 @@ def damaged(prepared, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "damaged")
     path = sorted(folder.glob("*-train.*"))[2]
     data = bytearray(path.read_bytes())
-    offset, size = ilsvrc_tfds.framing.read_spans(path)[4]
+    offset, size = ilsvrc_tfds.formats.tfrecord.read_spans(path)[4]
     payload = bytes(data[offset + 12 : offset + size - 4])
     data[offset + size // 2] ^= 1
     path.write_bytes(data)

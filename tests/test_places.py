@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds import doctor
+from ilsvrc_tfds.checks import doctor
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.places import require_local
 from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.storage.places import require_local
 
 HERE = "/nowhere"
 CALLS = {

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tensorflow_datasets.core import hashing, shuffle
 from tensorflow_datasets.core.utils import shard_utils
 
-from ilsvrc_tfds import plan, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError
+from ilsvrc_tfds.shards import plan
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.members import Container, Members
 

@@ -6,11 +6,11 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import LabelError, SourceError
-from ilsvrc_tfds.framing import frame
-from ilsvrc_tfds.outputs import find_output
-from ilsvrc_tfds.prepared import index_prepared
-from ilsvrc_tfds.records import encode_example, feature_entry, int64_feature, join_features
+from ilsvrc_tfds.formats.example import encode_example, feature_entry, int64_feature, join_features
+from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.sources import Reader
+from ilsvrc_tfds.sources.prepared import index_prepared
 
 
 def test_images_are_read_in_place(prepare, images):

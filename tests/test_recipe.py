@@ -1,7 +1,7 @@
 import pytest
 
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.recipe import Recipe
+from ilsvrc_tfds.training.recipe import Recipe
 
 
 @pytest.mark.parametrize(

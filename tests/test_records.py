@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.records import (
+from ilsvrc_tfds.formats.example import (
     TfdsExample,
     encode_example,
     feature_entry,
@@ -129,7 +129,7 @@ def test_parsing_what_is_no_example_is_a_source_error(payload):
 
 
 def test_parsing_loads_no_tensorflow():
-    code = "import sys; from ilsvrc_tfds.records import parse_example; parse_example(b'', ''); print('tensorflow' in sys.modules)"
+    code = "import sys; from ilsvrc_tfds.formats.example import parse_example; parse_example(b'', ''); print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

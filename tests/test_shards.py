@@ -13,23 +13,24 @@ import pytest
 import tensorflow as tf
 import xxhash
 
-from ilsvrc_tfds import plan, shards, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, SourceError
+from ilsvrc_tfds.formats.example import TfdsExample
 from ilsvrc_tfds.images import Original, Resized
-from ilsvrc_tfds.records import TfdsExample
+from ilsvrc_tfds.shards import plan, writer
 from ilsvrc_tfds.sources import find_layout, index_images
 
 
-def task(source: Path, folder: Path, file_format: str = "tfrecord", op=Original()) -> shards.ShardTask:
+def task(source: Path, folder: Path, file_format: str = "tfrecord", op=Original()) -> writer.ShardTask:
     """Returns the task of the only shard of a source's train split."""
     index = index_images(find_layout([source]))
     (shard,) = plan.plan_split(index.splits["train"], num_shards=1).shards()
     folder.mkdir(exist_ok=True)
-    return shards.ShardTask(shard, str(folder / f"train.{file_format}"), TfdsExample(op), file_format)
+    return writer.ShardTask(shard, str(folder / f"train.{file_format}"), TfdsExample(op), file_format)
 
 
 @pytest.fixture
-def train(archives, tmp_path) -> shards.ShardTask:
+def train(archives, tmp_path) -> writer.ShardTask:
     return task(archives, tmp_path / "out")
 
 
@@ -47,7 +48,7 @@ def parse(record: bytes) -> tuple[str, int, bytes]:
 
 
 def test_shard_holds_each_image_once_in_order_with_its_label(train, images):
-    shards.finish_shard(train)
+    writer.finish_shard(train)
     rows = [parse(record) for record in records(train.path)]
     assert [name for name, _, _ in rows] == [name.decode() for name in train.shard.members.name]
     assert {name: label for name, label, _ in rows} == images.labels("train")
@@ -60,32 +61,32 @@ def test_shard_holds_each_image_once_in_order_with_its_label(train, images):
 
 def test_resized_shard_has_images_of_that_side(archives, tmp_path):
     resized = task(archives, tmp_path / "out", op=Resized(24))
-    receipt = shards.finish_shard(resized)
+    receipt = writer.finish_shard(resized)
     shapes = [tf.io.decode_jpeg(parse(record)[2]).shape for record in records(resized.path)]
     assert {min(shape[:2]) for shape in shapes} == {24}
     assert receipt.changed == receipt.records == 12
 
 
 def test_receipt_counts_as_tfds_does(train):
-    receipt = shards.finish_shard(train)
+    receipt = writer.finish_shard(train)
     payloads = records(train.path)
     assert dataclasses.astuple(receipt)[:3] == ("train", 0, 12)
     assert receipt.payload_bytes == sum(map(len, payloads))
     assert receipt.file_bytes == os.path.getsize(train.path) == receipt.payload_bytes + 16 * 12
     assert receipt.digest == xxhash.xxh3_64(Path(train.path).read_bytes()).hexdigest()
     assert receipt.changed == 2
-    assert json.loads(Path(shards.receipt_path(train.path)).read_text()) == dataclasses.asdict(receipt)
+    assert json.loads(Path(writer.receipt_path(train.path)).read_text()) == dataclasses.asdict(receipt)
 
 
 def test_nothing_but_the_shard_and_its_receipt_is_left(train, tmp_path):
-    shards.finish_shard(train)
+    writer.finish_shard(train)
     assert sorted(os.listdir(tmp_path / "out")) == ["train.tfrecord", "train.tfrecord.json"]
 
 
 def test_finished_shard_is_not_written_again(train):
-    receipt = shards.finish_shard(train)
+    receipt = writer.finish_shard(train)
     before = os.stat(train.path)
-    assert shards.finish_shard(train) == receipt
+    assert writer.finish_shard(train) == receipt
     assert (os.stat(train.path).st_mtime_ns, os.stat(train.path).st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
@@ -113,33 +114,33 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_shard_that_is_not_whole_is_written_anew(train, damage):
-    receipt = shards.finish_shard(train)
+    receipt = writer.finish_shard(train)
     path = Path(train.path)
     whole = path.read_bytes()
-    damage(path, Path(shards.receipt_path(train.path)))
-    assert shards.finish_shard(train) == receipt
+    damage(path, Path(writer.receipt_path(train.path)))
+    assert writer.finish_shard(train) == receipt
     assert path.read_bytes() == whole
-    assert shards._existing(train.path) == receipt
+    assert writer._existing(train.path) == receipt
 
 
 def test_array_record_holds_the_same_records(train, archives, tmp_path):
     from array_record.python import array_record_data_source
 
-    shards.finish_shard(train)
+    writer.finish_shard(train)
     other = task(archives, tmp_path / "out", "array_record")
-    receipt = shards.finish_shard(other)
+    receipt = writer.finish_shard(other)
     with array_record_data_source.ArrayRecordDataSource(other.path) as source:
         assert [source[k] for k in range(len(source))] == records(train.path)
     assert receipt.payload_bytes == sum(map(len, records(train.path)))
     assert receipt.digest == xxhash.xxh3_64(Path(other.path).read_bytes()).hexdigest()
-    assert shards.finish_shard(other) == receipt
+    assert writer.finish_shard(other) == receipt
 
 
 def test_file_format_whose_package_is_missing_is_an_option_error(archives, tmp_path):
     with pytest.raises(
         OptionError, match="'riegeli' needs a package: No module named 'riegeli'. Install it, or use 'tfrecord'"
     ):
-        shards.finish_shard(task(archives, tmp_path / "out", "riegeli"))
+        writer.finish_shard(task(archives, tmp_path / "out", "riegeli"))
     assert os.listdir(tmp_path / "out") == []
 
 
@@ -152,14 +153,14 @@ def test_damaged_image_is_named_and_leaves_nothing(tmp_path, file_format):
         r"source/ILSVRC2012_img_train.tar: train/n01443537/n01443537_10.JPEG: the JPEG ends early: .*Get it again\. Damaged images"
     )
     with pytest.raises(ImageError, match=message):
-        shards.finish_shard(task(source, tmp_path / "out", file_format))
+        writer.finish_shard(task(source, tmp_path / "out", file_format))
     assert os.listdir(tmp_path / "out") == []
 
 
 def test_archive_that_has_changed_since_the_index_is_a_source_error(train, archives, tmp_path):
     os.utime(archives / "ILSVRC2012_img_train.tar", (1, 1))
     with pytest.raises(SourceError, match="ILSVRC2012_img_train.tar has changed since it was indexed"):
-        shards.finish_shard(train)
+        writer.finish_shard(train)
     assert os.listdir(tmp_path / "out") == []
 
 
@@ -169,7 +170,7 @@ def test_archive_that_changes_while_it_is_read_makes_no_shard(train, archives):
         return train.encode(name, data, label)
 
     with pytest.raises(SourceError, match="train.tar has changed since it was indexed. Run the command again"):
-        shards.finish_shard(dataclasses.replace(train, encode=encode))
+        writer.finish_shard(dataclasses.replace(train, encode=encode))
     assert os.listdir(os.path.dirname(train.path)) == []
 
 
@@ -177,7 +178,7 @@ def test_missing_folder_is_a_destination_error(train):
     with pytest.raises(
         DestinationError, match="cannot be written: No such file or directory.*Finished shards are kept"
     ):
-        shards.finish_shard(dataclasses.replace(train, path=train.path + "/below/train.tfrecord"))
+        writer.finish_shard(dataclasses.replace(train, path=train.path + "/below/train.tfrecord"))
 
 
 # Writes a source's train split in shards under a limit for the size of files, as a full disk would end it.
@@ -231,7 +232,7 @@ def test_full_file_system_is_a_destination_error(train, tmp_path):
         pytest.skip("mounting is not allowed here")
     try:
         with pytest.raises(DestinationError, match="No space left on device. The file system is full.*Finished shards are kept: run the same"):
-            shards.finish_shard(dataclasses.replace(train, path=str(small / "train.tfrecord")))
+            writer.finish_shard(dataclasses.replace(train, path=str(small / "train.tfrecord")))
         assert os.listdir(small) == []
     finally:
         subprocess.run(["umount", small], check=True)
@@ -245,8 +246,8 @@ def test_worker_that_writes_tfrecord_loads_no_tensorflow(archives, tmp_path):
 
 
 def test_same_images_make_the_same_shard_from_tars_and_folders(train, images, tmp_path):
-    shards.finish_shard(train)
+    writer.finish_shard(train)
     other = task(drawing.folders(tmp_path / "folders", images), tmp_path / "other")
-    shards.finish_shard(other)
+    writer.finish_shard(other)
     assert Path(other.path).read_bytes() == Path(train.path).read_bytes()
     assert np.array_equal(other.shard.members.name, train.shard.members.name)

@@ -9,8 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
-from ilsvrc_tfds import manifest, metadata
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
+from ilsvrc_tfds.formats import hdf5, manifest
 
 WNID = drawing.WNIDS[0]
 DAMAGED = {f"{WNID}_14.JPEG": "the JPEG is damaged", f"{WNID}_15.JPEG": "the JPEG ends early"}
@@ -41,7 +41,7 @@ def test_skipped_images_are_listed_and_nowhere_else(prepare, file_format, caplog
     names = {example["file_name"].decode() if hasattr(example["file_name"], "decode") else example["file_name"] for example in kept}
     assert len(names) == 22 and not names & DAMAGED.keys()
     assert builder.info.splits["train"].num_examples == 22
-    in_metadata = {Path(name).name for name in metadata.read(Path(builder.data_dir, "metadata.h5"))["train"].image_filenames}
+    in_metadata = {Path(name).name for name in hdf5.read(Path(builder.data_dir, "metadata.h5"))["train"].image_filenames}
     assert in_metadata == names
     skipped = json.loads(Path(builder.data_dir, "metadata.json").read_text())["skipped_images"]
     assert skipped == manifest.read(builder.data_dir).skipped and skipped["train"].keys() == DAMAGED.keys()
@@ -82,7 +82,7 @@ def test_skipping_continues_what_was_stopped_and_stopping_takes_no_shard_that_la
 
 def test_shard_that_lacks_images_is_not_taken_over_by_a_run_that_stops(prepare, source, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("ilsvrc_tfds.staging.Staging.replacing", _interrupted)
+        patch.setattr("ilsvrc_tfds.storage.staging.Staging.replacing", _interrupted)
         prepare(on_error="skip")
     assert list(tmp_path.glob("data/ilsvrc2012/raw256/.1.0.0.staging/*/*train*.json"))
     with pytest.raises(ImageError):

@@ -6,13 +6,14 @@ import drawing
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds import pipeline, preprocess, stages
+from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.pipeline import bench
 
 BATCH = 4
 SMALL = (preprocess.DecodeAndRandomCrop(size=8), preprocess.FlipLeftRight(), preprocess.OneHot(), preprocess.MixUp())
-REPORT = stages.Report(
+REPORT = bench.Report(
     folder="/data",
     split="train",
     ops=SMALL,
@@ -20,7 +21,7 @@ REPORT = stages.Report(
     images=2560,
     rounds=5,
     cores=2,
-    stages=(stages.Stage("read", 0.04, 0.04), stages.Stage("parse", 0.08, 0.04), stages.Stage("Decode", 2.0, 1.92)),
+    stages=(bench.Stage("read", 0.04, 0.04), bench.Stage("parse", 0.08, 0.04), bench.Stage("Decode", 2.0, 1.92)),
 )
 
 
@@ -33,7 +34,7 @@ def prepared(tmp_path_factory):
 
 
 def column(folder, split, ops=SMALL) -> list:
-    return stages.stages_of(pipeline.find_split(folder, split), ops, BATCH)
+    return bench.stages_of(pipeline.find_split(folder, split), ops, BATCH)
 
 
 def ordered_labels(windows, count: int) -> list[int]:
@@ -82,7 +83,7 @@ def test_stages_of_an_evaluation_take_the_images_in_the_order_on_disk(prepared):
 
 
 def test_measured_stages_add_up(prepared):
-    report = stages.measure(prepared, batch_size=BATCH, ops=SMALL, seconds=0.05, rounds=2)
+    report = bench.measure(prepared, batch_size=BATCH, ops=SMALL, seconds=0.05, rounds=2)
     assert [stage.name for stage in report.stages] == [name for name, _ in column(prepared, "train")]
     assert report.images % BATCH == 0 < report.images and report.ops == SMALL
     assert all(stage.ms > 0 for stage in report.stages)
@@ -91,7 +92,7 @@ def test_measured_stages_add_up(prepared):
 
 def test_each_split_has_its_preset(prepared):
     for split, name in {"train": "resnet_train", "validation": "resnet_eval"}.items():
-        report = stages.measure(prepared, batch_size=BATCH, split=split, seconds=0.01, rounds=1)
+        report = bench.measure(prepared, batch_size=BATCH, split=split, seconds=0.01, rounds=1)
         assert report.ops == preprocess.PRESETS[name]
 
 
@@ -131,8 +132,8 @@ def test_bench_says_what_is_wrong_in_a_line(prepared, words, message, capsys):
 
 def test_what_cannot_be_measured_is_refused(prepared, tmp_path):
     with pytest.raises(SourceError, match="is no folder. Prepare it first"):
-        stages.measure(tmp_path / "nowhere")
+        bench.measure(tmp_path / "nowhere")
     with pytest.raises(OptionError, match="seconds must be above 0 and rounds at least 1, got 0 and 5"):
-        stages.measure(prepared, seconds=0)
+        bench.measure(prepared, seconds=0)
     with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
-        stages.measure(prepared, batch_size=0)
+        bench.measure(prepared, batch_size=0)

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilsvrc_tfds import boxes
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources import boxes, find_layout, index_images
 from ilsvrc_tfds.sources.labels import check_ground_truth
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 

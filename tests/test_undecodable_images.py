@@ -12,8 +12,8 @@ import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.framing import read_records
-from ilsvrc_tfds.records import parse_example
+from ilsvrc_tfds.formats.example import parse_example
+from ilsvrc_tfds.formats.tfrecord import read_records
 
 WNID = drawing.WNIDS[0]
 BAD = {"train": f"{WNID}_14.JPEG", "val": ""}
@@ -102,7 +102,7 @@ def test_nothing_but_undecodable_images_ends_an_endless_stream(folder, on_error)
 def test_damaged_image_and_damaged_record_of_one_batch_are_both_skipped(folder, tmp_path, caplog):
     copy = shutil.copytree(folder, tmp_path / "copy")
     path = sorted(copy.glob("*-train.*"))[1]
-    spans = ilsvrc_tfds.framing.read_spans(path)
+    spans = ilsvrc_tfds.formats.tfrecord.read_spans(path)
     data = bytearray(path.read_bytes())
     data[spans[5][0] + 40] ^= 1
     path.write_bytes(data)

@@ -16,11 +16,13 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import ilsvrc_tfds
-from ilsvrc_tfds import Ilsvrc2012Config, staging, synsets, unpacking
+from ilsvrc_tfds import Ilsvrc2012Config, synsets
 from ilsvrc_tfds.errors import DestinationError, IlsvrcError, OptionError, SourceError
-from ilsvrc_tfds.framing import frame
-from ilsvrc_tfds.records import encode_example
-from ilsvrc_tfds.unpacking import unpack
+from ilsvrc_tfds.formats.example import encode_example
+from ilsvrc_tfds.formats.tfrecord import frame
+from ilsvrc_tfds.outputs import unpack as unpacking
+from ilsvrc_tfds.outputs.unpack import unpack
+from ilsvrc_tfds.storage import staging
 
 BESIDE = {"metadata.h5", "classes.txt", "unpacked.json"}
 TENCH, GOLDFISH = drawing.WNIDS[:2]

@@ -17,11 +17,11 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012
+from ilsvrc_tfds.checks.verify import Report, verify
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.framing import frame, read_records, read_spans
-from ilsvrc_tfds.outputs import shard_name
+from ilsvrc_tfds.formats.folder import shard_name
+from ilsvrc_tfds.formats.tfrecord import frame, read_records, read_spans
 from ilsvrc_tfds.sources import find_layout, index_images
-from ilsvrc_tfds.verification import Report, verify
 
 COUNTS = {"train": 4, "val": 2}  # shards, of 12 and 6 records
 KEYS = {

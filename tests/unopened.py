@@ -12,7 +12,8 @@ from pathlib import Path
 
 from conftest import give_up_root
 
-from ilsvrc_tfds import pipeline, stages, training
+from ilsvrc_tfds import pipeline, training
+from ilsvrc_tfds.pipeline import bench as stages
 from ilsvrc_tfds.training import evaluating, runs
 
 RECIPE = training.Recipe(model="small", image_size=32, epochs=1, batch_size=4, warmup_epochs=0)

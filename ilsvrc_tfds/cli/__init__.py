@@ -12,9 +12,9 @@ import signal
 import sys
 from typing import NoReturn
 
+from ilsvrc_tfds.cli.parser import parse
 from ilsvrc_tfds.cli.signals import ENDS, Terminated, ended_in_any_case, termination_heeded
 from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
-from ilsvrc_tfds.cli.words import parse
 from ilsvrc_tfds.errors import IlsvrcError, OptionError, unreadable
 
 # With 19 two workers prepare 1000 class archives.

@@ -7,19 +7,20 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds import datasets, display, exports, manifest, synsets, unpacking, verification
-from ilsvrc_tfds import metadata as hdf5
+import ilsvrc_tfds
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.streams import say
-from ilsvrc_tfds.demo import draw
-from ilsvrc_tfds.destination import write_whole
-from ilsvrc_tfds.doctor import examine
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.outputs import CLASSIC_NAMES, own_splits
-from ilsvrc_tfds.plan import require_splits, shortfalls
-from ilsvrc_tfds.preparation import find_images, incomplete_is_allowed, warn_of_missing_splits
-from ilsvrc_tfds.recipe import Recipe
-from ilsvrc_tfds.record_index import PREFIX, index_records
+from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.folder import CLASSIC_NAMES, own_splits
+from ilsvrc_tfds.formats.record_index import PREFIX, index_records
+from ilsvrc_tfds.outputs.preparation import find_images, incomplete_is_allowed, warn_of_missing_splits
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
+from ilsvrc_tfds.shards.plan import require_splits, shortfalls
+from ilsvrc_tfds.sources.demo import draw
+from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +51,9 @@ def prepare(options) -> int:
         "sync": options.sync,
     }
     if options.config == "all":
-        builders = datasets.prepare_all(options.source, options.data_dir, **arguments).values()
+        builders = ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values()
     else:
-        builders = [datasets.prepare(options.source, options.data_dir, config=options.config, **arguments)]
+        builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         say(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
@@ -92,7 +93,7 @@ def _splits(options) -> tuple[str, ...] | None:
 
 
 def export(options) -> int:
-    out = exports.export(
+    out = ilsvrc_tfds.export(
         options.source,
         options.out,
         config=options.config,
@@ -127,17 +128,17 @@ def index(options) -> int:
 
 
 def verify(options) -> int:
-    report = verification.verify(options.folder, decode=options.decode, workers=options.workers)
+    report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
     return _tell(report.facts, report.problems)
 
 
 def unpack(options) -> int:
-    say(unpacking.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync))
+    say(ilsvrc_tfds.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync))
     return 0
 
 
 def show(options) -> int:
-    say(display.show(options.folder, split=options.split, num=options.num, out=options.out))
+    say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
     return 0
 
 
@@ -172,9 +173,9 @@ def _source(options) -> dict:
 
 
 def bench(options) -> int:
-    from ilsvrc_tfds import stages  # loads TensorFlow
+    from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
 
-    report = stages.measure(
+    report = measure(
         options.data,
         batch_size=options.batch_size,
         ops=options.ops,
@@ -192,7 +193,7 @@ def demo(options) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
     say(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
-    builders = datasets.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True)
+    builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True)
     for name, builder in builders.items():
         say(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
     say(f"Read back with tfds.load: {_first_batch(data_dir)}")

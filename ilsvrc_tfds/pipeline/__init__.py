@@ -5,9 +5,9 @@
     model.fit(train, epochs=90, steps_per_epoch=1_281_167 // 256, validation_data=val, shuffle=False)
 """
 
+from ilsvrc_tfds.pipeline.batches import for_evaluation, for_training
 from ilsvrc_tfds.pipeline.layers import standardize_layer
 from ilsvrc_tfds.pipeline.reading import source_errors
-from ilsvrc_tfds.pipeline.splits import Split, find_split
-from ilsvrc_tfds.pipeline.streams import for_evaluation, for_training
+from ilsvrc_tfds.pipeline.split import Split, find_split
 
 __all__ = ["Split", "find_split", "for_evaluation", "for_training", "source_errors", "standardize_layer"]

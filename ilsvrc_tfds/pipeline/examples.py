@@ -5,10 +5,11 @@ from collections.abc import Callable
 import tensorflow as tf
 from loky import cpu_count
 
-from ilsvrc_tfds import metadata, preprocess
+from ilsvrc_tfds import preprocess
+from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.pipeline.missing import asserting_checker, checker
 from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
-from ilsvrc_tfds.pipeline.splits import Split
+from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.synsets import NUM_CLASSES
 
@@ -151,7 +152,7 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
         return {**example, "label": label if subset is None else wanted(label)}
 
     def wanted(label: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([tf.debugging.assert_non_negative(label, f"{metadata.NAME} says that it has another class")]):
+        with tf.control_dependencies([tf.debugging.assert_non_negative(label, f"{hdf5.NAME} says that it has another class")]):
             return tf.identity(label)
 
     return parse

@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ilsvrc_tfds import metadata
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats import hdf5
+from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, opened
-from ilsvrc_tfds.pipeline.splits import Split
-from ilsvrc_tfds.records import parse_example
+from ilsvrc_tfds.pipeline.split import Split
 
 # What an op says of an image that it cannot decode.
 _OF_THE_IMAGE = re.compile("jpeg", re.IGNORECASE)
 _OF_THE_LABEL = re.compile(r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)")
-_OF_THE_METADATA = re.compile(re.escape(metadata.NAME) + r"[^'\n]*")
+_OF_THE_METADATA = re.compile(re.escape(hdf5.NAME) + r"[^'\n]*")
 
 _log = logging.getLogger(__name__)
 

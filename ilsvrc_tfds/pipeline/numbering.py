@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ilsvrc_tfds import manifest, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, OptionError, SourceError, first_few
-from ilsvrc_tfds.framing import read_records
-from ilsvrc_tfds.outputs import FIELDS, Output
-from ilsvrc_tfds.records import parse_example
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.example import parse_example
+from ilsvrc_tfds.formats.folder import FIELDS, Output
+from ilsvrc_tfds.formats.tfrecord import read_records
 
 # Records that are looked at in a split, the first ones of up to so many shards: those of two exports may be in one folder.
 _LOOKED_AT = 8

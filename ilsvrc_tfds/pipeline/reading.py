@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError, SourceError
-from ilsvrc_tfds.framing import read_record, read_records
+from ilsvrc_tfds.formats.tfrecord import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
 

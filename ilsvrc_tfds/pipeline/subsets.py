@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ilsvrc_tfds import metadata, synsets
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
-from ilsvrc_tfds.framing import FOOTER_BYTES, HEADER_BYTES
-from ilsvrc_tfds.manifest import TFDS
-from ilsvrc_tfds.pipeline.splits import Split, reading, shard_spans
-from ilsvrc_tfds.plan import disk_order
-from ilsvrc_tfds.records import parse_example
+from ilsvrc_tfds.formats import hdf5
+from ilsvrc_tfds.formats.example import parse_example
+from ilsvrc_tfds.formats.manifest import TFDS
+from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
+from ilsvrc_tfds.pipeline.split import Split, reading, shard_spans
+from ilsvrc_tfds.shards.plan import disk_order
 
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256
@@ -142,8 +143,8 @@ def _class_index(value: str | int) -> int:
 
 def _labels_by_name(split: Split) -> np.ndarray:
     """Returns the label of each record in the order on disk, by the names in the metadata."""
-    path = Path(split.folder, metadata.NAME)
-    table = metadata.read(path).get(split.name)
+    path = Path(split.folder, hdf5.NAME)
+    table = hdf5.read(path).get(split.name)
     if table is None or len(table.image_filenames) != split.num_examples:
         count = "no" if table is None else f"{len(table.image_filenames):,}"
         raise SourceError(f"{path} has {count} names of split {split.name!r}, which has {split.num_examples:,} records.")

@@ -8,11 +8,11 @@ JPEG's bytes (scalar string), after a decoding op uint8 [h, w, 3]; `label` an in
 other keys pass through. Equal seeds give equal results: no op has a state. Loads TensorFlow.
 """
 
-from ilsvrc_tfds.preprocess.batches import CutMix, MixUp, OneOf
 from ilsvrc_tfds.preprocess.colour import ColorJitter
 from ilsvrc_tfds.preprocess.decoding import Decode, DecodeAndCenterCrop, DecodeAndRandomCrop
 from ilsvrc_tfds.preprocess.erasing import RandomErasing
 from ilsvrc_tfds.preprocess.geometry import CenterCrop, FlipLeftRight, ResizeShorterSide
+from ilsvrc_tfds.preprocess.mixing import CutMix, MixUp, OneOf
 from ilsvrc_tfds.preprocess.op import Op, apply, split
 from ilsvrc_tfds.preprocess.presets import PRESETS, preset
 from ilsvrc_tfds.preprocess.randaugment import RandAugment

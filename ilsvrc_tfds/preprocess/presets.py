@@ -3,10 +3,10 @@
 import dataclasses
 
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.preprocess.batches import CutMix, MixUp, OneOf
 from ilsvrc_tfds.preprocess.decoding import DecodeAndCenterCrop, DecodeAndRandomCrop
 from ilsvrc_tfds.preprocess.erasing import RandomErasing
 from ilsvrc_tfds.preprocess.geometry import FlipLeftRight
+from ilsvrc_tfds.preprocess.mixing import CutMix, MixUp, OneOf
 from ilsvrc_tfds.preprocess.op import Op
 from ilsvrc_tfds.preprocess.randaugment import RandAugment
 from ilsvrc_tfds.preprocess.values import OneHot

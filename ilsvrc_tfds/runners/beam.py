@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.destination import destination_errors, write_whole
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
+from ilsvrc_tfds.storage.files import destination_errors, write_whole
 
 _PREFIX = "beam-"
 # Beam's own default would first download a binary; this is its portable runner in Python, with a process for each core.

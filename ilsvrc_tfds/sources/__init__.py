@@ -5,7 +5,7 @@
     Reader().read(members, row)          one image's bytes
 """
 
-from ilsvrc_tfds.sources.indexing import index_images
+from ilsvrc_tfds.sources.index import index_images
 from ilsvrc_tfds.sources.layouts import Layout, Place, find_layout
 from ilsvrc_tfds.sources.members import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.reader import Reader

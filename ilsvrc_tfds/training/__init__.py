@@ -1,17 +1,36 @@
-"""A plain reference training and evaluation with Keras, fed by `pipeline`. Loads TensorFlow and Keras.
+"""A plain reference training and evaluation with Keras, fed by `pipeline`. TensorFlow and Keras are loaded by what
+needs them: not by a recipe.
 
     training.train("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run", training.Recipe(model="resnet50"))
     training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run/model.keras")
 """
 
+import importlib
 import os
+
+from ilsvrc_tfds.training.recipe import Recipe
 
 # Before Keras loads HDF5: its backups need no file locks, and some file systems refuse them.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
-from ilsvrc_tfds.recipe import Recipe  # noqa: E402
-from ilsvrc_tfds.training.evaluating import Scores, evaluate  # noqa: E402
-from ilsvrc_tfds.training.models import build_model, load_model, model_names  # noqa: E402
-from ilsvrc_tfds.training.runs import read_log, train  # noqa: E402
-
+_HOMES = {
+    "Scores": "evaluating",
+    "build_model": "models",
+    "evaluate": "evaluating",
+    "load_model": "models",
+    "model_names": "models",
+    "read_log": "runs",
+    "train": "runs",
+}
 __all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_names", "read_log", "train"]
+
+
+def __getattr__(name: str):
+    """Loads TensorFlow and Keras for what needs them."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"ilsvrc_tfds.training.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from ilsvrc_tfds.destination import sync_file, sync_folder
+from ilsvrc_tfds.storage.files import sync_file, sync_folder
 
 _PARTIAL = "partial.weights.h5"
 _SUFFIX = ".weights.h5"

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.recipe import Recipe
 from ilsvrc_tfds.training.models import build_model
+from ilsvrc_tfds.training.recipe import Recipe
 
 _MOMENTUM = 0.9
 # Batch normalization and biases, as in the papers.

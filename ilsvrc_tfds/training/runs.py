@@ -21,16 +21,16 @@ from pathlib import Path
 
 import keras
 
-from ilsvrc_tfds.destination import destination_errors, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
-from ilsvrc_tfds.pipeline.splits import reading
-from ilsvrc_tfds.places import require_local
-from ilsvrc_tfds.recipe import Recipe
-from ilsvrc_tfds.staging import claim
+from ilsvrc_tfds.pipeline.split import reading
+from ilsvrc_tfds.storage.files import destination_errors, sync_file, sync_folder, write_whole
+from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.models import MODEL
+from ilsvrc_tfds.training.recipe import Recipe
 
 LOG = "log.csv"
 _ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"

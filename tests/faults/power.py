@@ -254,15 +254,15 @@ def _hook(event: str, arguments: tuple) -> None:
 @contextlib.contextmanager
 def recorded(root: Path, monkeypatch) -> Iterator[list[tuple]]:
     """Yields the changes that this process makes in a folder until the block ends; they are all there then."""
-    from ilsvrc_tfds import unpacking
+    from ilsvrc_tfds.outputs import unpack
 
     if not hasattr(_hook, "added"):
         sys.addaudithook(_hook)  # for ever
         _hook.added = True
-    recorder, fsync, sync_file_system = Recorder(root), os.fsync, unpacking.sync_file_system
+    recorder, fsync, sync_file_system = Recorder(root), os.fsync, unpack.sync_file_system
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: (fsync(descriptor), recorder.synced(descriptor)))
-        patched.setattr(unpacking, "sync_file_system", lambda folder: (sync_file_system(folder), recorder.all_synced()))
+        patched.setattr(unpack, "sync_file_system", lambda folder: (sync_file_system(folder), recorder.all_synced()))
         _recorders.append(recorder)
         try:
             yield recorder.events

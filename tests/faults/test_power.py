@@ -11,9 +11,9 @@ from commands import KINDS, Run
 from power import Disk, State, read_tree, recorded, write_tree
 
 import ilsvrc_tfds
-from ilsvrc_tfds import staging
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import InterruptedRun
+from ilsvrc_tfds.storage import staging
 
 MARKS = {**dict.fromkeys(KINDS, "dataset_info.json"), "export": "manifest.json", "unpack": "unpacked.json"}
 # Of a row of changes of one kind (1000 folders of classes are made) the first is a moment, and then every so many.

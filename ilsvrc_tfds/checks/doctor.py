@@ -1,0 +1,245 @@
+"""What lies in a source, and what is wrong with it, before any work is begun."""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import importlib.resources
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
+from ilsvrc_tfds.images import CONFIGS, look
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards.plan import missing_splits, plan_split, shortfalls
+from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
+from ilsvrc_tfds.sources.layouts import DOGS
+from ilsvrc_tfds.sources.scan import open_archive
+from ilsvrc_tfds.storage.staging import free_bytes
+
+_OFFICIAL_NAMES = {
+    "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
+    "val": re.compile(rb"ILSVRC2012_val_\d{8}\.JPEG"),
+    "test": re.compile(rb"ILSVRC2012_test_\d{8}\.JPEG"),
+}
+# The wnids of the dog breeds are neighbours; task 3 has dingo, dhole and African hunting dog as well.
+_FIRST_DOG, _LAST_DOG, _WILD_DOGS = "n02085620", "n02113978", {"n02115641", "n02115913", "n02116738"}
+_CHUNK = 2000  # images looked at by one job
+_READ_AT_ONCE = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes:
+      facts: lines for the user.
+      problems: what is wrong, a line each; empty for the whole of ILSVRC2012.
+    """
+
+    facts: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """An official archive as published; what is not known of it is empty.
+
+    Attributes:
+      file: its name.
+      bytes: its size.
+      md5: hexadecimal.
+      sha256: hexadecimal.
+      note: what it holds.
+    """
+
+    file: str
+    bytes: int | None
+    md5: str
+    sha256: str
+    note: str
+
+
+def examine(
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    runner: LocalRunner,
+    *,
+    deep: bool = False,
+    decode: bool = False,
+    splits: Collection[str] | None = None,
+) -> Report:
+    """Returns what lies in a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
+
+    Args:
+      source: folder in any layout.
+      data_dir: where the data would be prepared.
+      runner: carries out the jobs.
+      deep: also the archives' sums, and every image's head.
+      decode: With `deep`, whether every image is decoded too: damage between head and end is found in no other way.
+      splits: that are wanted; where None train and val must be there, and test is looked at if it is.
+
+    Raises:
+      SourceError, LabelError: nothing is found, or it cannot be indexed.
+    """
+    layout = find_layout([source])
+    there = [place.split for place in layout.places if place.split in (splits or ())]
+    seen, layout = layout.missing(), layout.only(there or splits)
+    index = dataclasses.replace(index_images(layout, runner.run), missing=seen)
+    facts, problems = [f"{index.layout} in {index.source}", *index.notes], [*index.warnings]
+    advice = f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
+    problems += [f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items()]
+    problems += [f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()]
+    problems += [*_dogs(layout, index), *_odd_sizes(layout)]
+    facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
+    if deep:
+        for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
+            facts += more_facts
+            problems += more_problems
+    return Report(tuple(facts), tuple(dict.fromkeys(problems)))  # an archive that is gone is found again by each image
+
+
+def official_archives() -> dict[str, Archive]:
+    """Returns the official archives by name, from `checksums/ilsvrc2012.tsv`."""
+    text = importlib.resources.files("ilsvrc_tfds.checksums").joinpath("ilsvrc2012.tsv").read_text()
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
+
+
+def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
+    for split, official in synsets.OFFICIAL_COUNTS.items():
+        if splits is not None and split not in splits:
+            continue
+        if split not in index.splits:
+            yield f"{split}: not there" + (", and not needed" if split == "test" else "")
+            continue
+        members = index.splits[split]
+        classes = f" of {len(np.unique(members.label)):,} classes" if split != "test" else ""
+        yield f"{split}: {len(members):,} images{classes}, {_in_units(members.size.sum())}; official: {official:,}"
+        missing = set(range(synsets.NUM_CLASSES)) - set(members.label.tolist()) if split != "test" else ()
+        if missing:
+            yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in sorted(missing)), 5)}"
+
+
+def _in_units(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:,.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.1f} MB"
+
+
+def _odd_names(index: Index) -> Iterator[str]:
+    for split, members in index.splits.items():
+        odd = [name.decode() for name in members.name.tolist() if not _OFFICIAL_NAMES[split].fullmatch(name)]
+        if odd:
+            yield f"{split}: {len(odd):,} names are not of the official form: {first_few(odd)}"
+
+
+def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
+    for name, op in CONFIGS.items():
+        needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
+        yield f"room needed for {name}: about {_in_units(needed)}"
+    folder = Path(data_dir).expanduser().absolute()
+    yield f"room free at {folder}: {_in_units(free_bytes(folder))}"
+
+
+def _dogs(layout: Layout, index: Index) -> Iterator[str]:
+    """Yields what is to be said where the train archive of task 3 is there in place of the true one, renamed or not."""
+    if "train" in index.splits:
+        wnids = {synsets.wnids()[label] for label in np.unique(index.splits["train"].label)}
+        dogs_only = len(wnids) > 1 and all(_FIRST_DOG <= wnid <= _LAST_DOG for wnid in wnids - _WILD_DOGS)
+    else:
+        folders = [layout.source, *(os.path.dirname(place.path) for place in layout.places)]
+        dogs_only = any(os.path.exists(os.path.join(folder, DOGS)) for folder in folders)
+    if dogs_only:
+        yield f"train: only the dog breeds of task 3 ({DOGS}) are there; get ILSVRC2012_img_train.tar"
+
+
+def _archive_paths(layout: Layout) -> Iterator[str]:
+    """Yields the paths of the archives and development kits of a layout that stand in the official list."""
+    paths = [place.path for place in layout.places if place.kind == "archive"] + [str(path) for path in layout.ground_truths]
+    yield from (path for path in paths if os.path.basename(path) in official_archives())
+
+
+def _odd_sizes(layout: Layout) -> Iterator[str]:
+    for path in _archive_paths(layout):
+        official = official_archives()[os.path.basename(path)].bytes
+        try:
+            size = os.path.getsize(path)
+        except OSError as error:
+            yield str(unreadable(path, error))
+            continue
+        if official is not None and size != official:
+            yield f"{path} has {size:,} bytes, the official one has {official:,}: it was made anew, or is damaged"
+
+
+def _sums(layout: Layout, runner: LocalRunner) -> tuple[list[str], list[str]]:
+    """Compares the archives' sums with the official ones; returns facts and problems."""
+    facts, problems = [], []
+    for more_facts, more_problems in runner.run(_compare_sum, _archive_paths(layout)):
+        facts += more_facts
+        problems += more_problems
+    return facts, problems
+
+
+def _compare_sum(path: str) -> tuple[list[str], list[str]]:
+    archive = official_archives()[os.path.basename(path)]
+    kind = "sha256" if archive.sha256 else "md5"
+    try:
+        found = _sum(path, kind)
+    except SourceError as error:
+        return [], [str(error)]
+    if found == getattr(archive, kind):
+        return [f"{path}: {kind} is the official one"], []
+    return [], [f"{path}: {kind} is {found}, not the official one: it was made anew, or is damaged"]
+
+
+def _sum(path: str, kind: str) -> str:
+    digest = hashlib.new(kind)
+    with open_archive(path) as file:
+        try:
+            while chunk := file.read(_READ_AT_ONCE):
+                digest.update(chunk)
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str], list[str]]:
+    """Looks at every image; returns what kinds there are, and the damaged and unreadable ones."""
+    facts, problems = [], []
+    for split, members in index.splits.items():
+        chunks = (members.take(np.arange(start, min(start + _CHUNK, len(members)))) for start in range(0, len(members), _CHUNK))
+        kinds, damaged = Counter(), []
+        for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
+            kinds += chunk_kinds
+            damaged += chunk_damaged
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        facts.append(f"{split}: {counts or 'no image is whole'}")
+        problems += damaged
+    return facts, problems
+
+
+def _look_at(members: Members, *, decode: bool) -> tuple[Counter, list[str]]:
+    from ilsvrc_tfds.images import pixels  # loads the codecs
+
+    kinds, damaged = Counter(), []
+    with Reader() as reader:
+        for row in range(len(members)):
+            try:
+                data = reader.read(members, row)
+                head = look(data)
+                if decode:
+                    pixels.require_decodable(data, head)
+                kinds[_KINDS.get((head.format, head.components), head.format)] += 1
+            except ImageError as error:
+                damaged.append(f"{members.place(row)}: {error}")
+            except SourceError as error:  # names the place itself
+                damaged.append(str(error))
+    return kinds, damaged
+
+
+_KINDS = {("JPEG", 3): "RGB JPEG", ("JPEG", 1): "grey JPEG", ("JPEG", 4): "CMYK JPEG"}

@@ -1,0 +1,194 @@
+"""What is wrong with one record."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.formats.example import TFDS_KEYS
+from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
+from ilsvrc_tfds.formats.folder import FIELDS
+from ilsvrc_tfds.formats.manifest import CLASSIC, TFDS
+from ilsvrc_tfds.images import Head
+from ilsvrc_tfds.images.ops import needs_fix
+from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS
+
+KEYS = {TFDS: TFDS_KEYS, CLASSIC: CLASSIC_KEYS}
+# The class that nothing tells: the record of an image of the user's own.
+UNKNOWN = -2
+
+_CONSTANTS = {"image/channels": 3, "image/colorspace": b"RGB", "image/format": b"JPEG"}
+_CORNERS = tuple(f"image/object/bbox/{corner}" for corner in ("xmin", "ymin", "xmax", "ymax"))
+_LISTS = frozenset({*_CORNERS, "image/object/bbox/label"})
+_TYPES = {"bytes": bytes, "float": float, "int64": int}
+# Of a file, on every file system in use.
+_LONGEST_NAME = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What the records of a set have to be.
+
+    Attributes:
+      kind: `tfds` or `classic`.
+      keys: and the type of each.
+      exact: whether each record has all of the keys and no others; else lists may be missing, and there may be others.
+      shorter_side: of each image, pixels; None for any.
+      decode: whether images are decoded; else only their heads and ends are looked at.
+    """
+
+    kind: str
+    keys: Mapping[str, str]
+    exact: bool
+    shorter_side: int | None
+    decode: bool
+
+
+def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes, int, int, bool] | None, str]:
+    """Returns what is in a record, and what is wrong with it.
+
+    Args:
+      payload: of the record, its checksum compared.
+      rules: of its set.
+      split: `train`, `val` or `test`.
+
+    Returns:
+      File name, label as it stands there, class index that name or synset tells (-1 in `test`, UNKNOWN where nothing does),
+      and whether it has bounding boxes; None where the record has no such name or label. And all that is wrong in words, empty
+      where nothing is.
+    """
+    name_key, image_key, label_key = FIELDS[rules.kind]
+    try:
+        features, picture = parse_payload(payload, image_key, "its payload")
+    except SourceError as error:
+        return None, str(error)
+    values, problems = _single_values(features, rules, image_key if picture is not None else None)
+    name, label = values.get(name_key), values.get(label_key)
+    if picture is not None:
+        problems += _image_problems(picture, values, rules)
+    if rules.kind == CLASSIC:
+        problems += _constant_problems(values)
+        problems += _class_problems(values, split)
+        problems += _box_problems(features, label)
+    if name is not None and not _is_file_name(name):
+        problems.append(f"its {name_key} is {name[:40]!r}, which is no file name")
+        name = None
+    boxed = rules.kind == CLASSIC and any(map(features.get, _LISTS))
+    row = None if name is None or label is None else (name, label, _told(name, values, split), boxed)
+    return row, "; ".join(problems)
+
+
+def _single_values(features: Mapping[str, Sequence], rules: Rules, found: str | None) -> tuple[dict, list[str]]:
+    """Returns the values of the keys that have one, and what is wrong with keys and types; `found` is fine already."""
+    values, problems = {}, []
+    for key, kind in rules.keys.items():
+        feature = features.get(key)
+        if feature is None:
+            if key != found and (rules.exact or key not in _LISTS):
+                problems.append(f"it has no {key}")
+        elif len(feature) == 1 and type(feature[0]) is _TYPES[kind]:
+            values[key] = feature[0]
+        elif key not in _LISTS or len(feature):
+            problems += _feature_problems(key, kind, feature)
+    if rules.exact and not features.keys() <= rules.keys.keys():
+        problems += (f"it has the key {key!r:.80}, which is not expected" for key in features if key not in rules.keys)
+    return values, problems
+
+
+def _feature_problems(key: str, kind: str, feature: Sequence) -> Iterator[str]:
+    if len(feature) != 1 and key not in _LISTS:
+        yield f"its {key} has {len(feature):,} values, expected 1"
+    elif type(feature[0]) is not _TYPES[kind]:
+        yield f"its {key} is {_type_name(feature[0])}, expected {kind}"
+
+
+def _type_name(value: bytes | float) -> str:
+    return next(name for name, kind in _TYPES.items() if type(value) is kind)
+
+
+def _image_problems(picture: Picture, values: Mapping, rules: Rules) -> Iterator[str]:
+    try:
+        head = picture.look()
+        if needs_fix(head):
+            yield f"its image is a {head.format} of {head.components} components; expected a JPEG, in RGB or grey"
+        if rules.decode:
+            _require_decodable(picture.copy(), head)
+    except ImageError as error:
+        yield f"its image: {error}"
+        return
+    if rules.shorter_side is not None and min(head.height, head.width) != rules.shorter_side:
+        yield f"its image has {_pixels(head)} pixels; expected a shorter side of {rules.shorter_side:,}"
+    height, width = values.get("image/height", head.height), values.get("image/width", head.width)
+    if (height, width) != (head.height, head.width):
+        yield f"its image has {_pixels(head)} pixels, its image/width and image/height say {width:,} x {height:,}"
+
+
+def _require_decodable(image: bytes, head: Head) -> None:
+    from ilsvrc_tfds.images import pixels  # loads the codecs
+
+    pixels.require_decodable(image, head)
+
+
+def _pixels(head: Head) -> str:
+    return f"{head.width:,} x {head.height:,}"
+
+
+def _constant_problems(values: Mapping) -> Iterator[str]:
+    for key, expected in _CONSTANTS.items():
+        if values.get(key, expected) != expected:
+            yield f"its {key} is {values[key]!r:.80}, expected {expected!r}"
+
+
+def _class_problems(values: Mapping, split: str) -> Iterator[str]:
+    """Yields what is wrong with synset and text; whether they agree with the label is seen where its offset is known."""
+    wnid, text = values.get("image/class/synset"), values.get("image/class/text")
+    if wnid is None:
+        return
+    if split == "test":
+        if wnid or text:
+            yield f"its image/class/synset and text are {wnid!r:.40} and {text!r:.80}, expected none in the split test"
+        return
+    index = _index_of(wnid)
+    if index is None:
+        yield f"its image/class/synset {wnid!r:.40} is none of the 1000 classes"
+        return
+    told = synsets.label_of_name(values.get("image/filename", b""))
+    if told not in (None, index):
+        yield f"its image/class/synset is {wnid.decode()}, its file name tells {synsets.wnids()[told]}"
+    words = synsets.synsets()[index].words
+    if text is not None and text.decode("ascii", "replace") != words:
+        yield f"its image/class/text is {text!r:.80}; the words of {wnid.decode()} are {words!r}"
+
+
+@functools.lru_cache(1 << 11)
+def _index_of(wnid: bytes) -> int | None:
+    text = wnid.decode("ascii", "replace")
+    return synsets.index_of(text) if synsets.is_class(text) else None
+
+
+def _box_problems(features: Mapping[str, Sequence], label: int | None) -> Iterator[str]:
+    if not any(map(features.get, _LISTS)):
+        return
+    corners, labels = [features.get(key, ()) for key in _CORNERS], features.get("image/object/bbox/label", ())
+    counts = [len(values) for values in (*corners, labels)]
+    if len(set(counts)) > 1:
+        yield f"its boxes have {', '.join(map(str, counts))} values of xmin, ymin, xmax, ymax, label; expected one each"
+    for box in zip(*corners):
+        xmin, ymin, xmax, ymax = (value if isinstance(value, float) else math.nan for value in box)
+        if not (0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1):
+            yield f"it has the box (xmin, ymin, xmax, ymax) = {box}; expected 0 <= min < max <= 1"
+    if label is not None and any(value != label for value in labels):
+        yield f"its boxes have the labels {sorted(set(labels))}, the image has {label}"
+
+
+def _is_file_name(name: bytes) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and b"/" not in name and b"\0" not in name
+
+
+def _told(name: bytes, values: Mapping, split: str) -> int:
+    if split == "test":
+        return -1
+    told = synsets.class_told(name, values.get("image/class/synset", b""))
+    return UNKNOWN if told is None else told

@@ -1,0 +1,240 @@
+"""What lies in a folder that `prepare` or `export` made, or a tool that names its files alike: which shards of which split."""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.manifest import CLASSIC, TFDS, Manifest
+from ilsvrc_tfds.storage.places import require_local
+
+INFO_NAME = "dataset_info.json"
+# One of 1,152 shards has 20 KB.
+MAX_INFO_BYTES = 64 << 20
+# The data set's own names, and those that readers of classic TFRecords hard-code.
+CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
+
+
+class Fields(NamedTuple):
+    """Keys of a record's features."""
+
+    file_name: str
+    image: str
+    label: str
+
+
+FIELDS = {
+    TFDS: Fields("file_name", "image", "label"),
+    CLASSIC: Fields("image/filename", "image/encoded", "image/class/label"),
+}
+
+_PATTERNS = {
+    TFDS: re.compile(r"ilsvrc2012-(?P<split>train|val|test)\.(?P<format>[a-z_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
+    CLASSIC: re.compile(r"(?P<split>train|validation|test)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A folder of shards.
+
+    Attributes:
+      folder: that they lie in.
+      kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
+      file_format: `tfrecord`, or another of TFDS's.
+      shards: file names of each split (train, val, test) in order, also of those that are missing.
+      manifest: of the folder; None where it has none.
+      info: TFDS's `dataset_info.json`; None where there is none.
+    """
+
+    folder: Path
+    kind: str
+    file_format: str
+    shards: Mapping[str, tuple[str, ...]]
+    manifest: Manifest | None
+    info: Mapping | None
+
+    def paths(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards. Raises SourceError where one is missing."""
+        paths = [os.path.join(self.folder, name) for name in self.shards[split]]
+        missing = [path for path in paths if not os.path.isfile(path)]
+        if missing:
+            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
+        return paths
+
+    def alternatives(self) -> list["Output"]:
+        """Returns the same records in other formats beside these shards, which TFDS's info names: by `tfds convert_format`."""
+        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
+        return [self._alternative(name) for name in formats if name != self.file_format]
+
+    def _alternative(self, file_format: str) -> "Output":
+        shards = {
+            split: tuple(shard_name(TFDS, split, k, len(names), file_format) for k in range(len(names)))
+            for split, names in self.shards.items()
+        }
+        return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None)
+
+    def strange_shards(self) -> list[str]:
+        """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
+        own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
+        patterns = _PATTERNS.values()
+        return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
+
+    @property
+    def label_offset(self) -> int | None:
+        """What was added to the class index to make a record's label; None where it is not recorded."""
+        if self.manifest is not None:
+            return self.manifest.label_offset
+        return 0 if self.kind == TFDS else None
+
+    def stated_lengths(self, split: str) -> tuple[int, ...] | None:
+        """Returns the records of each shard of a split, by the manifest or TFDS's info; None where neither tells them."""
+        if self.manifest is not None:
+            return tuple(entry.records for entry in self.manifest.shards[split])
+        stated = {entry["name"]: entry["shardLengths"] for entry in self.info["splits"]} if self.info is not None else {}
+        return tuple(max(0, int(length)) for length in stated[split]) if split in stated else None
+
+    def config(self) -> Mapping[str, object]:
+        """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
+        return self.manifest.config if self.manifest is not None else {}
+
+    def require_tfrecord(self) -> None:
+        """Raises SourceError where the shards have another format than TFRecord."""
+        if self.file_format != "tfrecord":
+            raise SourceError(f"{self.folder} is in the format {self.file_format}; expected tfrecord. Prepare it as that.")
+
+
+def find_output(folder: str | os.PathLike) -> Output:
+    """Returns what lies in a folder, by its manifest, else by TFDS's info, else by the names of the files.
+
+    Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read; OptionError for
+    a URL.
+    """
+    require_local(folder)
+    folder = Path(folder).expanduser()
+    return describe_output(folder, manifest.read(folder), read_info(folder))
+
+
+def describe_output(folder: Path, described: Manifest | None, info: Mapping | None) -> Output:
+    """Returns what lies in a folder, where its manifest and info have been read already; None for what is not to be used.
+
+    Raises SourceError as `find_output` does.
+    """
+    if described is not None:
+        names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
+        return Output(folder, described.kind, described.file_format, names, described, info)
+    kind, file_format, counts = _counts(folder) if info is None else _counts_of_info(info)
+    shards = {
+        split: tuple(shard_name(kind, split, k, counts[split], file_format) for k in range(counts[split]))
+        for split in synsets.OFFICIAL_COUNTS
+        if split in counts
+    }
+    return Output(folder, kind, file_format, shards, None, info)
+
+
+def is_output(folder: str | os.PathLike) -> bool:
+    """Returns whether a folder is that of a prepared data set or of exported TFRecords: it has TFDS's info, or shards."""
+    if not os.path.isdir(folder):
+        return False
+    names = file_names(folder)
+    return INFO_NAME in names or any(pattern.fullmatch(name) for name in names for pattern in _PATTERNS.values())
+
+
+def own_split(name: str) -> str | None:
+    """Returns the data set's own name of a split (train, val, test) for either name of it; None for any other."""
+    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(name)
+
+
+def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Returns the data set's own names of splits for either names of them, in the order train, val, test.
+
+    Raises OptionError for a name that is not a split's, or if there are none.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    strange = [name for name in names if own_split(name) is None]
+    if strange or not names:
+        what = f"There is no split {first_few(map(repr, strange))}" if strange else "No splits are named"
+        raise OptionError(f"{what}; expected some of train, val (or validation), test.")
+    own = set(map(own_split, names))
+    return tuple(split for split in synsets.OFFICIAL_COUNTS if split in own)
+
+
+def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:
+    """Returns the file name of a shard: `ilsvrc2012-val.tfrecord-00000-of-00064`, or `validation-00000-of-00128`."""
+    stem = f"ilsvrc2012-{split}.{file_format}" if kind == TFDS else CLASSIC_NAMES[split]
+    return f"{stem}-{index:05d}-of-{count:05d}"
+
+
+def read_info(folder: str | os.PathLike) -> dict | None:
+    """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
+    path = Path(folder, INFO_NAME)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_INFO_BYTES + 1)
+        if len(data) > MAX_INFO_BYTES:
+            raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
+        info = json.loads(data)
+        if info["name"] != "ilsvrc2012":
+            raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
+        _check_info(info)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
+    return info
+
+
+def _check_info(info: Mapping) -> None:
+    """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
+    others = info.get("alternativeFileFormats", [])
+    if not isinstance(others, list):
+        raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
+    for name in (info.get("fileFormat", "tfrecord"), *others):
+        if re.fullmatch(r"[a-z_]+", name) is None:
+            raise ValueError(f"a file format cannot be {name!r:.40}")
+    for split in info["splits"]:
+        if split["name"] not in synsets.OFFICIAL_COUNTS:
+            raise ValueError(f"there is no split {split['name']!r}")
+        int(split.get("numBytes", 0)), [int(length) for length in split["shardLengths"]]
+
+
+def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
+    counts = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
+    return TFDS, info.get("fileFormat", "tfrecord"), counts
+
+
+def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
+    """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
+    found = {}
+    for name in file_names(folder):
+        for kind, pattern in _PATTERNS.items():
+            if match := pattern.fullmatch(name):
+                file_format = match["format"] if kind == TFDS else "tfrecord"
+                split = "val" if match["split"] == "validation" else match["split"]
+                found.setdefault((kind, file_format), {}).setdefault(split, set()).add(int(match["count"]))
+    if not found:
+        raise SourceError(
+            f"{folder} holds no shards. Expected ilsvrc2012-train.tfrecord-00000-of-…, as in a prepared data set "
+            "(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported."
+        )
+    ((kind, file_format), splits), *others = found.items()
+    doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]
+    if others or doubles:
+        raise SourceError(f"{folder} holds the shards of several sets ({first_few([*found, *doubles])}). Keep one of them there.")
+    return kind, file_format, {split: counts.pop() for split, counts in splits.items()}
+
+
+def file_names(folder: str | os.PathLike) -> list[str]:
+    """Returns the names of all files in a folder, sorted. Raises SourceError where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise unreadable(folder, error, missing="Name the folder that holds the shards.") from error

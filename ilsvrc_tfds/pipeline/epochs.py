@@ -1,0 +1,147 @@
+"""A host's share of a split, as `tf.data` of raw records: epochs of it in random order, or once in the order on disk."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from loky import cpu_count
+
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
+from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
+from ilsvrc_tfds.pipeline.split import Split
+from ilsvrc_tfds.pipeline.subsets import Subset, find_places
+
+# Shards that are read in turn: 16 MB of read buffers.
+OPEN_SHARDS = 16
+# From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
+# is the same.
+FEW_CORES = 4
+CORES = cpu_count()
+
+# What a worker of a tf.data service takes at once: some 5,000 of all training images.
+PARTS_OF_EPOCH = 256
+
+_NO_END = (1 << 63) - 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Share:
+    """What a host reads.
+
+    Attributes:
+      rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
+      read: returns the data set ((origin, payload), number) of a path, what the shard is to be replaced with, and the rest of a row.
+      paths: of the shards.
+      in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
+      examples: of this host.
+      fewest: examples that any host has at least.
+      most: examples that any host has at most.
+    """
+
+    rows: tuple[np.ndarray, ...]
+    read: Callable
+    paths: tuple[str, ...]
+    in_runs: bool
+    examples: int
+    fewest: int
+    most: int
+
+
+def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
+    """Returns a host's share of a split, or of a part of it."""
+    if subset is None:
+        total, read = split.num_examples, read_piece
+        rows = tuple(np.array(deal(split.lengths, host), np.int64).reshape(-1, 3).T)
+    else:
+        places, read = find_places(split, subset), read_one
+        total = len(places)
+        own = places.rows(*host.bounds(total))
+        rows = (own.shard, own.number, own.offset, own.size)
+    return Share(rows, read, split.paths, subset is None, host.examples(total), total // host.count, host.most(total))
+
+
+def key_of(seed: int, host: Host) -> tf.Tensor:
+    """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range."""
+    if not 0 <= seed < 1 << 62:
+        raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
+    return tf.random.fold_in(tf.constant([seed & 0x7FFF_FFFF, seed >> 31], tf.int32), host.index)
+
+
+def records_of_epochs(
+    share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
+) -> tf.data.Dataset:
+    """Returns (((key, shard), payload), number) of each record of a course, epoch after epoch, from its first example on.
+
+    The order follows from the key. The returned key, int32 of shape (2,), is the epoch's.
+    """
+    data = tf.data.Dataset.range(course.first_epoch, _NO_END if course.epochs is None else course.epochs)
+    return data.flat_map(
+        lambda epoch: _records_of_epoch(
+            share,
+            epoch,
+            key,
+            shuffle_buffer=shuffle_buffer,
+            skip=tf.where(epoch == course.first_epoch, tf.constant(course.skipped, tf.int64), 0),
+            deterministic=deterministic,
+        )
+    )
+
+
+def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
+    """Returns (((key, shard), payload), number) of each record, in the order on disk."""
+    return tf.data.Dataset.from_tensor_slices(share.rows).flat_map(_reader(share, key))
+
+
+def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffle_buffer: int) -> tf.data.Dataset:
+    """Returns (((key, shard), payload), number) of each record of all epochs, so that a tf.data service can deal the work out.
+
+    Its source are the numbers of parts of epochs, of which each worker takes another one in turn; what follows happens in the
+    worker.
+    """
+    count = len(share.rows[0])
+    parts = min(count, PARTS_OF_EPOCH)
+
+    def rows_of(part):
+        epoch, part = part // parts, part % parts
+        epoch_key, order = _order_of_epoch(share, epoch, key)
+        own = order[count * part // parts : count * (part + 1) // parts]
+        keys = tf.tile(epoch_key[tf.newaxis], [tf.shape(own)[0], 1])
+        return tf.data.Dataset.from_tensor_slices((keys, *(tf.gather(column, own) for column in share.rows)))
+
+    data = tf.data.Dataset.range(_NO_END if epochs is None else epochs * parts)
+    data = data.flat_map(rows_of)
+    data = data.interleave(
+        lambda epoch_key, *row: _reader(share, epoch_key)(*row),
+        cycle_length=OPEN_SHARDS,
+        **_parallel_reading(deterministic=False),
+    )
+    return shuffled(data, shuffle_buffer, key)
+
+
+def _records_of_epoch(
+    share: Share, epoch: tf.Tensor, key: tf.Tensor, *, shuffle_buffer: int, skip: tf.Tensor, deterministic: bool
+) -> tf.data.Dataset:
+    key, order = _order_of_epoch(share, epoch, key)
+    data = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in share.rows))
+    data = data.interleave(_reader(share, key), cycle_length=OPEN_SHARDS, **_parallel_reading(deterministic))
+    data = shuffled(data, shuffle_buffer, key) if share.in_runs else data
+    return data.skip(skip)
+
+
+def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the seed of an epoch, int32 of shape (2,), and the numbers of the share's rows in its order."""
+    key = tf.random.fold_in(key, tf.cast(epoch, tf.int32))  # (number of the key, epoch): not mixed yet
+    key = tf.random.stateless_uniform([2], key, minval=None, maxval=None, dtype=tf.int32)
+    return key, tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
+
+
+def _reader(share: Share, key: tf.Tensor) -> Callable:
+    return lambda shard, *rest: share.read(tf.gather(share.paths, shard), (key, shard), *rest)
+
+
+def _parallel_reading(deterministic: bool) -> dict:
+    if CORES <= FEW_CORES and deterministic:
+        return {}
+    return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}

@@ -1,0 +1,144 @@
+"""All shards of a plan: which are finished already, the rest as jobs for a runner, and the place for the result."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, first_few
+from ilsvrc_tfds.images import codec_versions
+from ilsvrc_tfds.runners import Runner
+from ilsvrc_tfds.shards.plan import SplitPlan
+from ilsvrc_tfds.shards.writer import Receipt, ShardTask, finish_shard, receipt_path
+from ilsvrc_tfds.storage import staging
+
+# To be changed when the records or the receipts change, so that older shards are not taken over.
+_FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def finished_shards(
+    plans: Sequence[SplitPlan],
+    tasks: Callable[[Path], Iterable[ShardTask]],
+    destination: Path,
+    runner: Runner,
+    *,
+    overwrite: bool,
+    sync: bool = True,
+    **identity,
+) -> Iterator[tuple[Path, dict[str, list[Receipt]]]]:
+    """Holds all shards of a plan, finished, and the place for them; removes them from staging if nothing fails.
+
+    What an earlier run of the same plan has finished is not done again. What is to be overwritten is moved aside for the
+    length of the block, and put back if the block fails.
+
+    Args:
+      plans: of the splits.
+      tasks: `tasks(folder)`, the jobs that write the shards into a folder, in the order of the plans.
+      destination: folder that the files will have; staging is beside it.
+      runner: carries out the jobs.
+      overwrite: whether what is at the destination may be replaced.
+      sync: Whether the destination has its name on disk before what it replaces is removed.
+      **identity: whatever else the bytes depend on, as values that JSON or `str` tells apart.
+
+    Yields:
+      The folder with the shards, and the receipts of each split in order.
+
+    Raises:
+      SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
+    """
+    with staging.claim(destination) as claimed:
+        if destination.exists() and not overwrite:
+            raise DestinationError(f"{destination} has been made by another run meanwhile. Use it, or overwrite it.")
+        folder, anew = claimed.folder_for(fingerprint(plans, **identity))
+        if anew:
+            _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
+        kept = _finished_bytes(folder)
+        if kept:
+            _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
+        staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
+        receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
+        by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+        _report_skipped(by_split)
+        with claimed.replacing(sync=sync):
+            yield folder, by_split
+        claimed.discard()
+
+
+def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[str, str]]:
+    """Returns the images of each split that were left out, the reason by file name; splits of which none was are left out."""
+    found = {split: {name: why for r in own for name, why in r.skipped.items()} for split, own in receipts.items()}
+    return {split: skipped for split, skipped in found.items() if skipped}
+
+
+def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
+    """Returns what changes whenever a shard's bytes could: with the images' places and sizes, the cuts, the options."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, options], sort_keys=True, default=str).encode())
+    for plan in plans:
+        members = plan.members
+        places = [(container.folder, container.stamp) for container in members.containers]
+        digest.update(json.dumps([members.split, plan.bounds, places]).encode())
+        for column in (members.name, members.label, members.container, members.offset, members.size):
+            digest.update(column.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def fill(tasks: Iterable[ShardTask], num_images: int, runner: Runner, folder: Path) -> list[Receipt]:
+    """Returns the receipts of all shards after each is there in the folder, in order; shows progress on a terminal."""
+    receipts, written = [], 0
+    function = functools.partial(finish_alike, codec_versions())
+    with at_work(runner, num_images) as bar:
+        for receipt in runner.run(function, tasks, folder):
+            receipts.append(receipt)
+            written += receipt.file_bytes
+            bar.update(receipt.records)
+            if not bar.disable:
+                bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
+    return receipts
+
+
+def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
+    """Does `finish_shard` where these codecs are installed, on whatever machine; others would write other bytes."""
+    own = codec_versions()
+    if own != codecs:
+        raise OptionError(
+            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same versions "
+            "on all machines, and run the same command again to continue."
+        )
+    return finish_shard(task)
+
+
+def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
+    """Logs the images that were left out. Raises ImageError if none of a split is left."""
+    for split, skipped in skipped_images(receipts).items():
+        reasons = first_few((f"{name}: {why}" for name, why in skipped.items()), 10)
+        if not sum(receipt.records for receipt in receipts[split]):
+            raise ImageError(f"None of the {len(skipped):,} images of split {split!r} can be used: {reasons}.")
+        _log.warning("Skipped %d damaged images of split %s, which is incomplete without them: %s.", len(skipped), split, reasons)
+
+
+@contextlib.contextmanager
+def at_work(runner: Runner, num_images: int) -> Iterator[tqdm]:
+    """Yields a bar that shows progress on a terminal, and stops the runner where the block fails.
+
+    That is before the claim ends: nobody may write into a folder that is given back.
+    """
+    with tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
+        try:
+            yield bar
+        except BaseException:
+            runner.stop()
+            raise
+
+
+def _finished_bytes(folder: Path) -> int:
+    """Returns the size of the finished shards in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())
