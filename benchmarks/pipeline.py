@@ -33,7 +33,7 @@ from rivals import (
 from rounds import compare, report_ratio, run_benchmarks, timed, warm
 
 from ilsvrc_tfds.formats.folder import find_output
-from ilsvrc_tfds.formats.record_index import index_records
+from ilsvrc_tfds.outputs.index import index_records
 
 # So many that 16 can be read in turn, as at full scale.
 _SHARDS = {"train": 32, "val": 2}

@@ -100,9 +100,9 @@ def index_and_plan(source: Path, shards: dict[str, int], path: Path) -> list[dic
     import h5py  # noqa: F401
 
     from ilsvrc_tfds.formats import hdf5
-    from ilsvrc_tfds.outputs.preparation import find_images
     from ilsvrc_tfds.runners import LocalRunner
     from ilsvrc_tfds.shards.plan import plan_split
+    from ilsvrc_tfds.sources.find import find_images
 
     lines, clock = [], _Clock()
     with LocalRunner(WORKERS) as runner:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, OptionError
 from ilsvrc_tfds.formats.example import parse_example
+from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS
 from ilsvrc_tfds.images import Original, Resized
-from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS, ClassicExample
+from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.sources.boxes import Boxes
 
 NAME = b"n01440764_10.JPEG"

@@ -9,10 +9,11 @@ import pytest
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks import doctor
-from ilsvrc_tfds.checks.doctor import Archive, examine, official_archives
+from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import find_layout
+from ilsvrc_tfds.sources.official import Archive, official_archives
 
 
 @pytest.fixture

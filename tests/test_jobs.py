@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.formats.example import TfdsExample
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
+from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
 
 

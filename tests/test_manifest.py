@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.example import TFDS_KEYS
+from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS, TFDS_KEYS
 from ilsvrc_tfds.formats.manifest import Manifest, ShardEntry
-from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS
 
 CLASSIC = Manifest(
     kind="classic",

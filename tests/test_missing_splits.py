@@ -12,7 +12,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, OptionError, SourceError
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import own_splits
+from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.sources import Index, find_layout, index_images
 from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_folder
 

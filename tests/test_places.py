@@ -8,7 +8,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds.checks import doctor
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import require_local
 
 HERE = "/nowhere"
 CALLS = {

@@ -11,8 +11,9 @@ from tensorflow_datasets.core.utils import shard_utils
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError
+from ilsvrc_tfds.formats import naming
 from ilsvrc_tfds.shards import plan
-from ilsvrc_tfds.sources import Index
+from ilsvrc_tfds.sources import Index, completeness
 from ilsvrc_tfds.sources.members import Container, Members
 
 GIB = 2**30
@@ -41,7 +42,7 @@ def members(n: int, split: str = "train", size: int = 1000) -> Members:
 def test_disk_order_is_that_of_tfds_hasher(split, names):
     hasher = hashing.Hasher(split)
     expected = sorted(range(len(names)), key=lambda row: hasher.hash_key(names[row]))
-    assert plan.disk_order(split, np.array(names, np.bytes_)).tolist() == expected
+    assert naming.disk_order(split, np.array(names, np.bytes_)).tolist() == expected
 
 
 def test_disk_order_is_that_of_tfds_shuffler(tmp_path):
@@ -51,14 +52,14 @@ def test_disk_order_is_that_of_tfds_shuffler(tmp_path):
         shuffler.add(name, name.encode())
     theirs = [data for _, data in shuffler]
     ours = np.array(names, np.bytes_)
-    assert ours[plan.disk_order("val", ours)].tolist() == theirs
+    assert ours[naming.disk_order("val", ours)].tolist() == theirs
 
 
 def test_disk_order_depends_on_the_split_and_not_on_the_order_given():
     names = members(100).name
-    order = plan.disk_order("train", names)
-    assert order.tolist() != plan.disk_order("val", names).tolist()
-    np.testing.assert_array_equal(names[::-1][plan.disk_order("train", names[::-1])], names[order])
+    order = naming.disk_order("train", names)
+    assert order.tolist() != naming.disk_order("val", names).tolist()
+    np.testing.assert_array_equal(names[::-1][naming.disk_order("train", names[::-1])], names[order])
 
 
 @pytest.mark.parametrize(
@@ -162,24 +163,24 @@ def index(**counts: int) -> Index:
 
 
 def test_shortfalls_count_images_and_classes():
-    found = plan.shortfalls(index(train=1000, val=VAL + 1, test=5))
+    found = completeness.shortfalls(index(train=1000, val=VAL + 1, test=5))
     assert found["train"] == "1,000 of 1,281,167 images, 990 classes missing"
     assert found["val"] == "50,001 of 50,000 images, 990 classes missing"
     assert found["test"] == "5 of 100,000 images"
 
 
 def test_shortfalls_pass_over_splits_that_are_not_there():
-    assert plan.shortfalls(index()) == plan.shortfalls(index(val=VAL)) == {}
+    assert completeness.shortfalls(index()) == completeness.shortfalls(index(val=VAL)) == {}
 
 
 def test_require_complete_names_source_shortfall_and_remedy():
-    plan.require_complete(index(val=VAL), ["val"])
+    completeness.require_complete(index(val=VAL), ["val"])
     message = r"/data is not the whole of ILSVRC2012 \(train: 7 of 1,281,167 images.*\).*--allow-incomplete"
     with pytest.raises(IncompleteError, match=message):
-        plan.require_complete(index(train=7, val=VAL))
+        completeness.require_complete(index(train=7, val=VAL))
 
 
-@pytest.mark.parametrize("require", [plan.require_complete, plan.require_splits])
+@pytest.mark.parametrize("require", [completeness.require_complete, completeness.require_splits])
 def test_train_and_val_are_expected_where_no_splits_are_named(require):
     require(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL))
     found = dataclasses.replace(index(val=VAL), missing={"train": "seen: train.tar.part", "test": "found: nothing"})

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import ilsvrc_tfds
-from ilsvrc_tfds.formats.record_index import index_records
+from ilsvrc_tfds.outputs.index import index_records
 
 # The package `tfrecord` cannot read the index of a shard with a single record.
 SHARDS = {"train": 3, "val": 2}

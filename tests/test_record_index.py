@@ -12,8 +12,8 @@ import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import DestinationError, SourceError
-from ilsvrc_tfds.formats.record_index import index_records
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
+from ilsvrc_tfds.outputs.index import index_records
 
 SHARDS = {"train": 3, "val": 2}
 # Both write an index for the shard that is their first argument.

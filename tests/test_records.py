@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.example import (
-    TfdsExample,
     encode_example,
     feature_entry,
     float_feature,
@@ -19,6 +18,7 @@ from ilsvrc_tfds.formats.example import (
     join_features,
     parse_example,
 )
+from ilsvrc_tfds.shards.encoders import TfdsExample
 
 
 def reference(name: bytes, image: bytes, label: int) -> bytes:

@@ -15,10 +15,11 @@ import xxhash
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, SourceError
-from ilsvrc_tfds.formats.example import TfdsExample
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.shards import plan, writer
+from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.storage import staging
 
 
 def task(source: Path, folder: Path, file_format: str = "tfrecord", op=Original()) -> writer.ShardTask:
@@ -75,7 +76,7 @@ def test_receipt_counts_as_tfds_does(train):
     assert receipt.file_bytes == os.path.getsize(train.path) == receipt.payload_bytes + 16 * 12
     assert receipt.digest == xxhash.xxh3_64(Path(train.path).read_bytes()).hexdigest()
     assert receipt.changed == 2
-    assert json.loads(Path(writer.receipt_path(train.path)).read_text()) == dataclasses.asdict(receipt)
+    assert json.loads(Path(staging.receipt_path(train.path)).read_text()) == dataclasses.asdict(receipt)
 
 
 def test_nothing_but_the_shard_and_its_receipt_is_left(train, tmp_path):
@@ -117,7 +118,7 @@ def test_shard_that_is_not_whole_is_written_anew(train, damage):
     receipt = writer.finish_shard(train)
     path = Path(train.path)
     whole = path.read_bytes()
-    damage(path, Path(writer.receipt_path(train.path)))
+    damage(path, Path(staging.receipt_path(train.path)))
     assert writer.finish_shard(train) == receipt
     assert path.read_bytes() == whole
     assert writer._existing(train.path) == receipt

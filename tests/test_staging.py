@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ilsvrc_tfds.errors import DestinationError, ImageError
-from ilsvrc_tfds.shards import writer
 from ilsvrc_tfds.storage import staging
 
 # Holds a destination until it is killed.
@@ -32,7 +31,7 @@ def destination(tmp_path) -> Path:
 
 def finish(folder: Path, name: str = "a") -> None:
     (folder / name).write_bytes(b"12345")
-    Path(writer.receipt_path(str(folder / name))).write_text("{}")
+    Path(staging.receipt_path(str(folder / name))).write_text("{}")
 
 
 def hold(destination: Path) -> subprocess.Popen:

@@ -13,6 +13,7 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats import record_index
 from ilsvrc_tfds.pipeline import split, subsets
 
 GONE = "has gone since reading began. If the data set was made anew or moved, start again"
@@ -71,9 +72,9 @@ def test_data_made_anew_under_a_training_are_an_error_that_says_so(prepared, tmp
 def test_shard_that_is_gone_is_an_error_where_a_subset_is_looked_for(prepared, tmp_path):
     exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True, num_shards={"train": 2}, index=True)
     shard = exported / "train-00000-of-00002"
-    spans = split.shard_spans(str(shard))
+    spans = record_index.shard_spans(str(shard))
     shard.unlink()
-    for look in (split.shard_spans, split._length, lambda path: subsets._labels_in(path, spans)):
+    for look in (record_index.shard_spans, split._length, lambda path: subsets._labels_in(path, spans)):
         with pytest.raises(SourceError, match="train-00000-of-00002 cannot be read: No such file or directory"):
             look(str(shard))
 

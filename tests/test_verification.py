@@ -19,7 +19,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012
 from ilsvrc_tfds.checks.verify import Report, verify
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.formats.folder import shard_name
+from ilsvrc_tfds.formats.naming import shard_name
 from ilsvrc_tfds.formats.tfrecord import frame, read_records, read_spans
 from ilsvrc_tfds.sources import find_layout, index_images
 

@@ -1,10 +1,8 @@
 """What lies in a source, and what is wrong with it, before any work is begun."""
 
-import csv
 import dataclasses
 import functools
 import hashlib
-import importlib.resources
 import os
 import re
 from collections import Counter
@@ -17,9 +15,11 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
 from ilsvrc_tfds.images import CONFIGS, look
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.shards.plan import missing_splits, plan_split, shortfalls
+from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
+from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
 from ilsvrc_tfds.sources.layouts import DOGS
+from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.storage.staging import free_bytes
 
@@ -45,25 +45,6 @@ class Report:
 
     facts: tuple[str, ...]
     problems: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Archive:
-    """An official archive as published; what is not known of it is empty.
-
-    Attributes:
-      file: its name.
-      bytes: its size.
-      md5: hexadecimal.
-      sha256: hexadecimal.
-      note: what it holds.
-    """
-
-    file: str
-    bytes: int | None
-    md5: str
-    sha256: str
-    note: str
 
 
 def examine(
@@ -103,13 +84,6 @@ def examine(
             facts += more_facts
             problems += more_problems
     return Report(tuple(facts), tuple(dict.fromkeys(problems)))  # an archive that is gone is found again by each image
-
-
-def official_archives() -> dict[str, Archive]:
-    """Returns the official archives by name, from `checksums/ilsvrc2012.tsv`."""
-    text = importlib.resources.files("ilsvrc_tfds.checksums").joinpath("ilsvrc2012.tsv").read_text()
-    rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
 
 
 def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:

@@ -13,12 +13,13 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, OptionError, SourceError, first_few
+from ilsvrc_tfds.errors import ImageError, OptionError, SourceError, first_few, shown
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.formats.folder import FIELDS, TFDS, Output, find_output, own_split
+from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
+from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.storage.files import write_whole
 
 # A contact sheet of so many has 12,400 x 6,600 pixels.

@@ -21,17 +21,15 @@ from ilsvrc_tfds.checks.verify_split import (
     name_problems,
     order_problems,
 )
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.manifest import TFDS
+from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.writer import TFRECORD
-from ilsvrc_tfds.sources.members import shown
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
 
 
 @dataclasses.dataclass(frozen=True)

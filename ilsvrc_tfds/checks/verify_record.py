@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError
-from ilsvrc_tfds.formats.example import TFDS_KEYS
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
-from ilsvrc_tfds.formats.folder import FIELDS
-from ilsvrc_tfds.formats.manifest import CLASSIC, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS, FIELDS, TFDS, TFDS_KEYS
 from ilsvrc_tfds.images import Head
 from ilsvrc_tfds.images.ops import needs_fix
-from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS
 
 KEYS = {TFDS: TFDS_KEYS, CLASSIC: CLASSIC_KEYS}
 # The class that nothing tells: the record of an image of the user's own.

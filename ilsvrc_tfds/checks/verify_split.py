@@ -10,11 +10,10 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.verify_record import UNKNOWN
 from ilsvrc_tfds.checks.verify_shard import Rows, place
-from ilsvrc_tfds.errors import first_few
+from ilsvrc_tfds.errors import first_few, shown
 from ilsvrc_tfds.formats.hdf5 import SplitMetadata
 from ilsvrc_tfds.formats.manifest import NAME, boxes_in_words
-from ilsvrc_tfds.shards.plan import disk_order
-from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.formats.naming import disk_order
 
 # What official file names look like.
 _NAMES = {

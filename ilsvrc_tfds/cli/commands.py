@@ -13,12 +13,13 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.folder import CLASSIC_NAMES, own_splits
-from ilsvrc_tfds.formats.record_index import PREFIX, index_records
-from ilsvrc_tfds.outputs.preparation import find_images, incomplete_is_allowed, warn_of_missing_splits
+from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
+from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
-from ilsvrc_tfds.shards.plan import require_splits, shortfalls
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, require_splits, shortfalls, warn_of_missing_splits
 from ilsvrc_tfds.sources.demo import draw
+from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.recipe import Recipe
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.cli import commands
-from ilsvrc_tfds.formats.folder import own_split
+from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.shards.writer import SKIP, STOP

@@ -4,16 +4,12 @@ An example is what protobuf's `SerializeToString(deterministic=True)` writes: ma
 Wire format: https://protobuf.dev/programming-guides/encoding.
 """
 
-import dataclasses
 import functools
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import SourceError
-
-# The keys of `encode_example`, and the list of `tf.train.Feature` that each has.
-TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
@@ -45,21 +41,6 @@ class BoxedExample(Example):
 
     __slots__ = ()
     has_boxes = True
-
-
-@dataclasses.dataclass(frozen=True)
-class TfdsExample:
-    """Encodes the records of a prepared data set; a value.
-
-    Attributes:
-      op: from an image's bytes to those of the record.
-    """
-
-    op: Callable[[bytes], bytes]
-
-    def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
-        """Returns the example of an image; its `image` is `data` itself where `op` leaves it as it is. Raises ImageError."""
-        return encode_example(file_name, self.op(data), label)
 
 
 def encode_example(file_name: bytes, image: bytes, label: int) -> Example:

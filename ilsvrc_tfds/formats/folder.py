@@ -4,40 +4,20 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.manifest import CLASSIC, TFDS, Manifest
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.manifest import Manifest
+from ilsvrc_tfds.formats.naming import PATTERNS, shard_name
+from ilsvrc_tfds.storage.files import require_local
 
 INFO_NAME = "dataset_info.json"
 # One of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
-# The data set's own names, and those that readers of classic TFRecords hard-code.
-CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
-
-
-class Fields(NamedTuple):
-    """Keys of a record's features."""
-
-    file_name: str
-    image: str
-    label: str
-
-
-FIELDS = {
-    TFDS: Fields("file_name", "image", "label"),
-    CLASSIC: Fields("image/filename", "image/encoded", "image/class/label"),
-}
-
-_PATTERNS = {
-    TFDS: re.compile(r"ilsvrc2012-(?P<split>train|val|test)\.(?P<format>[a-z_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
-    CLASSIC: re.compile(r"(?P<split>train|validation|test)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +63,7 @@ class Output:
     def strange_shards(self) -> list[str]:
         """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
         own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
-        patterns = _PATTERNS.values()
+        patterns = PATTERNS.values()
         return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
 
     @property
@@ -143,32 +123,7 @@ def is_output(folder: str | os.PathLike) -> bool:
     if not os.path.isdir(folder):
         return False
     names = file_names(folder)
-    return INFO_NAME in names or any(pattern.fullmatch(name) for name in names for pattern in _PATTERNS.values())
-
-
-def own_split(name: str) -> str | None:
-    """Returns the data set's own name of a split (train, val, test) for either name of it; None for any other."""
-    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(name)
-
-
-def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Returns the data set's own names of splits for either names of them, in the order train, val, test.
-
-    Raises OptionError for a name that is not a split's, or if there are none.
-    """
-    names = [names] if isinstance(names, str) else list(names)
-    strange = [name for name in names if own_split(name) is None]
-    if strange or not names:
-        what = f"There is no split {first_few(map(repr, strange))}" if strange else "No splits are named"
-        raise OptionError(f"{what}; expected some of train, val (or validation), test.")
-    own = set(map(own_split, names))
-    return tuple(split for split in synsets.OFFICIAL_COUNTS if split in own)
-
-
-def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:
-    """Returns the file name of a shard: `ilsvrc2012-val.tfrecord-00000-of-00064`, or `validation-00000-of-00128`."""
-    stem = f"ilsvrc2012-{split}.{file_format}" if kind == TFDS else CLASSIC_NAMES[split]
-    return f"{stem}-{index:05d}-of-{count:05d}"
+    return INFO_NAME in names or any(pattern.fullmatch(name) for name in names for pattern in PATTERNS.values())
 
 
 def read_info(folder: str | os.PathLike) -> dict | None:
@@ -215,7 +170,7 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
     found = {}
     for name in file_names(folder):
-        for kind, pattern in _PATTERNS.items():
+        for kind, pattern in PATTERNS.items():
             if match := pattern.fullmatch(name):
                 file_format = match["format"] if kind == TFDS else "tfrecord"
                 split = "val" if match["split"] == "validation" else match["split"]

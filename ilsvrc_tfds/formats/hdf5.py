@@ -17,12 +17,12 @@ import dataclasses
 import io
 import os
 from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, unreadable
-from ilsvrc_tfds.sources.members import Members
 from ilsvrc_tfds.storage.files import write_whole
 
 # Its name beside the shards.
@@ -67,8 +67,25 @@ class SplitMetadata:
     list_image_filenames_per_class: np.ndarray
 
 
+class Images(Protocol):
+    """The images of one split: `sources.Members`, or what has the same.
+
+    Attributes:
+      split: train, val or test.
+      name: file names, S of shape (n,).
+      label: class indices in [0, 1000), int of shape (n,).
+    """
+
+    split: str
+    name: np.ndarray
+    label: np.ndarray
+
+    def paths(self, *, official: bool = False) -> np.ndarray:
+        """Returns the path of each image, relative to the source; S of shape (n,). See `write`."""
+
+
 def write(
-    path: str | os.PathLike, splits: Iterable[Members], *, image_root: str = "", official: bool = False, sync: bool = True
+    path: str | os.PathLike, splits: Iterable[Images], *, image_root: str = "", official: bool = False, sync: bool = True
 ) -> None:
     """Writes the metadata of the labelled splits among `splits`, all or nothing.
 
@@ -129,7 +146,7 @@ def _own(parent, name: str, where: str):
     return entry
 
 
-def _tables(members: Members, image_root: str, official: bool) -> dict[str, np.ndarray]:
+def _tables(members: Images, image_root: str, official: bool) -> dict[str, np.ndarray]:
     order = np.lexsort((members.name, members.label))
     paths, label = members.paths(official=official)[order], members.label[order].astype(np.int32)
     if image_root:

@@ -20,11 +20,10 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.storage.files import write_whole
 
 NAME = "manifest.json"
-# A prepared data set; exported TFRecords.
-KINDS = TFDS, CLASSIC = ("tfds", "classic")
 
 _FORMAT = 1
 _TYPES = ("bytes", "float", "int64")

@@ -7,32 +7,10 @@ A line a record, `<offset> <size>`, in bytes, framing included. The index of `tr
 import os
 from pathlib import Path
 
-from tqdm import tqdm
-
-from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.tfrecord import read_spans
-from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
+from ilsvrc_tfds.storage.files import write_whole
 
 PREFIX = "index-"
-
-
-def index_records(folder: str | os.PathLike, *, workers: int | None = None) -> list[Path]:
-    """Writes the index of each shard in a prepared or exported folder and returns their paths.
-
-    Raises SourceError for shards that are missing, damaged, or no TFRecords; DestinationError.
-    """
-    output = find_output(folder)
-    output.require_tfrecord()
-    paths = [path for split in output.shards for path in output.paths(split)]
-    with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
-        written = []
-        for path in runner.run(write_index, paths):
-            written.append(Path(path))
-            bar.update()
-    with destination_errors(folder):
-        sync_folder(output.folder)
-    return written
 
 
 def write_index(shard: str, *, sync: bool = True) -> str:
@@ -42,3 +20,19 @@ def write_index(shard: str, *, sync: bool = True) -> str:
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
     write_whole(path, text.encode(), sync=sync)
     return path
+
+
+def shard_spans(path: str) -> list[tuple[int, int]]:
+    """Returns (offset, size) of each record of a shard: from the index beside it if that fits, else from its headers.
+
+    Raises SourceError where it cannot be read.
+    """
+    folder, name = os.path.split(path)
+    try:
+        lines = Path(folder, PREFIX + name).read_text().splitlines()
+        spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
+        # An index of an earlier export fits no more.
+        fits = spans and sum(spans[-1]) == os.path.getsize(path)
+    except (OSError, ValueError):
+        return read_spans(path)
+    return spans if fits else read_spans(path)

@@ -12,23 +12,18 @@ from etils import epath
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.formats.folder import INFO_NAME, own_splits
+from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo
-from ilsvrc_tfds.outputs.preparation import (
-    Options,
-    Prepared,
-    find_images,
-    incomplete_is_allowed,
-    of_splits,
-    prepared,
-    usual_places,
-)
+from ilsvrc_tfds.outputs.preparation import Options, Prepared, prepared
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
-from ilsvrc_tfds.shards.writer import STOP, TFRECORD, read_images
+from ilsvrc_tfds.shards.writer import STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
-from ilsvrc_tfds.storage.files import destination_errors
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
+from ilsvrc_tfds.sources.find import find_images, usual_places
+from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.storage.files import destination_errors, require_local
 from ilsvrc_tfds.storage.staging import require_finished
 
 _DESCRIPTION = """\

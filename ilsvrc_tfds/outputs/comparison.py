@@ -10,11 +10,10 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats import hdf5
-from ilsvrc_tfds.shards.plan import disk_order
+from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.sources import Index, Members
-from ilsvrc_tfds.sources.members import shown
 
 # What is different if the digest is, and nothing else that is known.
 _OTHERS = "other images, by name, label or size"

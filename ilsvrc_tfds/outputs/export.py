@@ -11,21 +11,25 @@ import xxhash
 
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import CLASSIC_NAMES, find_output, is_output, own_split, own_splits, shard_name
-from ilsvrc_tfds.formats.manifest import CLASSIC, Manifest, boxes_in_words, shard_entries
+from ilsvrc_tfds.formats.folder import find_output, is_output
+from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS
+from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
+from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_split, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
-from ilsvrc_tfds.outputs.preparation import describe_op, find_images, incomplete_is_allowed, log_shortfalls, of_splits
+from ilsvrc_tfds.outputs.preparation import describe_op
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
-from ilsvrc_tfds.shards.encoders import CLASSIC_KEYS, ClassicExample
+from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import STOP, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
+from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.storage import staging
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import require_local
 
 # What readers hard-code. The scripts that wrote such files first knew no test split.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}

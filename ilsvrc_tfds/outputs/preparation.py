@@ -5,27 +5,25 @@ import dataclasses
 import functools
 import importlib.metadata
 import logging
-import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import IncompleteError, OptionError
+from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.example import TFDS_KEYS, TfdsExample
-from ilsvrc_tfds.formats.manifest import TFDS, Manifest, shard_entries
+from ilsvrc_tfds.formats.kinds import TFDS, TFDS_KEYS
+from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
 from ilsvrc_tfds.images import Original, Resized, codec_versions
-from ilsvrc_tfds.runners import LocalRunner, Runner
+from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import run
-from ilsvrc_tfds.shards.plan import SplitPlan, missing_splits, plan_split, require_complete, shortfalls
+from ilsvrc_tfds.shards.encoders import TfdsExample
+from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import STOP, TFRECORD, Receipt, ShardTask, require_known
-from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
+from ilsvrc_tfds.sources import Index, Members
+from ilsvrc_tfds.sources.completeness import log_shortfalls, missing_splits, of_splits, shortfalls
 from ilsvrc_tfds.storage import staging
-
-SOURCE_VARIABLE = "ILSVRC2012_DIR"
-ALLOW_VARIABLE = "ILSVRC2012_ALLOW_INCOMPLETE"
 
 _log = logging.getLogger(__name__)
 
@@ -120,51 +118,6 @@ def describe_op(op: Original | Resized) -> dict[str, object]:
     return {"op": type(op).__name__, **dataclasses.asdict(op)}
 
 
-def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLike]:
-    """Returns where the source is looked for if it was not named: ILSVRC2012_DIR; else TFDS's manual folder, `<data_dir>/ilsvrc2012`."""
-    variable = os.environ.get(SOURCE_VARIABLE)
-    return [variable] if variable else [manual_dir, below_data_dir]
-
-
-def incomplete_is_allowed(argument: bool | None) -> bool:
-    """Returns whether incomplete splits are allowed: by the argument, or by ILSVRC2012_ALLOW_INCOMPLETE=1 where it is None."""
-    return os.environ.get(ALLOW_VARIABLE) == "1" if argument is None else argument
-
-
-def find_images(candidates: list[str | os.PathLike], runner: LocalRunner, splits: Collection[str] | None = None) -> Index:
-    """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found.
-
-    Args:
-      candidates: folders to look into.
-      runner: carries out the scans.
-      splits: the only ones that are taken; all where None.
-
-    Raises:
-      IncompleteError: one of `splits` is not there.
-      SourceError, LabelError.
-    """
-    index = index_images(find_layout(candidates).only(splits), runner.run)
-    counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
-    _log.info("%s: %s, %s images", index.source, index.layout, counts)
-    for note in index.notes:
-        _log.info("%s", note)
-    for warning in index.warnings:
-        _log.warning("%s: %s.", index.source, warning)
-    return index
-
-
-def of_splits(index: Index, splits: Collection[str] | None) -> Index:
-    """Returns the index of these splits alone, all where None. Raises IncompleteError if one of them is not there."""
-    if splits is None:
-        return index
-    missing = missing_splits(index, splits)
-    if missing:
-        raise IncompleteError(
-            f"{index.source} does not have the split {', '.join(missing)}, which was asked for; it has {', '.join(index.splits)}."
-        )
-    return dataclasses.replace(index, splits={split: members for split, members in index.splits.items() if split in splits})
-
-
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
     """Raises DestinationError where there is not room for all of several data sets, by destination, of one source."""
     needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options))
@@ -202,30 +155,6 @@ def prepared(index: Index, destination: Path, options: Options, runner: Runner) 
         described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards, skipped=skipped)
         files.append(manifest.write(described, folder, sync=options.sync))
         yield Prepared(index, options, tuple(files), receipts)
-
-
-def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
-    """Says what is missing from the source; raises IncompleteError where that is not allowed.
-
-    Args:
-      index: of the source.
-      allow_incomplete: whether it is allowed.
-      splits: that were asked for; see `missing_splits`.
-    """
-    if not allow_incomplete:
-        require_complete(index, splits)
-    warn_of_missing_splits(index, splits)
-    for split, text in shortfalls(index).items():
-        _log.warning("Incomplete, and allowed: %s has %s.", split, text)
-
-
-def warn_of_missing_splits(index: Index, splits: Collection[str] | None = None) -> None:
-    """Says which splits are missing from the source, loudly for those that are expected."""
-    missing = missing_splits(index, splits)
-    for split, text in missing.items():
-        _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
-    if splits is None and "test" not in index.splits:
-        _log.info("There is no test split in the source.")
 
 
 def _plans(index: Index, options: Options) -> list[SplitPlan]:

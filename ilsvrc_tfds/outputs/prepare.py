@@ -8,14 +8,16 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few
-from ilsvrc_tfds.formats.folder import own_splits
+from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images
-from ilsvrc_tfds.outputs.preparation import Options, describe_op, find_images, of_splits, require_room
+from ilsvrc_tfds.outputs.preparation import Options, describe_op, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, find_layout
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.sources.completeness import of_splits
+from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.storage.files import require_local
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
 

@@ -10,7 +10,6 @@
 Until all is there, the files wait in `.<out>.staging` beside it: a run that was killed goes on with the shards that are left.
 """
 
-import dataclasses
 import functools
 import json
 import logging
@@ -22,27 +21,25 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few, unreadable, unwritable
+from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few, unreadable
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
+from ilsvrc_tfds.shards.image_files import FilesTask, write_files
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME, add_classes, as_files, split_folder, warn_of_empty_classes
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
-from ilsvrc_tfds.shards.writer import receipt_path
-from ilsvrc_tfds.sources import Members, Reader
+from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.storage import staging
-from ilsvrc_tfds.storage.files import destination_errors, sync_file_system
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
+from ilsvrc_tfds.storage.staging import receipt_path
 
 MARK_NAME = "unpacked.json"
 
 _OWN_NAMES = re.compile(rf"(train|val|test)\d*|{'|'.join(map(re.escape, (hdf5.NAME, CLASSES_NAME, MARK_NAME)))}")
 _TREE = "files"
 _LONGEST_NAME = 255
-# What file systems give out; 1.3 million images have half of it too much, each.
-_BLOCK_BYTES = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -200,32 +197,6 @@ def _folds_case(folder: Path) -> bool:
     return folder.with_name(folder.name.upper()).exists()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FilesTask:
-    """The files of one shard.
-
-    Attributes:
-      members: the images, in the order of the shard.
-      paths: of the files below `tree`, S of shape (n,).
-      tree: folder.
-      receipt: a file that is made when all are written.
-    """
-
-    members: Members
-    paths: np.ndarray
-    tree: str
-    receipt: str
-
-    @property
-    def room(self) -> int:
-        """Bytes that the files take on disk, about."""
-        return int((-(-self.members.size // _BLOCK_BYTES) * _BLOCK_BYTES).sum())
-
-    def targets(self) -> list[str]:
-        """Returns the paths of the files."""
-        return [os.path.join(self.tree, path.decode("ascii")) for path in self.paths.tolist()]
-
-
 def _tasks(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], folder: Path) -> Iterator[FilesTask]:
     for plan, own in zip(plans, paths):
         for shard, start, stop in zip(plan.shards(), plan.bounds, plan.bounds[1:]):
@@ -245,41 +216,6 @@ def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Pat
     with run.at_work(runner, num_images) as bar:
         for count in runner.run(write_files, tasks()):
             bar.update(count)
-
-
-def write_files(task: FilesTask) -> int:
-    """Returns the number of files of a shard once all of them are there. Raises SourceError, DestinationError."""
-    targets = task.targets()
-    if not _is_finished(task, targets):
-        try:
-            for folder in {os.path.dirname(target) for target in targets}:
-                os.makedirs(folder, exist_ok=True)
-            _write(task.members, targets)
-            Path(task.receipt).touch()
-        except OSError as error:
-            then = "What is finished is kept: run the same command again to continue."
-            raise unwritable(error.filename or task.tree, error, then=then) from error
-    return len(targets)
-
-
-def _is_finished(task: FilesTask, targets: list[str]) -> bool:
-    """Returns whether the files have been written and have the images' bytes: a machine that lost power may leave zeros."""
-    if not os.path.exists(task.receipt):
-        return False
-    try:
-        with Reader() as reader:
-            return all(Path(target).read_bytes() == reader.read(task.members, row) for row, target in enumerate(targets))
-    except OSError:
-        return False
-
-
-def _write(members: Members, targets: list[str]) -> None:
-    with Reader() as reader:
-        for row, target in enumerate(targets):
-            data = reader.read(members, row)
-            with open(target, "wb") as file:
-                file.write(data)
-        reader.require_unchanged()
 
 
 def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:

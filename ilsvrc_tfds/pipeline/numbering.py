@@ -8,7 +8,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.formats.folder import FIELDS, Output
+from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.kinds import FIELDS
 from ilsvrc_tfds.formats.tfrecord import read_records
 
 # Records that are looked at in a split, the first ones of up to so many shards: those of two exports may be in one folder.

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
-from ilsvrc_tfds.formats.folder import FIELDS, Fields, Output, find_output, is_output, own_split
-from ilsvrc_tfds.formats.record_index import PREFIX
-from ilsvrc_tfds.formats.tfrecord import read_spans
+from ilsvrc_tfds.formats.folder import Output, find_output, is_output
+from ilsvrc_tfds.formats.kinds import FIELDS, Fields
+from ilsvrc_tfds.formats.naming import own_split
+from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import require_local
 
 DEFAULT_CONFIG = "classification"
 
@@ -80,22 +81,6 @@ def find_split(data, split: str, *, data_dir: str | os.PathLike | None = None, l
     if not sum(lengths):
         raise SourceError(f"{output.folder}: split {name!r} has no records. Prepare it again.")
     return Split(name, output.folder, paths, lengths, output.kind, offset)
-
-
-def shard_spans(path: str) -> list[tuple[int, int]]:
-    """Returns (offset, size) of each record of a shard: from the index beside it if that fits, else from its headers.
-
-    Raises SourceError where it cannot be read.
-    """
-    folder, name = os.path.split(path)
-    try:
-        lines = Path(folder, PREFIX + name).read_text().splitlines()
-        spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
-        # An index of an earlier export fits no more.
-        fits = spans and sum(spans[-1]) == os.path.getsize(path)
-    except (OSError, ValueError):
-        return read_spans(path)
-    return spans if fits else read_spans(path)
 
 
 @contextlib.contextmanager

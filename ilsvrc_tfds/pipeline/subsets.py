@@ -16,10 +16,11 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.formats.manifest import TFDS
+from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.naming import disk_order
+from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
-from ilsvrc_tfds.pipeline.split import Split, reading, shard_spans
-from ilsvrc_tfds.shards.plan import disk_order
+from ilsvrc_tfds.pipeline.split import Split, reading
 
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256

@@ -1,4 +1,6 @@
-"""The records of the classic ImageNet TFRecords: the keys of the Inception, slim and TPU scripts.
+"""From an image to its record: as TFDS's `imagenet2012` has it, or as the Inception, slim and TPU scripts have it.
+
+The keys of the classic records, the latter:
 
 | key | type | content |
 |---|---|---|
@@ -22,32 +24,15 @@ from ilsvrc_tfds.formats.example import (
     BoxedExample,
     Example,
     bytes_feature,
+    encode_example,
     feature_entry,
     float_feature,
     int64_feature,
     join_features,
 )
+from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS
 from ilsvrc_tfds.images import Original, look
 from ilsvrc_tfds.sources.boxes import Boxes, image_key
-
-# Each key and its list of `tf.train.Feature`, in the order of a record.
-CLASSIC_KEYS = {
-    "image/channels": "int64",
-    "image/class/label": "int64",
-    "image/class/synset": "bytes",
-    "image/class/text": "bytes",
-    "image/colorspace": "bytes",
-    "image/encoded": "bytes",
-    "image/filename": "bytes",
-    "image/format": "bytes",
-    "image/height": "int64",
-    "image/object/bbox/label": "int64",
-    "image/object/bbox/xmax": "float",
-    "image/object/bbox/xmin": "float",
-    "image/object/bbox/ymax": "float",
-    "image/object/bbox/ymin": "float",
-    "image/width": "int64",
-}
 
 _ENCODERS = {"int64": int64_feature, "bytes": bytes_feature, "float": float_feature}
 
@@ -142,3 +127,18 @@ def _entry(key: str, values: Sequence) -> bytes:
 
 _FORMAT = _entry("image/format", [b"JPEG"])
 _NO_BOXES = _bbox([], 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsExample:
+    """Encodes the records of a prepared data set; a value.
+
+    Attributes:
+      op: from an image's bytes to those of the record.
+    """
+
+    op: Callable[[bytes], bytes]
+
+    def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
+        """Returns the example of an image; its `image` is `data` itself where `op` leaves it as it is. Raises ImageError."""
+        return encode_example(file_name, self.op(data), label)

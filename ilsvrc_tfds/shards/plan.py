@@ -1,14 +1,13 @@
 """Which image goes where: order, number of shards, cuts. Pure: everything follows from the index."""
 
 import dataclasses
-import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import IncompleteError, OptionError
-from ilsvrc_tfds.sources.members import Index, Members
+from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.formats.naming import disk_order
+from ilsvrc_tfds.sources.members import Members
 
 # TFDS's bounds of a shard's size (core/utils/shard_utils.py), and what its rule adds for each record.
 _MIN_SHARD_BYTES, _MAX_SHARD_BYTES = 64 << 20, 1 << 30
@@ -87,23 +86,6 @@ def plan_split(
     return SplitPlan(members, order, bounds, num_bytes)
 
 
-def disk_order(split: str, names: np.ndarray) -> np.ndarray:
-    """Returns the rows by md5(split + name) ascending, TFDS's own rule (core/hashing.py); int64 of shape (n,).
-
-    Args:
-      split: the hash's salt.
-      names: file names, S of shape (n,).
-    """
-    salted = hashlib.md5(split.encode())
-    digests = bytearray()
-    for name in names.tolist():
-        digest = salted.copy()
-        digest.update(name)
-        digests += digest.digest()
-    halves = np.frombuffer(digests, ">u8").reshape(-1, 2)
-    return np.lexsort((halves[:, 1], halves[:, 0]))
-
-
 def shard_count(num_bytes: int, n: int) -> int:
     """Returns TFDS's number of shards for n records of num_bytes in all: 1024 for the original train split, 64 for val.
 
@@ -114,57 +96,3 @@ def shard_count(num_bytes: int, n: int) -> int:
     if least > 1024:
         return 1024 * max(2, -(-least // 1024))
     return next((count for count in (1 << k for k in range(10, 0, -1)) if least <= count <= most and n >= count), 1)
-
-
-def shortfalls(index: Index) -> dict[str, str]:
-    """Returns, for each split whose number of images is not the official one, what is missing or too many."""
-    found = {}
-    for split, members in index.splits.items():
-        official = synsets.OFFICIAL_COUNTS[split]
-        if len(members) != official:
-            classes = synsets.NUM_CLASSES - len(np.unique(members.label)) if split != "test" else 0
-            missing = f", {classes:,} classes missing" if classes else ""
-            found[split] = f"{len(members):,} of {official:,} images{missing}"
-    return found
-
-
-def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[str, str]:
-    """Returns, for each split that is expected and not there, what was seen in its place.
-
-    Args:
-      index: The images of the source.
-      splits: The splits that were asked for; train and val are expected for None, and test is not.
-    """
-    expected = ("train", "val") if splits is None else splits
-    return {
-        split: "; ".join(["not there", *([index.missing[split]] if split in index.missing else [])])
-        for split in expected
-        if split not in index.splits
-    }
-
-
-def require_complete(index: Index, splits: Collection[str] | None = None) -> None:
-    """Raises IncompleteError where a split is missing or has not the official number of images. See `missing_splits`."""
-    missing = missing_splits(index, splits)
-    texts = [f"{split}: {text}" for split, text in {**missing, **shortfalls(index)}.items()]
-    if texts:
-        raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({'; '.join(texts)}). Complete it; or, if that is meant, "
-            f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
-            "ILSVRC2012_ALLOW_INCOMPLETE=1."
-        )
-
-
-def require_splits(index: Index, splits: Collection[str] | None = None) -> None:
-    """Raises IncompleteError where a split is missing, whatever the number of images is. See `missing_splits`."""
-    missing = "; ".join(f"{split}: {text}" for split, text in missing_splits(index, splits).items())
-    if missing:
-        raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({missing}). Complete it; or, if that is meant, "
-            f"{_choice(index)}allow it: --allow-incomplete."
-        )
-
-
-def _choice(index: Index) -> str:
-    """Returns how the splits that are there are chosen, in words."""
-    return f"name the splits to take, --splits {','.join(index.splits)} (splits={list(index.splits)}), or "

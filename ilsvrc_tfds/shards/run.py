@@ -15,8 +15,9 @@ from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, first_
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards.plan import SplitPlan
-from ilsvrc_tfds.shards.writer import Receipt, ShardTask, finish_shard, receipt_path
+from ilsvrc_tfds.shards.writer import Receipt, ShardTask, finish_shard
 from ilsvrc_tfds.storage import staging
+from ilsvrc_tfds.storage.staging import receipt_path
 
 # To be changed when the records or the receipts change, so that older shards are not taken over.
 _FORMAT = 1

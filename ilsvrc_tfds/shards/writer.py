@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 
 import xxhash
 
-from ilsvrc_tfds.errors import ImageError, OptionError, system_error, unwritable
+from ilsvrc_tfds.errors import OptionError, system_error, unwritable
 from ilsvrc_tfds.formats.example import Example
 from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.shards.plan import Shard
-from ilsvrc_tfds.sources import Members, Reader
+from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, partial_path, sync_file
+from ilsvrc_tfds.storage.staging import receipt_path
 
 TFRECORD = "tfrecord"
 # What to do about a damaged image.
 STOP, SKIP = "stop", "skip"
-_WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 _BUFFER = 1 << 20
 
 
@@ -91,38 +91,6 @@ def require_known(on_error: str) -> None:
     """Raises OptionError for a value that `on_error` does not have."""
     if on_error not in (STOP, SKIP):
         raise OptionError(f"on_error must be {STOP!r} or {SKIP!r}, got {on_error!r}.")
-
-
-def read_images(
-    members: Members, function: Callable[[bytes, bytes, int], object], skipped: dict[str, str] | None = None
-) -> Iterator[tuple[bytes, object]]:
-    """Yields (data, `function(file_name, data, label)`) of each image's bytes, in the order of the table.
-
-    Args:
-      members: Images to read.
-      function: What to do with each.
-      skipped: If given, a damaged image is left out and noted here, the reason by file name, instead of raising ImageError.
-
-    Raises ImageError, SourceError; the message names the image.
-    """
-    names, labels = members.name.tolist(), members.label.tolist()
-    with Reader() as reader:
-        for row, (name, label) in enumerate(zip(names, labels)):
-            data = reader.read(members, row)
-            try:
-                result = function(name, data, label)
-            except ImageError as error:
-                if skipped is None:
-                    raise ImageError(f"{members.place(row)}: {error}. {_WAY_ON}") from error
-                skipped[name.decode()] = str(error).removesuffix(". Get it again")
-            else:
-                yield data, result
-        reader.require_unchanged()
-
-
-def receipt_path(path: str) -> str:
-    """Returns where a shard's receipt lies."""
-    return f"{path}.json"
 
 
 def _existing(path: str) -> Receipt | None:

@@ -25,8 +25,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, unreadable
-from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.tables import solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
 from ilsvrc_tfds.sources.layouts import Layout
-from ilsvrc_tfds.sources.members import Index, Members, join_members, shown
+from ilsvrc_tfds.sources.members import Index, Members, join_members
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 from ilsvrc_tfds.sources.splits import Place, is_stray, names_in
 

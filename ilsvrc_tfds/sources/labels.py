@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, unreadable
-from ilsvrc_tfds.sources.members import shown
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader

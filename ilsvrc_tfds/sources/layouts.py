@@ -16,9 +16,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds.errors import IncompleteError, NotFoundError, first_few
+from ilsvrc_tfds.errors import IncompleteError, NotFoundError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.members import shown
 from ilsvrc_tfds.sources.names import ARCHIVES, SPLITS, split_of_archive
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
 from ilsvrc_tfds.sources.splits import (
@@ -31,7 +30,7 @@ from ilsvrc_tfds.sources.splits import (
     places_in,
     refuse_rivals,
 )
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import require_local
 
 # Where the images may lie below the folder that the user names.
 _OWN = ("", "ilsvrc2012", "ILSVRC2012")

@@ -9,8 +9,8 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.formats.example import encode_example, parse_example
-from ilsvrc_tfds.formats.folder import FIELDS, Output
-from ilsvrc_tfds.formats.manifest import TFDS
+from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, read_records
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp

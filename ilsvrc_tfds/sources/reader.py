@@ -4,13 +4,16 @@ import errno
 import os
 import resource
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 
-from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.errors import ImageError, SourceError, unreadable
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members
 from ilsvrc_tfds.sources.scan import archive_stamp
 
 # Class archives can be 1000 files; the usual limit of a process is 1024 open ones, on some machines 256 or 64.
 _OPEN_ARCHIVES, _SHARE_OF_LIMIT = 128, 4
+
+_WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 
 
 class Reader:
@@ -84,3 +87,30 @@ class Reader:
 
 def _changed(path: str) -> SourceError:
     return SourceError(f"{path} has changed since it was indexed. Run the command again.")
+
+
+def read_images(
+    members: Members, function: Callable[[bytes, bytes, int], object], skipped: dict[str, str] | None = None
+) -> Iterator[tuple[bytes, object]]:
+    """Yields (data, `function(file_name, data, label)`) of each image's bytes, in the order of the table.
+
+    Args:
+      members: Images to read.
+      function: What to do with each.
+      skipped: If given, a damaged image is left out and noted here, the reason by file name, instead of raising ImageError.
+
+    Raises ImageError, SourceError; the message names the image.
+    """
+    names, labels = members.name.tolist(), members.label.tolist()
+    with Reader() as reader:
+        for row, (name, label) in enumerate(zip(names, labels)):
+            data = reader.read(members, row)
+            try:
+                result = function(name, data, label)
+            except ImageError as error:
+                if skipped is None:
+                    raise ImageError(f"{members.place(row)}: {error}. {_WAY_ON}") from error
+                skipped[name.decode()] = str(error).removesuffix(". Get it again")
+            else:
+                yield data, result
+        reader.require_unchanged()

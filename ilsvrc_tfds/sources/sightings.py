@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import first_few
-from ilsvrc_tfds.sources.members import is_image, shown
+from ilsvrc_tfds.errors import first_few, shown
+from ilsvrc_tfds.sources.members import is_image
 from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_folder
 
 # Entries looked at in a folder, folders in a place, class folders in one of them: what a folder holds is seen at once.

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few, unreadable
-from ilsvrc_tfds.sources.members import is_image, shown
+from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.sources.members import is_image
 from ilsvrc_tfds.sources.names import ARCHIVES, FOLDERS, SPLITS, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.sightings import contents
 

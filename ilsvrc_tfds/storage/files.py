@@ -4,17 +4,21 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import unwritable
+from ilsvrc_tfds.errors import OptionError, unwritable
 
 # Of what is half written; the next run removes what a killed one has left.
 PARTIAL_SUFFIX = ".partial"
 
 # What file systems say that cannot sync a folder, and folders above the user's own that may not be opened.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
+
+# As users write it, or as `Path` has made of it: `gs:/bucket`.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 @contextlib.contextmanager
@@ -99,3 +103,12 @@ def _opened(folder: str | os.PathLike) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def require_local(*paths: str | os.PathLike) -> None:
+    """Raises OptionError for a URL: archives are read at a million places, and shards are renamed when they are finished."""
+    for path in paths:
+        if _URL.match(os.fspath(path)):
+            raise OptionError(
+                f"{os.fspath(path)} is no place of this machine. Mount it, or work on a local file system and copy what was made."
+            )

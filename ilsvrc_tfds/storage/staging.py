@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError, unreadable
-from ilsvrc_tfds.shards.writer import receipt_path
 from ilsvrc_tfds.storage import locks
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, sync_folder, sync_name
 
@@ -267,3 +266,8 @@ def _locked(folder: Path, destination: Path) -> Iterator[locks.Lock]:
     raise DestinationError(
         f"{folder} cannot be made, or vanishes again and again. Remove it if it is a link that leads nowhere."
     )
+
+
+def receipt_path(path: str) -> str:
+    """Returns where a shard's receipt lies."""
+    return f"{path}.json"

@@ -24,8 +24,7 @@ import keras
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.pipeline.split import reading
-from ilsvrc_tfds.storage.files import destination_errors, sync_file, sync_folder, write_whole
-from ilsvrc_tfds.storage.places import require_local
+from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
