@@ -1,6 +1,6 @@
 """Reads data sets of which a shard cannot be opened, and prints what came of it: a program, so that it can be stopped from outside.
 
-    python tests/unopened.py PREPARED WORK
+    python tests/support/unopened.py PREPARED WORK
 
 A JSON line for each case: its name, the class of the error, its text.
 """
@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from conftest import give_up_root
+from unprivileged import give_up_root
 
 from ilsvrc_tfds import pipeline, training
 from ilsvrc_tfds.pipeline import bench as stages

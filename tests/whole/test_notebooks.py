@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-PATHS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -1,6 +1,6 @@
 """One of two processes of `tf.distribute.MultiWorkerMirroredStrategy`: prints which examples it got, of each way to read them.
 
-    TF_CONFIG=… python tests/strategy_worker.py PREPARED …
+    TF_CONFIG=… python tests/support/strategy_worker.py PREPARED …
 
 A JSON line for each case: the number of shards, the case, the file names in the order in which they came; or the error's text.
 """

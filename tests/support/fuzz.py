@@ -1,6 +1,6 @@
 """Looks for bytes that make a reader of untrusted files fail otherwise than with our own errors.
 
-    python tests/fuzz.py TARGET --minutes 5
+    python tests/support/fuzz.py TARGET --minutes 5
 
 needs the extra `fuzz`. It ends at the first finding, which lies in tests/corpus/TARGET from then on, where test_hostile.py
 reads it again: mend the reader, and keep the file. Over 2 GiB of memory or 10 seconds for one input are findings too.
@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["ilsvrc_tfds"]):
 
     from ilsvrc_tfds.errors import IlsvrcError
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parents[1] / "corpus"
 LIMITS = ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0", "-close_fd_mask=1"]
 
 

@@ -122,7 +122,7 @@ def test_commands_end_while_tensorflow_reads_from_a_file_system_that_stalls(sour
         processes = {}
         for command, (split, number, words, *_) in cases.items():
             folder = shutil.copytree(source / "data/ilsvrc2012/raw256/1.0.0", tmp_path / command)
-            line = [Path(__file__).with_name("stalled.py"), split, str(number), command, folder, *words]
+            line = [Path(drawing.__file__).with_name("stalled.py"), split, str(number), command, folder, *words]
             processes[command] = stack.enter_context(started(*line, stdout=subprocess.DEVNULL))
         for command, (*_, number, kept) in cases.items():
             wait_until_blocked(processes[command])

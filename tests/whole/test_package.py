@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NEEDED = ("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt")
 
 

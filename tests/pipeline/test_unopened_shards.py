@@ -32,7 +32,7 @@ def prepared(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def outcomes(prepared, tmp_path_factory) -> dict[str, list[str]]:
     """The class and the text of the error of each case of `unopened.py`, all in one process."""
-    command = [sys.executable, Path(__file__).with_name("unopened.py"), prepared, tmp_path_factory.mktemp("work")]
+    command = [sys.executable, Path(drawing.__file__).with_name("unopened.py"), prepared, tmp_path_factory.mktemp("work")]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=240).stdout
     return {name: error for name, *error in map(json.loads, printed.splitlines())}
 

@@ -1,6 +1,6 @@
 """Undisturbed runs, the moments at which others are disturbed, and the table of what came of it.
 
-`python -m pytest tests/faults --all-moments` disturbs every command at ten moments or more, and prints the table; without the
+`python -m pytest tests/whole/faults --all-moments` disturbs every command at ten moments or more, and prints the table; without the
 option a few are tried.
 """
 

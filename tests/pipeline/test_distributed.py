@@ -48,7 +48,7 @@ def printed_lines(folders: list[str]) -> list[str]:
         processes = []
         for index in range(2):
             config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-            command = [sys.executable, Path(__file__).with_name("strategy_worker.py"), *folders]
+            command = [sys.executable, Path(drawing.__file__).with_name("strategy_worker.py"), *folders]
             environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
             process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
             stack.callback(stack.enter_context(process).kill)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import IlsvrcError
 
-CASES = sorted(path for path in Path(__file__).with_name("corpus").glob("*/*"))
+CASES = sorted(path for path in Path(__file__).parents[1].joinpath("corpus").glob("*/*"))
 SEEDS = {name: target.seeds for name, target in hostile.TARGETS.items()}
 # What readers stumble over: signs, powers of two, ends of texts, words of the formats.
 BYTES = st.sampled_from(

@@ -114,7 +114,7 @@ def test_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 @pytest.fixture
 def importable_jobs(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(engine_jobs.__file__).parent), os.environ.get("PYTHONPATH", "")]))
 
 
 def test_own_workers_are_light_and_end_with_the_runner(importable_jobs):
