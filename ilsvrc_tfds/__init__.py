@@ -4,10 +4,12 @@ Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither
 """
 
 import importlib
+import importlib.metadata
 import os
 
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
+from ilsvrc_tfds.synsets import class_names
 
 # A worker process carries out jobs and needs no builder; TensorFlow Datasets would take it 0.2 s and 30 MB.
 if "ILSVRC_TFDS_WORKER" not in os.environ:
@@ -27,6 +29,7 @@ __all__ = [
     "Ilsvrc2012",
     "Ilsvrc2012Config",
     "IlsvrcError",
+    "class_names",
     "errors",
     "export",
     "for_evaluation",
@@ -45,10 +48,19 @@ __all__ = [
 ]
 
 
+_LAZY = {"pipeline", "preprocess", "training"}
+
+
 def __getattr__(name: str):
     """Loads TensorFlow only for those who make batches."""
-    if name in ("pipeline", "preprocess", "training"):
+    if name in _LAZY:
         return importlib.import_module(f"ilsvrc_tfds.{name}")
     if name in ("for_evaluation", "for_training"):
         return getattr(importlib.import_module("ilsvrc_tfds.pipeline"), name)
+    if name == "__version__":
+        return importlib.metadata.version("ilsvrc-tfds")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

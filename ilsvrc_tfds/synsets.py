@@ -5,6 +5,7 @@ Hugging Face. `ILSVRC2012_ID`, 1..1000 in another order, is the development kit'
 are not unique (two synsets are called `crane`), so wnids are the keys.
 """
 
+import collections
 import dataclasses
 import functools
 import importlib.resources
@@ -65,6 +66,21 @@ def synsets() -> tuple[Synset, ...]:
 def wnids() -> tuple[str, ...]:
     """Returns the 1000 wnids in sorted order: element k belongs to class index k."""
     return tuple(synset.wnid for synset in synsets())
+
+
+@functools.cache
+def class_names() -> tuple[str, ...]:
+    """Returns the words of the 1000 classes in the order of their index, each once: element k belongs to class index k.
+
+    Two classes are called `crane`: words that several classes have are followed by the wnid.
+
+    >>> ilsvrc_tfds.class_names()[:2]
+    ('tench, Tinca tinca', 'goldfish, Carassius auratus')
+    >>> ilsvrc_tfds.class_names()[134]
+    'crane (n02012849)'
+    """
+    counts = collections.Counter(synset.words for synset in synsets())
+    return tuple(synset.words if counts[synset.words] == 1 else f"{synset.words} ({synset.wnid})" for synset in synsets())
 
 
 def is_wnid(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
+    parser.add_argument("--version", action="version", version=f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_words, text) in _COMMANDS.items():
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
-from ilsvrc_tfds.synsets import synsets
 
 # The data set's own names, and those that readers of classic TFRecords hard-code.
 CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}

@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IncompleteError
 from ilsvrc_tfds.sources.members import Index
-from ilsvrc_tfds.synsets import synsets
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.metadata
 import logging
 import os
 import re
@@ -245,3 +246,15 @@ def test_interrupt_says_how_to_continue_only_where_that_is_so(monkeypatch, capsy
         monkeypatch.setattr(commands, command, interrupt)
         assert main([command, "x", *(["--out", "y"] if command == "export" else [])]) == 130
         assert capsys.readouterr().err.endswith(text)
+
+
+@pytest.mark.parametrize("module", ["ilsvrc_tfds", "ilsvrc_tfds.cli"])
+def test_version_is_that_of_the_distribution(module):
+    command = [sys.executable, "-m", module, "--version"]
+    stated = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert stated == f"ilsvrc-tfds {ilsvrc_tfds.__version__}\n" == f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}\n"
+
+
+def test_dir_names_what_is_public():
+    assert set(ilsvrc_tfds.__all__) < set(dir(ilsvrc_tfds))
+    assert all(hasattr(ilsvrc_tfds, name) for name in dir(ilsvrc_tfds))

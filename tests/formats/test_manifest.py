@@ -206,7 +206,8 @@ def test_folder_that_cannot_be_written_is_a_destination_error(tmp_path):
 def test_full_disk_leaves_nothing(tmp_path):
     code = f"""
 import resource
-from ilsvrc_tfds import errors, manifest
+from ilsvrc_tfds import errors
+from ilsvrc_tfds.formats import manifest
 from test_manifest import CLASSIC
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:

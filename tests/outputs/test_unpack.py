@@ -144,7 +144,8 @@ def test_test_split_alone_has_no_metadata(prepare, tmp_path):
 
 KILL_AFTER = """
 import os, signal, sys
-from ilsvrc_tfds import sources, unpacking
+from ilsvrc_tfds import sources
+from ilsvrc_tfds.outputs.unpack import unpack
 read, count = sources.Reader.read, 0
 
 def read_or_die(*arguments):
@@ -155,7 +156,7 @@ def read_or_die(*arguments):
     return read(*arguments)
 
 sources.Reader.read = read_or_die
-unpacking.unpack(sys.argv[1], sys.argv[2], workers=1)
+unpack(sys.argv[1], sys.argv[2], workers=1)
 """
 
 
@@ -204,10 +205,11 @@ def test_full_disk_is_an_error_and_keeps_what_is_finished(prepared, tmp_path):
     sizes = sorted(len(data) for data in images_in(unpack(prepared, tmp_path / "whole", workers=1)).values())
     code = """
 import resource, sys
-from ilsvrc_tfds import errors, unpacking
+from ilsvrc_tfds import errors
+from ilsvrc_tfds.outputs.unpack import unpack
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), -1))
 try:
-    unpacking.unpack(sys.argv[1], sys.argv[2], workers=1)
+    unpack(sys.argv[1], sys.argv[2], workers=1)
 except errors.DestinationError as error:
     print(error)
 """

@@ -185,17 +185,18 @@ def test_missing_folder_is_a_destination_error(train):
 # Writes a source's train split in shards under a limit for the size of files, as a full disk would end it.
 LIMITED = """
 import resource, sys
-from ilsvrc_tfds import errors, plan, shards
+from ilsvrc_tfds import errors
+from ilsvrc_tfds.shards import plan, writer
 from ilsvrc_tfds.images import Original
-from ilsvrc_tfds.records import TfdsExample
+from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
 source, folder, file_format, limit = sys.argv[1:]
 members = index_images(find_layout([source])).splits["train"]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
     for shard in plan.plan_split(members, num_shards=2).shards():
-        task = shards.ShardTask(shard, f"{folder}/{shard.index}", TfdsExample(Original()), file_format)
-        print(shards.finish_shard(task).file_bytes)
+        task = writer.ShardTask(shard, f"{folder}/{shard.index}", TfdsExample(Original()), file_format)
+        print(writer.finish_shard(task).file_bytes)
 except errors.DestinationError as error:
     print(error)
 """

@@ -17,7 +17,8 @@ REFUSING = [sys.executable, refusing.__file__, "ENOLCK", "flock", sys.executable
 BEFORE = """
 import logging, os, sys, time
 from pathlib import Path
-from ilsvrc_tfds import errors, locks, staging
+from ilsvrc_tfds import errors
+from ilsvrc_tfds.storage import locks, staging
 locks._SECONDS_BETWEEN_BEATS, locks._SECONDS_TO_DEATH = 0.05, 1.0
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 destination, machine = Path(sys.argv[1]), sys.argv[2]

@@ -15,7 +15,7 @@ from ilsvrc_tfds.storage import staging
 HOLD = """
 import sys, time
 from pathlib import Path
-from ilsvrc_tfds import staging
+from ilsvrc_tfds.storage import staging
 with staging.claim(Path(sys.argv[1])) as claimed:
     folder, _ = claimed.folder_for("abc")
     (folder / "x.partial").touch()
@@ -83,7 +83,8 @@ def test_other_destinations_are_free(destination):
 RACE = """
 import os, random, sys, time
 from pathlib import Path
-from ilsvrc_tfds import errors, staging
+from ilsvrc_tfds import errors
+from ilsvrc_tfds.storage import staging
 destination, end, held = Path(sys.argv[1]), time.time() + 1, 0
 while time.time() < end:
     try:

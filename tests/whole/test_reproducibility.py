@@ -1,4 +1,4 @@
-"""The bytes of a prepared data set do not depend on workers or on the layout of the source; nor on interruptions: tests/faults."""
+"""The bytes of a prepared data set do not depend on workers or on the layout of the source; nor on interruptions: tests/whole/faults."""
 
 import hashlib
 import json

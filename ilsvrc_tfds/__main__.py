@@ -1,0 +1,5 @@
+"""`python -m ilsvrc_tfds`."""
+
+from ilsvrc_tfds.cli import run
+
+run()
