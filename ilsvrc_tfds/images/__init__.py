@@ -6,6 +6,6 @@
 """
 
 from ilsvrc_tfds.images.head import MAX_PIXELS, Head, look
-from ilsvrc_tfds.images.ops import CONFIGS, Original, Resized, Untouched, codec_versions
+from ilsvrc_tfds.images.ops import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 
-__all__ = ["CONFIGS", "MAX_PIXELS", "Head", "Original", "Resized", "Untouched", "codec_versions", "look"]
+__all__ = ["CONFIGS", "MAX_PIXELS", "Head", "Original", "Resized", "Untouched", "codec_versions", "describe_op", "look"]

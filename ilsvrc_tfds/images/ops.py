@@ -100,6 +100,11 @@ class Untouched:
 CONFIGS = {"classification": Original(), "raw256": Resized(256)}
 
 
+def describe_op(op: Original | Resized | Untouched) -> dict[str, object]:
+    """Returns an operation in JSON's types: `{"op": "Resized", "shorter_side": 256, "quality": 95}`."""
+    return {"op": type(op).__name__, **dataclasses.asdict(op)}
+
+
 def needs_fix(head: Head) -> bool:
     """Returns whether an image is none of the JPEGs that every pipeline reads: a PNG, or a JPEG in CMYK."""
     return head.format == "PNG" or head.components == 4

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,16 +14,16 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
-from ilsvrc_tfds.outputs.dataset_info import DatasetInfo
-from ilsvrc_tfds.outputs.preparation import Options, Prepared, prepared
+from ilsvrc_tfds.outputs.data_set import Files, Options, write_files
+from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
-from ilsvrc_tfds.storage.files import destination_errors, require_local
-from ilsvrc_tfds.storage.staging import require_finished
+from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.staging import claim, require_finished
 
 _DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
@@ -139,7 +138,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self._original_state = {**self._original_state, **own}
         self._source, self._workers, self._runner, self._num_shards, self._splits, *choices = own.values()
         self._allow_incomplete, self._on_error, self._sync = choices
-        self._prepared: Prepared | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         return DatasetInfo(
@@ -161,28 +159,25 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
     def download_and_prepare(self, *, download_dir=None, download_config=None, file_format=None, **kwargs) -> None:
         """Prepares the data set, or does nothing where it is there. See the base class.
 
-        The long work, all shards, is done beside the destination before the base class makes anything; it deletes its own
-        folder on any error. Nor is it let to overwrite: what is there is moved aside, and comes back if anything fails.
+        All files are finished in a folder beside the destination before any of them gets its name. Data that is replaced
+        is moved aside, and comes back if anything fails.
         """
         download_config = download_config or tfds.download.DownloadConfig()
-        base = functools.partial(super().download_and_prepare, download_dir=download_dir, **kwargs)
         mode = download_config.download_mode
         if mode == tfds.GenerateMode.UPDATE_DATASET_INFO or self.is_prepared() and not mode.overwrite_dataset:
-            return base(download_config=download_config, file_format=file_format)
+            options = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format}
+            return super().download_and_prepare(**options, **kwargs)
         require_local(self.data_path)
         options = self.options(download_config, file_format)
         engine = self._engine(download_config)
         with LocalRunner(self._workers) as local, engine or local as runner:
-            index = self._source
-            if not isinstance(index, Index):
-                index = find_images(self.candidates(download_dir, download_config), local, self._splits)
-            with prepared(index, Path(self.data_path), options, runner) as self._prepared:
-                # Of data that is overwritten the info keeps the format otherwise.
-                self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
-                self.info.sync = options.sync
-                with destination_errors(self.data_path):
-                    base(download_config=_without_overwriting(download_config))
-        self._prepared = None
+            index = self._index(download_dir, download_config, local)
+            with claim(Path(self.data_path)) as claimed:
+                claimed.require_free(options.overwrite)
+                files = write_files(index, options, claimed, runner)
+                described = self._describe(files, options)
+                claimed.publish([*files.paths, *described], sync=options.sync)
+        self._log_download_done()
 
     def is_prepared(self) -> bool:
         """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none; SourceError."""
@@ -201,13 +196,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         except ValueError as error:
             known = ", ".join(item.value for item in tfds.core.FileFormat)
             raise OptionError(f"file_format must be one of {known}, got {wanted!r}.") from error
-        template = self._get_filename_template(split_name="train").replace(filetype_suffix=file_format.file_suffix)
         num_shards = download_config.num_shards
         return Options(
             op=self.builder_config.op,
-            shard_name=lambda split, index, count: template.replace(split=split).sharded_filepath(
-                shard_index=index, num_shards=count
-            ).name,
             file_format=file_format.value,
             num_shards=self._num_shards if num_shards is None else num_shards,
             max_examples=download_config.max_examples_per_split,
@@ -244,31 +235,31 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             except AssertionError:  # missing or empty
                 return usual
 
-    def _download_and_prepare(self, dl_manager, download_config) -> None:
-        """Puts the finished shards into TFDS's folder, which it renames afterwards, and describes them."""
-        prepared = self._prepared
-        provenance = prepared.provenance()
-        prepared.publish(Path(self.data_path))
-        self.info.set_splits(
-            tfds.core.splits.SplitDict(
-                [
-                    tfds.core.splits.SplitInfo(
-                        name=split,
-                        shard_lengths=[receipt.records for receipt in receipts],
-                        num_bytes=sum(receipt.payload_bytes for receipt in receipts),
-                        filename_template=self._get_filename_template(split_name=split),
-                    )
-                    for split, receipts in prepared.receipts.items()
-                ]
-            )
-        )
-        # Of data that is overwritten: only these shards are there now.
-        del self.info.as_proto.alternative_file_formats[:]
-        self.info.metadata.clear()
-        self.info.metadata.update(provenance)
+    def _index(self, download_dir, download_config: tfds.download.DownloadConfig, runner: LocalRunner) -> Index:
+        """Returns the index of the source, made now unless it was given."""
+        if isinstance(self._source, Index):
+            return self._source
+        return find_images(self.candidates(download_dir, download_config), runner, self._splits)
 
-    def _log_download_bytes(self) -> None:
-        """Says nothing: the base class would announce a download of unknown size."""
+    def _describe(self, files: Files, options: Options) -> list[Path]:
+        """Fills in the info, writes TFDS's own files into staging, and returns their paths."""
+        # If data is replaced, the info still has what was read from there.
+        self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
+        splits = [
+            tfds.core.splits.SplitInfo(
+                name=split,
+                shard_lengths=[receipt.records for receipt in receipts],
+                num_bytes=sum(receipt.payload_bytes for receipt in receipts),
+                filename_template=self._get_filename_template(split_name=split),
+            )
+            for split, receipts in files.receipts.items()
+        ]
+        self.info.set_splits(tfds.core.splits.SplitDict(splits))
+        self.info.download_size = 0
+        del self.info.as_proto.alternative_file_formats[:]
+        self.info.replace_metadata(files.provenance)
+        write_default_config(Path(self.data_path).parents[1], self.DEFAULT_BUILDER_CONFIG_NAME, sync=options.sync)
+        return write_info(self.info, files.folder, sync=options.sync)
 
     def _log_download_done(self) -> None:
         """Says that the data set is there, as the base class does; it is, also if nobody can be told so."""
@@ -291,9 +282,3 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             return name.decode(), {"image": op(data), "label": label, "file_name": name.decode()}
 
         yield from (keyed for _, keyed in read_images(members, example))
-
-
-def _without_overwriting(download_config: tfds.download.DownloadConfig) -> tfds.download.DownloadConfig:
-    """Returns the options for the base class, which makes a data set where there is none (any more)."""
-    mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
-    return dataclasses.replace(download_config, download_mode=mode, try_download_gcs=False)

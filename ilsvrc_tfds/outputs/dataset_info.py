@@ -1,25 +1,21 @@
 """TFDS's description of a data set: errors that a user can act on, other formats beside the shards, and on disk in time."""
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES
-from ilsvrc_tfds.storage.files import sync_file, sync_folder
+from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 
 
 class DatasetInfo(tfds.core.DatasetInfo):
-    """What TFDS writes and reads as `dataset_info.json`, and the files beside it.
-
-    Attributes:
-      sync: Whether `write_to_directory` returns only once all files in the folder are on disk.
-    """
-
-    sync = True
+    """What TFDS writes and reads as `dataset_info.json`, and the files beside it."""
 
     @property
     def alternative_file_formats(self) -> list[tfds.core.FileFormat]:
@@ -32,6 +28,10 @@ class DatasetInfo(tfds.core.DatasetInfo):
         with _source_errors(Path(self.data_dir, "metadata.json")):
             return super().metadata
 
+    def replace_metadata(self, values: Mapping[str, object]) -> None:
+        """Sets how the data was made, whatever a data set that is replaced says of itself."""
+        self._metadata = tfds.core.MetadataDict(values)
+
     def read_from_directory(self, dataset_info_dir: os.PathLike | str) -> None:
         """Reads the info of a folder. Raises SourceError if it cannot be read or makes no sense."""
         path = Path(dataset_info_dir, INFO_NAME)
@@ -40,17 +40,38 @@ class DatasetInfo(tfds.core.DatasetInfo):
                 raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
             super().read_from_directory(dataset_info_dir)
 
-    def write_to_directory(self, dataset_info_dir: os.PathLike | str, all_metadata: bool = True) -> None:
-        """Writes the info into a folder, which TFDS then gives its final name: all in it has to be on disk before that."""
-        super().write_to_directory(dataset_info_dir, all_metadata)
-        if self.sync:
-            folder = Path(dataset_info_dir)
-            _sync([*filter(Path.is_file, folder.iterdir())], folder)
-            # Which config is the default one; TFDS has written it already.
-            default = folder.parents[1] / ".config" / "metadata.json"
-            if default.is_file():
-                _sync([default], default.parent)
-                sync_folder(default.parents[1])
+
+def write_info(info: tfds.core.DatasetInfo, folder: Path, *, sync: bool = True) -> list[Path]:
+    """Writes what TFDS has to say of a data set into a folder: `dataset_info.json`, `features.json` and others.
+
+    Returns the paths of the files, each of which is written all or nothing. Raises DestinationError.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        with destination_errors(scratch):
+            info.write_to_directory(scratch)
+        written = {path.name: path.read_bytes() for path in sorted(Path(scratch).iterdir())}
+    return [write_whole(folder / name, data, sync=sync) for name, data in written.items()]
+
+
+def write_default_config(folder: Path, name: str, *, sync: bool = True) -> None:
+    """Writes which config of a data set is the default one, where TFDS looks for it without the builder's code.
+
+    Args:
+      folder: Folder of the data set, `<data_dir>/ilsvrc2012`.
+      name: Name of the config.
+      sync: Whether the file is on disk when this returns.
+
+    Raises:
+      DestinationError: The file cannot be written.
+    """
+    path = folder / ".config" / "metadata.json"  # as tfds.core.load_default_config_name reads it
+    with destination_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps({"default_config_name": name}).encode(), sync=sync)
+    if sync:
+        with destination_errors(path):
+            sync_folder(path.parent)
+            sync_folder(folder)
 
 
 @contextlib.contextmanager
@@ -64,9 +85,3 @@ def _source_errors(path: Path) -> Iterator[None]:
             raise unreadable(path, refusal) from error
         advice = "Move its folder away and prepare the data set again."
         raise SourceError(f"{path} makes no sense ({error!r:.200}). {advice}") from error
-
-
-def _sync(files: list[Path], folder: Path) -> None:
-    for path in files:
-        sync_file(path)
-    sync_folder(folder)

@@ -16,20 +16,19 @@ from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS
 from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
 from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_split, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
-from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions
-from ilsvrc_tfds.outputs.preparation import describe_op
+from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
-from ilsvrc_tfds.shards.writer import STOP, ShardTask, require_known
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared
-from ilsvrc_tfds.storage import staging
 from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.staging import claim, tidy
 
 # What readers hard-code. The scripts that wrote such files first knew no test split.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
@@ -86,7 +85,7 @@ def export(
     require_local(out)
     require_known(on_error)
     out = Path(out).expanduser().absolute()
-    staging.tidy(out)
+    tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
@@ -96,22 +95,40 @@ def export(
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
-        tasks = functools.partial(_tasks, plans, encoder, boxes, {"on_error": on_error, "sync": sync})
-        identity = {"codecs": codec_versions(), "encoder": encoder, "boxes": _digest(boxes)}
-        with run.finished_shards(plans, tasks, out, runner, overwrite=out.exists(), sync=sync, **identity) as made_shards:
-            folder, receipts = made_shards
+        identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
+        with claim(out) as claimed:
+            _require_free(out, overwrite)  # another run may have been faster
+            folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
+            tasks = _tasks(plans, encoder, boxes, {"on_error": on_error, "sync": sync}, folder)
+            receipts = run.finish_shards(plans, tasks, runner, folder)
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            shards = {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans}
-            skipped = run.skipped_images(receipts)
-            counts = {split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
-            described = Manifest(
-                CLASSIC, "tfrecord", made, CLASSIC_KEYS, label_offset, shards, boxes=counts if bbox else None, skipped=skipped
-            )
-            staging.publish_folder([*files, manifest.write(described, folder, sync=sync)], out, sync=sync)
+            described = _described(plans, receipts, made, label_offset, boxes=bool(bbox))
+            claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
     return out
+
+
+def _described(
+    plans: list[SplitPlan],
+    receipts: Mapping[str, list[Receipt]],
+    config: Mapping[str, object],
+    label_offset: int,
+    *,
+    boxes: bool,
+) -> Manifest:
+    """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for."""
+    return Manifest(
+        CLASSIC,
+        "tfrecord",
+        config,
+        CLASSIC_KEYS,
+        label_offset,
+        {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans},
+        boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED} if boxes else None,
+        skipped=run.skipped_images(receipts),
+    )
 
 
 def _require_free(out: Path, overwrite: bool) -> None:

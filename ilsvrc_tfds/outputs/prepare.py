@@ -9,9 +9,10 @@ from etils import epath
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few
 from ilsvrc_tfds.formats.naming import own_splits
+from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images
-from ilsvrc_tfds.outputs.preparation import Options, describe_op, require_room
+from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, find_layout

@@ -180,7 +180,7 @@ def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], w
 def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: staging.Staging, runner: LocalRunner) -> Path:
     """Returns the folder in staging with all images as files; what an earlier run has finished is not written again."""
     paths = [members.paths() for members in files]
-    folder, anew = claimed.folder_for(run.fingerprint(plans, files=[members.containers for members in files]))
+    folder, anew = claimed.folder_for(run.fingerprint(plans, {"folders": [[container.folder for container in members.containers] for members in files]}))
     if anew:
         _log.warning("The data set has changed since the last run was stopped: starting anew.")
     tree = folder / _TREE

@@ -1,4 +1,4 @@
-"""All shards of a plan: which are finished already, the rest as jobs for a runner, and the place for the result."""
+"""All shards of a plan: which are finished already, and the rest as jobs for a runner."""
 
 import contextlib
 import functools
@@ -6,72 +6,63 @@ import hashlib
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, first_few
+from ilsvrc_tfds.errors import ImageError, OptionError, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.writer import Receipt, ShardTask, finish_shard
-from ilsvrc_tfds.storage import staging
-from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.staging import Staging, receipt_path, require_space
 
 # To be changed when the records or the receipts change, so that older shards are not taken over.
-_FORMAT = 1
+_FORMAT = 2
 
 _log = logging.getLogger(__name__)
 
 
-@contextlib.contextmanager
-def finished_shards(
-    plans: Sequence[SplitPlan],
-    tasks: Callable[[Path], Iterable[ShardTask]],
-    destination: Path,
-    runner: Runner,
-    *,
-    overwrite: bool,
-    sync: bool = True,
-    **identity,
-) -> Iterator[tuple[Path, dict[str, list[Receipt]]]]:
-    """Holds all shards of a plan, finished, and the place for them; removes them from staging if nothing fails.
-
-    What an earlier run of the same plan has finished is not done again. What is to be overwritten is moved aside for the
-    length of the block, and put back if the block fails.
+def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping[str, object]) -> Path:
+    """Returns the folder in staging for the shards of a plan; those that an earlier run of the plan finished are there.
 
     Args:
-      plans: of the splits.
-      tasks: `tasks(folder)`, the jobs that write the shards into a folder, in the order of the plans.
-      destination: folder that the files will have; staging is beside it.
-      runner: carries out the jobs.
-      overwrite: whether what is at the destination may be replaced.
-      sync: Whether the destination has its name on disk before what it replaces is removed.
-      **identity: whatever else the bytes depend on, as values that JSON or `str` tells apart.
+      claimed: Staging folder of the destination.
+      plans: Plans of the splits.
+      identity: Whatever else the bytes of the shards depend on; see `fingerprint`.
 
-    Yields:
-      The folder with the shards, and the receipts of each split in order.
+    Raises:
+      DestinationError: There is too little room, or the folder cannot be made.
+    """
+    folder, anew = claimed.folder_for(fingerprint(plans, identity))
+    if anew:
+        _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
+    kept = _finished_bytes(folder)
+    if kept:
+        _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
+    require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
+    return folder
+
+
+def finish_shards(
+    plans: Sequence[SplitPlan], tasks: Iterable[ShardTask], runner: Runner, folder: Path
+) -> dict[str, list[Receipt]]:
+    """Returns the receipts of all shards of each split, in order, once each shard is in the folder.
+
+    Args:
+      plans: Plans of the splits.
+      tasks: Jobs that write the shards into the folder, in the order of the plans; finished ones are not done again.
+      runner: Engine that carries out the jobs.
+      folder: Folder in staging.
 
     Raises:
       SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
     """
-    with staging.claim(destination) as claimed:
-        if destination.exists() and not overwrite:
-            raise DestinationError(f"{destination} has been made by another run meanwhile. Use it, or overwrite it.")
-        folder, anew = claimed.folder_for(fingerprint(plans, **identity))
-        if anew:
-            _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
-        kept = _finished_bytes(folder)
-        if kept:
-            _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
-        staging.require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
-        receipts = fill(tasks(folder), sum(len(plan.order) for plan in plans), runner, folder)
-        by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
-        _report_skipped(by_split)
-        with claimed.replacing(sync=sync):
-            yield folder, by_split
-        claimed.discard()
+    receipts = fill(tasks, sum(len(plan.order) for plan in plans), runner, folder)
+    by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
+    _report_skipped(by_split)
+    return by_split
 
 
 def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[str, str]]:
@@ -80,9 +71,14 @@ def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[
     return {split: skipped for split, skipped in found.items() if skipped}
 
 
-def fingerprint(plans: Iterable[SplitPlan], **options) -> str:
-    """Returns what changes whenever a shard's bytes could: with the images' places and sizes, the cuts, the options."""
-    digest = hashlib.sha256(json.dumps([_FORMAT, options], sort_keys=True, default=str).encode())
+def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> str:
+    """Returns 16 hexadecimal digits that change whenever the bytes of a shard could.
+
+    Args:
+      plans: Plans of the splits: the places and sizes of the images, and the cuts, are part of it.
+      identity: Whatever else the bytes depend on, spelled out in JSON's types.
+    """
+    digest = hashlib.sha256(json.dumps([_FORMAT, identity], sort_keys=True).encode())
     for plan in plans:
         members = plan.members
         places = [(container.folder, container.stamp) for container in members.containers]

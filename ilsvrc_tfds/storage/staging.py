@@ -69,6 +69,24 @@ class Staging:
             with destination_errors(self._destination):
                 _settle(self._destination)
 
+    def require_free(self, overwrite: bool) -> None:
+        """Raises DestinationError if another run has made the destination since this one began, and it may not be replaced."""
+        if self._destination.exists() and not overwrite:
+            raise DestinationError(
+                f"{self._destination} has been made by another run meanwhile. Use it, or overwrite it."
+            )
+
+    def publish(self, files: Iterable[Path], *, sync: bool = True) -> None:
+        """Makes the destination of these finished files, all or nothing, in place of what is there; then empties staging.
+
+        Args:
+          files: Finished files in the staging folder; with `sync` their bytes have to be on disk already.
+          sync: Whether the destination has its name on disk before what it replaces is removed.
+        """
+        with self.replacing(sync=sync):
+            publish_folder(files, self._destination, sync=sync)
+        self.discard()
+
     def discard(self) -> None:
         """Removes all shards, so that nothing is left when the claim ends."""
         for path in self._entries():

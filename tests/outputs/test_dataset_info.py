@@ -11,7 +11,6 @@ import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import folder as outputs
-from ilsvrc_tfds.outputs import dataset_info
 
 
 def commands(folder, source) -> dict[str, list[str]]:
@@ -139,16 +138,3 @@ def test_overwritten_set_has_no_other_formats(converted, prepare):
     assert prepare(num_shards={"train": 3, "val": 2}, overwrite=True).info.alternative_file_formats == []
     assert "alternativeFileFormats" not in json.loads((converted / "dataset_info.json").read_text())
     assert ilsvrc_tfds.verify(converted, workers=1).problems == ()
-
-
-def test_everything_is_on_disk_before_tfds_renames_its_folder(prepare, monkeypatch):
-    synced = []
-    monkeypatch.setattr(dataset_info, "sync_file", lambda path: synced.append(Path(path).name))
-    monkeypatch.setattr(dataset_info, "sync_folder", lambda path: synced.append(Path(path).name))
-    folder = Path(prepare().data_path)
-    *files, incomplete, default, config, data_set = synced
-    assert sorted(os.listdir(folder)) == sorted(files) and incomplete.startswith("incomplete.")
-    assert (default, config, data_set) == ("metadata.json", ".config", "ilsvrc2012")
-    synced.clear()
-    prepare(overwrite=True, sync=False)
-    assert synced == []

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.storage.staging import claim
+
+IDENTITY = {"op": describe_op(Resized(256)), "file_format": "tfrecord"}
 
 
 @pytest.fixture
@@ -22,22 +25,27 @@ def plans(archives) -> list[plan.SplitPlan]:
 
 def test_fingerprint_is_the_same_for_the_same_plan(archives, plans):
     again = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert run.fingerprint(plans, op=Resized(256)) == run.fingerprint(again, op=Resized(256))
+    assert run.fingerprint(plans, IDENTITY) == run.fingerprint(again, IDENTITY)
 
 
 @pytest.mark.parametrize(
-    "options",
+    "other",
     [
-        {"op": Resized(160)},
-        {"op": Resized(256, 90)},
-        {"op": Original()},
-        {"op": Resized(256), "file_format": "array_record"},
-        {"op": Resized(256), "codecs": {"pillow": "1"}},
+        {**IDENTITY, "op": describe_op(Resized(160))},
+        {**IDENTITY, "op": describe_op(Resized(256, 90))},
+        {**IDENTITY, "op": describe_op(Original())},
+        {**IDENTITY, "file_format": "array_record"},
+        {**IDENTITY, "codecs": {"pillow": "1"}},
     ],
     ids=str,
 )
-def test_fingerprint_changes_with_an_option(plans, options):
-    assert run.fingerprint(plans, **options) != run.fingerprint(plans, op=Resized(256))
+def test_fingerprint_changes_with_what_the_bytes_depend_on(plans, other):
+    assert run.fingerprint(plans, other) != run.fingerprint(plans, IDENTITY)
+
+
+def test_fingerprint_takes_nothing_that_is_not_spelled_out(plans):
+    with pytest.raises(TypeError, match="Resized is not JSON serializable"):
+        run.fingerprint(plans, {"op": Resized(256)})
 
 
 def replaced(split: plan.SplitPlan, **columns) -> plan.SplitPlan:
@@ -58,20 +66,20 @@ def test_fingerprint_changes_with_every_column_stamp_and_cut(plans):
         [replaced(train, containers=restamped), val],
         [plan.plan_split(members, max_examples=3), val],
     ]
-    prints = [run.fingerprint(variant) for variant in (plans, *variants)]
+    prints = [run.fingerprint(variant, {}) for variant in (plans, *variants)]
     assert len(set(prints)) == len(prints)
 
 
 def test_fingerprint_changes_with_the_time_of_an_archive(archives, plans):
     os.utime(archives / "ILSVRC2012_img_val.tar", (1, 1))
     touched = [plan.plan_split(members) for members in index_images(find_layout([archives])).splits.values()]
-    assert run.fingerprint(touched) != run.fingerprint(plans)
+    assert run.fingerprint(touched, {}) != run.fingerprint(plans, {})
 
 
 def test_fingerprint_does_not_depend_on_where_the_source_lies(archives, plans):
     moved = archives.rename(archives.parent / "elsewhere")
     again = [plan.plan_split(members) for members in index_images(find_layout([moved])).splits.values()]
-    assert run.fingerprint(again) == run.fingerprint(plans)
+    assert run.fingerprint(again, {}) == run.fingerprint(plans, {})
 
 
 def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[writer.ShardTask]:
@@ -95,18 +103,23 @@ def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(pl
     assert capsys.readouterr().err == ""
 
 
-def test_block_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):
-    def finished(overwrite=False):
-        return run.finished_shards(plans, lambda folder: tasks(plans, folder), tmp_path / "out", LocalRunner(1), overwrite=overwrite)
+def test_claim_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):
+    def finish(claimed) -> tuple[Path, dict[str, list[writer.Receipt]]]:
+        folder = run.shard_folder(claimed, plans, IDENTITY)
+        with LocalRunner(1) as runner:
+            return folder, run.finish_shards(plans, tasks(plans, folder), runner, folder)
 
-    with pytest.raises(ZeroDivisionError), finished() as (folder, receipts):
+    with pytest.raises(ZeroDivisionError), claim(tmp_path / "out") as claimed:
+        folder, receipts = finish(claimed)
         before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
         assert list(map(len, receipts.values())) == [12, 6]
         raise ZeroDivisionError
-    with caplog.at_level("INFO"), finished() as (folder, receipts):
+    with caplog.at_level("INFO"), claim(tmp_path / "out") as claimed:
+        folder, _ = finish(claimed)
         assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+        claimed.publish([path for path in sorted(folder.iterdir()) if path.suffix != ".json"], sync=False)
     assert "Continuing: 0.0 GB are finished already." in caplog.text
-    assert not list(tmp_path.glob(".out*"))
+    assert len(list((tmp_path / "out").iterdir())) == 18 and not list(tmp_path.glob(".out*"))
 
 
 def test_worker_with_other_codecs_writes_nothing(plans, tmp_path):

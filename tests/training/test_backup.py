@@ -123,7 +123,7 @@ def test_states_come_back_with_jax(tmp_path):
         "same = [(a == b).all() for a, b in zip(*map(test_backup.everything, (one, other)), strict=True)]\n"
         "print(len(same), all(same))\n"
     )
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(dropout.__file__).parent)}
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(dropout.__file__).parent)])}
     printed = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, text=True, check=True).stdout
     count, same = printed.split()
     assert int(count) > 10 and same == "True"
