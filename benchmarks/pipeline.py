@@ -59,7 +59,10 @@ def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -
 def raw256(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
     """The same training on raw256 and on original images."""
     small, original = (prepare_records(pictures, work, num_bytes, config) for config in ("raw256", "classification"))
-    sides = {"raw256": functools.partial(measure, train, small), "original": functools.partial(measure, train, original)}
+    sides = {
+        "raw256": functools.partial(measure, train, small),
+        "original": functools.partial(measure, train, original),
+    }
 
     def warm_both(source: Path, out: Path) -> None:
         warm(small.folder, out)
@@ -82,7 +85,9 @@ def evaluation(pictures: list[Path], work: Path, num_bytes: float, repeats: int)
 def randaugment(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
     """RandAugment, erasing and mixed batches of original images, alone."""
     records = prepare_records(pictures, work, num_bytes)
-    _compare_rates("randaugment", {"ilsvrc_tfds": functools.partial(train, ops="randaugment_train")}, records, repeats, {})
+    _compare_rates(
+        "randaugment", {"ilsvrc_tfds": functools.partial(train, ops="randaugment_train")}, records, repeats, {}
+    )
     shutil.rmtree(work / "classification")
 
 
@@ -100,7 +105,9 @@ def start_step(pictures: list[Path], work: Path, num_bytes: float, repeats: int)
         seconds = {"seconds_to_first_batch": first, "seconds_to_batch": late, "seconds_of_batches_before": before}
         report(benchmark="start_step", run=number + 1, step=step, **seconds, cores_of_others=clock.cores_of_others())
     share = statistics.median(shares)
-    report(benchmark="start_step", extra_cost=share, rounds=[round(s, 3) for s in shares], goal_below=0.1, met=share < 0.1)
+    report(
+        benchmark="start_step", extra_cost=share, rounds=[round(s, 3) for s in shares], goal_below=0.1, met=share < 0.1
+    )
     shutil.rmtree(work / "classification")
 
 
@@ -108,11 +115,19 @@ def subset(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> 
     """Bytes read for one class of a hundred, and for 1 % of each class (one image at least), of those that all images take."""
     records = prepare_records(pictures, work, num_bytes)
     wnids = sorted({path.name.partition("_")[0] for path in pictures})
-    subsets = {"classes": {"classes": wnids[: max(1, round(len(wnids) * _PERCENT))]}, "fraction": {"fraction": _PERCENT}}
+    subsets = {
+        "classes": {"classes": wnids[: max(1, round(len(wnids) * _PERCENT))]},
+        "fraction": {"fraction": _PERCENT},
+    }
     for name, options in subsets.items():
         (images, read), (all_images, all_read) = in_fresh_process(read_subset, records, options)
         share = read / all_read
-        amount = {"images": images, "share_of_images": images / all_images, "megabytes": read / 1e6, "share_of_bytes": share}
+        amount = {
+            "images": images,
+            "share_of_images": images / all_images,
+            "megabytes": read / 1e6,
+            "share_of_bytes": share,
+        }
         report(benchmark="subset", subset=name, **amount, goal_below=0.03, met=share < 0.03)
     shutil.rmtree(work / "classification")
 
@@ -188,7 +203,9 @@ def read_subset(records: Records, options: dict) -> tuple[tuple[int, int], tuple
     return read(**options), read()
 
 
-def _compare_rates(benchmark: str, sides: dict[str, Callable], records: Records, repeats: int, goals: dict[str, float]) -> None:
+def _compare_rates(
+    benchmark: str, sides: dict[str, Callable], records: Records, repeats: int, goals: dict[str, float]
+) -> None:
     sides = {name: functools.partial(measure, side, records) for name, side in sides.items()}
     seconds = compare(benchmark, sides, records.folder, repeats, {"images": records.timed * BATCH_SIZE})
     for other, goal in goals.items():

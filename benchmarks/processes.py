@@ -65,7 +65,10 @@ class BusyClock:
 
 def report(**line) -> None:
     """Prints one JSON line; floats to four digits."""
-    print(json.dumps({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in line.items()}), flush=True)
+    print(
+        json.dumps({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in line.items()}),
+        flush=True,
+    )
 
 
 def _executor(processes: int) -> concurrent.futures.ProcessPoolExecutor:

@@ -90,7 +90,11 @@ def train_with_dali(records: Records) -> Iterator:
             initial_fill=records.buffer,
         )
         image = fn.decoders.image_random_crop(
-            record["image"], output_type=types.RGB, random_area=[0.08, 1], random_aspect_ratio=[3 / 4, 4 / 3], num_attempts=100
+            record["image"],
+            output_type=types.RGB,
+            random_area=[0.08, 1],
+            random_aspect_ratio=[3 / 4, 4 / 3],
+            num_attempts=100,
         )
         image = fn.resize(image, size=[SIZE, SIZE], interp_type=types.INTERP_LINEAR, antialias=False)
         return fn.flip(image, horizontal=fn.random.coin_flip()), record["label"]

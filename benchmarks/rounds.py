@@ -15,7 +15,9 @@ from pathlib import Path
 from processes import BusyClock, in_fresh_process, report
 
 
-def run_benchmarks(description: str, benchmarks: Mapping[str, Callable], *, room: float, versions: Callable | None = None) -> None:
+def run_benchmarks(
+    description: str, benchmarks: Mapping[str, Callable], *, room: float, versions: Callable | None = None
+) -> None:
     """Runs the benchmarks that the command line names, one after the other.
 
     Args:
@@ -29,19 +31,28 @@ def run_benchmarks(description: str, benchmarks: Mapping[str, Callable], *, room
     parser.add_argument("--gigabytes", type=float, default=4, help="of archives (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--only", choices=benchmarks, help="one of the benchmarks (default: all)")
-    parser.add_argument("--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)")
+    parser.add_argument(
+        "--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)"
+    )
     if versions:
-        parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="of another version: compares the two, nothing else")
+        parser.add_argument(
+            "--against", type=Path, metavar="CHECKOUT", help="of another version: compares the two, nothing else"
+        )
     arguments = parser.parse_args()
     if checkout := vars(arguments).get("against"):
-        benchmarks, arguments.only = {"versions": functools.partial(versions, checkout=checkout.resolve(strict=True))}, None
+        benchmarks, arguments.only = (
+            {"versions": functools.partial(versions, checkout=checkout.resolve(strict=True))},
+            None,
+        )
     pictures = sorted(arguments.images.glob("n*_*"))
     if not pictures:
         parser.error(f"{arguments.images} holds no pictures named <wnid>_*, as n01440764_tench.JPEG")
     with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-benchmark-", dir=arguments.work) as work:
         free = shutil.disk_usage(work).free
         if free < arguments.gigabytes * 1e9 * room:
-            parser.error(f"{work} has {free / 1e9:.1f} GB free; {arguments.gigabytes * room:.1f} GB are needed (--work, --gigabytes)")
+            parser.error(
+                f"{work} has {free / 1e9:.1f} GB free; {arguments.gigabytes * room:.1f} GB are needed (--work, --gigabytes)"
+            )
         for name in [arguments.only] if arguments.only else benchmarks:
             benchmarks[name](pictures, Path(work), arguments.gigabytes * 1e9, arguments.repeats)
 
@@ -85,7 +96,9 @@ def compare(
         others = clock.cores_of_others()
         shutil.rmtree(out)
         speeds = {f"{unit}_per_second": count / seconds[name][-1] for unit, count in amount.items()}
-        report(benchmark=benchmark, run=number + 1, side=name, seconds=seconds[name][-1], **speeds, cores_of_others=others)
+        report(
+            benchmark=benchmark, run=number + 1, side=name, seconds=seconds[name][-1], **speeds, cores_of_others=others
+        )
     return seconds
 
 
@@ -94,7 +107,14 @@ def report_ratio(benchmark: str, seconds: dict[str, list[float]], other: str, *,
     ours = next(iter(seconds))
     ratios = [theirs / mine for theirs, mine in zip(seconds[other], seconds[ours])]
     median = statistics.median(ratios)
-    report(benchmark=benchmark, speed_to=other, median=median, rounds=[round(r, 3) for r in ratios], goal=goal, met=median >= goal)
+    report(
+        benchmark=benchmark,
+        speed_to=other,
+        median=median,
+        rounds=[round(r, 3) for r in ratios],
+        goal=goal,
+        met=median >= goal,
+    )
 
 
 def copy_files(source: Path, out: Path) -> float:

@@ -27,7 +27,9 @@ OFFICIAL = synsets.OFFICIAL_COUNTS["train"] + synsets.NUM_VALIDATION
 # Each made where the package is loaded, in a process of its own.
 _ENGINES = {
     "local": lambda package: None,
-    "beam": lambda package: package.BeamRunner(f"--direct_running_mode=multi_processing --direct_num_workers={WORKERS}"),
+    "beam": lambda package: package.BeamRunner(
+        f"--direct_running_mode=multi_processing --direct_num_workers={WORKERS}"
+    ),
     "dask": lambda package: package.DaskRunner(workers=WORKERS),
 }
 # Beam's and Dask's workers load these, and what they need.
@@ -40,7 +42,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=OFFICIAL, help="in all, at least 2000 (default: %(default)s)")
     names = list(_ENGINES)
     parser.add_argument("--engines", nargs="+", choices=names, default=names, help="what prepares (default: all)")
-    parser.add_argument("--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)")
+    parser.add_argument(
+        "--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)"
+    )
     arguments = parser.parse_args()
     if not 2000 <= arguments.images <= OFFICIAL:
         parser.error(f"--images must be in [2000, {OFFICIAL}], got {arguments.images}")
@@ -108,14 +112,28 @@ def index_and_plan(source: Path, shards: dict[str, int], path: Path) -> list[dic
     with LocalRunner(WORKERS) as runner:
         index = find_images([source], runner)
     num_images = sum(len(members) for members in index.splits.values())
-    columns = [getattr(members, name) for members in index.splits.values() for name in ("name", "label", "container", "offset", "size")]
+    columns = [
+        getattr(members, name)
+        for members in index.splits.values()
+        for name in ("name", "label", "container", "offset", "size")
+    ]
     num_bytes = sum(column.nbytes for column in columns)
-    lines.append({"step": "index", "seconds": clock.lap(), "images": num_images, "bytes_per_image": num_bytes / num_images})
+    lines.append(
+        {"step": "index", "seconds": clock.lap(), "images": num_images, "bytes_per_image": num_bytes / num_images}
+    )
     plans = [plan_split(members, num_shards=shards[split]) for split, members in index.splits.items()]
     lines.append({"step": "plan", "seconds": clock.lap()})
     hdf5.write(path, [plan.planned_members() for plan in plans])
     size = path.stat().st_size
-    lines.append({"step": "write metadata", "seconds": clock.lap(), "bytes": size, "goal_at_most": 6_800_000, "met": size <= 6_800_000})
+    lines.append(
+        {
+            "step": "write metadata",
+            "seconds": clock.lap(),
+            "bytes": size,
+            "goal_at_most": 6_800_000,
+            "met": size <= 6_800_000,
+        }
+    )
     hdf5.read(path)
     lines.append({"step": "read metadata", "seconds": clock.lap()})
     return lines

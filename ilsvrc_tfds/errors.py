@@ -116,7 +116,9 @@ def _cure(error: OSError, writing: int) -> str:
     if error.errno == errno.EMFILE:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"This process may have {limit:,} files open, which is too few: raise the limit (`ulimit -n 1024`) and try again."
-    cures = _CURES.get(error.errno, ("Check the path and your permissions.", "Check the path, your permissions and the room."))
+    cures = _CURES.get(
+        error.errno, ("Check the path and your permissions.", "Check the path, your permissions and the room.")
+    )
     return cures if isinstance(cures, str) else cures[writing]
 
 
@@ -139,7 +141,10 @@ _CURES = {
     errno.ENOSPC: "The file system is full: of bytes (`df -h`) or of files (`df -i`). Make room, or choose another place.",
     errno.EDQUOT: "Your quota is used up (`quota -s`). Remove files of yours, or choose another place.",
     errno.EROFS: "The file system is mounted read-only. Mount it for writing, or choose another place.",
-    errno.ENOENT: ("Check the path.", "A folder of this path does not exist, or was removed meanwhile. Check the path."),
+    errno.ENOENT: (
+        "Check the path.",
+        "A folder of this path does not exist, or was removed meanwhile. Check the path.",
+    ),
     errno.ENOTDIR: "A part of this path is a file and not a folder. Check the path.",
     errno.EISDIR: "It is a folder, and a file is expected. Check the path.",
     errno.EEXIST: "Something with this name is there already. Move it away, or choose another place.",
@@ -151,7 +156,9 @@ _CURES = {
     errno.ENOMEM: "There is too little memory. Use fewer workers (`--workers`), or end other programs.",
     errno.EBUSY: "Another program is using it. End that program and try again.",
     errno.ETXTBSY: "Another program is running this file. End that program and try again.",
-    **dict.fromkeys((errno.EINVAL, errno.ENOTSUP, errno.ENOSYS), ("The file system cannot do this. Choose another place.", _UNABLE)),
+    **dict.fromkeys(
+        (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS), ("The file system cannot do this. Choose another place.", _UNABLE)
+    ),
     errno.ENODEV: "The device is gone. Connect it again, or mount it anew.",
     errno.ENXIO: "The device is gone. Connect it again, or mount it anew.",
     errno.ENOTCONN: _SILENT_SERVER,

@@ -80,7 +80,9 @@ def class_names() -> tuple[str, ...]:
     'crane (n02012849)'
     """
     counts = collections.Counter(synset.words for synset in synsets())
-    return tuple(synset.words if counts[synset.words] == 1 else f"{synset.words} ({synset.wnid})" for synset in synsets())
+    return tuple(
+        synset.words if counts[synset.words] == 1 else f"{synset.words} ({synset.wnid})" for synset in synsets()
+    )
 
 
 def is_wnid(text: str) -> bool:

@@ -11,7 +11,9 @@ import ilsvrc_tfds
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all-moments", action="store_true", help="disturb runs at many moments, not at a few: tests/whole/faults")
+    parser.addoption(
+        "--all-moments", action="store_true", help="disturb runs at many moments, not at a few: tests/whole/faults"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

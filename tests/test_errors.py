@@ -30,7 +30,10 @@ CURES = {
     errno.ENFILE: ("fs.file-max",) * 2,
     errno.EACCES: ("permissions of it and of each folder above it",) * 2,
     errno.EPERM: ("permissions of it", "lsattr"),
-    errno.EIO: ("has failed; `dmesg` says more. Get the file again", "has failed; `dmesg` says more. Choose another disk"),
+    errno.EIO: (
+        "has failed; `dmesg` says more. Get the file again",
+        "has failed; `dmesg` says more. Choose another disk",
+    ),
     errno.ESTALE: ("was replaced on the file server. Try again",) * 2,
     errno.ENOLCK: ("no locks to give. Start its lock service",) * 2,
     errno.ENOSPC: ("full: of bytes .`df -h`. or of files .`df -i`.",) * 2,
@@ -44,7 +47,10 @@ CURES = {
     errno.EFBIG: ("ulimit -f",) * 2,
     errno.ETXTBSY: ("running this file",) * 2,
     errno.ENOTCONN: ("does not answer",) * 2,
-    errno.EXDEV: ("Check the path and your permissions", "Check the path, your permissions and the room"),  # no cure of its own
+    errno.EXDEV: (
+        "Check the path and your permissions",
+        "Check the path, your permissions and the room",
+    ),  # no cure of its own
 }
 
 
@@ -70,23 +76,32 @@ def test_limit_of_open_files_is_named():
 
 def test_file_that_the_error_names_is_named():
     error = PermissionError(errno.EACCES, "Permission denied", b"/data/train/n01440764/\xff.JPEG")
-    assert str(unreadable("/data/train", error)).startswith(r"'/data/train/n01440764/\udcff.JPEG' cannot be read: Permission denied")
+    assert str(unreadable("/data/train", error)).startswith(
+        r"'/data/train/n01440764/\udcff.JPEG' cannot be read: Permission denied"
+    )
 
 
 def test_error_without_words_says_what_it_is():
     assert str(unreadable("x", TimeoutError())).startswith("x cannot be read: TimeoutError. ")
-    assert str(unwritable("x", OSError("RESOURCE_EXHAUSTED."))).startswith("x cannot be written: RESOURCE_EXHAUSTED. Check")
+    assert str(unwritable("x", OSError("RESOURCE_EXHAUSTED."))).startswith(
+        "x cannot be written: RESOURCE_EXHAUSTED. Check"
+    )
 
 
 def test_error_that_a_library_has_put_into_words_has_its_cure():
     error = system_error("write() failed: No space left on device; at byte 1048576")
     assert error.errno == errno.ENOSPC and "at byte 1048576. The file system is full" in str(unwritable("x", error))
-    assert "x cannot be written: it broke. Check the path, your permissions" in str(unwritable("x", system_error("it broke")))
+    assert "x cannot be written: it broke. Check the path, your permissions" in str(
+        unwritable("x", system_error("it broke"))
+    )
 
 
 def test_advice_of_the_caller_comes_last():
     assert str(unwritable("x", refused(errno.EROFS), then="It goes on.")).endswith("choose another place. It goes on.")
-    assert str(unreadable("x", refused(errno.ENOENT), missing="Name another.")) == "x cannot be read: No such file or directory. Name another."
+    assert (
+        str(unreadable("x", refused(errno.ENOENT), missing="Name another."))
+        == "x cannot be read: No such file or directory. Name another."
+    )
 
 
 READERS = {
@@ -104,7 +119,9 @@ READERS = {
 def test_files_that_may_not_be_read_are_no_reason_to_prepare_again(name, tmp_path, permissions_count):
     path = tmp_path / name
     path.touch(mode=0)
-    with pytest.raises(SourceError, match=f"{name} cannot be read: Permission denied. Check the permissions of it and") as error:
+    with pytest.raises(
+        SourceError, match=f"{name} cannot be read: Permission denied. Check the permissions of it and"
+    ) as error:
         READERS[name](path)
     assert "again" not in str(error.value)
 
@@ -113,11 +130,15 @@ def test_files_that_may_not_be_read_are_no_reason_to_prepare_again(name, tmp_pat
 def test_folder_that_may_not_be_read_is_a_source_error(read, tmp_path, permissions_count):
     folder = tmp_path / "folder"
     folder.mkdir(mode=0)
-    with pytest.raises(SourceError, match="folder.* cannot be read: Permission denied. Check the permissions of it and"):
+    with pytest.raises(
+        SourceError, match="folder.* cannot be read: Permission denied. Check the permissions of it and"
+    ):
         read(folder)
 
 
-@pytest.mark.parametrize("name, error", [("x" * 300, "File name too long"), ("loop/x", "Too many levels of symbolic links")])
+@pytest.mark.parametrize(
+    "name, error", [("x" * 300, "File name too long"), ("loop/x", "Too many levels of symbolic links")]
+)
 def test_writing_where_that_cannot_be(name, error, tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(DestinationError, match=f"cannot be written: {error}. "):
@@ -128,5 +149,7 @@ def test_file_that_may_not_become_that_large(tmp_path):
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))\n"
     code += "from ilsvrc_tfds.storage.files import write_whole; write_whole(sys.argv[1], b'xx')"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True)
-    assert "DestinationError: " in done.stderr and "File too large. The limit of a file's size is reached" in done.stderr
+    assert (
+        "DestinationError: " in done.stderr and "File too large. The limit of a file's size is reached" in done.stderr
+    )
     assert not any(Path(tmp_path).iterdir())

@@ -43,8 +43,13 @@ def test_wnids_are_those_of_tfds():
 def test_class_names_are_the_words_and_each_comes_once():
     names = ilsvrc_tfds.class_names()
     assert len(set(names)) == 1000 and not set(map(type, names)) - {str}
-    assert [name for name, synset in zip(names, synsets.synsets()) if name != synset.words] == ["crane (n02012849)", "crane (n03126707)"]
-    assert names[134] == "crane (n02012849)" and synsets.wnids()[517] == "n03126707" and names[0] == "tench, Tinca tinca"
+    assert [name for name, synset in zip(names, synsets.synsets()) if name != synset.words] == [
+        "crane (n02012849)",
+        "crane (n03126707)",
+    ]
+    assert (
+        names[134] == "crane (n02012849)" and synsets.wnids()[517] == "n03126707" and names[0] == "tench, Tinca tinca"
+    )
 
 
 def test_validation_labels_are_those_of_tfds():

@@ -74,9 +74,13 @@ def examine(
     seen, layout = layout.missing(), layout.only(there or splits)
     index = dataclasses.replace(index_images(layout, runner.run), missing=seen)
     facts, problems = [f"{index.layout} in {index.source}", *index.notes], [*index.warnings]
-    advice = f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
+    advice = (
+        f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
+    )
     problems += [f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items()]
-    problems += [f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()]
+    problems += [
+        f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()
+    ]
     problems += [*_dogs(layout, index), *_odd_sizes(layout)]
     facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
     if deep:
@@ -134,7 +138,9 @@ def _dogs(layout: Layout, index: Index) -> Iterator[str]:
 
 def _archive_paths(layout: Layout) -> Iterator[str]:
     """Yields the paths of the archives and development kits of a layout that stand in the official list."""
-    paths = [place.path for place in layout.places if place.kind == "archive"] + [str(path) for path in layout.ground_truths]
+    paths = [place.path for place in layout.places if place.kind == "archive"] + [
+        str(path) for path in layout.ground_truths
+    ]
     yield from (path for path in paths if os.path.basename(path) in official_archives())
 
 
@@ -186,7 +192,10 @@ def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str],
     """Looks at every image; returns what kinds there are, and the damaged and unreadable ones."""
     facts, problems = [], []
     for split, members in index.splits.items():
-        chunks = (members.take(np.arange(start, min(start + _CHUNK, len(members)))) for start in range(0, len(members), _CHUNK))
+        chunks = (
+            members.take(np.arange(start, min(start + _CHUNK, len(members))))
+            for start in range(0, len(members), _CHUNK)
+        )
         kinds, damaged = Counter(), []
         for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
             kinds += chunk_kinds

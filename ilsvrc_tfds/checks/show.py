@@ -94,7 +94,9 @@ def _split(output: Output, name: str | None) -> str:
     if name is None:
         name = next((split for split in synsets.OFFICIAL_COUNTS if split in output.shards), "train")
     if own_split(name) not in output.shards:
-        raise OptionError(f"There is no split {name!r} in {output.folder}; it has {', '.join(output.shards) or 'none'}.")
+        raise OptionError(
+            f"There is no split {name!r} in {output.folder}; it has {', '.join(output.shards) or 'none'}."
+        )
     return own_split(name)
 
 
@@ -116,7 +118,9 @@ def _samples(output: Output, split: str, lengths: Sequence[int], num: int) -> It
             row = number - starts[shard]
             offset, size = spans[row]
             where = f"record {row:,}, byte {offset:,}"
-            yield _sample(output, number, f"{name}: {where}", parse_example(read_record(path, offset, size), f"{path}: {where}"))
+            yield _sample(
+                output, number, f"{name}: {where}", parse_example(read_record(path, offset, size), f"{path}: {where}")
+            )
 
 
 def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequence]) -> _Sample:
@@ -237,7 +241,9 @@ def _tile(sample: _Sample) -> Image.Image:
         if 0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1:
             x, right = (round(left + share * (width - 1)) for share in (xmin, xmax))
             y, bottom = (round(top + share * (height - 1)) for share in (ymin, ymax))
-            pen.rectangle((x - 1, y - 1, right + 1, bottom + 1), None, _INK, 4)  # a bright line is not seen on every picture
+            pen.rectangle(
+                (x - 1, y - 1, right + 1, bottom + 1), None, _INK, 4
+            )  # a bright line is not seen on every picture
             pen.rectangle((x, y, right, bottom), None, _BOX, 2)
     return tile
 
@@ -251,7 +257,9 @@ def _decoded(data: bytes) -> Image.Image:
 
 def _write_caption(pen: ImageDraw.ImageDraw, corner: tuple[int, int], sample: _Sample) -> None:
     x, y = corner
-    words, index = ("no class", "") if sample.synset is None else (sample.synset.words.partition(",")[0], str(sample.synset.index))
+    words, index = (
+        ("no class", "") if sample.synset is None else (sample.synset.words.partition(",")[0], str(sample.synset.index))
+    )
     _write(pen, (x, y + 24), words, 17, _INK, _WIDTH - 40)
     pen.text((x + _WIDTH, y + 24), index, _FAINT, _font(15), anchor="rs")
     file_name = sample.file_name.encode("ascii", "backslashreplace").decode()  # Pillow's font has no other letters

@@ -89,7 +89,9 @@ def _check_alternative(output: Output, decode: bool, workers: int | None) -> tup
     """Returns facts and problems of the same records in another format; nothing has digests of such shards."""
     names = [name for names in output.shards.values() for name in names]
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
-    problems = [f"{name} is missing, and {outputs.INFO_NAME} says that it is there" for name in names if name not in sizes]
+    problems = [
+        f"{name} is missing, and {outputs.INFO_NAME} says that it is there" for name in names if name not in sizes
+    ]
     problems += [f"{name} is empty" for name, size in sizes.items() if not size]
     fact = f"the same in the format {output.file_format}: {sum(sizes.values()):,} bytes in {len(sizes):,} shards"
     if output.file_format != TFRECORD:
@@ -184,7 +186,9 @@ def _info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
         return
     stated = {split["name"]: split for split in output.info["splits"]}
     for split in sorted(stated.keys() ^ output.shards.keys()):
-        here, there = (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
+        here, there = (
+            (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
+        )
         yield f"{here} has the split {split}, {there} has not"
     for split in output.shards:
         if split in stated:
@@ -201,7 +205,12 @@ def _split_info_problems(output: Output, split: str, stated: Mapping, findings: 
             name, length = names[found.job.index], lengths[found.job.index]
             yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
     sizes = [found.payload_bytes for found in findings]
-    if len(sizes) == len(names) and None not in sizes and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
+    if (
+        len(sizes) == len(names)
+        and None not in sizes
+        and "numBytes" in stated
+        and sum(sizes) != int(stated["numBytes"])
+    ):
         yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
 
 
@@ -227,7 +236,9 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
 
 def _stated_boxes(output: Output, split: str) -> int | None:
     """Returns how many records of a split have bounding boxes by the manifest, None where it does not say so."""
-    return output.manifest.boxes.get(split) if output.manifest is not None and output.manifest.boxes is not None else None
+    return (
+        output.manifest.boxes.get(split) if output.manifest is not None and output.manifest.boxes is not None else None
+    )
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
@@ -269,7 +280,9 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     if output.file_format != TFRECORD:
         yield f"records are not read, for the format is {output.file_format}: only whole files are compared"
     else:
-        yield "every image is decoded" if decode else "of each image the head and the end are looked at, and not the rest"
+        yield (
+            "every image is decoded" if decode else "of each image the head and the end are looked at, and not the rest"
+        )
 
 
 def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:

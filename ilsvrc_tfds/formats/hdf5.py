@@ -85,7 +85,12 @@ class Images(Protocol):
 
 
 def write(
-    path: str | os.PathLike, splits: Iterable[Images], *, image_root: str = "", official: bool = False, sync: bool = True
+    path: str | os.PathLike,
+    splits: Iterable[Images],
+    *,
+    image_root: str = "",
+    official: bool = False,
+    sync: bool = True,
 ) -> None:
     """Writes the metadata of the labelled splits among `splits`, all or nothing.
 

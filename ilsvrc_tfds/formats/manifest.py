@@ -56,7 +56,9 @@ class ShardEntry:
         _require(isinstance(self.name, str) and _FILE_NAME.fullmatch(self.name), "a shard's name", self.name)
         _require(_is_count(self.records), f"records of {self.name}", self.records)
         _require(_is_count(self.bytes), f"bytes of {self.name}", self.bytes)
-        _require(isinstance(self.xxh3_64, str) and _DIGEST.fullmatch(self.xxh3_64), f"xxh3_64 of {self.name}", self.xxh3_64)
+        _require(
+            isinstance(self.xxh3_64, str) and _DIGEST.fullmatch(self.xxh3_64), f"xxh3_64 of {self.name}", self.xxh3_64
+        )
 
 
 def shard_entries(names: Iterable[str], receipts: Iterable) -> tuple[ShardEntry, ...]:
@@ -100,9 +102,13 @@ class Manifest:
         _require(self.kind in KINDS, "kind", self.kind)
         _require(isinstance(self.file_format, str), "file_format", self.file_format)
         _require(isinstance(self.config, Mapping), "config", self.config)
-        _require(isinstance(self.keys, Mapping) and all(kind in _TYPES for kind in self.keys.values()), "keys", self.keys)
+        _require(
+            isinstance(self.keys, Mapping) and all(kind in _TYPES for kind in self.keys.values()), "keys", self.keys
+        )
         _require(_is_count(self.label_offset) and self.label_offset <= 1, "label_offset", self.label_offset)
-        _require(bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards))
+        _require(
+            bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards)
+        )
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
         _require(_is_skipped(self.skipped), "skipped", self.skipped)
         names = [shard.name for shards in self.shards.values() for shard in shards]
@@ -153,16 +159,21 @@ def _json(manifest: Manifest) -> str:
 def _manifest(data: bytes) -> Manifest:
     values = json.loads(data, parse_constant=_refuse_constant)
     if values["format"] != _FORMAT:
-        raise ValueError(f"it has format {values['format']!r:.40}, and this version reads {_FORMAT}; use the one that wrote it")
+        raise ValueError(
+            f"it has format {values['format']!r:.40}, and this version reads {_FORMAT}; use the one that wrote it"
+        )
     shards = {
-        split: tuple(_from_fields(ShardEntry, entry) for entry in entries) for split, entries in values["shards"].items()
+        split: tuple(_from_fields(ShardEntry, entry) for entry in entries)
+        for split, entries in values["shards"].items()
     }
     return _from_fields(Manifest, {**values, "shards": shards})
 
 
 def _from_fields(kind: type, values: dict):
     """Returns an instance of a dataclass. Raises KeyError if a field is missing that all versions write."""
-    names = [field.name for field in dataclasses.fields(kind) if field.name in values or field.name not in _LATER_FIELDS]
+    names = [
+        field.name for field in dataclasses.fields(kind) if field.name in values or field.name not in _LATER_FIELDS
+    ]
     return kind(**{name: values[name] for name in names})
 
 

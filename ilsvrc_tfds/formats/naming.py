@@ -21,7 +21,9 @@ PATTERNS = {
 
 def own_split(name: str) -> str | None:
     """Returns the data set's own name of a split (train, val, test) for either name of it; None for any other."""
-    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(name)
+    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(
+        name
+    )
 
 
 def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:

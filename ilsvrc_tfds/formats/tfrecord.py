@@ -104,7 +104,9 @@ def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
         raise unreadable(path, error) from error
     data = record[HEADER_BYTES:-FOOTER_BYTES]
     if b"".join(frame([data])) != record:
-        raise SourceError(f"{path}: byte {offset:,}: the record is damaged. `ilsvrc-tfds verify` tells more; make the file anew.")
+        raise SourceError(
+            f"{path}: byte {offset:,}: the record is damaged. `ilsvrc-tfds verify` tells more; make the file anew."
+        )
     return data
 
 
@@ -163,7 +165,11 @@ class _Shard:
             inside = self._header_inside(offset, size, behind)
             if inside is None:
                 return size, payload, _data_damage(payload, behind[:FOOTER_BYTES])
-        return inside - offset, b"", f"{offset + size - inside:,} of its {size:,} bytes are missing: the next record begins"
+        return (
+            inside - offset,
+            b"",
+            f"{offset + size - inside:,} of its {size:,} bytes are missing: the next record begins",
+        )
 
     def _header_inside(self, offset: int, size: int, behind: bytes) -> int | None:
         """Returns where the next record begins if that is inside the damaged one, from which bytes were lost then."""

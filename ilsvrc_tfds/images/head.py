@@ -68,7 +68,11 @@ def plain_head(data: bytes) -> bytes:
         if marker == _SOS:
             kept.append(data[start:])
         elif marker == _APP0 and data.startswith(b"JFIF\0", start + 4):
-            kept += (data[start : start + 9], b"\1\1", data[start + 11 : stop])  # revision 1.01, of which all readers know
+            kept += (
+                data[start : start + 9],
+                b"\1\1",
+                data[start + 11 : stop],
+            )  # revision 1.01, of which all readers know
         elif marker in _SOF | _TABLES or marker == _APP14:
             kept.append(data[start:stop])
     return b"".join(kept)

@@ -41,7 +41,9 @@ def require_decodable(data: bytes, head: Head) -> None:
     """Raises ImageError unless all pixels that an image's head promises can be decoded."""
     height, width = decode(data, head).shape[:2]
     if (height, width) != (head.height, head.width):
-        raise ImageError(f"it is decoded to {width:,} x {height:,} pixels, its head says {head.width:,} x {head.height:,}")
+        raise ImageError(
+            f"it is decoded to {width:,} x {height:,} pixels, its head says {head.width:,} x {head.height:,}"
+        )
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -46,6 +46,7 @@ _CITATION = """\
 }
 """
 
+
 @dataclasses.dataclass(eq=False)
 class Ilsvrc2012Config(tfds.core.BuilderConfig):
     """What becomes of each image.
@@ -215,7 +216,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         if not any(beam):
             return self._runner
         if self._runner is not None:
-            raise OptionError("beam_runner and beam_options of the DownloadConfig contradict `runner`. Leave one of them out.")
+            raise OptionError(
+                "beam_runner and beam_options of the DownloadConfig contradict `runner`. Leave one of them out."
+            )
         return BeamRunner(beam[0], runner=beam[1])
 
     def candidates(self, download_dir, download_config) -> list[epath.PathLike | Index]:
@@ -223,7 +226,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         named = self._source or download_config.manual_dir
         if named:
             return [named]
-        manual_dir = self._manual_dir(Path(download_dir or self.data_dir_root / "downloads") / "manual", download_config)
+        manual_dir = self._manual_dir(
+            Path(download_dir or self.data_dir_root / "downloads") / "manual", download_config
+        )
         return usual_places(manual_dir, Path(self.data_dir_root) / self.name)
 
     def _manual_dir(self, usual: Path, download_config) -> Path:

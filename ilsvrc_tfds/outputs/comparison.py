@@ -51,7 +51,9 @@ def recorded_images(provenance: Mapping) -> Mapping[str, Mapping] | None:
     recorded = provenance.get("source_images")
     if not isinstance(recorded, Mapping):
         return None
-    entries = [entry for entry in recorded.values() if isinstance(entry, Mapping) and isinstance(entry.get("images"), int)]
+    entries = [
+        entry for entry in recorded.values() if isinstance(entry, Mapping) and isinstance(entry.get("images"), int)
+    ]
     return recorded if len(entries) == len(recorded) else None
 
 
@@ -90,7 +92,9 @@ def _described(members: Members, made: Made, tables: Mapping[str, hdf5.SplitMeta
 
 
 def _named_differences(members: Members, table: hdf5.SplitMetadata, skipped: Collection[str]) -> Iterator[str]:
-    then = dict(zip((os.path.basename(path) for path in table.image_filenames.tolist()), table.object_ids[:, 1].tolist()))
+    then = dict(
+        zip((os.path.basename(path) for path in table.image_filenames.tolist()), table.object_ids[:, 1].tolist())
+    )
     now = dict(zip((name.decode() for name in members.name.tolist()), members.label.tolist()))
     for what, names in (
         ("new", now.keys() - then.keys() - set(skipped)),

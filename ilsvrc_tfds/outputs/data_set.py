@@ -54,7 +54,9 @@ class Options:
         require_known(self.on_error)
         unknown = set(self.num_shards) - set(synsets.OFFICIAL_COUNTS) if isinstance(self.num_shards, Mapping) else ()
         if unknown:
-            raise OptionError(f"num_shards names the splits {sorted(unknown)}; there are {sorted(synsets.OFFICIAL_COUNTS)}.")
+            raise OptionError(
+                f"num_shards names the splits {sorted(unknown)}; there are {sorted(synsets.OFFICIAL_COUNTS)}."
+            )
 
     def shards_of(self, split: str) -> int | None:
         """Returns the wanted number of shards of a split, None where it follows from the size."""
@@ -129,7 +131,9 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
 
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
     """Raises DestinationError where there is not room for all of several data sets, by destination, of one source."""
-    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options))
+    needed = sum(
+        plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options)
+    )
     require_space(next(iter(wanted)), needed - sum(map(staged_bytes, wanted)))
 
 

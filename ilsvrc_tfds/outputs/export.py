@@ -126,7 +126,9 @@ def _described(
         CLASSIC_KEYS,
         label_offset,
         {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans},
-        boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED} if boxes else None,
+        boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
+        if boxes
+        else None,
         skipped=run.skipped_images(receipts),
     )
 
@@ -137,10 +139,14 @@ def _require_free(out: Path, overwrite: bool) -> None:
     if not (out / manifest.NAME).is_file():
         raise DestinationError(f"{out} is not empty and holds no export. Choose another folder.")
     if not overwrite:
-        raise DestinationError(f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder.")
+        raise DestinationError(
+            f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder."
+        )
 
 
-def _images(source, config, splits, runner: LocalRunner) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
+def _images(
+    source, config, splits, runner: LocalRunner
+) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
     """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then."""
     if not is_output(source):
         op = _op(config or "classification")
@@ -194,7 +200,9 @@ def _boxes(plans: list[SplitPlan], paths: list[str | os.PathLike], op) -> dict[b
     if not boxes:
         raise SourceError(f"{first_few(paths)}: none of the {len(found):,} annotated images is in the source.")
     for split, of_split in selected.items():
-        if split in _ANNOTATED and not any(image_boxes.corners for image_boxes in of_split.values()):  # before hours of work
+        if split in _ANNOTATED and not any(
+            image_boxes.corners for image_boxes in of_split.values()
+        ):  # before hours of work
             _log.warning("No image of %s will have bounding boxes: %s has none of them.", split, first_few(paths))
     if isinstance(op, Untouched) and not all(image_boxes.has_size for image_boxes in boxes.values()):
         raise OptionError(
@@ -220,7 +228,11 @@ def _names(plan: SplitPlan) -> list[str]:
 
 
 def _tasks(
-    plans: list[SplitPlan], encoder: ClassicExample, boxes: Mapping[bytes, Boxes], options: Mapping[str, object], folder: Path
+    plans: list[SplitPlan],
+    encoder: ClassicExample,
+    boxes: Mapping[bytes, Boxes],
+    options: Mapping[str, object],
+    folder: Path,
 ) -> Iterator[ShardTask]:
     for plan in plans:
         for shard, name in zip(plan.shards(), _names(plan)):

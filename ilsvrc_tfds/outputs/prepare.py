@@ -112,7 +112,9 @@ def prepare_all(
         require_room(source, wanted)
     else:  # one index to compare both with
         source = _index_again(builders[0], download_config, workers) or source
-    return {name: prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options) for name in names}
+    return {
+        name: prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options) for name in names
+    }
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
@@ -144,12 +146,16 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
         raise DestinationError(f"{builder.data_dir} is there already, made with {'; '.join(differing)}. {_REPLACE}.")
 
 
-def _index_again(builder: Ilsvrc2012, download_config: tfds.download.DownloadConfig, workers: int | None) -> Index | None:
+def _index_again(
+    builder: Ilsvrc2012, download_config: tfds.download.DownloadConfig, workers: int | None
+) -> Index | None:
     """Returns the index of what a source has now of the wanted splits; None, and says so, where nothing is there any more."""
     splits = builder.options(download_config).splits
     source = builder.candidates(None, download_config)
     if isinstance(source[0], Index):
-        return of_splits(source[0], None if splits is None else [split for split in splits if split in source[0].splits])
+        return of_splits(
+            source[0], None if splits is None else [split for split in splits if split in source[0].splits]
+        )
     _log.info("Looking whether %s is still what %s was made of.", first_few(source), builder.data_dir)
     try:
         places = find_layout(source).places
@@ -159,7 +165,9 @@ def _index_again(builder: Ilsvrc2012, download_config: tfds.download.DownloadCon
                 return find_images(source, runner, there)
     except NotFoundError:
         pass
-    _log.warning("The images of %s are not in %s any more: they were not compared.", builder.data_dir, first_few(source))
+    _log.warning(
+        "The images of %s are not in %s any more: they were not compared.", builder.data_dir, first_few(source)
+    )
     return None
 
 
@@ -177,7 +185,9 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
     if not found:
         return
     texts = "; ".join(f"{split}: {text}" for split, text in found.items())
-    keep = f" Or, to go without what is new, --splits {','.join(examples)}." if not found.keys() & examples.keys() else ""
+    keep = (
+        f" Or, to go without what is new, --splits {','.join(examples)}." if not found.keys() & examples.keys() else ""
+    )
     raise DestinationError(
         f"{builder.data_dir} is there already, and {index.source} has other images than it was made of ({texts}). {_REPLACE}.{keep}"
     )

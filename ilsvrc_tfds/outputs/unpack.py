@@ -130,7 +130,9 @@ def _suffix(images: Mapping[str, object]) -> str:
         return ""
     side = images.get("shorter_side")
     if type(side) is not int or not 1 <= side <= 99_999:
-        raise SourceError(f"The images are said to have a shorter side of {side!r:.40} pixels. Prepare the data set again.")
+        raise SourceError(
+            f"The images are said to have a shorter side of {side!r:.40} pixels. Prepare the data set again."
+        )
     return str(side)
 
 
@@ -147,7 +149,9 @@ def _require_plain(plans: Sequence[SplitPlan]) -> None:
     for plan in plans:
         lowest, highest = (-1, -1) if plan.members.split == "test" else (0, synsets.NUM_CLASSES - 1)
         for row in np.flatnonzero((plan.members.label < lowest) | (plan.members.label > highest))[:1]:
-            raise LabelError(f"{_place(plan, row)} has label {plan.members.label[row]}; expected {lowest} to {highest}.")
+            raise LabelError(
+                f"{_place(plan, row)} has label {plan.members.label[row]}; expected {lowest} to {highest}."
+            )
         for row, name in enumerate(plan.members.name.tolist()):
             if not _is_plain(name):
                 raise SourceError(
@@ -159,7 +163,13 @@ def _require_plain(plans: Sequence[SplitPlan]) -> None:
 def _is_plain(name: bytes) -> bool:
     text = name.decode("ascii", errors="replace")
     separated = "/" in text or "\\" in text
-    return name.isascii() and text.isprintable() and 0 < len(name) <= _LONGEST_NAME and not separated and text not in (".", "..")
+    return (
+        name.isascii()
+        and text.isprintable()
+        and 0 < len(name) <= _LONGEST_NAME
+        and not separated
+        and text not in (".", "..")
+    )
 
 
 def _place(plan: SplitPlan, row: int) -> str:
@@ -177,10 +187,16 @@ def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], w
             raise SourceError(f"{second} would be the same file as {first}, {path}{where}. Nothing was written.")
 
 
-def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: staging.Staging, runner: LocalRunner) -> Path:
+def _written(
+    plans: Sequence[SplitPlan], files: Sequence[Members], claimed: staging.Staging, runner: LocalRunner
+) -> Path:
     """Returns the folder in staging with all images as files; what an earlier run has finished is not written again."""
     paths = [members.paths() for members in files]
-    folder, anew = claimed.folder_for(run.fingerprint(plans, {"folders": [[container.folder for container in members.containers] for members in files]}))
+    folder, anew = claimed.folder_for(
+        run.fingerprint(
+            plans, {"folders": [[container.folder for container in members.containers] for members in files]}
+        )
+    )
     if anew:
         _log.warning("The data set has changed since the last run was stopped: starting anew.")
     tree = folder / _TREE
@@ -200,7 +216,9 @@ def _folds_case(folder: Path) -> bool:
 def _tasks(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], folder: Path) -> Iterator[FilesTask]:
     for plan, own in zip(plans, paths):
         for shard, start, stop in zip(plan.shards(), plan.bounds, plan.bounds[1:]):
-            yield FilesTask(shard.members, own[start:stop], str(folder / _TREE), receipt_path(str(folder / _name(shard))))
+            yield FilesTask(
+                shard.members, own[start:stop], str(folder / _TREE), receipt_path(str(folder / _name(shard)))
+            )
 
 
 def _name(shard: Shard) -> str:

@@ -185,7 +185,9 @@ def _labelled(split: Split) -> Split:
 def _require_plain(start_step: int, on_error: str) -> None:
     """Raises OptionError for what needs one stream in one process, where a service makes the batches."""
     if start_step or on_error != RAISE:
-        raise OptionError("With service=…, start_step must be 0 and on_error 'raise': its workers share no order, and run no Python.")
+        raise OptionError(
+            "With service=…, start_step must be 0 and on_error 'raise': its workers share no order, and run no Python."
+        )
 
 
 def _ops(ops: str | Iterable[Callable], subset: Subset | None) -> tuple[tuple[Callable, ...], tuple[Callable, ...]]:
@@ -233,7 +235,9 @@ def _dealt(data: tf.data.Dataset, host: Host, in_order: bool) -> tf.data.Dataset
     elif in_order:
         policy = policies.DATA  # each host takes its examples of the whole
     else:
-        policy = policies.FILE  # an error: in two orders, some examples would be twice among those of all hosts, and some never
+        policy = (
+            policies.FILE
+        )  # an error: in two orders, some examples would be twice among those of all hosts, and some never
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = policy
     return data.with_options(options)

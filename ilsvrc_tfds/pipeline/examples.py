@@ -71,7 +71,9 @@ def batches_of(
     # One batch is made while the last images of the one before it are waited for.
     data = data.interleave(batch_of, cycle_length=2, num_parallel_calls=2, deterministic=deterministic)
     if on_error == SKIP:
-        data = data.filter(lambda batch: tf.shape(batch["seed"])[0] > 0).rebatch(batch_size, drop_remainder=drop_remainder)
+        data = data.filter(lambda batch: tf.shape(batch["seed"])[0] > 0).rebatch(
+            batch_size, drop_remainder=drop_remainder
+        )
     return data.map(lambda batch: _of_size(batch, batch_size)) if at_once else data
 
 
@@ -152,7 +154,9 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
         return {**example, "label": label if subset is None else wanted(label)}
 
     def wanted(label: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([tf.debugging.assert_non_negative(label, f"{hdf5.NAME} says that it has another class")]):
+        with tf.control_dependencies(
+            [tf.debugging.assert_non_negative(label, f"{hdf5.NAME} says that it has another class")]
+        ):
             return tf.identity(label)
 
     return parse

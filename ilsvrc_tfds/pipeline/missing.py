@@ -70,7 +70,13 @@ def asserting_checker(split: Split) -> Callable:
         is_read = tf.strings.length(payload) > 0
         features = {name_key: tf.io.FixedLenFeature([], tf.string)}
         name = tf.cond(is_read, lambda: tf.io.parse_single_example(payload, features)[name_key], lambda: "")
-        image = tf.strings.join(["(", name, "): its image cannot be decoded, or no class has its label. `ilsvrc-tfds verify --decode` tells."])
+        image = tf.strings.join(
+            [
+                "(",
+                name,
+                "): its image cannot be decoded, or no class has its label. `ilsvrc-tfds verify --decode` tells.",
+            ]
+        )
         what = tf.where(is_read, image, "or one before it is damaged or missing. Make the shard anew.")
         # In this order: of a file that cannot be opened TensorFlow says path and cause.
         with tf.control_dependencies([opened(path)]):
@@ -92,7 +98,10 @@ def _reason(split: Split, example: Callable, path: str, record: tuple) -> tuple[
     except tf.errors.OpError as error:
         message = error.message.partition(" [Op:")[0].strip()
         if label := _OF_THE_LABEL.search(message):
-            return f"{where}: its label is {label[1]}, counted from 0: no class has it. Is its label_offset another", False
+            return (
+                f"{where}: its label is {label[1]}, counted from 0: no class has it. Is its label_offset another",
+                False,
+            )
         if contradiction := _OF_THE_METADATA.search(message):
             return f"{where}: {contradiction[0]}", False
         is_image = _OF_THE_IMAGE.search(message) is not None

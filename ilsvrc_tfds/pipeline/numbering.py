@@ -58,7 +58,9 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
         raise OptionError(f"label_offset must be 0 or 1, got {wanted!r}.")
     stated = output.label_offset
     if None not in (stated, wanted) and stated != wanted:
-        raise OptionError(f"label_offset={wanted}, but {output.folder} has label_offset={stated}. Leave the option out.")
+        raise OptionError(
+            f"label_offset={wanted}, but {output.folder} has label_offset={stated}. Leave the option out."
+        )
     if split == "test":  # its labels are -1, whatever those of the others
         return stated or wanted or 0
     told = _told_by_all(_first_records(output, paths))
@@ -66,7 +68,9 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
         return _believed(output, stated if wanted is None else wanted)
     if stated not in (None, told.offset):
         source = manifest.NAME if output.manifest is not None else "its kind"
-        raise LabelError(f"{output.folder}: by {source} label_offset is {stated}, but {told}. Correct it, or make the data anew.")
+        raise LabelError(
+            f"{output.folder}: by {source} label_offset is {stated}, but {told}. Correct it, or make the data anew."
+        )
     if wanted not in (None, told.offset):
         raise OptionError(f"label_offset={wanted}, but {told}. Leave the option out.")
     return told.offset
@@ -110,7 +114,9 @@ def _told(output: Output, payload: bytes, where: str) -> Iterator[_Told]:
     by_name, by_synset = synsets.class_told(name), synsets.class_told(b"", wnid if isinstance(wnid, bytes) else b"")
     where = f"{where}, {name.decode('ascii', 'backslashreplace')!r:.80},"
     if None not in (by_name, by_synset) and by_name != by_synset:
-        raise LabelError(f"{where} has the synset {synsets.wnids()[by_synset]}; its name tells {synsets.wnids()[by_name]}.")
+        raise LabelError(
+            f"{where} has the synset {synsets.wnids()[by_synset]}; its name tells {synsets.wnids()[by_name]}."
+        )
     index = by_synset if by_name is None else by_name
     if index is not None:
         yield _Told(where, label, index)

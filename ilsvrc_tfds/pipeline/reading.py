@@ -57,7 +57,9 @@ def read_piece(path: tf.Tensor, origin, first: tf.Tensor, count: tf.Tensor) -> t
 
 def read_one(path: tf.Tensor, origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
     """Returns ((origin, payload), number) of the one record that lies at an offset; nothing else is read."""
-    reader = tf.raw_ops.TFRecordDatasetV2(filenames=[path], compression_type="", buffer_size=size, byte_offsets=[offset])
+    reader = tf.raw_ops.TFRecordDatasetV2(
+        filenames=[path], compression_type="", buffer_size=size, byte_offsets=[offset]
+    )
     records = _filled_up(tf.data.experimental.from_variant(reader, _PAYLOAD), origin, 1)
     # Not a map, here and wherever records pass singly: it takes 75 us, more than reading.
     return tf.data.Dataset.zip(records, tf.data.Dataset.from_tensors(number))

@@ -53,7 +53,9 @@ class Split:
         return FIELDS[self.kind]
 
 
-def find_split(data, split: str, *, data_dir: str | os.PathLike | None = None, label_offset: int | None = None) -> Split:
+def find_split(
+    data, split: str, *, data_dir: str | os.PathLike | None = None, label_offset: int | None = None
+) -> Split:
     """Returns a split of a prepared data set or of exported TFRecords.
 
     Args:
@@ -104,7 +106,9 @@ def _folder(data, data_dir: str | os.PathLike | None) -> Path:
     if config not in configs:
         found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
         hint = _hint(data, Path("ilsvrc2012") / config)
-        raise OptionError(f"{data!r} is not in {root.parent}: {found}. Name another, or its data_dir, or prepare it.{hint}")
+        raise OptionError(
+            f"{data!r} is not in {root.parent}: {found}. Name another, or its data_dir, or prepare it.{hint}"
+        )
     return _prepared(root / config / (match["version"] or _latest(root / config)))
 
 
@@ -144,7 +148,11 @@ def _prepared(folder: Path) -> Path:
     with reading(folder):
         if not folder.is_dir():
             staged = folder.with_name(f".{folder.name}.staging").is_dir()
-            state = "is half made. Run the command that makes it again: it continues" if staged else "is no folder. Prepare it first"
+            state = (
+                "is half made. Run the command that makes it again: it continues"
+                if staged
+                else "is no folder. Prepare it first"
+            )
             raise SourceError(f"{folder} {state}.")
     return folder
 
@@ -154,7 +162,9 @@ def _require_readable(paths: Iterable[str]) -> None:
     effective = os.access in os.supports_effective_ids
     refused = [path for path in paths if not os.access(path, os.R_OK, effective_ids=effective)]
     if refused:
-        raise SourceError(f"{len(refused):,} shards cannot be read (Permission denied): {first_few(refused)}. Check your permissions.")
+        raise SourceError(
+            f"{len(refused):,} shards cannot be read (Permission denied): {first_few(refused)}. Check your permissions."
+        )
 
 
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:

@@ -25,7 +25,9 @@ from ilsvrc_tfds.pipeline.split import Split, reading
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256
 # Entry of the map of features: key, Feature {int64_list {value: packed varint}}.
-_LABEL = re.compile(rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])")
+_LABEL = re.compile(
+    rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +150,9 @@ def _labels_by_name(split: Split) -> np.ndarray:
     table = hdf5.read(path).get(split.name)
     if table is None or len(table.image_filenames) != split.num_examples:
         count = "no" if table is None else f"{len(table.image_filenames):,}"
-        raise SourceError(f"{path} has {count} names of split {split.name!r}, which has {split.num_examples:,} records.")
+        raise SourceError(
+            f"{path} has {count} names of split {split.name!r}, which has {split.num_examples:,} records."
+        )
     names = np.array([os.fsencode(os.path.basename(name)) for name in table.image_filenames.tolist()], np.bytes_)
     return table.object_ids[disk_order(split.name, names), 1]
 
@@ -175,4 +179,3 @@ def _label_at(fd: int, path: str, offset: int, size: int) -> int:
 def _varint(data: bytes) -> int:
     value = sum((byte & 0x7F) << 7 * k for k, byte in enumerate(data)) & 0xFFFF_FFFF_FFFF_FFFF  # as protobuf does
     return value - (1 << 64) if value >> 63 else value
-

@@ -109,7 +109,9 @@ def encoded(op: Op, example: Example) -> tf.Tensor:
     """Returns the example's JPEG. Raises OptionError where it is decoded already."""
     image = tf.convert_to_tensor(example["image"])
     if image.dtype != tf.string:
-        raise OptionError(f"{type(op).__name__} takes a JPEG's bytes, got {image.dtype.name}: keep one decoding op, the first.")
+        raise OptionError(
+            f"{type(op).__name__} takes a JPEG's bytes, got {image.dtype.name}: keep one decoding op, the first."
+        )
     return image
 
 
@@ -117,7 +119,9 @@ def decoded(op: Op, example: Example) -> tf.Tensor:
     """Returns the example's pixels. Raises OptionError where it is not decoded."""
     image = tf.convert_to_tensor(example["image"])
     if image.dtype == tf.string:
-        raise OptionError(f"{type(op).__name__} takes pixels, got a JPEG's bytes: put a decoding op, as Decode(), before it.")
+        raise OptionError(
+            f"{type(op).__name__} takes pixels, got a JPEG's bytes: put a decoding op, as Decode(), before it."
+        )
     return image
 
 
@@ -125,7 +129,9 @@ def as_uint8(op: Op, example: Example) -> tf.Tensor:
     """Returns the example's pixels. Raises OptionError where they are not uint8."""
     image = decoded(op, example)
     if image.dtype != tf.uint8:
-        raise OptionError(f"{type(op).__name__} takes uint8, got {image.dtype.name}: put it before Rescale or Standardize.")
+        raise OptionError(
+            f"{type(op).__name__} takes uint8, got {image.dtype.name}: put it before Rescale or Standardize."
+        )
     return image
 
 

@@ -105,7 +105,9 @@ def rotate(image: tf.Tensor, radians, fill: int) -> tf.Tensor:
     """Returns the image turned about its centre, counter-clockwise. 0.8 ms."""
     height, width = tf.unstack(_float(tf.shape(image)[:2]) / 2)
     cos, sin = tf.cos(radians), tf.sin(radians)
-    return _affine(image, (cos, -sin, width - cos * width + sin * height, sin, cos, height - sin * width - cos * height), fill)
+    return _affine(
+        image, (cos, -sin, width - cos * width + sin * height, sin, cos, height - sin * width - cos * height), fill
+    )
 
 
 def hue(image: tf.Tensor, turn) -> tf.Tensor:

@@ -35,7 +35,9 @@ def preset(name: str, *, size: int | None = None, num_classes: int | None = None
     if name not in PRESETS:
         raise OptionError(f"There is no preset {name!r}; known are {', '.join(PRESETS)}.")
     wanted = {"size": size, "num_classes": num_classes}
-    return tuple(_with(op, {field: value for field, value in wanted.items() if value is not None}) for op in PRESETS[name])
+    return tuple(
+        _with(op, {field: value for field, value in wanted.items() if value is not None}) for op in PRESETS[name]
+    )
 
 
 def _with(op: Op, values: dict[str, int]) -> Op:

@@ -30,7 +30,9 @@ class DaskRunner:
         try:
             import distributed  # noqa: F401
         except ImportError as error:
-            raise OptionError(f'The engine dask needs Dask ({error}). Install it: python -m pip install ".[dask]"') from error
+            raise OptionError(
+                f'The engine dask needs Dask ({error}). Install it: python -m pip install ".[dask]"'
+            ) from error
         if workers is not None and workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self._scheduler = scheduler
@@ -110,4 +112,6 @@ class DaskRunner:
         try:
             self._client = Client(address, timeout=_SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:
-            raise OptionError(f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`.") from error
+            raise OptionError(
+                f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`."
+            ) from error

@@ -61,7 +61,9 @@ def _is_finished(task: FilesTask, targets: list[str]) -> bool:
         return False
     try:
         with Reader() as reader:
-            return all(Path(target).read_bytes() == reader.read(task.members, row) for row, target in enumerate(targets))
+            return all(
+                Path(target).read_bytes() == reader.read(task.members, row) for row, target in enumerate(targets)
+            )
     except OSError:
         return False
 

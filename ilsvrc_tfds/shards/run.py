@@ -119,7 +119,9 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
         reasons = first_few((f"{name}: {why}" for name, why in skipped.items()), 10)
         if not sum(receipt.records for receipt in receipts[split]):
             raise ImageError(f"None of the {len(skipped):,} images of split {split!r} can be used: {reasons}.")
-        _log.warning("Skipped %d damaged images of split %s, which is incomplete without them: %s.", len(skipped), split, reasons)
+        _log.warning(
+            "Skipped %d damaged images of split %s, which is incomplete without them: %s.", len(skipped), split, reasons
+        )
 
 
 @contextlib.contextmanager

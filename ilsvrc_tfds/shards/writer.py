@@ -139,7 +139,9 @@ def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
             boxed += example.has_boxes
         file_bytes = file.tell()
     shard = task.shard
-    return Receipt(shard.split, shard.index, records, payload_bytes, file_bytes, digest.hexdigest(), changed, boxed, skipped)
+    return Receipt(
+        shard.split, shard.index, records, payload_bytes, file_bytes, digest.hexdigest(), changed, boxed, skipped
+    )
 
 
 def _examples(task: ShardTask, skipped: dict[str, str]) -> Iterator[tuple[bytes, Example]]:
@@ -170,7 +172,9 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
         raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     digest = _digest(partial)
-    return Receipt(shard.split, shard.index, len(sizes), sum(sizes), file_bytes, digest, sum(changes), sum(boxed), skipped)
+    return Receipt(
+        shard.split, shard.index, len(sizes), sum(sizes), file_bytes, digest, sum(changes), sum(boxed), skipped
+    )
 
 
 def _digest(path: str) -> str:

@@ -1,8 +1,8 @@
 """Find the images in whatever layout the user has, and read one image's bytes in place.
 
-    layout = find_layout([folder])       which archives and folders there are
-    index = index_images(layout, run)    where every image lies, labelled and checked
-    Reader().read(members, row)          one image's bytes
+layout = find_layout([folder])       which archives and folders there are
+index = index_images(layout, run)    where every image lies, labelled and checked
+Reader().read(members, row)          one image's bytes
 """
 
 from ilsvrc_tfds.sources.index import index_images

@@ -83,7 +83,9 @@ def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
     for path in map(Path, paths):
         found = dict(_read(path))
         if not found:
-            raise SourceError(f"{path} holds no bounding boxes; expected XML annotations or Kaggle's LOC_*_solution.csv.")
+            raise SourceError(
+                f"{path} holds no bounding boxes; expected XML annotations or Kaggle's LOC_*_solution.csv."
+            )
         boxes |= found
     return boxes
 

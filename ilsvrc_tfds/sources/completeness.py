@@ -30,7 +30,9 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
         raise IncompleteError(
             f"{index.source} does not have the split {', '.join(missing)}, which was asked for; it has {', '.join(index.splits)}."
         )
-    return dataclasses.replace(index, splits={split: members for split, members in index.splits.items() if split in splits})
+    return dataclasses.replace(
+        index, splits={split: members for split, members in index.splits.items() if split in splits}
+    )
 
 
 def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:

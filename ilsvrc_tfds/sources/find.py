@@ -21,7 +21,9 @@ def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLi
     return [variable] if variable else [manual_dir, below_data_dir]
 
 
-def find_images(candidates: list[str | os.PathLike], runner: LocalRunner, splits: Collection[str] | None = None) -> Index:
+def find_images(
+    candidates: list[str | os.PathLike], runner: LocalRunner, splits: Collection[str] | None = None
+) -> Index:
     """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found.
 
     Args:

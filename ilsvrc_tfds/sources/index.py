@@ -127,7 +127,9 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
     """Returns one table of all scans of a split, in the order of the jobs."""
     tables = [table for result in found for table in result.members]
     if not tables:
-        others = first_few([name for result in found for name in (*result.passed_over, *dict(result.unread))]) or "nothing"
+        others = (
+            first_few([name for result in found for name in (*result.passed_over, *dict(result.unread))]) or "nothing"
+        )
         raise SourceError(
             f"{place.path} holds no images, but {others}. "
             "Expected files *.JPEG, for train in class folders or archives <wnid>.tar."

@@ -134,7 +134,11 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
 def _look_into(source: Path) -> Layout:
     if os.path.isfile(source):
         return _single_archive(source)
-    roots = [root for root in (*_ROOTS, *_OTHER_ROOTS) if kind_of(source / root) == "folder"] if os.path.isdir(source) else []
+    roots = (
+        [root for root in (*_ROOTS, *_OTHER_ROOTS) if kind_of(source / root) == "folder"]
+        if os.path.isdir(source)
+        else []
+    )
     usual, others = ([root for root in roots if (root in _OTHER_ROOTS) == other] for other in (False, True))
     found = [place for root in usual for place in places_in(source, root)]
     found += [place for root in usual for place in other_places_in(source, root)]
@@ -157,7 +161,9 @@ def _look_into(source: Path) -> Layout:
 
 
 def _single_archive(path: Path) -> Layout:
-    split = next((split for split, names in ARCHIVES.items() if path.name in names), None) or split_of_archive(path.name)
+    split = next((split for split, names in ARCHIVES.items() if path.name in names), None) or split_of_archive(
+        path.name
+    )
     places = (Place(split, absolute(path), split, "archive"),) if split else ()
     folder = absolute(path.parent)
     return Layout(

@@ -34,7 +34,9 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
     """
     output.require_tfrecord()
     if output.kind != TFDS:
-        raise SourceError(f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images.")
+        raise SourceError(
+            f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
+        )
     jobs = [_ShardScan(split, path) for split in output.shards for path in output.paths(split)]
     tables = list(run(_scan, jobs))
     by_split = {split: [table for table in tables if table.split == split] for split in output.shards}
@@ -47,7 +49,9 @@ def _scan(job: _ShardScan) -> Members:
     for record in read_records(job.path):
         where = f"{job.path}: record {record.number}, byte {record.offset:,}"
         if record.damage:
-            raise SourceError(f"{where}: {record.damage}. `ilsvrc-tfds verify` lists all damage; prepare the data set again.")
+            raise SourceError(
+                f"{where}: {record.damage}. `ilsvrc-tfds verify` lists all damage; prepare the data set again."
+            )
         name, image, label = fields_of(record.payload, where)
         offset = record.offset + HEADER_BYTES + _image_offset(record.payload, name, image, label)
         rows.append((name, label, offset, len(image)))
@@ -75,7 +79,9 @@ def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     features = parse_example(payload, where)
     values = [features.get(key, []) for key in FIELDS[TFDS]]
     if any(len(value) != 1 for value in values):
-        raise SourceError(f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each.")
+        raise SourceError(
+            f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each."
+        )
     name, image, label = (value[0] for value in values)
     if not (isinstance(name, bytes) and isinstance(image, bytes) and isinstance(label, int)):
         raise SourceError(f"{where} has values of other types than a file name's, an image's and a label's.")
@@ -92,4 +98,6 @@ def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> Non
         if told is not None and told != label:
             wrong.append(f"{os.fsdecode(name)} has label {label}, not {told}")
     if wrong:
-        raise LabelError(f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. Prepare the data set again.")
+        raise LabelError(
+            f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. Prepare the data set again."
+        )

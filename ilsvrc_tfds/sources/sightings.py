@@ -15,7 +15,9 @@ from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_f
 # Entries looked at in a folder, folders in a place, class folders in one of them: what a folder holds is seen at once.
 _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
 
-_UNFINISHED = re.compile(r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I)
+_UNFINISHED = re.compile(
+    r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I
+)
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
 # Archives of the data set that hold no images.

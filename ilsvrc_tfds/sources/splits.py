@@ -71,7 +71,11 @@ def _folder_place(source: Path, folder: Path, split: str) -> Place:
 
 def refuse_rivals(chosen: Place, found: list[Place]) -> None:
     """Raises SourceError if another place of its kind has as good a claim to a split as the one that is chosen."""
-    rivals = [place for place in found if (place.split, place.kind) == (chosen.split, chosen.kind) and not is_same(place, chosen)]
+    rivals = [
+        place
+        for place in found
+        if (place.split, place.kind) == (chosen.split, chosen.kind) and not is_same(place, chosen)
+    ]
     if rivals and not chosen.usual:
         raise SourceError(
             f"{first_few(shown(place.path) for place in (chosen, *rivals))} both claim the split {chosen.split}. Name the "

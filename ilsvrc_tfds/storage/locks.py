@@ -153,7 +153,9 @@ class _Holder(NamedTuple):
 def _make_holder(folder: Path, destination: Path, refusal: OSError) -> Lock:
     """Returns the lock of a folder whose file system refuses locks. Raises DestinationError, OSError."""
     path = folder / _HOLDER
-    words = json.dumps({"token": secrets.token_hex(8), "machine": _machine(), "process": os.getpid(), "text": _myself()})
+    words = json.dumps(
+        {"token": secrets.token_hex(8), "machine": _machine(), "process": os.getpid(), "text": _myself()}
+    )
     while True:
         with contextlib.suppress(FileExistsError):
             lock = _HolderLock(folder, _made(path, words.encode()))

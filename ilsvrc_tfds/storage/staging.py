@@ -1,10 +1,10 @@
 """The folder beside the destination where finished shards wait until all are there.
 
-    <data_dir>/ilsvrc2012/raw256/.1.0.0.staging/
-        lock, lock.holder       held by the run at work: see `locks`
-        <fingerprint>/          finished shards and their receipts, for one plan
-    <data_dir>/ilsvrc2012/raw256/.1.0.0.replaced/
-                                what was at the destination, while new files take its place
+<data_dir>/ilsvrc2012/raw256/.1.0.0.staging/
+    lock, lock.holder       held by the run at work: see `locks`
+    <fingerprint>/          finished shards and their receipts, for one plan
+<data_dir>/ilsvrc2012/raw256/.1.0.0.replaced/
+                            what was at the destination, while new files take its place
 """
 
 import contextlib
@@ -220,7 +220,9 @@ def require_space(folder: Path, needed: int) -> None:
 
 def free_bytes(folder: Path) -> int:
     """Returns the room on the file system where a folder is, or would be made."""
-    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # False where it may not be seen
+    existing = next(
+        path for path in (folder, *folder.parents) if os.path.exists(path)
+    )  # False where it may not be seen
     return shutil.disk_usage(existing).free
 
 

@@ -74,7 +74,9 @@ def _restore_states(model: keras.Model, path: Path) -> None:
     with h5py.File(path) as file:
         saved = [file[f"{_STATES}/{number}"][()] for number in range(len(file.get(_STATES, ())))]
     if len(saved) != len(states):
-        _log.warning("%s has no states of random numbers: dropout goes on with others than in a run without a stop.", path)
+        _log.warning(
+            "%s has no states of random numbers: dropout goes on with others than in a run without a stop.", path
+        )
         return
     for state, value in zip(states, saved):
         state.assign(value)

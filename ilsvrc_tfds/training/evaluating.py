@@ -65,7 +65,9 @@ def evaluate(
     elif weights is not None:
         raise OptionError("A Keras model has its weights. Leave the others out.")
     if model.output_shape != (None, synsets.NUM_CLASSES):
-        raise OptionError(f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}.")
+        raise OptionError(
+            f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}."
+        )
     images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
     model = keras.Model(model.inputs, model.outputs)  # the caller's keeps its optimizer
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

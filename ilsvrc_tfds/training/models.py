@@ -52,7 +52,11 @@ def image_size_of(name: str) -> int:
 
 
 def build_model(
-    name: str, *, image_size: int | None = None, num_classes: int = synsets.NUM_CLASSES, weights: str | os.PathLike | None = None
+    name: str,
+    *,
+    image_size: int | None = None,
+    num_classes: int = synsets.NUM_CLASSES,
+    weights: str | os.PathLike | None = None,
 ) -> keras.Model:
     """Returns a model from images, uint8 [batch, image_size, image_size, 3], to logits, float32 [batch, num_classes].
 
@@ -123,20 +127,28 @@ def _read(path: str | os.PathLike, load: Callable):
             return load(os.fspath(path))
     except (OSError, ValueError, KeyError, TypeError, UserWarning) as error:
         cause = str(error).strip().partition("\n")[0]
-        raise SourceError(f"{path} cannot be loaded: {cause} Name a file of this model, as Keras writes them.") from error
+        raise SourceError(
+            f"{path} cannot be loaded: {cause} Name a file of this model, as Keras writes them."
+        ) from error
 
 
 def _application(name: str, images, num_classes: int, weights: str | None):
     application = _applications()[name]
     pixels = inspect.getmodule(application).preprocess_input(keras.ops.cast(images, "float32"))
     try:
-        network = application(weights=weights, input_shape=images.shape[1:], classes=num_classes, classifier_activation=None)
+        network = application(
+            weights=weights, input_shape=images.shape[1:], classes=num_classes, classifier_activation=None
+        )
     except ValueError as error:
-        raise OptionError(f"{name} cannot be built for {images.shape[1]} pixels and {num_classes} classes: {error}") from error
+        raise OptionError(
+            f"{name} cannot be built for {images.shape[1]} pixels and {num_classes} classes: {error}"
+        ) from error
     except Exception as error:  # what Keras raises where a download fails
         if weights is None:
             raise
-        raise SourceError(f"Keras cannot load its weights of {name}: {error}. Give a file of weights instead.") from error
+        raise SourceError(
+            f"Keras cannot load its weights of {name}: {error}. Give a file of weights instead."
+        ) from error
     return network(pixels)
 
 

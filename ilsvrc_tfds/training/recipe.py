@@ -55,7 +55,9 @@ class Recipe:
         for field in ("learning_rate", "weight_decay"):
             value = getattr(self, field)
             self._require(field, "a finite number from 0 up", value is None or 0 <= value < math.inf)
-        self._require("warmup_epochs", f"in [0, {self.epochs}), as there are {self.epochs} epochs", 0 <= self.warmup < self.epochs)
+        self._require(
+            "warmup_epochs", f"in [0, {self.epochs}), as there are {self.epochs} epochs", 0 <= self.warmup < self.epochs
+        )
         self._require("label_smoothing", "in [0, 1)", 0 <= self.label_smoothing < 1)
         self._require("shuffle_buffer", "at least 1", self.shuffle_buffer >= 1)
         self._require("seed", "in [0, 2**32)", 0 <= self.seed < 1 << 32)  # NumPy's, which Keras sets

@@ -1,10 +1,10 @@
 """A training in a folder, continued where it was stopped.
 
-    <out>/training.json   what was asked for, and of which data
-    <out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, of training and validation
-    <out>/tensorboard/    the same for TensorBoard, with the learning rate
-    <out>/backup/         the state after the last epoch, until all are done
-    <out>/model.keras     the trained model
+<out>/training.json   what was asked for, and of which data
+<out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, of training and validation
+<out>/tensorboard/    the same for TensorBoard, with the learning rate
+<out>/backup/         the state after the last epoch, until all are done
+<out>/model.keras     the trained model
 """
 
 import contextlib
@@ -70,7 +70,9 @@ def train(
     find_split(data, "val", **source)
     steps = split.num_examples // recipe.batch_size
     if not steps:
-        raise OptionError(f"batch_size={recipe.batch_size:,} is larger than the {split.num_examples:,} examples. Make it smaller.")
+        raise OptionError(
+            f"batch_size={recipe.batch_size:,} is larger than the {split.num_examples:,} examples. Make it smaller."
+        )
     model = new_model(recipe, steps)
     ops = training_ops(recipe, model.input_shape[1])
 
@@ -95,7 +97,9 @@ def train(
             shuffle_buffer=recipe.shuffle_buffer,
             start_step=done * steps,
         )
-        validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=validation_ops(model.input_shape[1]))
+        validation = for_evaluation(
+            data, **source, batch_size=recipe.batch_size, ops=validation_ops(model.input_shape[1])
+        )
         with _callbacks(out, recipe.epochs) as callbacks, source_errors(split.folder):
             model.fit(
                 images,
@@ -135,7 +139,9 @@ def _make_ready(out: Path, wanted: dict, overwrite: bool) -> None:
         # An attempt of which no epoch was done is nobody's loss.
         worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).epochs_done > 0
         if changed and worth_keeping and not overwrite:
-            raise OptionError(f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it.")
+            raise OptionError(
+                f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it."
+            )
         # An unfinished one of the same kind goes on: the command that was stopped may have said overwrite as well.
         if changed or overwrite and (out / MODEL).exists():
             _remove(out)

@@ -41,7 +41,10 @@ def found(folder: Path) -> tuple[str, ...]:
 def test_shards_that_the_info_names_belong_to_the_set(folder):
     report = verify(folder, workers=1)
     assert report.problems == ()
-    assert "the same in the format array_record: 300 bytes in 3 shards, of which only names and sizes are looked at" in report.facts
+    assert (
+        "the same in the format array_record: 300 bytes in 3 shards, of which only names and sizes are looked at"
+        in report.facts
+    )
 
 
 def test_shards_that_the_info_does_not_name_do_not(folder):
@@ -59,7 +62,9 @@ def test_shard_that_is_named_and_not_there(folder):
     )
 
 
-@pytest.mark.parametrize("name", ["ilsvrc2012-train.array_record-00000-of-00003", "ilsvrc2012-val.riegeli-00000-of-00001"])
+@pytest.mark.parametrize(
+    "name", ["ilsvrc2012-train.array_record-00000-of-00003", "ilsvrc2012-val.riegeli-00000-of-00001"]
+)
 def test_strange_shards_are_strange_still(name, folder):
     (folder / name).write_bytes(b"x")
     assert found(folder) == (f"{name} is a shard that does not belong to this set",)
@@ -95,7 +100,9 @@ def test_tfrecords_beside_are_read(tfrecords_beside):
     report = verify(tfrecords_beside, workers=1)
     assert report.problems == ()
     facts = "\n".join(report.facts)
-    assert re.search(r"the same in the format tfrecord: [\d,]+ bytes in 3 shards\ntrain: 12 records of 3 classes \(4 each\)", facts)
+    assert re.search(
+        r"the same in the format tfrecord: [\d,]+ bytes in 3 shards\ntrain: 12 records of 3 classes \(4 each\)", facts
+    )
 
 
 def test_damage_of_tfrecords_beside_is_found(tfrecords_beside):
@@ -105,6 +112,9 @@ def test_damage_of_tfrecords_beside_is_found(tfrecords_beside):
     first.write_bytes(data)
     os.truncate(second, 0)
     problems = found(tfrecords_beside)
-    assert any(re.match(f"{first.name}: record 5, byte [\\d,]+: its data do not match their checksum", line) for line in problems)
+    assert any(
+        re.match(f"{first.name}: record 5, byte [\\d,]+: its data do not match their checksum", line)
+        for line in problems
+    )
     assert f"{second.name} is empty" in problems
     assert f"{second.name}: it has 0 records, dataset_info.json says 6" in problems

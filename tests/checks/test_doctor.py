@@ -97,7 +97,9 @@ def test_decode_names_images_that_are_damaged_inside(report, tmp_path, images):
     damaged = {first[0]: whole[:-60] + b"\xff\x44" + whole[-58:], **dict(others)}
     source = drawing.official_archives(tmp_path / "source", drawing.Images(images.train, damaged, {}))
     assert first[0] not in report(source, deep=True)[1]
-    assert f"{first[0]}: the JPEG is damaged (Unsupported marker type 0x44)" in report(source, deep=True, decode=True)[1]
+    assert (
+        f"{first[0]}: the JPEG is damaged (Unsupported marker type 0x44)" in report(source, deep=True, decode=True)[1]
+    )
 
 
 def test_deep_finds_no_fault_with_an_official_sum(report, archives, monkeypatch):
@@ -135,7 +137,10 @@ def test_deep_names_an_archive_that_may_not_be_read(archives):
 def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
     os.symlink("/proc/self/mem", tmp_path / "ILSVRC2012_img_val.tar")  # its first byte gives EIO
     _, problems = doctor._sums(find_layout([tmp_path]), LocalRunner(1))
-    assert re.search(r"ILSVRC2012_img_val\.tar cannot be read: Input/output error\. The disk or the network behind it has failed", problems[0])
+    assert re.search(
+        r"ILSVRC2012_img_val\.tar cannot be read: Input/output error\. The disk or the network behind it has failed",
+        problems[0],
+    )
 
 
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):

@@ -43,7 +43,9 @@ def exported(source, tmp_path_factory) -> Path:
             for x in (10, 60)
         )
         size = "<size><width>100</width><height>100</height></size>"
-        (folder / f"xml/{TENCH}_{k}.xml").write_text(f"<annotation><filename>{TENCH}_{k}</filename>{size}{objects}</annotation>")
+        (folder / f"xml/{TENCH}_{k}.xml").write_text(
+            f"<annotation><filename>{TENCH}_{k}</filename>{size}{objects}</annotation>"
+        )
     options = {"bbox": [folder / "xml"], "num_shards": {"train": 4, "val": 2}, "workers": 1, "allow_incomplete": True}
     return ilsvrc_tfds.export(source, folder / "out", **options)
 
@@ -121,7 +123,9 @@ def test_record_in_words(prepared, images):
 def test_grey_and_fixed_images_in_words(prepared, images):
     said = {record["name"]: record["image"] for record in blocks(show(prepared, num=12))}
     cmyk, png, grey = list(images.train[TENCH])[:3]
-    assert "JPEG, RGB, 50 x 40" in said[cmyk] and "JPEG, RGB, 45 x 35" in said[png] and "JPEG, grey, 44 x 33" in said[grey]
+    assert (
+        "JPEG, RGB, 50 x 40" in said[cmyk] and "JPEG, RGB, 45 x 35" in said[png] and "JPEG, grey, 44 x 33" in said[grey]
+    )
 
 
 def test_classic_records_in_words(exported):
@@ -205,21 +209,43 @@ def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
     [
         {},
         {"image_encoded": bytes_feature([b""]), "image_class_label": int64_feature([1])},
-        {"image_encoded": int64_feature([1]), "image_class_label": int64_feature([1]), "image_filename": bytes_feature([b"a"])},
-        {"image_encoded": bytes_feature([b""]), "image_class_label": float_feature([1]), "image_filename": bytes_feature([b"a"])},
-        {"image_encoded": bytes_feature([]), "image_class_label": int64_feature([1]), "image_filename": bytes_feature([b"a"])},
+        {
+            "image_encoded": int64_feature([1]),
+            "image_class_label": int64_feature([1]),
+            "image_filename": bytes_feature([b"a"]),
+        },
+        {
+            "image_encoded": bytes_feature([b""]),
+            "image_class_label": float_feature([1]),
+            "image_filename": bytes_feature([b"a"]),
+        },
+        {
+            "image_encoded": bytes_feature([]),
+            "image_class_label": int64_feature([1]),
+            "image_filename": bytes_feature([b"a"]),
+        },
     ],
 )
 def test_record_of_another_kind_is_an_error(features, tmp_path):
     with_record(tmp_path, "train-00000-of-00001", example(**features) if features else b"")
-    with pytest.raises(SourceError, match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected a value each of image/"):
+    with pytest.raises(
+        SourceError, match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected a value each of image/"
+    ):
         show(tmp_path)
 
 
-@pytest.mark.parametrize("box", [(0.9, 0.1, 0.5, 0.5), (-1, 0, 2, 1), (float("nan"),) * 4, (0.5, 0.5, 0.5, 0.5), (1e38, 0, 1e38, 1)])
+@pytest.mark.parametrize(
+    "box", [(0.9, 0.1, 0.5, 0.5), (-1, 0, 2, 1), (float("nan"),) * 4, (0.5, 0.5, 0.5, 0.5), (1e38, 0, 1e38, 1)]
+)
 def test_boxes_that_are_none_are_told_and_not_drawn(box, tmp_path):
-    sides = {f"image_object_bbox_{side}": float_feature([value]) for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box)}
-    features = {"image_encoded": bytes_feature([drawing.jpeg(20, 16, quality=20)]), "image_class_label": int64_feature([1])}
+    sides = {
+        f"image_object_bbox_{side}": float_feature([value])
+        for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box)
+    }
+    features = {
+        "image_encoded": bytes_feature([drawing.jpeg(20, 16, quality=20)]),
+        "image_class_label": int64_feature([1]),
+    }
     payload = example(**features, **sides, image_filename=bytes_feature([b"a.JPEG"]))
     text = show(with_record(tmp_path, "train-00000-of-00001", payload), out=tmp_path / "sheet.png")
     assert blocks(text)[0]["boxes"].startswith("1: (x ")
@@ -228,8 +254,14 @@ def test_boxes_that_are_none_are_told_and_not_drawn(box, tmp_path):
 
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.5, 0.5, 0.5001, 0.5001), (0.999, 0, 1, 1)])
 def test_boxes_of_every_size_are_drawn(box, tmp_path):
-    sides = {f"image_object_bbox_{side}": float_feature([value]) for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box)}
-    features = {"image_encoded": bytes_feature([drawing.jpeg(20, 16, quality=20)]), "image_class_label": int64_feature([1])}
+    sides = {
+        f"image_object_bbox_{side}": float_feature([value])
+        for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box)
+    }
+    features = {
+        "image_encoded": bytes_feature([drawing.jpeg(20, 16, quality=20)]),
+        "image_class_label": int64_feature([1]),
+    }
     payload = example(**features, **sides, image_filename=bytes_feature([b"a.JPEG"]))
     show(with_record(tmp_path, "train-00000-of-00001", payload), out=tmp_path / "sheet.png")
     assert YELLOW in {colour for _, colour in tiles(tmp_path / "sheet.png")[2].getcolors(1 << 20)}
@@ -373,7 +405,9 @@ def damage(prepare, position: int) -> Path:
 @pytest.mark.parametrize("position", [-1, -100])
 def test_damaged_record_is_an_error_where_it_is_shown(position, prepare):
     folder = damage(prepare, position)
-    with pytest.raises(SourceError, match="tfrecord-00000-of-00001: byte [0-9,]+: the record is damaged. `ilsvrc-tfds verify`"):
+    with pytest.raises(
+        SourceError, match="tfrecord-00000-of-00001: byte [0-9,]+: the record is damaged. `ilsvrc-tfds verify`"
+    ):
         show(folder, num=12)
     assert len(blocks(show(folder, num=1))) == 1  # another one
 
@@ -388,5 +422,7 @@ def test_shard_of_another_length_is_an_error(prepared, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     shard = tmp_path / "ilsvrc2012-train.tfrecord-00000-of-00004"
     shard.write_bytes(shard.read_bytes() * 2)
-    with pytest.raises(SourceError, match="00000-of-00004 has 6 records, 3 are stated. `ilsvrc-tfds verify` tells more"):
+    with pytest.raises(
+        SourceError, match="00000-of-00004 has 6 records, 3 are stated. `ilsvrc-tfds verify` tells more"
+    ):
         show(tmp_path)

@@ -204,12 +204,24 @@ def renumbered(shards: Set) -> None:
 # The faults of single records and what is said of them where `{here}` is their place, whatever the set.
 RECORD_FAULTS = {
     "bit of the image": (flip(lambda offset, size: offset + size // 2), "{here}its data do not match their checksum"),
-    "bit of the data's checksum": (flip(lambda offset, size: offset + size - 2), "{here}the checksum of its data is damaged"),
+    "bit of the data's checksum": (
+        flip(lambda offset, size: offset + size - 2),
+        "{here}the checksum of its data is damaged",
+    ),
     "bit of the length": (flip(lambda offset, size: offset), "{here}its length is damaged: it states"),
-    "bit of the length's checksum": (flip(lambda offset, size: offset + 9), "{here}the checksum of its length is damaged"),
-    "cut in a header": (cut(lambda offset, size: offset + 7), "{here}the file ends inside a header, or 7 bytes were app"),
+    "bit of the length's checksum": (
+        flip(lambda offset, size: offset + 9),
+        "{here}the checksum of its length is damaged",
+    ),
+    "cut in a header": (
+        cut(lambda offset, size: offset + 7),
+        "{here}the file ends inside a header, or 7 bytes were app",
+    ),
     "cut in the data": (cut(lambda offset, size: offset + 200), "{here}the file ends inside its data, .* bytes early"),
-    "cut in a footer": (cut(lambda offset, size: offset + size - 1), "{here}the file ends inside the checksum of its data"),
+    "cut in a footer": (
+        cut(lambda offset, size: offset + size - 1),
+        "{here}the file ends inside the checksum of its data",
+    ),
     "foreign record": (
         lambda shards: shards.write([*shards.payloads()[:3], b"\xff no example", *shards.payloads()[4:]]),
         "{here}its payload is no tf.train.Example",
@@ -220,25 +232,46 @@ RECORD_FAULTS = {
     ),
     "wrong label": (put("label", 7), "{here}n01.* has the label 7, expected [0-4] .n01"),
     "label that is none": (put("label", 1001), "{here}n01.* has the label 1001, expected"),
-    "wrong file name": (put("name", b"n02123045_1.JPEG"), "{here}(n02123045_1.JPEG has the label|its image/class/synset is)"),
+    "wrong file name": (
+        put("name", b"n02123045_1.JPEG"),
+        "{here}(n02123045_1.JPEG has the label|its image/class/synset is)",
+    ),
     "path for a file name": (
         put("name", b"train/n01440764_9.JPEG"),
         "{here}its .*name is b'train/n0.*', which is no file name",
     ),
     "key missing": (without("label"), "{here}it has no (image/class/)?label"),
     "key of the image missing": (without("image"), "{here}it has no image"),
-    "key of another type": (lambda shards: shards.change(as_text), "{here}its (image/class/)?label is bytes, expected int64"),
+    "key of another type": (
+        lambda shards: shards.change(as_text),
+        "{here}its (image/class/)?label is bytes, expected int64",
+    ),
     "two values": (lambda shards: shards.change(doubled_value), "{here}its .*name has 2 values, expected 1"),
-    "image cut short": (put("image", lambda data: data[:-100]), "{here}its image: the JPEG ends early: it has no end marker"),
-    "text for an image": (put("image", b"Not found"), "{here}its image: neither JPEG nor PNG: it begins with b'Not foun'"),
+    "image cut short": (
+        put("image", lambda data: data[:-100]),
+        "{here}its image: the JPEG ends early: it has no end marker",
+    ),
+    "text for an image": (
+        put("image", b"Not found"),
+        "{here}its image: neither JPEG nor PNG: it begins with b'Not foun'",
+    ),
     "PNG": (put("image", drawing.png()), "{here}its image is a PNG of 4 components"),
     "CMYK": (put("image", drawing.jpeg(mode="CMYK")), "{here}its image is a JPEG of 4 components"),
 }
 CLASSIC_FAULTS = {
-    "synset of another class": (put("image/class/synset", b"n02123045"), "{here}its image/class/synset is n02123045, its fil"),
+    "synset of another class": (
+        put("image/class/synset", b"n02123045"),
+        "{here}its image/class/synset is n02123045, its fil",
+    ),
     "unknown synset": (put("image/class/synset", b"n99999999"), "{here}its image/class/synset b'n99999999' is none of"),
-    "words of another class": (put("image/class/text", b"tabby"), "{here}its image/class/text is b'tabby'; the words of n01"),
-    "height": (put("image/height", 7), "{here}its image has .* pixels, its image/width and image/height say [0-9]+ x 7"),
+    "words of another class": (
+        put("image/class/text", b"tabby"),
+        "{here}its image/class/text is b'tabby'; the words of n01",
+    ),
+    "height": (
+        put("image/height", 7),
+        "{here}its image has .* pixels, its image/width and image/height say [0-9]+ x 7",
+    ),
     "channels": (put("image/channels", 1), "{here}its image/channels is 1, expected 3"),
     "format": (put("image/format", b"PNG"), "{here}its image/format is b'PNG', expected b'JPEG'"),
     "box outside": (
@@ -266,7 +299,9 @@ def test_fault_of_a_record_is_named_with_its_place(name, fault, with_manifest, c
     problems = report_of(shards.folder).problems
     assert any(re.match(pattern, problem) for problem in problems), problems
     assert any("manifest.json says" in problem for problem in problems) == with_manifest
-    assert all(problem.startswith((shard, "metadata.h5: n01", "dataset_info.json: train", "train: ")) for problem in problems)
+    assert all(
+        problem.startswith((shard, "metadata.h5: n01", "dataset_info.json: train", "train: ")) for problem in problems
+    )
 
 
 def unlink(name: str) -> Callable[[Set], None]:
@@ -575,7 +610,9 @@ def test_image_of_another_size_is_found_in_raw256(with_manifest, copy_of):
     place = shards.place()
     put("image", drawing.jpeg(300, 255))(shards)
     problems = report_of(shards.folder).problems
-    assert any(re.match(place + "its image has 300 x 255 pixels; expected a shorter side of 256$", line) for line in problems)
+    assert any(
+        re.match(place + "its image has 300 x 255 pixels; expected a shorter side of 256$", line) for line in problems
+    )
 
 
 def test_all_of_the_damage_is_listed(copy_of):
@@ -596,14 +633,22 @@ def test_all_of_the_damage_is_listed(copy_of):
 def test_whole_set_has_no_problems(name, with_manifest, decode, copy_of):
     report = report_of(copy_of(name, with_manifest).folder, decode=decode)
     assert report.problems == ()
-    assert any("without manifest.json sizes and digests are not compared" in fact for fact in report.facts) != with_manifest
+    assert (
+        any("without manifest.json sizes and digests are not compared" in fact for fact in report.facts)
+        != with_manifest
+    )
 
 
 def test_facts_tell_what_there_is(whole):
     folder = whole["raw256"].folder
-    assert report_of(folder).facts[0] == f"{folder}: a prepared data set, tfrecord (op Resized, shorter_side 256, quality 95)"
+    assert (
+        report_of(folder).facts[0]
+        == f"{folder}: a prepared data set, tfrecord (op Resized, shorter_side 256, quality 95)"
+    )
     facts = "\n".join(report_of(whole["exported"].folder).facts)
-    pattern = "train: 48 records of 3 classes .16 each., [0-9,]+ bytes in 4 shards .12 records each.; official: 1,281,167"
+    pattern = (
+        "train: 48 records of 3 classes .16 each., [0-9,]+ bytes in 4 shards .12 records each.; official: 1,281,167"
+    )
     assert re.search(pattern, facts)
     assert "labels are the class index + 1" in facts and "test: not there" in facts
 
@@ -615,7 +660,10 @@ def test_label_offset_is_told_where_no_manifest_says_it(offset, archives, tmp_pa
     (out / "manifest.json").unlink()
     report = report_of(out)
     assert report.problems == ()
-    assert f"labels are the class index + {offset}, which no manifest says: the file names and synsets tell it" in report.facts
+    assert (
+        f"labels are the class index + {offset}, which no manifest says: the file names and synsets tell it"
+        in report.facts
+    )
 
 
 @pytest.fixture
@@ -646,7 +694,9 @@ def test_names_of_another_split_are_a_problem_where_this_package_made_the_set(ar
     swapped = dataclasses.replace(index, splits={"train": train, "val": dataclasses.replace(train, split="val")})
     prepared = prepare(source=swapped).data_path
     expected = "val: 12 names have the form of another split's: n01"
-    assert [line for line in report_of(prepared).problems if line.startswith(expected)] == list(report_of(prepared).problems)
+    assert [line for line in report_of(prepared).problems if line.startswith(expected)] == list(
+        report_of(prepared).problems
+    )
     exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True)
     os.unlink(exported / "manifest.json")  # of others it is not known whether they want it so
     report = report_of(exported)
@@ -720,7 +770,9 @@ def test_key_that_is_not_expected_is_a_problem_where_the_keys_are_known(name, co
     shards = copy_of(name)
     place = shards.place()
     shards.change(stranger)
-    assert any(re.match(place + "it has the key 'caption', which is not", line) for line in report_of(shards.folder).problems)
+    assert any(
+        re.match(place + "it has the key 'caption', which is not", line) for line in report_of(shards.folder).problems
+    )
 
 
 def test_two_workers_say_the_same(copy_of):

@@ -19,7 +19,9 @@ def test_prepare_makes_all_configs(archives, tmp_path, capsys):
     assert main([*words, "--num-shards", "train=2,val=3"]) == 0
     assert 'raw256/1.0.0: 12 train, 6 val examples; tfds.load("ilsvrc2012/raw256"' in capsys.readouterr().out
     names = os.listdir(tmp_path / "ilsvrc2012/raw256/1.0.0")
-    assert {"ilsvrc2012-train.tfrecord-00001-of-00002", "ilsvrc2012-val.tfrecord-00002-of-00003", "metadata.h5"} <= set(names)
+    assert {"ilsvrc2012-train.tfrecord-00001-of-00002", "ilsvrc2012-val.tfrecord-00002-of-00003", "metadata.h5"} <= set(
+        names
+    )
 
 
 def test_prepare_of_an_incomplete_source_says_what_to_do(archives, tmp_path, capsys):
@@ -56,14 +58,29 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
 
 
-COMMANDS = ["doctor", "prepare", "metadata", "export", "index", "verify", "unpack", "show", "train", "evaluate", "bench", "demo"]
+COMMANDS = [
+    "doctor",
+    "prepare",
+    "metadata",
+    "export",
+    "index",
+    "verify",
+    "unpack",
+    "show",
+    "train",
+    "evaluate",
+    "bench",
+    "demo",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_option(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
-    entries = capsys.readouterr().out.partition("positional arguments:\n")[2].replace("\n" + " " * 10, "  ").splitlines()
+    entries = (
+        capsys.readouterr().out.partition("positional arguments:\n")[2].replace("\n" + " " * 10, "  ").splitlines()
+    )
     assert all(len(entry.split("  ")) > 2 for entry in entries if entry.startswith("  "))
 
 
@@ -100,7 +117,11 @@ def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     assert main(["doctor", str(tmp_path), "--splits", "val"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "No problems found."
     assert main(["doctor", str(tmp_path)]) == 1
-    assert capsys.readouterr().out.splitlines()[-1].startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
+    )
 
 
 def test_doctor_whose_output_nobody_reads_says_nothing(archives):
@@ -125,7 +146,9 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "file").touch()
     assert main(["demo", "~/file/demo"]) == 1
-    assert capsys.readouterr().err.startswith(f"ilsvrc-tfds: {tmp_path}/file/demo/archives cannot be written: Not a directory")
+    assert capsys.readouterr().err.startswith(
+        f"ilsvrc-tfds: {tmp_path}/file/demo/archives cannot be written: Not a directory"
+    )
 
 
 def test_demo_prepares_and_reads_back(tmp_path, capsys):
@@ -152,16 +175,29 @@ def test_export_index_verify_and_show(archives, tmp_path, capsys):
 def test_export_says_how_many_images_have_boxes(archives, tmp_path, capsys):
     table, out = tmp_path / "boxes.csv", str(tmp_path / "out")
     table.write_text("ImageId,PredictionString\nn01440764_9,n01440764 1 2 30 20\n")
-    assert main(["export", str(archives), "--out", out, "--bbox", str(table), "--allow-incomplete", "--workers", "1"]) == 0
+    assert (
+        main(["export", str(archives), "--out", out, "--bbox", str(table), "--allow-incomplete", "--workers", "1"]) == 0
+    )
     last = capsys.readouterr().out.splitlines()[-1]
     assert "12 train (1 of 12 images have bounding boxes, 8.3%) in 12 shards, 6 validation (0 of 6 images" in last
     assert main(["verify", out]) == 0
     said = capsys.readouterr().out
-    assert "train: 1 of 12 images have bounding boxes, 8.3%" in said and "val: 0 of 6 images have bounding boxes, 0.0%" in said
+    assert (
+        "train: 1 of 12 images have bounding boxes, 8.3%" in said
+        and "val: 0 of 6 images have bounding boxes, 0.0%" in said
+    )
 
 
 def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
-    words = ["export", prepare().data_dir, "--out", str(tmp_path / "out"), "--splits", "validation", "--allow-incomplete"]
+    words = [
+        "export",
+        prepare().data_dir,
+        "--out",
+        str(tmp_path / "out"),
+        "--splits",
+        "validation",
+        "--allow-incomplete",
+    ]
     assert main([*words, "--index"]) == 0
     assert "out: 6 validation in 6 shards; labels 1 to 1000" in capsys.readouterr().out
 
@@ -171,7 +207,10 @@ def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     [
         ("distributed", ["--runner", "dask", "--workers", "1"]),
         ("apache_beam", ["--runner", "beam", "--beam-options=--direct_running_mode=in_memory"]),
-        ("apache_beam", ["--runner", "beam", "--beam-options", "--direct_running_mode=in_memory --direct_num_workers=1"]),
+        (
+            "apache_beam",
+            ["--runner", "beam", "--beam-options", "--direct_running_mode=in_memory --direct_num_workers=1"],
+        ),
     ],
 )
 def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
@@ -189,7 +228,10 @@ def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
     [
         (["--beam-options=--runner=FnApiRunner"], "--beam-options is for --runner beam, not --runner local."),
         (["--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner local."),
-        (["--runner", "beam", "--scheduler", "tcp://host:8786"], "--scheduler is for --runner dask, not --runner beam."),
+        (
+            ["--runner", "beam", "--scheduler", "tcp://host:8786"],
+            "--scheduler is for --runner dask, not --runner beam.",
+        ),
     ],
 )
 def test_option_of_another_runner_is_refused(command, words, text, capsys):
@@ -217,8 +259,13 @@ def test_train_and_evaluate_say_the_accuracy(prepare, tmp_path, capsys):
     folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
     words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]
     assert main(["train", folder, "--out", out, *words]) == 0
-    assert re.search(r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% at the end of epoch 1", capsys.readouterr().out)
-    assert main(["evaluate", "ilsvrc2012/raw256", "--data-dir", str(tmp_path / "data"), "--model", f"{out}/model.keras"]) == 0
+    assert re.search(
+        r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% at the end of epoch 1", capsys.readouterr().out
+    )
+    assert (
+        main(["evaluate", "ilsvrc2012/raw256", "--data-dir", str(tmp_path / "data"), "--model", f"{out}/model.keras"])
+        == 0
+    )
     assert re.search(r"top-1 [\d.]+%, top-5 [\d.]+%, loss [\d.]+, on 6 images, each once", capsys.readouterr().out)
 
 
@@ -231,7 +278,9 @@ def test_training_help_has_the_recipes_defaults(capsys):
         assert field.default is None or f"(default: {field.default})" in text
 
 
-@pytest.mark.parametrize("words", [["--splits", "dev"], ["--num-shards", "dev=2"], ["--label-offset", "2"], ["--config", "raw512"]])
+@pytest.mark.parametrize(
+    "words", [["--splits", "dev"], ["--num-shards", "dev=2"], ["--label-offset", "2"], ["--config", "raw512"]]
+)
 def test_export_refuses_what_it_does_not_know(words, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["export", "nowhere", "--out", str(tmp_path), *words])
@@ -252,7 +301,11 @@ def test_interrupt_says_how_to_continue_only_where_that_is_so(monkeypatch, capsy
 def test_version_is_that_of_the_distribution(module):
     command = [sys.executable, "-m", module, "--version"]
     stated = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert stated == f"ilsvrc-tfds {ilsvrc_tfds.__version__}\n" == f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}\n"
+    assert (
+        stated
+        == f"ilsvrc-tfds {ilsvrc_tfds.__version__}\n"
+        == f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}\n"
+    )
 
 
 def test_dir_names_what_is_public():

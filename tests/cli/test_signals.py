@@ -70,7 +70,9 @@ def started(*command, **options):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("code", [BLOCKED, BLOCKED_BEHIND_THE_HANDLER, BLOCKED_AT_THE_END], ids=["now", "unwinding", "at exit"])
+@pytest.mark.parametrize(
+    "code", [BLOCKED, BLOCKED_BEHIND_THE_HANDLER, BLOCKED_AT_THE_END], ids=["now", "unwinding", "at exit"]
+)
 def test_command_that_is_blocked_ends_with_its_status_and_line(code, number):
     with started("-c", HEAD + code + TAIL, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == "ready\n"

@@ -54,7 +54,10 @@ def require_made(tmp_path: Path) -> None:
     """What the commands make is whole."""
     for folder in ("out-data/ilsvrc2012/classification/1.0.0", "out-records"):
         assert ilsvrc_tfds.verify(tmp_path / folder, workers=1).problems == ()
-    assert (tmp_path / "out-files/unpacked.json").exists() and set(ilsvrc_tfds.metadata.read(tmp_path / "out.h5")) == {"train", "val"}
+    assert (tmp_path / "out-files/unpacked.json").exists() and set(ilsvrc_tfds.metadata.read(tmp_path / "out.h5")) == {
+        "train",
+        "val",
+    }
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
@@ -70,15 +73,27 @@ def test_full_device_fails_only_what_makes_nothing_else(commands, tmp_path):
     done = run("", "-c", COMMANDS, json.dumps(commands), tmp_path / "statuses", "/dev/full")
     assert "Traceback" not in done.stderr
     assert json.loads((tmp_path / "statuses").read_text()) == {name: int(name not in MAKERS) for name in commands}
-    assert done.stderr.count("ilsvrc-tfds: Standard output cannot be written: No space left on device. All else is done.\n") == 5
-    assert done.stderr.count("ilsvrc-tfds: Standard output cannot be written: No space left on device. Send it to another place.\n") == 3
+    assert (
+        done.stderr.count(
+            "ilsvrc-tfds: Standard output cannot be written: No space left on device. All else is done.\n"
+        )
+        == 5
+    )
+    assert (
+        done.stderr.count(
+            "ilsvrc-tfds: Standard output cannot be written: No space left on device. Send it to another place.\n"
+        )
+        == 3
+    )
     require_made(tmp_path)
 
 
 @pytest.mark.parametrize("words, status", [(["--help"], 1), (["show"], 1), (["index"], 0)])
 def test_status_of_the_process_is_that_of_the_command(words, status, commands):
     done = run(">/dev/full", "-m", "ilsvrc_tfds.cli", *commands.get(words[0], words), PYTHONUNBUFFERED="")
-    assert done.returncode == status and done.stderr.startswith("ilsvrc-tfds: Standard output cannot be written: No space left")
+    assert done.returncode == status and done.stderr.startswith(
+        "ilsvrc-tfds: Standard output cannot be written: No space left"
+    )
     assert done.stderr.count("\n") == 1
 
 
@@ -86,11 +101,17 @@ def test_status_of_the_process_is_that_of_the_command(words, status, commands):
 def test_reader_that_has_gone_is_told_by_the_status_alone(unbuffered, commands, tmp_path):
     line = [sys.executable, "-m", "ilsvrc_tfds.cli", *commands["prepare"]]
     with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     ) as process:
         process.stdout.close()
         assert "cannot be written" not in process.stderr.read()
-    assert process.returncode == 141 and (tmp_path / "out-data/ilsvrc2012/classification/1.0.0/dataset_info.json").exists()
+    assert (
+        process.returncode == 141 and (tmp_path / "out-data/ilsvrc2012/classification/1.0.0/dataset_info.json").exists()
+    )
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "ascii:surrogateescape"])

@@ -94,6 +94,8 @@ def test_tfds_example_hands_an_unchanged_image_on_without_a_copy():
     data = b"as it is"
     assert TfdsExample(lambda image: image)(b"a.JPEG", data, 3).image is data
     assert TfdsExample(bytes.upper)(b"a.JPEG", data, 3) == encode_example(b"a.JPEG", b"AS IT IS", 3)
+
+
 @settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), FEATURES, max_size=6))
 def test_parsed_example_has_the_values_that_protobuf_was_given(features):

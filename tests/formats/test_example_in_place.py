@@ -12,7 +12,9 @@ from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.images import look
 
 FEATURES = st.one_of(
-    st.lists(st.binary(max_size=300), max_size=3).map(lambda v: tf.train.Feature(bytes_list=tf.train.BytesList(value=v))),
+    st.lists(st.binary(max_size=300), max_size=3).map(
+        lambda v: tf.train.Feature(bytes_list=tf.train.BytesList(value=v))
+    ),
     st.lists(st.floats(width=32), max_size=3).map(lambda v: tf.train.Feature(float_list=tf.train.FloatList(value=v))),
     st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=3).map(
         lambda v: tf.train.Feature(int64_list=tf.train.Int64List(value=v))
@@ -49,7 +51,9 @@ def check(payload: bytes) -> None:
             parse_payload(payload, "image", "here")
         return
     features, picture = parse_payload(payload, "image", "here")
-    assert repr(sorted(together(features, picture).items())) == repr(sorted(expected.items()))  # NaN differs from itself
+    assert repr(sorted(together(features, picture).items())) == repr(
+        sorted(expected.items())
+    )  # NaN differs from itself
     assert (picture is None) == ("image" in features or "image" not in expected)
 
 
@@ -69,7 +73,9 @@ LABEL = b"\x0a\x0e\x0a\x05label\x12\x05\x1a\x03\x0a\x01\x05"
 CRAFTED = {
     "whole": LABEL + field(IMAGE) + LABEL,
     "the features are the entry": IMAGE,
-    "the image inside of another feature": field(b"\x0a\x01a\x12" + field(b"\x0a" + field(b"\x0a" + field(field(IMAGE))))),
+    "the image inside of another feature": field(
+        b"\x0a\x01a\x12" + field(b"\x0a" + field(b"\x0a" + field(field(IMAGE))))
+    ),
     "two images": field(IMAGE) + field(IMAGE.replace(b"x", b"y")),
     "the second image is none": field(IMAGE) + field(b"\x0a\x05image"),
     "size with another byte": LABEL + b"\x0a\x8e\x00" + IMAGE,

@@ -16,7 +16,9 @@ def test_prepared_set_is_known_by_its_manifest_and_without_it(prepare):
     with_manifest = outputs.find_output(folder)
     (folder / "manifest.json").unlink()
     without = outputs.find_output(folder)
-    assert (without.kind, without.file_format) == (with_manifest.kind, with_manifest.file_format) == ("tfds", "tfrecord")
+    assert (
+        (without.kind, without.file_format) == (with_manifest.kind, with_manifest.file_format) == ("tfds", "tfrecord")
+    )
     assert without.shards == with_manifest.shards
     assert with_manifest.config() == {"op": "Original"} and without.config() == {}
 
@@ -28,7 +30,9 @@ def test_array_record_is_known_by_its_names(prepare):
 
 
 def test_exported_folder_is_known_by_its_manifest_and_without_it(archives, tmp_path):
-    out = ilsvrc_tfds.export(archives, tmp_path / "out", num_shards={"train": 3}, splits=["train"], workers=1, allow_incomplete=True)
+    out = ilsvrc_tfds.export(
+        archives, tmp_path / "out", num_shards={"train": 3}, splits=["train"], workers=1, allow_incomplete=True
+    )
     assert outputs.find_output(out).shards == {"train": TRAIN}
     (out / "manifest.json").unlink()
     found = outputs.find_output(out)
@@ -63,10 +67,14 @@ def test_folder_that_is_not_there_is_an_error(tmp_path):
         outputs.find_output(tmp_path / "nowhere")
 
 
-ENDLESS = '{"name": "ilsvrc2012", "splits": [{"name": "train", "shardLengths": [1e999]}]}'  # a number without an integer
+ENDLESS = (
+    '{"name": "ilsvrc2012", "splits": [{"name": "train", "shardLengths": [1e999]}]}'  # a number without an integer
+)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}', ENDLESS])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}', ENDLESS]
+)
 def test_info_that_makes_no_sense_is_an_error(text, tmp_path):
     (tmp_path / TRAIN[0]).touch()
     (tmp_path / "dataset_info.json").write_text(text)

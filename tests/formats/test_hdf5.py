@@ -171,7 +171,9 @@ def test_write_where_it_cannot_be_is_a_destination_error(tmp_path, members, plac
 @pytest.mark.parametrize("wanted, found", [({"test"}, "test"), (set(), "none")])
 def test_write_without_a_labelled_split_is_a_source_error(tmp_path, members, wanted, found):
     unlabelled = [m for m in members if m.split in wanted]
-    with pytest.raises(SourceError, match=f"expected the split train or val, .*got {found}. Put ILSVRC2012_img_train.tar"):
+    with pytest.raises(
+        SourceError, match=f"expected the split train or val, .*got {found}. Put ILSVRC2012_img_train.tar"
+    ):
         hdf5.write(tmp_path / "m.h5", unlabelled)
     assert os.listdir(tmp_path) == []
 
@@ -270,7 +272,10 @@ CHANGES = {
     "nothing": (lambda file: file.clear(), r"holds \[\]; expected some of"),
     "bytes of another file": (read_from_another_file, "/train/classes is a link or lies in another file"),
     "a table made of other files": (map_onto_another_file, "/train/classes is a link or lies in another file"),
-    "a link to another file": (put("train/classes", h5py.ExternalLink("/etc/passwd", "/x")), "/train/classes is a link or"),
+    "a link to another file": (
+        put("train/classes", h5py.ExternalLink("/etc/passwd", "/x")),
+        "/train/classes is a link or",
+    ),
     "a link for a split": (put("train", h5py.SoftLink("/val")), ": /train is a link or"),
     "a huge table": (
         lambda file: (file.pop("val/labels"), file.create_dataset("val/labels", (10**6, 10**6), "u1")),

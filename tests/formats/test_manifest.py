@@ -104,7 +104,10 @@ BAD = {
     "a number": (b"7", "not subscriptable"),
     "null": (b"null", "not subscriptable"),
     "a deep list": (b"[" * 100_000, "recursion"),
-    "a long number": (changed("format", value=1).replace(b'"format": 1', b'"format": ' + b"9" * 5000), "Exceeds the limit"),
+    "a long number": (
+        changed("format", value=1).replace(b'"format": 1', b'"format": ' + b"9" * 5000),
+        "Exceeds the limit",
+    ),
     "no format": (changed("format", value=...), "'format' is missing"),
     "another format": (changed("format", value=2), "it has format 2, and this version reads 1"),
     "a format of a thousand letters": (changed("format", value="x" * 1000), "it has format 'x{39}, and"),
@@ -148,12 +151,29 @@ BAD = {
 @pytest.mark.parametrize("data, message", BAD.values(), ids=BAD)
 def test_manifest_that_makes_no_sense_is_a_source_error(tmp_path, data, message):
     (tmp_path / "manifest.json").write_bytes(data)
-    with pytest.raises(SourceError, match=f"manifest.json cannot be used: .*({message}).* Make the data anew") as caught:
+    with pytest.raises(
+        SourceError, match=f"manifest.json cannot be used: .*({message}).* Make the data anew"
+    ) as caught:
         manifest.read(tmp_path)
     assert len(str(caught.value)) < 400 + len(str(tmp_path))
 
 
-NAMES = ["../train", "..", ".", "", "/etc/passwd", "a/b", "a\\b", "a\0b", "a\nb", ".hidden", "-rf", "é", "\ud800", "a" * 256]
+NAMES = [
+    "../train",
+    "..",
+    ".",
+    "",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "a\nb",
+    ".hidden",
+    "-rf",
+    "é",
+    "\ud800",
+    "a" * 256,
+]
 NAMES += [7, None]
 
 
@@ -199,7 +219,10 @@ def test_manifest_of_a_terabyte_is_not_read_whole(tmp_path):
 
 
 def test_folder_that_cannot_be_written_is_a_destination_error(tmp_path):
-    with pytest.raises(DestinationError, match="manifest.json cannot be written: No such file or directory. A folder of this path does not exist"):
+    with pytest.raises(
+        DestinationError,
+        match="manifest.json cannot be written: No such file or directory. A folder of this path does not exist",
+    ):
         manifest.write(CLASSIC, tmp_path / "nothing")
 
 

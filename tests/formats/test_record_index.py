@@ -121,7 +121,9 @@ def test_damaged_header_is_named_by_shard_record_and_byte(position, folder):
     offset = int(index.read_text().splitlines()[2].split()[0])
     index.unlink()
     flip(shard_of(index), offset + position)
-    with pytest.raises(SourceError, match=rf"{shard_of(index)}: record 2, byte {offset:,}: no whole record begins here"):
+    with pytest.raises(
+        SourceError, match=rf"{shard_of(index)}: record 2, byte {offset:,}: no whole record begins here"
+    ):
         index_records(folder, workers=1)
     assert not index.exists()
 

@@ -194,7 +194,10 @@ def test_damaged_last_record_is_told_from_appended_bytes(tmp_path):
 def test_records_inside_a_damaged_payload_are_its_own(tmp_path):
     outer = [WHOLE, PAYLOADS[0]]
     records = read(tmp_path / "shard", flipped(framed(outer), 50))
-    assert [(record.offset, bool(record.damage)) for record in records] == [(0, True), (FRAME_BYTES + len(WHOLE), False)]
+    assert [(record.offset, bool(record.damage)) for record in records] == [
+        (0, True),
+        (FRAME_BYTES + len(WHOLE), False),
+    ]
 
 
 def test_removed_record_cannot_be_seen(tmp_path):
@@ -283,7 +286,9 @@ def test_spans_are_offset_and_size_of_each_record(tmp_path):
 @pytest.mark.parametrize("name", ["length", "checksum of the length", "cut inside the data", "bytes appended"])
 def test_spans_of_a_damaged_file_are_a_source_error(tmp_path, name):
     (tmp_path / "shard").write_bytes(DAMAGE[name][0])
-    with pytest.raises(SourceError, match=rf"shard: record 3, byte {START}: no whole record begins here.*make the file anew"):
+    with pytest.raises(
+        SourceError, match=rf"shard: record 3, byte {START}: no whole record begins here.*make the file anew"
+    ):
         read_spans(tmp_path / "shard")
 
 

@@ -156,11 +156,15 @@ def test_other_formats_read_back(file_format, package, prepare, images):
     assert {example["file_name"].decode(): example["label"] for example in examples} == images.labels("train")
 
 
-@pytest.mark.parametrize("beam_options", ["", "runner=FnApiRunner,direct_running_mode=multi_processing,direct_num_workers=2"])
+@pytest.mark.parametrize(
+    "beam_options", ["", "runner=FnApiRunner,direct_running_mode=multi_processing,direct_num_workers=2"]
+)
 def test_tfds_build_prepares(beam_options, archives, tmp_path):
     for package in ("apache_beam", "mlcroissant"):
         pytest.importorskip(package)
-    command = f"build ilsvrc2012 --imports=ilsvrc_tfds --manual_dir={archives} --data_dir={tmp_path}/data --config=raw256"
+    command = (
+        f"build ilsvrc2012 --imports=ilsvrc_tfds --manual_dir={archives} --data_dir={tmp_path}/data --config=raw256"
+    )
     command += f" --beam_pipeline_options={beam_options}" if beam_options else ""
     environment = {**os.environ, "ILSVRC2012_ALLOW_INCOMPLETE": "1"}
     done = subprocess.run(

@@ -72,16 +72,32 @@ SHRUNK = {wnid: dict(list(files.items())[:-1]) for wnid, files in CLASSES.items(
         ({"train": {}}, {}, r"train: 12 images now, none then\)"),
         ({"val": {}}, {}, r"val: 6 images now, none then\)"),
         ({"test": {}}, {}, r"test: 3 images now, none then\)"),
-        ({}, {"train": GROWN}, r"train: 15 images now, 12 then, new: n01440764_99.JPEG, n01443537_99.JPEG, n01491361_99.JPEG\)"),
+        (
+            {},
+            {"train": GROWN},
+            r"train: 15 images now, 12 then, new: n01440764_99.JPEG, n01443537_99.JPEG, n01491361_99.JPEG\)",
+        ),
         ({}, {"train": SHRUNK}, r"train: 9 images now, 12 then, gone: n01440764_12.JPEG, .*\)"),
-        ({}, {"train": other_name(IMAGES)}, r"train: new: n01440764_77.JPEG, .* and 1 more, gone: n01440764_10.JPEG, .*\)"),
+        (
+            {},
+            {"train": other_name(IMAGES)},
+            r"train: new: n01440764_77.JPEG, .* and 1 more, gone: n01440764_10.JPEG, .*\)",
+        ),
         (
             {},
             {"train": drawing.miniature(wnids=("n01484850", "n01494475")).train, "val": drawing.miniature(val=1).val},
             r"train: 8 images now, 12 then, new: .*; val: 3 images now, 6 then, gone: .*\)",
         ),
     ],
-    ids=["train arrives", "val arrives", "test arrives", "more images", "fewer images", "other names", "another source"],
+    ids=[
+        "train arrives",
+        "val arrives",
+        "test arrives",
+        "more images",
+        "fewer images",
+        "other names",
+        "another source",
+    ],
 )
 def test_source_that_has_other_images_now_is_an_error(tmp_path, make, again, then, now, message):
     there = Path(make(archives(tmp_path / "source", **then)).data_dir)
@@ -264,7 +280,9 @@ def test_prepare_all_compares_both_with_one_index(tmp_path, caplog):
     ilsvrc_tfds.prepare_all(source, tmp_path / "data", **options)
     assert sum("12 train, 6 val images" in message for message in caplog.messages) == 1
     source = archives(tmp_path / "source")
-    with pytest.raises(DestinationError, match="classification/1.0.0 is there already, .*test: 3 images now, none then"):
+    with pytest.raises(
+        DestinationError, match="classification/1.0.0 is there already, .*test: 3 images now, none then"
+    ):
         ilsvrc_tfds.prepare_all(source, tmp_path / "data", **options)
     shutil.rmtree(tmp_path / "data/ilsvrc2012/raw256")
     builders = ilsvrc_tfds.prepare_all(source, tmp_path / "data", splits=iter(["train", "val"]), **options)
@@ -284,6 +302,12 @@ def test_source_images_are_recorded_and_do_not_depend_on_the_layout(tmp_path):
     for number, draw in enumerate((drawing.official_archives, drawing.folders)):
         source = draw(tmp_path / f"source{number}", IMAGES)
         options = {"max_examples": 2} if number else {}
-        made.append(ilsvrc_tfds.prepare(source, tmp_path / f"data{number}", workers=1, allow_incomplete=True, **options))
+        made.append(
+            ilsvrc_tfds.prepare(source, tmp_path / f"data{number}", workers=1, allow_incomplete=True, **options)
+        )
     first, second = (builder.info.metadata["source_images"] for builder in made)
-    assert first == second and {split: entry["images"] for split, entry in first.items()} == {"train": 12, "val": 6, "test": 3}
+    assert first == second and {split: entry["images"] for split, entry in first.items()} == {
+        "train": 12,
+        "val": 6,
+        "test": 3,
+    }

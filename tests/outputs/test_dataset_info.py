@@ -46,7 +46,9 @@ def test_folder_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, arch
     for name, words in {**commands(folder, archives), "verify": ["verify", str(folder)]}.items():
         assert main(words) == 1, name
         err = capsys.readouterr().err
-        assert err.startswith(f"ilsvrc-tfds: {folder}") and "Permission denied. Check the permissions of it" in err, name
+        assert err.startswith(f"ilsvrc-tfds: {folder}") and "Permission denied. Check the permissions of it" in err, (
+            name
+        )
 
 
 def replace_by_folder(path):
@@ -86,7 +88,9 @@ def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepa
 
 def test_provenance_that_may_not_be_read_is_no_reason_to_prepare_again(prepare, permissions_count):
     Path(prepare().data_path / "metadata.json").chmod(0)
-    with pytest.raises(SourceError, match="metadata.json cannot be read: Permission denied. Check the permissions of it and"):
+    with pytest.raises(
+        SourceError, match="metadata.json cannot be read: Permission denied. Check the permissions of it and"
+    ):
         prepare()
 
 
@@ -104,7 +108,9 @@ def converted(prepare):
     pytest.importorskip("array_record")
     utils = pytest.importorskip("tensorflow_datasets.scripts.cli.convert_format_utils")
     folder = prepare(num_shards={"train": 3, "val": 2}).data_path
-    utils.convert_dataset(out_dir=None, out_file_format="array_record", dataset_version_dir=os.fspath(folder), num_workers=1)
+    utils.convert_dataset(
+        out_dir=None, out_file_format="array_record", dataset_version_dir=os.fspath(folder), num_workers=1
+    )
     assert json.loads((folder / "dataset_info.json").read_text())["alternativeFileFormats"] == ["array_record"]
     return folder
 

@@ -28,7 +28,9 @@ def export(archives, tmp_path):
     """Exports the miniature in this process, incomplete as it is."""
 
     def export_miniature(source=archives, out=tmp_path / "out", **options):
-        return ilsvrc_tfds.export(source, out, **{"workers": 1, "allow_incomplete": True, "num_shards": SHARDS, **options})
+        return ilsvrc_tfds.export(
+            source, out, **{"workers": 1, "allow_incomplete": True, "num_shards": SHARDS, **options}
+        )
 
     return export_miniature
 
@@ -58,7 +60,9 @@ def test_files_have_the_names_that_readers_hard_code(export):
 def test_every_image_is_there_with_its_label_and_words(export, images):
     out = export()
     for split, name in (("train", "train"), ("val", "validation")):
-        found = {values(e, "image/filename")[0].decode(): values(e, "image/class/label")[0] for e in examples(out, name)}
+        found = {
+            values(e, "image/filename")[0].decode(): values(e, "image/class/label")[0] for e in examples(out, name)
+        }
         assert found == {name: label + 1 for name, label in images.labels(split).items()}
     for example in examples(out, "train"):
         synset = synsets.synsets()[values(example, "image/class/label")[0] - 1]
@@ -91,7 +95,10 @@ def test_source_and_prepared_set_make_the_same_bytes(config, archives, export, p
 def test_size_is_that_of_the_bytes_that_are_written(export):
     for example in examples(export(config="raw256"), "train"):
         (data,) = values(example, "image/encoded")
-        assert tf.io.decode_jpeg(data).shape[:2] == (values(example, "image/height")[0], values(example, "image/width")[0])
+        assert tf.io.decode_jpeg(data).shape[:2] == (
+            values(example, "image/height")[0],
+            values(example, "image/width")[0],
+        )
         assert min(tf.io.decode_jpeg(data).shape[:2]) == 256
 
 
@@ -128,10 +135,14 @@ def test_boxes_go_to_their_images(export, images, tmp_path):
     folder.mkdir(parents=True)
     box = "<xmin>{}</xmin><ymin>10</ymin><xmax>{}</xmax><ymax>30</ymax>"
     for name, corners in ((first, [(20, 60)]), (second, [(60, 20), (0, 200)])):
-        objects = "".join(f"<object><name>{wnid}</name><bndbox>{box.format(*pair)}</bndbox></object>" for pair in corners)
+        objects = "".join(
+            f"<object><name>{wnid}</name><bndbox>{box.format(*pair)}</bndbox></object>" for pair in corners
+        )
         size = "<size><width>100</width><height>50</height></size>"
         (folder / name.replace(".JPEG", ".xml")).write_text(f"<annotation>{size}{objects}</annotation>")
-    found = {values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[folder], config="raw256"), "train")}
+    found = {
+        values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[folder], config="raw256"), "train")
+    }
     assert values(found[first], "image/object/bbox/xmin") == pytest.approx([0.2])
     assert values(found[second], "image/object/bbox/xmax") == pytest.approx([0.6, 1.0])
     assert values(found[second], "image/object/bbox/label") == [2, 2]
@@ -142,7 +153,9 @@ def test_boxes_in_pixels_of_the_original_are_right_for_resized_images(export, im
     name = next(iter(images.train[drawing.WNIDS[1]]))  # 40 x 31 pixels
     table = tmp_path / "LOC_train_solution.csv"
     table.write_text(f"ImageId,PredictionString\n{name[:-5]},{drawing.WNIDS[1]} 10 0 20 31 \n")
-    found = {values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[table], config="raw256"), "train")}
+    found = {
+        values(e, "image/filename")[0].decode(): e for e in examples(export(bbox=[table], config="raw256"), "train")
+    }
     corners = [values(found[name], f"image/object/bbox/{corner}")[0] for corner in ("xmin", "ymin", "xmax", "ymax")]
     assert corners == pytest.approx([0.25, 0, 0.5, 1])
     with pytest.raises(OptionError, match="in pixels of the original images"):
@@ -196,9 +209,14 @@ def test_share_is_right_where_the_size_of_the_image_decides(export, images, tmp_
 def test_boxes_find_images_with_the_class_appended_to_their_names(export, images, tmp_path):
     wnid, files = next(iter(images.train.items()))
     names = [f"{name[:-5]}_{wnid}.JPEG" for name in files]
-    source = drawing.folders(tmp_path / "named", drawing.Images({wnid: dict(zip(names, files.values()))}, images.val, {}))
+    source = drawing.folders(
+        tmp_path / "named", drawing.Images({wnid: dict(zip(names, files.values()))}, images.val, {})
+    )
     (tmp_path / "boxes.csv").write_text(f"ImageId,PredictionString\n{next(iter(files))[:-5]},{wnid} 1 2 30 20\n")
-    assert manifest.read(export(source=source, bbox=[tmp_path / "boxes.csv"], num_shards={})).boxes == {"train": 1, "val": 0}
+    assert manifest.read(export(source=source, bbox=[tmp_path / "boxes.csv"], num_shards={})).boxes == {
+        "train": 1,
+        "val": 0,
+    }
 
 
 @pytest.mark.parametrize("given, without", [("train", "val"), ("val", "train")])
@@ -216,7 +234,9 @@ def test_split_that_is_not_exported_and_test_need_no_boxes(export, boxes_of, cap
     source = drawing.official_archives(tmp_path / "with-test", drawing.miniature(test=3))
     out = export(source=source, bbox=[boxes_of("val", 6)], splits=["val", "test"], num_shards={})
     assert manifest.read(out).boxes == {"val": 6}
-    assert not any("bounding boxes" in record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert not any(
+        "bounding boxes" in record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    )
 
 
 def test_boxes_that_were_not_asked_for_are_not_spoken_of(export, caplog):

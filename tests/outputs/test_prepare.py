@@ -36,13 +36,16 @@ def test_failed_overwrite_keeps_what_was_there(prepare, images, tmp_path):
     before = {path.name: path.read_bytes() for path in there.iterdir()}
     broken = {**images.val, next(iter(images.val)): b"no image"}
     source = drawing.official_archives(tmp_path / "broken", drawing.Images(images.train, broken, {}))
-    with pytest.raises(ilsvrc_tfds.errors.ImageError, match=r"ILSVRC2012_img_val.tar: val/ILSVRC2012_val_\d+.JPEG: neither"):
+    with pytest.raises(
+        ilsvrc_tfds.errors.ImageError, match=r"ILSVRC2012_img_val.tar: val/ILSVRC2012_val_\d+.JPEG: neither"
+    ):
         prepare(source=source, overwrite=True)
     assert {path.name: path.read_bytes() for path in there.iterdir()} == before
 
 
 @pytest.mark.parametrize(
-    "options", [
+    "options",
+    [
         {"num_shards": {"train": 13}},
         {"num_shards": {"trian": 2}},
         {"num_shards": 0},

@@ -37,11 +37,18 @@ def prepare(source, tmp_path):
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
 def test_skipped_images_are_listed_and_nowhere_else(prepare, file_format, caplog):
     builder = prepare(on_error="skip", file_format=file_format)
-    kept = builder.as_data_source("train") if file_format == "array_record" else tfds.as_numpy(builder.as_dataset("train"))
-    names = {example["file_name"].decode() if hasattr(example["file_name"], "decode") else example["file_name"] for example in kept}
+    kept = (
+        builder.as_data_source("train") if file_format == "array_record" else tfds.as_numpy(builder.as_dataset("train"))
+    )
+    names = {
+        example["file_name"].decode() if hasattr(example["file_name"], "decode") else example["file_name"]
+        for example in kept
+    }
     assert len(names) == 22 and not names & DAMAGED.keys()
     assert builder.info.splits["train"].num_examples == 22
-    in_metadata = {Path(name).name for name in hdf5.read(Path(builder.data_dir, "metadata.h5"))["train"].image_filenames}
+    in_metadata = {
+        Path(name).name for name in hdf5.read(Path(builder.data_dir, "metadata.h5"))["train"].image_filenames
+    }
     assert in_metadata == names
     skipped = json.loads(Path(builder.data_dir, "metadata.json").read_text())["skipped_images"]
     assert skipped == manifest.read(builder.data_dir).skipped and skipped["train"].keys() == DAMAGED.keys()
@@ -108,5 +115,9 @@ def test_nothing_but_damaged_images_is_an_error(tmp_path):
     images = drawing.miniature(train=1, wnids=drawing.WNIDS[:1])
     images.train[WNID] = {name: data[:-40] + b"\xff\xd9" for name, data in images.train[WNID].items()}
     source = drawing.official_archives(tmp_path / "source", images)
-    with pytest.raises(ImageError, match="None of the 1 images of split 'train' can be used: n01440764_9.JPEG: the JPEG ends early"):
-        ilsvrc_tfds.prepare(source, tmp_path / "data", config="raw256", allow_incomplete=True, workers=1, on_error="skip")
+    with pytest.raises(
+        ImageError, match="None of the 1 images of split 'train' can be used: n01440764_9.JPEG: the JPEG ends early"
+    ):
+        ilsvrc_tfds.prepare(
+            source, tmp_path / "data", config="raw256", allow_incomplete=True, workers=1, on_error="skip"
+        )

@@ -103,7 +103,9 @@ def test_metadata_points_at_images_of_the_class(prepared, images, tmp_path):
             classes = [bytes(row).rstrip(b"\0").decode() for row in group["classes"]]
             assert paths and [row for row, _ in group["object_ids"]] == list(range(len(paths)))
             for path, (_, label) in zip(paths, group["object_ids"]):
-                assert Path(path).parts[:2] == (f"{split}256", classes[label]) and truth[Path(path).name] == classes[label]
+                assert (
+                    Path(path).parts[:2] == (f"{split}256", classes[label]) and truth[Path(path).name] == classes[label]
+                )
                 with Image.open(out / path) as image:
                     image.load()
                     assert min(image.size) == 256 and image.format == "JPEG"
@@ -112,9 +114,13 @@ def test_metadata_points_at_images_of_the_class(prepared, images, tmp_path):
 
 def test_metadata_is_the_prepared_data_sets_but_for_the_paths(prepared, tmp_path):
     there = ilsvrc_tfds.metadata.read(prepared / "metadata.h5")
-    for split, group in ilsvrc_tfds.metadata.read(unpack(prepared, tmp_path / "out", workers=1) / "metadata.h5").items():
+    for split, group in ilsvrc_tfds.metadata.read(
+        unpack(prepared, tmp_path / "out", workers=1) / "metadata.h5"
+    ).items():
         assert (group.object_ids == there[split].object_ids).all()
-        assert [Path(path).name for path in group.image_filenames] == [Path(path).name for path in there[split].image_filenames]
+        assert [Path(path).name for path in group.image_filenames] == [
+            Path(path).name for path in there[split].image_filenames
+        ]
 
 
 def test_unpacked_classification_is_a_source_of_the_same_records(prepare, tmp_path):
@@ -170,7 +176,10 @@ def kill_after(num_images: int, prepared: Path, out: Path) -> list[Path]:
 
 def test_killed_run_is_continued(prepared, tmp_path, caplog):
     out = tmp_path / "out"
-    assert [path.name for path in kill_after(8, prepared, out)] == ["train-00000-of-00004.json", "train-00001-of-00004.json"]
+    assert [path.name for path in kill_after(8, prepared, out)] == [
+        "train-00000-of-00004.json",
+        "train-00001-of-00004.json",
+    ]
     assert not out.exists()
     before = {path: time for path, time in times(tmp_path).items() if "train256" in path.parts}
     assert len(before) == 8  # two shards of three images, and two images of the third
@@ -323,7 +332,9 @@ def test_files_put_there_meanwhile_are_kept(prepared, tmp_path, monkeypatch):
         (tmp_path / "out").mkdir(), (tmp_path / "out/thesis.tex").write_text("years of work")
 
     monkeypatch.setattr(unpacking, "_describe", describe_slowly)
-    with pytest.raises(DestinationError, match="out is not empty and is no folder that was unpacked: it holds 'thesis.tex'"):
+    with pytest.raises(
+        DestinationError, match="out is not empty and is no folder that was unpacked: it holds 'thesis.tex'"
+    ):
         unpack(prepared, tmp_path / "out", workers=1, overwrite=True)
     assert files(tmp_path / "out") == {"thesis.tex": b"years of work"}
 
@@ -355,7 +366,9 @@ HOSTILE = [
 def test_name_that_no_file_may_have_is_an_error(name, prepare, tmp_path):
     folder = with_records(prepare, (b"good.JPEG", b"image", 0), (name, b"image", 0))
     before = files(tmp_path)
-    with pytest.raises(SourceError, match="train.tfrecord-00000-of-00001: record 1.* has (the )?file name b.*ASCII") as error:
+    with pytest.raises(
+        SourceError, match="train.tfrecord-00000-of-00001: record 1.* has (the )?file name b.*ASCII"
+    ) as error:
         unpack(folder, tmp_path / "below/out", workers=1)
     assert str(error.value).isprintable() and files(tmp_path) == before and not (tmp_path / "below").exists()
 
@@ -369,7 +382,9 @@ def test_longest_name_and_odd_but_harmless_ones_are_files(prepare, tmp_path):
 
 def test_name_that_comes_twice_in_a_class_is_an_error(prepare, tmp_path):
     twins = (b"b.JPEG", b"image", 0), (b"a.JPEG", b"1", 0), (b"a.JPEG", b"2", 1), (b"a.JPEG", b"3", 0)
-    with pytest.raises(SourceError, match=rf": record 3 would be the same file as .*: record 1, train/{TENCH}/a.JPEG. Nothing"):
+    with pytest.raises(
+        SourceError, match=rf": record 3 would be the same file as .*: record 1, train/{TENCH}/a.JPEG. Nothing"
+    ):
         unpack(with_records(prepare, *twins), tmp_path / "out", workers=1)
     out = unpack(with_records(prepare, *twins[:3]), tmp_path / "out", workers=1)  # in two classes they are two files
     assert (out / "train" / TENCH / "a.JPEG").read_bytes() + (out / "train" / GOLDFISH / "a.JPEG").read_bytes() == b"12"
@@ -380,7 +395,9 @@ def test_names_in_upper_and_lower_case_are_one_where_the_file_system_says_so(fol
     folder = with_records(prepare, (b"a.JPEG", b"1", 0), (b"A.jpeg", b"2", 0))
     monkeypatch.setattr(unpacking, "_folds_case", lambda folder: folds)  # no such file system is at hand
     if folds:
-        with pytest.raises(SourceError, match="record 1 would be the same file as .* on this file system, which takes A for a"):
+        with pytest.raises(
+            SourceError, match="record 1 would be the same file as .* on this file system, which takes A for a"
+        ):
             unpack(folder, tmp_path / "out", workers=1)
         assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))
     else:
@@ -426,7 +443,11 @@ def test_split_without_records_is_left_out(prepare, tmp_path):
 def test_export_and_other_formats_cannot_be_unpacked(archives, prepare, tmp_path):
     exported = ilsvrc_tfds.export(archives, tmp_path / "exported", workers=1, allow_incomplete=True)
     other = prepare(file_format="array_record").data_dir
-    for folder, message in ((exported, "expected a prepared data set"), (other, "expected tfrecord"), (tmp_path, "no shards")):
+    for folder, message in (
+        (exported, "expected a prepared data set"),
+        (other, "expected tfrecord"),
+        (tmp_path, "no shards"),
+    ):
         with pytest.raises(SourceError, match=message):
             unpack(folder, tmp_path / "out", workers=1)
 

@@ -30,7 +30,9 @@ def prepared(tmp_path_factory):
     """A prepared data set of 24 images of train and 6 of val."""
     root = tmp_path_factory.mktemp("stages")
     source = drawing.official_archives(root / "source", drawing.miniature(train=8))
-    return ilsvrc_tfds.prepare(source, root / "data", workers=1, allow_incomplete=True, num_shards={"train": 3}).data_dir
+    return ilsvrc_tfds.prepare(
+        source, root / "data", workers=1, allow_incomplete=True, num_shards={"train": 3}
+    ).data_dir
 
 
 def column(folder, split, ops=SMALL) -> list:

@@ -22,7 +22,9 @@ def write_shard(path, *records: tuple[str, int], wnid: str | None = None):
         for name, label in records:
             values = {"image/filename": [name.encode()], "image/encoded": [drawing.jpeg()]}
             values |= {} if wnid is None else {"image/class/synset": [wnid.encode()]}
-            feature = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for key, value in values.items()}
+            feature = {
+                key: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for key, value in values.items()
+            }
             feature["image/class/label"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
             writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
     return path.parent
@@ -34,12 +36,16 @@ def first_label(folder, **options) -> int:
 
 
 @pytest.mark.parametrize("offset", [0, 1])
-@pytest.mark.parametrize("name, wnid", [(NAME, None), (OWN, "n01491361"), (NAME, "n01491361")], ids=["name", "synset", "both"])
+@pytest.mark.parametrize(
+    "name, wnid", [(NAME, None), (OWN, "n01491361"), (NAME, "n01491361")], ids=["name", "synset", "both"]
+)
 def test_numbering_is_what_name_or_synset_tells(name, wnid, offset, tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (name, SHARK + offset), wnid=wnid)
     assert pipeline.find_split(folder, "train").label_offset == offset
     assert first_label(folder) == first_label(folder, label_offset=offset) == SHARK
-    with pytest.raises(OptionError, match=f"label_offset={1 - offset}, but .*train-00000-of-00001: record 0, '{name}', has the label"):
+    with pytest.raises(
+        OptionError, match=f"label_offset={1 - offset}, but .*train-00000-of-00001: record 0, '{name}', has the label"
+    ):
         pipeline.find_split(folder, "train", label_offset=1 - offset)
 
 
@@ -50,14 +56,18 @@ def test_validation_names_tell_the_numbering_too(tmp_path):
 
 def test_numbering_that_nothing_tells_must_be_said(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (OWN, 1))
-    with pytest.raises(OptionError, match="neither file names nor synsets .* tell how labels are numbered. Say label_offset=1"):
+    with pytest.raises(
+        OptionError, match="neither file names nor synsets .* tell how labels are numbered. Say label_offset=1"
+    ):
         pipeline.find_split(folder, "train")
     assert [first_label(folder, label_offset=offset) for offset in (0, 1)] == [1, 0]
 
 
 def test_label_outside_of_the_classes_is_an_error(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (OWN, 0))
-    with pytest.raises(tf.errors.OpError, match=r"train-00000-of-00001: record 0 \(photo.JPEG\): its label is -1, counted from 0"):
+    with pytest.raises(
+        tf.errors.OpError, match=r"train-00000-of-00001: record 0 \(photo.JPEG\): its label is -1, counted from 0"
+    ):
         first_label(folder, label_offset=1)
 
 
@@ -71,20 +81,26 @@ def test_shards_that_are_numbered_differently_are_an_error(tmp_path):
     write_shard(tmp_path / "tf/train-00000-of-00002", (NAME, SHARK))
     folder = write_shard(tmp_path / "tf/train-00001-of-00002", (NAME, SHARK + 1))
     for options in ({}, {"label_offset": 0}, {"label_offset": 1}):
-        with pytest.raises(LabelError, match="train-00001-of-00002: record 0, .*; but .*train-00000-of-00002: .* numbered differently"):
+        with pytest.raises(
+            LabelError, match="train-00001-of-00002: record 0, .*; but .*train-00000-of-00002: .* numbered differently"
+        ):
             pipeline.find_split(folder, "train", **options)
 
 
 def test_labels_of_another_numbering_are_an_error(tmp_path):
     devkit = synsets.synsets()[SHARK].ilsvrc2012_id
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (NAME, devkit))
-    with pytest.raises(LabelError, match=f"has the label {devkit}, .* n01491361 has the index 3: expected the label 3 or 4"):
+    with pytest.raises(
+        LabelError, match=f"has the label {devkit}, .* n01491361 has the index 3: expected the label 3 or 4"
+    ):
         pipeline.find_split(folder, "train")
 
 
 def test_name_and_synset_of_two_classes_are_an_error(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (NAME, SHARK), wnid="n01440764")
-    with pytest.raises(LabelError, match="record 0, 'n01491361_9.JPEG', has the synset n01440764; its name tells n01491361"):
+    with pytest.raises(
+        LabelError, match="record 0, 'n01491361_9.JPEG', has the synset n01440764; its name tells n01491361"
+    ):
         pipeline.find_split(folder, "train")
 
 
@@ -92,7 +108,9 @@ def test_manifest_that_contradicts_the_records_is_an_error(prepare, tmp_path):
     out = ilsvrc_tfds.export(prepare().data_dir, tmp_path / "out", workers=1, allow_incomplete=True)
     described = json.loads((out / "manifest.json").read_text())
     (out / "manifest.json").write_text(json.dumps({**described, "label_offset": 0}))
-    with pytest.raises(LabelError, match="by manifest.json label_offset is 0, but .*train-00000-of-.*: record 0, .* has the label 1"):
+    with pytest.raises(
+        LabelError, match="by manifest.json label_offset is 0, but .*train-00000-of-.*: record 0, .* has the label 1"
+    ):
         pipeline.find_split(out, "train")
 
 
@@ -119,12 +137,19 @@ def test_damaged_record_is_passed_over(tmp_path):
 def test_record_without_a_label_is_named(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "train-00000-of-00001")) as writer:
         writer.write(tf.train.Example().SerializeToString())
-    with pytest.raises(SourceError, match="train-00000-of-00001: record 0 has the keys ; expected a value of image/filename"):
+    with pytest.raises(
+        SourceError, match="train-00000-of-00001: record 0 has the keys ; expected a value of image/filename"
+    ):
         pipeline.find_split(tmp_path, "train", label_offset=0)
 
 
 def test_class_told_is_that_of_the_name_before_the_synset():
-    cases = [(b"n01491361_9.JPEG", b"n01440764"), (b"photo.JPEG", b"n01440764"), (b"photo.JPEG", b"n0144"), (b"photo.JPEG", b"\xff")]
+    cases = [
+        (b"n01491361_9.JPEG", b"n01440764"),
+        (b"photo.JPEG", b"n01440764"),
+        (b"photo.JPEG", b"n0144"),
+        (b"photo.JPEG", b"\xff"),
+    ]
     assert [synsets.class_told(*case) for case in cases] == [3, 0, None, None]
 
 
@@ -151,6 +176,8 @@ def test_metadata_of_other_classes_is_an_error(prepare):
         ids = file["train/object_ids"][()]
         ids[:, 1] = np.roll(ids[:, 1], 4)  # each class is that of the one before
         file["train/object_ids"][...] = ids
-    with pytest.raises(SourceError, match=r"train.*: record \d+ \(n01443537_.*JPEG\): metadata.h5 says that it has another class"):
+    with pytest.raises(
+        SourceError, match=r"train.*: record \d+ \(n01443537_.*JPEG\): metadata.h5 says that it has another class"
+    ):
         with pipeline.source_errors(folder):
             list(pipeline.for_training(folder, batch_size=1, epochs=1, ops=(), classes=[0]))

@@ -159,7 +159,10 @@ def test_every_example_and_epoch_has_a_seed_of_its_own(prepared):
 
 def test_seeds_do_not_depend_on_the_size_of_a_batch(prepared):
     small, large = (training(prepared, ops=(Dice(),), epochs=1, batch_size=size) for size in (4, 30))
-    assert np.concatenate([b[0] for b in batches(small)]).tolist() == np.concatenate([b[0] for b in batches(large)]).tolist()
+    assert (
+        np.concatenate([b[0] for b in batches(small)]).tolist()
+        == np.concatenate([b[0] for b in batches(large)]).tolist()
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])  # of 5 shards
@@ -346,7 +349,12 @@ def damaged(prepared, tmp_path):
     payload = bytes(data[offset + 12 : offset + size - 4])
     data[offset + size // 2] ^= 1
     path.write_bytes(data)
-    return folder, path, 4, tf.train.Example.FromString(payload).features.feature["file_name"].bytes_list.value[0].decode()
+    return (
+        folder,
+        path,
+        4,
+        tf.train.Example.FromString(payload).features.feature["file_name"].bytes_list.value[0].decode(),
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
@@ -417,8 +425,14 @@ def test_name_that_is_not_there_lists_what_is(data_dir, tmp_path):
 def test_name_is_a_name_in_whatever_folder(data_dir, prepared, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.chdir(data_dir)
-    for name, hint in (("ilsvrc2012", "./ilsvrc2012/classification/1.0.0"), ("ilsvrc2012:1.0.0", "./ilsvrc2012/classification/1.0.0")):
-        with pytest.raises(OptionError, match=f"{name}' is not in {tmp_path}: there is nothing prepared. .* {hint} is there: name it so"):
+    for name, hint in (
+        ("ilsvrc2012", "./ilsvrc2012/classification/1.0.0"),
+        ("ilsvrc2012:1.0.0", "./ilsvrc2012/classification/1.0.0"),
+    ):
+        with pytest.raises(
+            OptionError,
+            match=f"{name}' is not in {tmp_path}: there is nothing prepared. .* {hint} is there: name it so",
+        ):
             pipeline.find_split(name, "train")
     for folder in ("./ilsvrc2012/classification/1.0.0", Path("ilsvrc2012/classification/1.0.0"), prepared):
         assert pipeline.find_split(folder, "train").num_examples == TRAIN
@@ -438,7 +452,9 @@ def test_builder_of_several_folders_is_refused_and_of_one_is_read(prepared, tmp_
     import tensorflow_datasets as tfds
 
     copy = shutil.copytree(prepared, tmp_path / "ilsvrc2012/classification/1.0.0")
-    with pytest.raises(OptionError, match=f"The builder reads 2 folders: .*{copy}.* Give one of them; or join their streams"):
+    with pytest.raises(
+        OptionError, match=f"The builder reads 2 folders: .*{copy}.* Give one of them; or join their streams"
+    ):
         training(tfds.builder_from_directories([prepared, copy]))
     for builder in (tfds.builder_from_directories([copy]), tfds.builder_from_directory(copy)):
         assert names(training(builder, epochs=1)) == names(training(prepared, epochs=1))
@@ -468,7 +484,9 @@ def test_padding_images_of_different_sizes_is_refused(prepared):
 
 def test_metadata_of_other_images_is_refused_for_a_subset(prepared, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "copy")
-    ilsvrc_tfds.metadata.write(folder / "metadata.h5", [ilsvrc_tfds.sources.index_images(_source_of(tmp_path)).splits["train"]])
+    ilsvrc_tfds.metadata.write(
+        folder / "metadata.h5", [ilsvrc_tfds.sources.index_images(_source_of(tmp_path)).splits["train"]]
+    )
     with pytest.raises(SourceError, match="has 12 names of split 'train', which has 60 records"):
         training(folder, classes=[0])
 

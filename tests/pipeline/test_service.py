@@ -71,7 +71,14 @@ def rows(data: tf.data.Dataset) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
 def test_workers_share_the_epochs_out(options, prepared, service):
     data = pipeline.for_training(
-        prepared, batch_size=7, ops=(NameAndProcess(),), epochs=40, drop_remainder=False, shuffle_buffer=8, service=service, **options
+        prepared,
+        batch_size=7,
+        ops=(NameAndProcess(),),
+        epochs=40,
+        drop_remainder=False,
+        shuffle_buffer=8,
+        service=service,
+        **options,
     )
     seen = rows(data)
     assert set(collections.Counter(name for name, _ in seen).values()) == {40}
@@ -80,13 +87,17 @@ def test_workers_share_the_epochs_out(options, prepared, service):
 
 
 def test_every_epoch_of_an_example_has_its_own_seed(prepared, service):
-    seen = rows(pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=3, shuffle_buffer=8, service=service))
+    seen = rows(
+        pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=3, shuffle_buffer=8, service=service)
+    )
     assert len(seen) == len(set(seen)) == 3 * TRAIN
     assert len({dice for _, dice in seen}) == 3 * TRAIN
 
 
 def test_batches_are_whole_and_counted(prepared, service):
-    data = pipeline.for_training(prepared, batch_size=8, ops="randaugment_train", epochs=2, shuffle_buffer=8, service=service)
+    data = pipeline.for_training(
+        prepared, batch_size=8, ops="randaugment_train", epochs=2, shuffle_buffer=8, service=service
+    )
     shapes = [(images.shape, images.dtype, labels.shape) for images, labels in data]
     assert shapes == [((8, 224, 224, 3), tf.uint8, (8, 1000))] * (2 * TRAIN // 8)
     assert data.cardinality() == len(shapes)
@@ -104,7 +115,9 @@ def shard(prepared):
 def test_damaged_record_is_named(prepared, service, shard):
     shard.write_bytes(shard.read_bytes()[:-30])
     data = pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"00003-of-00006\] \[record\] \[\d+\] \[or one before it is damaged"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"00003-of-00006\] \[record\] \[\d+\] \[or one before it is damaged"
+    ):
         rows(data)
     with pytest.raises(SourceError, match=r"^.*00003-of-00006: record \d+ or one before it is damaged or missing"):
         with pipeline.source_errors(prepared):
@@ -118,7 +131,9 @@ def test_image_that_cannot_be_decoded_is_named(prepared, service, shard):
     with tf.io.TFRecordWriter(str(shard)) as writer:
         for record in records:
             writer.write(record.SerializeToString())
-    data = pipeline.for_training(prepared, batch_size=6, ops=preprocess.preset("resnet_train", size=32), epochs=1, service=service)
+    data = pipeline.for_training(
+        prepared, batch_size=6, ops=preprocess.preset("resnet_train", size=32), epochs=1, service=service
+    )
     name = features["file_name"].bytes_list.value[0].decode()
     with pytest.raises(SourceError, match=rf"^{shard}: record 1 \({name}\): its image cannot be decoded"):
         with pipeline.source_errors(prepared):

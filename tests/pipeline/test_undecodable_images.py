@@ -47,7 +47,9 @@ def labels(data: tf.data.Dataset) -> list[int]:
     return [int(label) for batch in data for label in batch[1]]
 
 
-@pytest.mark.parametrize("options", [{}, {"deterministic": False}, {"fraction": 1.0}, {"drop_remainder": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"deterministic": False}, {"fraction": 1.0}, {"drop_remainder": False}], ids=str
+)
 def test_training_names_the_image(folder, options):
     data = pipeline.for_training(folder, **OPTIONS, epochs=1, **options)
     with pytest.raises(tf.errors.OpError, match=place(folder, "train")):
@@ -80,7 +82,9 @@ def test_batches_are_full_where_an_image_was_skipped(folder):
 def test_error_that_is_no_image_s_is_not_skipped(folder):
     class OnlyLight(preprocess.Op):
         def __call__(self, example, seed):
-            with tf.control_dependencies([tf.debugging.assert_greater(tf.reduce_mean(tf.cast(example["image"], tf.float32)), 999.0)]):
+            with tf.control_dependencies(
+                [tf.debugging.assert_greater(tf.reduce_mean(tf.cast(example["image"], tf.float32)), 999.0)]
+            ):
                 return dict(example)
 
     data = pipeline.for_training(folder, batch_size=4, ops=(*OPTIONS["ops"], OnlyLight()), epochs=1, on_error="skip")
@@ -107,7 +111,9 @@ def test_damaged_image_and_damaged_record_of_one_batch_are_both_skipped(folder, 
     data[spans[5][0] + 40] ^= 1
     path.write_bytes(data)
     caplog.clear()
-    stream = pipeline.for_training(copy, **{**OPTIONS, "batch_size": 36}, epochs=1, drop_remainder=False, on_error="skip")
+    stream = pipeline.for_training(
+        copy, **{**OPTIONS, "batch_size": 36}, epochs=1, drop_remainder=False, on_error="skip"
+    )
     assert len(labels(stream)) == 34
     assert "2 different records so far" in caplog.text and f"{path}: record 5: byte" in caplog.text
 

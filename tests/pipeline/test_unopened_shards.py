@@ -26,13 +26,20 @@ def prepared(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("unopened")
     source = drawing.official_archives(root / "source", drawing.miniature(train=8))
     shards = {"train": 3, "val": 2}
-    return ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True, num_shards=shards).data_path
+    return ilsvrc_tfds.prepare(
+        source, root / "data", config="raw256", workers=1, allow_incomplete=True, num_shards=shards
+    ).data_path
 
 
 @pytest.fixture(scope="module")
 def outcomes(prepared, tmp_path_factory) -> dict[str, list[str]]:
     """The class and the text of the error of each case of `unopened.py`, all in one process."""
-    command = [sys.executable, Path(drawing.__file__).with_name("unopened.py"), prepared, tmp_path_factory.mktemp("work")]
+    command = [
+        sys.executable,
+        Path(drawing.__file__).with_name("unopened.py"),
+        prepared,
+        tmp_path_factory.mktemp("work"),
+    ]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=240).stdout
     return {name: error for name, *error in map(json.loads, printed.splitlines())}
 
@@ -70,7 +77,9 @@ def test_data_made_anew_under_a_training_are_an_error_that_says_so(prepared, tmp
 
 
 def test_shard_that_is_gone_is_an_error_where_a_subset_is_looked_for(prepared, tmp_path):
-    exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True, num_shards={"train": 2}, index=True)
+    exported = ilsvrc_tfds.export(
+        prepared, tmp_path / "out", workers=1, allow_incomplete=True, num_shards={"train": 2}, index=True
+    )
     shard = exported / "train-00000-of-00002"
     spans = record_index.shard_spans(str(shard))
     shard.unlink()

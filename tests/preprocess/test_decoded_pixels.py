@@ -51,7 +51,10 @@ def images(tmp_path_factory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same images by `for_evaluation`, by Pillow and NumPy, and by `for_evaluation` with the fast DCT."""
     root = tmp_path_factory.mktemp("pixels")
     pictures = {int(label): noisy_jpeg(number) for label, number in zip(LABELS, NUMBERS)}
-    val = {f"ILSVRC2012_val_{number + 1:08d}.JPEG": pictures[label] for label, number in zip(LABELS.tolist(), NUMBERS.tolist())}
+    val = {
+        f"ILSVRC2012_val_{number + 1:08d}.JPEG": pictures[label]
+        for label, number in zip(LABELS.tolist(), NUMBERS.tolist())
+    }
     source = drawing.official_archives(root / "source", drawing.Images({}, val, {}))
     folder = ilsvrc_tfds.prepare(source, root / "data", workers=1, allow_incomplete=True).data_dir
     crops = preprocess.DecodeAndCenterCrop(SIZE), preprocess.DecodeAndCenterCrop(SIZE, fast_dct=True)
@@ -66,7 +69,9 @@ def evaluation(folder: str, crop: preprocess.Op):
 
 def test_pixels_equal_those_of_pillow(images):
     ours, theirs, fast = images
-    assert np.mean(ours == theirs) > 0.995 and np.abs(ours.astype(int) - theirs).max() <= 4  # at the edges of a crop, by its chroma
+    assert (
+        np.mean(ours == theirs) > 0.995 and np.abs(ours.astype(int) - theirs).max() <= 4
+    )  # at the edges of a crop, by its chroma
     assert np.mean(fast == theirs) < 0.6
 
 

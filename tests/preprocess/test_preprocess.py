@@ -30,7 +30,14 @@ from ilsvrc_tfds.preprocess import (
 )
 
 DECODING = [Decode(), DecodeAndRandomCrop(32), DecodeAndCenterCrop(32)]
-FIXED = [ResizeShorterSide(20), ResizeShorterSide(20, antialias=True), CenterCrop(24), Rescale(), Standardize(), OneHot(10)]
+FIXED = [
+    ResizeShorterSide(20),
+    ResizeShorterSide(20, antialias=True),
+    CenterCrop(24),
+    Rescale(),
+    Standardize(),
+    OneHot(10),
+]
 RANDOM = [
     FlipLeftRight(), ColorJitter(), ColorJitter(hue=0.3), RandAugment(), RandAugment(magnitude_std=0.5), RandomErasing(1.0),
     OneOf((FlipLeftRight(1.0), RandomErasing(1.0))),
@@ -160,9 +167,16 @@ def test_graph_knows_shape_and_dtype(ops, shape, dtype):
 @pytest.mark.parametrize("op", BATCHED, ids=str)
 def test_graph_knows_shapes_of_batches(op):
     ops = (DecodeAndRandomCrop(32), OneHot(10))
-    data = tf.data.Dataset.from_tensors(encoded()).repeat(4).map(lambda e: preprocess.apply(ops, e, seeds(1))).batch(4, True)
+    data = (
+        tf.data.Dataset.from_tensors(encoded())
+        .repeat(4)
+        .map(lambda e: preprocess.apply(ops, e, seeds(1)))
+        .batch(4, True)
+    )
     spec = data.map(lambda batch: preprocess.apply((op,), batch, seeds(2))).element_spec
-    assert spec["image"] == tf.TensorSpec([4, 32, 32, 3], tf.uint8) and spec["label"] == tf.TensorSpec([4, 10], tf.float32)
+    assert spec["image"] == tf.TensorSpec([4, 32, 32, 3], tf.uint8) and spec["label"] == tf.TensorSpec(
+        [4, 10], tf.float32
+    )
 
 
 def test_apply_gives_every_position_its_own_seed():
@@ -212,7 +226,10 @@ def test_mixing_whole_labels_is_refused():
         (lambda: DecodeAndRandomCrop(0), "size must be a whole number from 1 up, got 0"),
         (lambda: DecodeAndRandomCrop(size="224"), "size must be a whole number from 1 up, got '224'"),
         (lambda: DecodeAndRandomCrop(size=2.5), "size must be a whole number"),
-        (lambda: DecodeAndRandomCrop(area=(0, 1)), r"area must be \(least, most\), 0 < least <= most <= 1, got \(0, 1\)"),
+        (
+            lambda: DecodeAndRandomCrop(area=(0, 1)),
+            r"area must be \(least, most\), 0 < least <= most <= 1, got \(0, 1\)",
+        ),
         (lambda: DecodeAndRandomCrop(area=0.5), "area must be"),
         (lambda: DecodeAndRandomCrop(aspect=(2, 1)), "aspect must be"),
         (lambda: DecodeAndRandomCrop(aspect=(1, float("inf"))), "aspect must be"),
@@ -230,7 +247,10 @@ def test_mixing_whole_labels_is_refused():
         (lambda: RandomErasing(area=(0.5, 0.1)), "area must be"),
         (lambda: Rescale(scale=0), "scale must be a finite number other than 0, got 0"),
         (lambda: Rescale(offset=float("nan")), "offset must be"),
-        (lambda: Standardize(mean=(1, 2)), r"mean must be three numbers \(red, green, blue\) that are finite, got \(1, 2\)"),
+        (
+            lambda: Standardize(mean=(1, 2)),
+            r"mean must be three numbers \(red, green, blue\) that are finite, got \(1, 2\)",
+        ),
         (lambda: Standardize(std=(1, 0, 1)), r"std must be three numbers \(red, green, blue\) above 0"),
         (lambda: OneHot(num_classes=0), "num_classes must be"),
         (lambda: OneHot(smoothing=1.1), "smoothing must be"),
@@ -274,4 +294,6 @@ def test_public_names_are_there():
 
 def test_importing_the_package_loads_no_ops():
     code = "import sys, ilsvrc_tfds; print([n for n in ('tensorflow', 'ilsvrc_tfds.preprocess') if n in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -74,7 +74,9 @@ def decoded(data):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_decode_equals_pillow(mode):
     data = noisy_jpeg() if mode == "RGB" else drawing.jpeg(203, 151, mode)
-    np.testing.assert_array_equal(run(Decode(), tf.constant(data)), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    np.testing.assert_array_equal(
+        run(Decode(), tf.constant(data)), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    )
 
 
 @pytest.mark.parametrize("op", [Decode, DecodeAndCenterCrop, DecodeAndRandomCrop])
@@ -94,7 +96,9 @@ def test_center_crop_in_decoding_is_the_crop_of_the_whole():
     np.testing.assert_array_equal(run(DecodeAndCenterCrop(132), tf.constant(data)), decoded(data)[9:141, 35:167])
 
 
-@pytest.mark.parametrize("op", [DecodeAndCenterCrop(50, 1.0), DecodeAndRandomCrop(50, area=(1, 1), aspect=(1, 1))], ids=str)
+@pytest.mark.parametrize(
+    "op", [DecodeAndCenterCrop(50, 1.0), DecodeAndRandomCrop(50, area=(1, 1), aspect=(1, 1))], ids=str
+)
 def test_image_of_exactly_the_size_is_unchanged(op):
     data = noisy_jpeg(50, 50)
     np.testing.assert_array_equal(run(op, tf.constant(data)), decoded(data))
@@ -149,7 +153,9 @@ def test_random_crop_falls_back_to_the_whole_image():
     assert_near(run(DecodeAndRandomCrop(8), tf.constant(data)), np.floor(whole.numpy() + 0.5))
 
 
-@pytest.mark.parametrize("width, height, sides", [(97, 64, (32, 48)), (64, 97, (48, 32)), (20, 20, (32, 32)), (1, 3, (96, 32))])
+@pytest.mark.parametrize(
+    "width, height, sides", [(97, 64, (32, 48)), (64, 97, (48, 32)), (20, 20, (32, 32)), (1, 3, (96, 32))]
+)
 def test_resize_shorter_side_has_raw256s_sides(width, height, sides):
     assert run(ResizeShorterSide(32), pixels(height, width)).shape == (*sides, 3)
 
@@ -264,12 +270,16 @@ ODD = {
 
 @pytest.mark.parametrize("image", ODD.values(), ids=ODD)
 def test_autocontrast_equals_pillow(image):
-    assert_near(pillow.autocontrast(tf.constant(image)).numpy(), np.asarray(ImageOps.autocontrast(Image.fromarray(image))))
+    assert_near(
+        pillow.autocontrast(tf.constant(image)).numpy(), np.asarray(ImageOps.autocontrast(Image.fromarray(image)))
+    )
 
 
 @pytest.mark.parametrize("image", ODD.values(), ids=ODD)
 def test_equalize_equals_pillow(image):
-    np.testing.assert_array_equal(pillow.equalize(tf.constant(image)), np.asarray(ImageOps.equalize(Image.fromarray(image))))
+    np.testing.assert_array_equal(
+        pillow.equalize(tf.constant(image)), np.asarray(ImageOps.equalize(Image.fromarray(image)))
+    )
 
 
 def affine(image, matrix):
@@ -294,8 +304,12 @@ def test_shear_equals_pillow(strength):
 @pytest.mark.parametrize("shift", [-200, -43.2, -1, 0, 0.4, 20.7, 96, 200])
 def test_translate_equals_pillow(shift):
     image = pixels()
-    np.testing.assert_array_equal(pillow.translate(tf.constant(image), shift, 0.0, 128), affine(image, (1, 0, shift, 0, 1, 0)))
-    np.testing.assert_array_equal(pillow.translate(tf.constant(image), 0.0, shift, 128), affine(image, (1, 0, 0, 0, 1, shift)))
+    np.testing.assert_array_equal(
+        pillow.translate(tf.constant(image), shift, 0.0, 128), affine(image, (1, 0, shift, 0, 1, 0))
+    )
+    np.testing.assert_array_equal(
+        pillow.translate(tf.constant(image), 0.0, shift, 128), affine(image, (1, 0, 0, 0, 1, shift))
+    )
 
 
 @pytest.mark.parametrize("degrees", [-30, -7.5, 0, 12, 30, 137])
@@ -366,7 +380,9 @@ def test_randaugment_without_strength_leaves_or_evens_the_histogram():
 
 def test_randaugment_draws_all_transformations_and_both_directions():
     image = tf.constant(pixels())
-    wanted = [transform(image, 0.9, sign, 128).numpy() for transform in TRANSFORMATIONS.values() for sign in (1.0, -1.0)]
+    wanted = [
+        transform(image, 0.9, sign, 128).numpy() for transform in TRANSFORMATIONS.values() for sign in (1.0, -1.0)
+    ]
     wanted = np.array(wanted, np.int16)
     counts = np.zeros(len(wanted), int)
     for result in draws(RandAugment(1, 9), {"image": image}, 280):
@@ -382,7 +398,9 @@ def test_randaugment_draws_all_transformations_and_both_directions():
 def test_randaugment_applies_layers_one_after_the_other():
     image = tf.constant(pixels(16, 16))
     steps = [t(image, 1.0, s, 128) for t in TRANSFORMATIONS.values() for s in (1.0, -1.0)]
-    twice = {t(step, 1.0, s, 128).numpy().tobytes() for step in steps for t in TRANSFORMATIONS.values() for s in (1.0, -1.0)}
+    twice = {
+        t(step, 1.0, s, 128).numpy().tobytes() for step in steps for t in TRANSFORMATIONS.values() for s in (1.0, -1.0)
+    }
     results = draws(RandAugment(2, 10), {"image": image}, 40)
     assert sum(result.tobytes() in twice for result in results) >= 38  # graphs may round a pixel otherwise
 

@@ -90,7 +90,9 @@ class Ended(PipelineRunner):
 
 @pytest.mark.parametrize("state", [PipelineState.FAILED, PipelineState.CANCELLED])
 def test_pipeline_that_does_not_succeed_interrupts_the_run(state, shared):
-    with pytest.raises(errors.InterruptedRun, match=f"The Beam pipeline ended as {state}; .* run the same command again"):
+    with pytest.raises(
+        errors.InterruptedRun, match=f"The Beam pipeline ended as {state}; .* run the same command again"
+    ):
         list(BeamRunner(runner=Ended(state)).run(engine_jobs.square, [1], shared))
 
 
@@ -101,5 +103,7 @@ def test_result_that_workers_wrote_elsewhere_is_missed(shared):
 
 def test_missing_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.options.pipeline_options", None)
-    with pytest.raises(errors.OptionError, match=r'The engine beam needs Apache Beam .* python -m pip install "\.\[beam\]"'):
+    with pytest.raises(
+        errors.OptionError, match=r'The engine beam needs Apache Beam .* python -m pip install "\.\[beam\]"'
+    ):
         BeamRunner()

@@ -101,7 +101,9 @@ def test_lost_scheduler_interrupts_the_run(tmp_path):
     with dask_cluster(tmp_path, workers=1) as cluster, DaskRunner(cluster.address) as runner:
         thread = threading.Thread(target=lambda: wait_for((tmp_path / "at-work").exists) and cluster.scheduler.kill())
         thread.start()
-        with pytest.raises(errors.InterruptedRun, match=r"^The Dask cluster was lost: .*connection-lost\. What is finished is kept"):
+        with pytest.raises(
+            errors.InterruptedRun, match=r"^The Dask cluster was lost: .*connection-lost\. What is finished is kept"
+        ):
             list(runner.run(engine_jobs.say_and_wait, [str(tmp_path)]))
         thread.join()
 
@@ -114,12 +116,16 @@ def test_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 @pytest.fixture
 def importable_jobs(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(engine_jobs.__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(Path(engine_jobs.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    )
 
 
 def test_own_workers_are_light_and_end_with_the_runner(importable_jobs):
     with DaskRunner(workers=2) as runner:
-        found = set(wait_for(lambda: pids if len(pids := set(runner.run(engine_jobs.process_id, range(20)))) == 2 else None))
+        found = set(
+            wait_for(lambda: pids if len(pids := set(runner.run(engine_jobs.process_id, range(20)))) == 2 else None)
+        )
         assert os.getpid() not in found
         assert set(runner.run(engine_jobs.worker_variable, range(4))) == {"1"}
     assert not psutil.wait_procs([psutil.Process(pid) for pid in found if psutil.pid_exists(pid)], timeout=3)[1]

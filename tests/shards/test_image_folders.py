@@ -37,7 +37,9 @@ def uneven(tmp_path_factory) -> tuple[Path, drawing.Images]:
     full = drawing.miniature(train=2, val=2, wnids=(*drawing.WNIDS, "n15075141"))
     train = {wnid: named for wnid, named in full.train.items() if wnid != GOLDFISH}
     labels = full.labels("val")
-    images = drawing.Images(train, {name: data for name, data in full.val.items() if labels[name] in (1, 999)}, full.test)
+    images = drawing.Images(
+        train, {name: data for name, data in full.val.items() if labels[name] in (1, 999)}, full.test
+    )
     source = drawing.official_archives(tmp_path_factory.mktemp("uneven"), images)
     options = {"config": "raw256", "workers": 1, "allow_incomplete": True}
     return Path(ilsvrc_tfds.prepare(source, tmp_path_factory.mktemp("uneven-data"), **options).data_dir), images

@@ -150,9 +150,7 @@ def test_damaged_image_is_named_and_leaves_nothing(tmp_path, file_format):
     images = drawing.miniature()
     images.train["n01443537"]["n01443537_10.JPEG"] = drawing.jpeg()[:-200]
     source = drawing.official_archives(tmp_path / "source", images)
-    message = (
-        r"source/ILSVRC2012_img_train.tar: train/n01443537/n01443537_10.JPEG: the JPEG ends early: .*Get it again\. Damaged images"
-    )
+    message = r"source/ILSVRC2012_img_train.tar: train/n01443537/n01443537_10.JPEG: the JPEG ends early: .*Get it again\. Damaged images"
     with pytest.raises(ImageError, match=message):
         writer.finish_shard(task(source, tmp_path / "out", file_format))
     assert os.listdir(tmp_path / "out") == []
@@ -233,7 +231,10 @@ def test_full_file_system_is_a_destination_error(train, tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", small], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        with pytest.raises(DestinationError, match="No space left on device. The file system is full.*Finished shards are kept: run the same"):
+        with pytest.raises(
+            DestinationError,
+            match="No space left on device. The file system is full.*Finished shards are kept: run the same",
+        ):
             writer.finish_shard(dataclasses.replace(train, path=str(small / "train.tfrecord")))
         assert os.listdir(small) == []
     finally:

@@ -62,7 +62,10 @@ def class_folders(folder: Path) -> Path:
 
 def flat_folders(folder: Path) -> Path:
     """As Hugging Face's archives unpack."""
-    for split, files in (("train", {name: data for each in TRAIN.values() for name, data in each.items()}), ("val", VAL)):
+    for split, files in (
+        ("train", {name: data for each in TRAIN.values() for name, data in each.items()}),
+        ("val", VAL),
+    ):
         (folder / split).mkdir(parents=True)
         for name, data in files.items():
             (folder / split / name).write_bytes(data)
@@ -82,7 +85,10 @@ LAYOUTS = [official_archives, class_archives, folders, class_folders, flat_folde
 @pytest.mark.parametrize("draw", LAYOUTS)
 def test_images_are_found_under_their_official_names(tmp_path, draw):
     index = indexed(draw(tmp_path / "source"))
-    for split, drawn in (("train", {n: d for files in IMAGES.train.values() for n, d in files.items()}), ("val", IMAGES.val)):
+    for split, drawn in (
+        ("train", {n: d for files in IMAGES.train.values() for n, d in files.items()}),
+        ("val", IMAGES.val),
+    ):
         members = index.splits[split]
         names = [name.decode() for name in members.name.tolist()]
         assert dict(zip(names, members.label.tolist())) == IMAGES.labels(split)
@@ -100,7 +106,9 @@ def test_data_set_is_that_of_the_official_archives(tmp_path, draw, config):
     options = {"workers": 1, "allow_incomplete": True, "config": config, "num_shards": {"train": 3}}
     made = [
         ilsvrc_tfds.prepare(source, tmp_path / f"data{number}", **options).data_path
-        for number, source in enumerate((drawing.official_archives(tmp_path / "official", IMAGES), draw(tmp_path / "source")))
+        for number, source in enumerate(
+            (drawing.official_archives(tmp_path / "official", IMAGES), draw(tmp_path / "source"))
+        )
     ]
     names = [path.name for path in sorted(made[0].glob("*tfrecord*"))]
     assert len(names) == 4 and all((made[0] / name).read_bytes() == (made[1] / name).read_bytes() for name in names)
@@ -128,7 +136,12 @@ def test_every_extension_that_is_taken_is_kept(tmp_path, extension):
 
 @pytest.mark.parametrize(
     "name",
-    ["tench_n01440764.JPEG", "n01440764_mine_n01440764.JPEG", "n01440764_9_n01440764_n01440764.JPEG", "n01440764_9_n0144076.JPEG"],
+    [
+        "tench_n01440764.JPEG",
+        "n01440764_mine_n01440764.JPEG",
+        "n01440764_9_n01440764_n01440764.JPEG",
+        "n01440764_9_n0144076.JPEG",
+    ],
 )
 def test_own_names_that_end_alike_stay_as_they_are(tmp_path, name):
     drawing.folders(tmp_path, drawing.Images({TENCH: {name: b"x"}}, {}, {}))
@@ -154,15 +167,33 @@ def write(source: Path, place: str) -> Path:
     "place, message",
     [
         # The folder contradicts name and suffix; the suffix contradicts the number; the suffix contradicts folder and name.
-        (f"val/{TENCH}/{appended(NUMBER_1731, 'n02782093')}", f"lie in class {TENCH} but their names say .* of n02782093"),
+        (
+            f"val/{TENCH}/{appended(NUMBER_1731, 'n02782093')}",
+            f"lie in class {TENCH} but their names say .* of n02782093",
+        ),
         (f"val/{appended(NUMBER_1731, TENCH)}", f"{NUMBER_1731} is of n02782093, and has {TENCH} appended"),
         (f"val/n02782093/{appended(NUMBER_1731, TENCH)}", f"{NUMBER_1731} is of n02782093, and has {TENCH} appended"),
-        (f"train/{TENCH}/{appended('n01440764_9.JPEG', SHARK)}", f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended"),
+        (
+            f"train/{TENCH}/{appended('n01440764_9.JPEG', SHARK)}",
+            f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended",
+        ),
         (f"train/{appended('n01440764_9.JPEG', SHARK)}", f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended"),
-        (f"train/{SHARK}/{appended('n01440764_9.JPEG', SHARK)}", f"lie in class {SHARK} but their names say .* of {TENCH}"),
-        (f"train/{TENCH}.tar:{appended('n01440764_9.JPEG', SHARK)}", f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended"),
-        (f"ILSVRC2012_img_val.tar:{appended(NUMBER_1731, SHARK)}", f"{NUMBER_1731} is of n02782093, and has {SHARK} appended"),
-        (f"ILSVRC2012_img_val.tar:val/{SHARK}/{appended(NUMBER_1731, 'n02782093')}", f"lie in class {SHARK} but their names say"),
+        (
+            f"train/{SHARK}/{appended('n01440764_9.JPEG', SHARK)}",
+            f"lie in class {SHARK} but their names say .* of {TENCH}",
+        ),
+        (
+            f"train/{TENCH}.tar:{appended('n01440764_9.JPEG', SHARK)}",
+            f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended",
+        ),
+        (
+            f"ILSVRC2012_img_val.tar:{appended(NUMBER_1731, SHARK)}",
+            f"{NUMBER_1731} is of n02782093, and has {SHARK} appended",
+        ),
+        (
+            f"ILSVRC2012_img_val.tar:val/{SHARK}/{appended(NUMBER_1731, 'n02782093')}",
+            f"lie in class {SHARK} but their names say",
+        ),
     ],
 )
 def test_second_witness_that_contradicts_is_an_error(tmp_path, place, message):
@@ -176,7 +207,9 @@ def test_appended_class_that_is_none_is_an_error(tmp_path):
 
 
 def test_image_of_another_split_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="1 images of split 'train' have the names of images of split 'val': ILSVRC2012_val_"):
+    with pytest.raises(
+        SourceError, match="1 images of split 'train' have the names of images of split 'val': ILSVRC2012_val_"
+    ):
         indexed(write(tmp_path, f"train/n02782093/{appended(NUMBER_1731, 'n02782093')}"))
 
 

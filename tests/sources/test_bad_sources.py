@@ -167,7 +167,10 @@ def test_missing_permission_is_an_error(tmp_path, images, permissions_count, nam
 @pytest.mark.parametrize("name", [TRAIN, VAL])
 def test_missing_permission_of_an_archive_is_an_error(archives, permissions_count, name):
     (archives / name).chmod(0)
-    with pytest.raises(SourceError, match=f"{name} cannot be read: Permission denied. Check the permissions of it and of each folder above it"):
+    with pytest.raises(
+        SourceError,
+        match=f"{name} cannot be read: Permission denied. Check the permissions of it and of each folder above it",
+    ):
         indexed(archives)
 
 
@@ -421,7 +424,10 @@ def test_names_beyond_printable_ascii_are_an_error(tmp_path, end):
 
 def test_name_with_a_zero_is_an_error(tmp_path):
     member = tarfile.TarInfo("x")
-    member.size, member.pax_headers = 4, {"path": "n01440764_1.JPEG\0.JPEG"}  # a tar's own field for the name cannot hold it
+    member.size, member.pax_headers = (
+        4,
+        {"path": "n01440764_1.JPEG\0.JPEG"},
+    )  # a tar's own field for the name cannot hold it
     inner = member.tobuf(tarfile.PAX_FORMAT) + b"data".ljust(512, b"\0") + bytes(1024)
     write_train(tmp_path, [("n01440764.tar", inner)])
     with pytest.raises(SourceError, match="1 file names are not printable ASCII .*1.JPEG.x00.JPEG"):

@@ -172,7 +172,9 @@ def test_size_of_the_xml_counts_and_not_the_images():
 
 
 def test_images_are_known_without_their_extension():
-    assert image_key(b"n01440764_10.JPEG") == image_key(b"n01440764_10.jpg") == image_key(b"n01440764_10") == NAME.encode()
+    assert (
+        image_key(b"n01440764_10.JPEG") == image_key(b"n01440764_10.jpg") == image_key(b"n01440764_10") == NAME.encode()
+    )
     assert image_key(b"a.b.png") == b"a.b" and image_key(b".JPEG") == b".JPEG"
 
 
@@ -197,7 +199,7 @@ HOSTILE = {
     "a parameter entity": with_dtd('[<!ENTITY % e SYSTEM "http://localhost/e"> %e;]'),
     "an external DTD": with_dtd('SYSTEM "http://localhost/x.dtd"'),
     "a DTD that declares nothing": with_dtd("[]"),
-    "a DTD in UTF-16": with_dtd("[]").replace('?>', ' encoding="UTF-16"?>', 1).encode("utf-16"),
+    "a DTD in UTF-16": with_dtd("[]").replace("?>", ' encoding="UTF-16"?>', 1).encode("utf-16"),
     "an entity that is not declared": "<annotation>&e;</annotation>",
     "an unknown encoding": '<?xml version="1.0" encoding="klingon"?><annotation/>',
     "an encoding of many bytes": '<?xml version="1.0" encoding="utf-7"?><annotation/>',
@@ -281,7 +283,10 @@ def test_damaged_archive_is_a_source_error(tmp_path):
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 nan\n", "line 2: 'nan' in place of a number of pixels"),
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 x\n", "line 2: 'x' in place of a number of pixels"),
         (f"ImageId,PredictionString\n{NAME},{'1' * 200_000}\n", "line 2: expected an ImageId"),
-        ("ImageId|PredictionString\n", "is not a comma-separated UTF-8 table: it begins with 'ImageId.PredictionString'. Save it"),
+        (
+            "ImageId|PredictionString\n",
+            "is not a comma-separated UTF-8 table: it begins with 'ImageId.PredictionString'. Save it",
+        ),
         ("PK\3\4,\n", "is not a comma-separated UTF-8 table: it begins with 'PK.x03.x04,'"),
     ],
 )

@@ -41,7 +41,9 @@ def test_demo_bytes_depend_on_the_arguments_only(drawn, tmp_path):
     demo.draw(tmp_path / "again", train_per_class=3, val_per_class=2)
     demo.draw(tmp_path / "other", train_per_class=3, val_per_class=2, seed=1)
     for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"):
-        first, again, other = ((folder / name).read_bytes() for folder in (drawn[0], tmp_path / "again", tmp_path / "other"))
+        first, again, other = (
+            (folder / name).read_bytes() for folder in (drawn[0], tmp_path / "again", tmp_path / "other")
+        )
         assert first == again != other
 
 
@@ -54,12 +56,16 @@ def test_demo_refuses_impossible_numbers(options, tmp_path):
 
 def test_demo_below_a_file_is_a_destination_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DestinationError, match="file/demo cannot be written: Not a directory. A part of this path is a file"):
+    with pytest.raises(
+        DestinationError, match="file/demo cannot be written: Not a directory. A part of this path is a file"
+    ):
         demo.draw(tmp_path / "file/demo")
 
 
 @pytest.mark.usefixtures("permissions_count")
 def test_demo_where_nothing_may_be_written_is_a_destination_error(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(DestinationError, match="demo cannot be written: Permission denied. Check the permissions of it"):
+    with pytest.raises(
+        DestinationError, match="demo cannot be written: Permission denied. Check the permissions of it"
+    ):
         demo.draw(tmp_path / "demo")

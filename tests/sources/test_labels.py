@@ -24,7 +24,12 @@ VAL_1 = synsets.wnids()[synsets.validation_labels()[0]]  # n01751748, of the fir
         ("train", "n01440764", b"my own tench.jpg", 0),  # a name that says nothing does not contradict
         ("train", "", b"n01491361_10.JPEG", 3),
         ("train", "", b"n01440764_10026_n01440764.JPEG", 0),  # Hugging Face's
-        ("train", "n01440764", b"ILSVRC2012_val_mine.JPEG", 0),  # of the user's own, though it sounds like another split's
+        (
+            "train",
+            "n01440764",
+            b"ILSVRC2012_val_mine.JPEG",
+            0,
+        ),  # of the user's own, though it sounds like another split's
         ("val", "", b"ILSVRC2012_val_00000001.JPEG", 65),
         ("val", "", b"ILSVRC2012_val_1.jpg", 65),
         ("val", VAL_1, b"ILSVRC2012_val_00000001.JPEG", 65),
@@ -91,7 +96,11 @@ def test_names_that_mean_nothing_are_an_error(split, folder, name, message):
 )
 @pytest.mark.parametrize("folder", ["", "n01440764", VAL_1])
 def test_official_name_of_another_split_is_an_error(split, name, other, folder):
-    own = {"train": b"n01440764_1.JPEG", "val": b"ILSVRC2012_val_00000002.JPEG", "test": b"ILSVRC2012_test_00000002.JPEG"}
+    own = {
+        "train": b"n01440764_1.JPEG",
+        "val": b"ILSVRC2012_val_00000002.JPEG",
+        "test": b"ILSVRC2012_test_00000002.JPEG",
+    }
     message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. They belong in"
     with pytest.raises(SourceError, match=f"{message} {other}/: move them there, or remove them"):
         label_images(split, folder, [own[split], name], "here")
@@ -236,5 +245,7 @@ def test_kaggles_mapping_that_contradicts_is_an_error(tmp_path, old, new):
 @pytest.mark.parametrize("check", [check_ground_truth, check_solution, check_synset_mapping])
 def test_second_source_that_cannot_be_read_is_an_error(tmp_path, check):
     (tmp_path / GROUND_TRUTH).mkdir()
-    with pytest.raises(SourceError, match=f"{GROUND_TRUTH} cannot be read: Is a directory.*Or move it away to go without this check"):
+    with pytest.raises(
+        SourceError, match=f"{GROUND_TRUTH} cannot be read: Is a directory.*Or move it away to go without this check"
+    ):
         check(tmp_path / GROUND_TRUTH)

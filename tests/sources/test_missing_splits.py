@@ -41,12 +41,20 @@ def whole(monkeypatch):
 @pytest.mark.parametrize(
     "name, split",
     [
-        *dict.fromkeys(["train", "Train", "training", "train_images", "Train-Images", "ILSVRC2012_img_train"], "train").items(),
-        *dict.fromkeys(["ilsvrc2012_train", "imagenet_train", "imagenet-1k-train", "trainset", "train_data"], "train").items(),
-        *dict.fromkeys(["val", "VAL", "valid", "Validate", "validation", "val_images", "val images", "dev"], "val").items(),
+        *dict.fromkeys(
+            ["train", "Train", "training", "train_images", "Train-Images", "ILSVRC2012_img_train"], "train"
+        ).items(),
+        *dict.fromkeys(
+            ["ilsvrc2012_train", "imagenet_train", "imagenet-1k-train", "trainset", "train_data"], "train"
+        ).items(),
+        *dict.fromkeys(
+            ["val", "VAL", "valid", "Validate", "validation", "val_images", "val images", "dev"], "val"
+        ).items(),
         *dict.fromkeys(["ILSVRC2012_img_val", "imagenet-val", "validation_set"], "val").items(),
         *dict.fromkeys(["Test", "testing", "test_images", "ILSVRC2012_img_test_v10102019"], "test").items(),
-        *dict.fromkeys(["trainval", "train256", "value", "devkit", "device", "latest", "trains", "train (1)", ""], None).items(),
+        *dict.fromkeys(
+            ["trainval", "train256", "value", "devkit", "device", "latest", "trains", "train (1)", ""], None
+        ).items(),
     ],
 )
 def test_other_names_of_a_split(name, split):
@@ -64,7 +72,13 @@ def test_names_remind_of_a_split(name, split):
 
 @pytest.mark.parametrize(
     "train, val",
-    [("Train", "Val"), ("training", "valid"), ("train_images", "val_images"), ("train", "dev"), ("images/train", "images/val")],
+    [
+        ("Train", "Val"),
+        ("training", "valid"),
+        ("train_images", "val_images"),
+        ("train", "dev"),
+        ("images/train", "images/val"),
+    ],
 )
 def test_folders_of_other_names_are_taken(tmp_path, train, val):
     drawing.folders(tmp_path, IMAGES, train, val)
@@ -112,7 +126,9 @@ def test_two_other_names_of_a_split_are_an_error(tmp_path, names):
         else:
             drawing.folders(tmp_path, drawing.Images({}, IMAGES.val, {}), val=name)
     first, second = sorted(names, key=lambda name: ("/" in name, name))
-    with pytest.raises(SourceError, match=f"{first}, {tmp_path}/{second} both claim the split val. Name the right one val"):
+    with pytest.raises(
+        SourceError, match=f"{first}, {tmp_path}/{second} both claim the split val. Name the right one val"
+    ):
         find_layout([tmp_path])
 
 
@@ -132,7 +148,13 @@ def sights(source: Path, split: str) -> str:
 
 
 UNFINISHED = [f"{TRAIN}.part", f"{TRAIN}.crdownload", f"{TRAIN}.aria2", "Unconfirmed 12345.crdownload"]
-STRANGE = ["ILSVRC2012_img_train (1).tar", f"{TRAIN}.gz", "train.zip", "train_images_0.tar.gz", "ILSVRC2012_img_train_t3.tar"]
+STRANGE = [
+    "ILSVRC2012_img_train (1).tar",
+    f"{TRAIN}.gz",
+    "train.zip",
+    "train_images_0.tar.gz",
+    "ILSVRC2012_img_train_t3.tar",
+]
 
 
 @pytest.mark.parametrize("name", [*UNFINISHED, *STRANGE])
@@ -144,7 +166,9 @@ def test_archive_of_a_missing_split_is_named(tmp_path, name):
     assert f"not used, for the names are not those of a split: {name} ({kind})" in indexed(source).notes
 
 
-@pytest.mark.parametrize("folder", ["pictures", "my_training_set", "data/train", "ilsvrc2012/pictures", "train256", TRAIN])
+@pytest.mark.parametrize(
+    "folder", ["pictures", "my_training_set", "data/train", "ilsvrc2012/pictures", "train256", TRAIN]
+)
 @pytest.mark.parametrize("draw, kind", [(drawing.folders, "class folders"), (drawing.class_archives, "class archives")])
 def test_folder_of_a_missing_split_is_named(tmp_path, folder, draw, kind):
     source = drawing.folders(tmp_path, drawing.Images({}, IMAGES.val, {}))
@@ -161,7 +185,10 @@ def test_folder_of_a_missing_split_is_named(tmp_path, folder, draw, kind):
         (["n01440764/1.JPEG", "n01443537/2.JPEG"], "seen: ./ (class folders)"),
         (["n01440764.tar"], "seen: ./ (class archives)"),
         (["n01440764_1.JPEG"], "seen: ./ (images)"),
-        (["ILSVRC2012_bbox_train_v2.tar.gz", "LOC_train.csv"], "found: ILSVRC2012_bbox_train_v2.tar.gz, LOC_train.csv, val"),
+        (
+            ["ILSVRC2012_bbox_train_v2.tar.gz", "LOC_train.csv"],
+            "found: ILSVRC2012_bbox_train_v2.tar.gz, LOC_train.csv, val",
+        ),
         (["bbox/n01440764/1.xml", ".train.tar", "train.txt"], "found: bbox, train.txt, val"),
     ],
 )
@@ -229,10 +256,17 @@ def test_commands_stop_where_a_split_is_missing_and_say_how_to_go_on(tmp_path, r
     expected = f"{missing}: not there; seen: {archive}.part (an unfinished download)"
     for command, words in COMMANDS.items():
         status, text = run(command, source)
-        assert status == 1 and expected in text and f"--splits {other} (splits=['{other}'])" in text and "--allow-incomplete" in text
+        assert (
+            status == 1
+            and expected in text
+            and f"--splits {other} (splits=['{other}'])" in text
+            and "--allow-incomplete" in text
+        )
         assert not (tmp_path / words[1]).exists()
     status, text = run("doctor", source, "--data-dir", "data")
-    assert status == 1 and f"PROBLEM {expected}; complete or rename it, or take the others with --splits {other}" in text
+    assert (
+        status == 1 and f"PROBLEM {expected}; complete or rename it, or take the others with --splits {other}" in text
+    )
     status, text = run("doctor", source, "--data-dir", "data", "--splits", other)
     assert f"PROBLEM {missing}" not in text and f"{missing}: not there" not in text
     status, text = run("doctor", source, "--data-dir", "data", "--splits", "train,val")
@@ -283,7 +317,11 @@ def test_only_the_named_splits_are_taken(tmp_path, run, whole):
     assert run("prepare", source, "--splits", "test,train")[0] == 0
     info = ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "data").info
     assert list(info.splits) == ["train", "test"]
-    assert info.metadata["splits"] == ["train", "test"] and info.metadata["missing"] == {} and not info.metadata["complete"]
+    assert (
+        info.metadata["splits"] == ["train", "test"]
+        and info.metadata["missing"] == {}
+        and not info.metadata["complete"]
+    )
     assert run("export", source, "--splits", "test,train")[0] == 0
     assert list(manifest.read(tmp_path / "out").shards) == ["train", "test"]
     assert run("metadata", source, "--splits", "train,test")[0] == 0
@@ -292,9 +330,19 @@ def test_only_the_named_splits_are_taken(tmp_path, run, whole):
 
 def test_whole_set_says_so(tmp_path, run, whole):
     source = drawing.official_archives(tmp_path / "source", IMAGES)
-    assert run("prepare", source)[0] == run("prepare", source, "--config", "raw256", "--splits", "train,validation")[0] == 0
-    made = [ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "data", config=name).info.metadata for name in ("classification", "raw256")]
-    assert [(info["splits"], info["complete"], info["missing"]) for info in made] == [(None, True, {}), (["train", "val"], True, {})]
+    assert (
+        run("prepare", source)[0]
+        == run("prepare", source, "--config", "raw256", "--splits", "train,validation")[0]
+        == 0
+    )
+    made = [
+        ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "data", config=name).info.metadata
+        for name in ("classification", "raw256")
+    ]
+    assert [(info["splits"], info["complete"], info["missing"]) for info in made] == [
+        (None, True, {}),
+        (["train", "val"], True, {}),
+    ]
 
 
 def test_export_of_a_prepared_set_lacks_no_split_in_silence(tmp_path, whole):
@@ -317,13 +365,16 @@ def test_index_is_taken_as_a_source_is(tmp_path, whole):
 
 
 @pytest.mark.parametrize(
-    "names, expected", [("val", ("val",)), (["validation", "train", "val"], ("train", "val")), (iter(["test"]), ("test",))]
+    "names, expected",
+    [("val", ("val",)), (["validation", "train", "val"], ("train", "val")), (iter(["test"]), ("test",))],
 )
 def test_splits_have_either_name(names, expected):
     assert own_splits(names) == expected
 
 
-@pytest.mark.parametrize("names, message", [(["dev", "x"], "There is no split 'dev', 'x'; expected some of"), ([], "No splits are")])
+@pytest.mark.parametrize(
+    "names, message", [(["dev", "x"], "There is no split 'dev', 'x'; expected some of"), ([], "No splits are")]
+)
 def test_splits_that_are_none_are_an_error(names, message, prepare):
     with pytest.raises(OptionError, match=message):
         prepare(splits=names)

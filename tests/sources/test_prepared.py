@@ -18,7 +18,9 @@ def test_images_are_read_in_place(prepare, images):
     assert {split: len(members) for split, members in index.splits.items()} == {"train": 12, "val": 6}
     with Reader() as reader:
         members = index.splits["val"]
-        assert {name.decode(): reader.read(members, row) for row, name in enumerate(members.name.tolist())} == images.val
+        assert {
+            name.decode(): reader.read(members, row) for row, name in enumerate(members.name.tolist())
+        } == images.val
     assert dict(zip((n.decode() for n in members.name.tolist()), members.label.tolist())) == images.labels("val")
 
 
@@ -47,7 +49,12 @@ def test_missing_shard_is_an_error(prepare):
         (encode_example(b"a.JPEG", b"image", 70_000), SourceError, "has file name b'a.JPEG' and label 70000; expected"),
         (encode_example(b"a.JPEG\0", b"image", 0), SourceError, "expected ASCII, and -1 to 999"),
         (
-            join_features(feature_entry(b"file_name", int64_feature([1])), b"image", b"", feature_entry(b"label", int64_feature([1]))),
+            join_features(
+                feature_entry(b"file_name", int64_feature([1])),
+                b"image",
+                b"",
+                feature_entry(b"label", int64_feature([1])),
+            ),
             SourceError,
             "has values of other types",
         ),

@@ -67,7 +67,12 @@ def read_with_tensorflow(folder: Path, pattern: str) -> dict[str, dict]:
         boxes = tf.stack([found.pop(f"image/object/bbox/{side}").values for side in SIDES], axis=1)
         labels = [found.pop(f"image/object/{key}").values for key in ("bbox/label", "class/label")]
         pixels = tf.io.decode_jpeg(found.pop("image/encoded"), channels=3)
-        return found | {"pixels": pixels, "boxes": boxes, "label": found["image/class/label"] - 1, "of_boxes": labels[0]}
+        return found | {
+            "pixels": pixels,
+            "boxes": boxes,
+            "label": found["image/class/label"] - 1,
+            "of_boxes": labels[0],
+        }
 
     data = tf.data.TFRecordDataset(shards(folder, pattern)[0]).map(parse)
     return {example["image/filename"].decode(): example for example in data.as_numpy_iterator()}
@@ -127,7 +132,9 @@ for path, index in zip(paths, indexes):
 """
 CLASSIC = {"image/encoded": "byte", "image/class/label": "int", "image/filename": "byte"}
 TFDS = {"image": "byte", "label": "int", "file_name": "byte"}
-needs_tfrecord = pytest.mark.skipif(importlib.util.find_spec("tfrecord") is None, reason="the package tfrecord is missing")
+needs_tfrecord = pytest.mark.skipif(
+    importlib.util.find_spec("tfrecord") is None, reason="the package tfrecord is missing"
+)
 
 
 def read_with_tfrecord(folder: Path, pattern: str, description, shard: tuple[int, int] = (0, 1)) -> list[dict]:
@@ -215,7 +222,9 @@ DALI_CLASSIC = {
 @pytest.mark.parametrize("split, pattern", [("train", "train-*"), ("val", "validation-*")])
 def test_dali_reads_every_label_and_decodes_every_image(split, pattern, config, export, images):
     found = read_with_dali(export(config=config), pattern, DALI_CLASSIC)
-    assert {record["image/filename"]: record["image/class/label"].item() - 1 for record in found} == images.labels(split)
+    assert {record["image/filename"]: record["image/class/label"].item() - 1 for record in found} == images.labels(
+        split
+    )
     for record in found:
         assert record["image/encoded"].shape == (record["image/height"].item(), record["image/width"].item(), 3)
         assert record["image/object/bbox/xmin"].shape == (0,)

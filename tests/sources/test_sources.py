@@ -235,7 +235,9 @@ def test_folder_in_a_folder_with_images_is_not_read_and_that_is_said(tmp_path):
     assert_whole(index, splits=("train", "val", "test"))
     assert index.notes == ("passed over 1 entries that are no images: train/train/notes.txt",)
     [warning] = index.warnings
-    assert warning.startswith("1 images in 1 folders are not read: val/val (1). Images are expected in the folder of a split")
+    assert warning.startswith(
+        "1 images in 1 folders are not read: val/val (1). Images are expected in the folder of a split"
+    )
 
 
 def test_archives_and_folders_may_be_mixed(tmp_path):

@@ -96,7 +96,11 @@ def test_mapping_in_any_form_agrees(tmp_path, texts, change):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda text: text.replace("\n", ",\n"), lambda text: text.replace("\n", ";"), lambda text: "ILSVRC2012_ID\n" + text],
+    [
+        lambda text: text.replace("\n", ",\n"),
+        lambda text: text.replace("\n", ";"),
+        lambda text: "ILSVRC2012_ID\n" + text,
+    ],
     ids=["commas", "one line", "with a header"],
 )
 def test_ground_truth_in_any_form_agrees(tmp_path, texts, change):
@@ -115,7 +119,9 @@ def test_boxes_in_any_form_are_those_published(tmp_path, form, encoding, line_en
 @pytest.mark.parametrize("form", FORMS)
 def test_contradiction_is_seen_in_any_form(tmp_path, texts, form):
     text = texts[SOLUTION].replace("val_00000002,n09193705", "val_00000002,n01440764")
-    with pytest.raises(LabelError, match=r"in 1 of 50,000 entries \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"):
+    with pytest.raises(
+        LabelError, match=r"in 1 of 50,000 entries \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"
+    ):
         check_solution(save(tmp_path / SOLUTION, FORMS[form](text), "utf-16, big end first"))
 
 
@@ -129,7 +135,9 @@ def test_row_that_is_missing_is_seen_in_any_encoding(tmp_path, texts, name):
 NOT_TABLES = {
     "a spreadsheet": b"PK\3\4" + bytes(range(256)) * 20,
     "a web page": b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n",
-    "utf-16 without a mark": ("ImageId,PredictionString\n" + f"ILSVRC2012_val_00000001,{TENCH}\n" * 9).encode("utf-16-le"),
+    "utf-16 without a mark": ("ImageId,PredictionString\n" + f"ILSVRC2012_val_00000001,{TENCH}\n" * 9).encode(
+        "utf-16-le"
+    ),
     "bars": b"ImageId|PredictionString\nILSVRC2012_val_00000001|n01751748 1 2 3 4\n",
     "words": b"tench, Tinca tinca\ngoldfish, Carassius auratus\n",
     "nothing": b"",
@@ -159,14 +167,18 @@ def test_table_of_a_gigabyte_is_not_read(tmp_path):
     for name, check in CHECKS.items():
         (tmp_path / name).touch()
         os.truncate(tmp_path / name, 1 << 30)
-        with pytest.raises((SourceError, LabelError), match=f"{name} (has 1,073,741,824 bytes|is not a comma-separated)"):
+        with pytest.raises(
+            (SourceError, LabelError), match=f"{name} (has 1,073,741,824 bytes|is not a comma-separated)"
+        ):
             check(tmp_path / name)
 
 
 def test_table_of_too_many_lines_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "_MAX_LINES", 1000)
     with pytest.raises(SourceError, match="has over 1,000 lines"):
-        check_solution(save(tmp_path / SOLUTION, "ImageId,PredictionString\n" + "ILSVRC2012_val_00000001,n01751748\n" * 1000))
+        check_solution(
+            save(tmp_path / SOLUTION, "ImageId,PredictionString\n" + "ILSVRC2012_val_00000001,n01751748\n" * 1000)
+        )
 
 
 def test_official_labels_are_what_the_tables_say(tmp_path, texts):

@@ -70,7 +70,9 @@ def test_images_in_deeper_folders_are_named_with_their_number(tmp_path, names, e
 def test_thumbnails_are_no_images(tmp_path, name):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), name))
     assert index.warnings == ()
-    assert index.notes == (f"passed over 1 entries that are no images: {'/'.join(Path(name).parts[:3 if 'n0' in name else 2])}",)
+    assert index.notes == (
+        f"passed over 1 entries that are no images: {'/'.join(Path(name).parts[: 3 if 'n0' in name else 2])}",
+    )
 
 
 def test_linked_folder_of_images_is_named(tmp_path):
@@ -83,13 +85,19 @@ def test_linked_folder_of_images_is_named(tmp_path):
 @pytest.mark.parametrize("end", [".tar.gz", ".tgz", ".zip", ".tar.part", ".TAR", " (1).tar.gz"])
 def test_class_archive_of_another_kind_is_named(tmp_path, end):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), f"train/n01484850{end}"))
-    assert index.warnings == (f"1 archives of classes are not read: train/n01484850{end}. Unpack them into folders <wnid>/",)
+    assert index.warnings == (
+        f"1 archives of classes are not read: train/n01484850{end}. Unpack them into folders <wnid>/",
+    )
 
 
 def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
-    index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), f"train/{TENCH}.tar.gz", f"train/{TENCH}/{TENCH}.tar"))
+    index = indexed(
+        write(drawing.folders(tmp_path, drawing.miniature()), f"train/{TENCH}.tar.gz", f"train/{TENCH}/{TENCH}.tar")
+    )
     assert index.warnings == ()
-    assert index.notes == (f"passed over 2 entries that are no images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.gz",)
+    assert index.notes == (
+        f"passed over 2 entries that are no images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.gz",
+    )
 
 
 def test_class_archives_in_val_are_named(tmp_path):
@@ -108,7 +116,9 @@ def test_class_archives_of_another_kind_in_an_archive_are_named(tmp_path):
 
 def test_commands_say_it_loudly_and_doctor_calls_it_a_problem(tmp_path, caplog, capsys):
     source = write(drawing.folders(tmp_path / "source", drawing.miniature()), f"train/{TENCH}/images/1.JPEG")
-    expected = "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected in the folder of a split"
+    expected = (
+        "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected in the folder of a split"
+    )
     for command, word in {"prepare": "--data-dir", "export": "--out", "metadata": "--out"}.items():
         caplog.clear()
         allowed = [] if command == "metadata" else ["--allow-incomplete"]
@@ -133,7 +143,10 @@ def test_images_deeper_in_a_class_archive_are_read(tmp_path):
     inner = [(f"{TENCH}.tar", drawing.tar([("images/deep/1.JPEG", b"x"), (f"train/{TENCH}/images/2.JPEG", b"x")]))]
     (tmp_path / "train.tar").write_bytes(drawing.tar(inner))
     index = indexed(tmp_path)
-    assert index.splits["train"].name.tolist() == [b"1.JPEG", b"2.JPEG"] and index.splits["train"].label.tolist() == [0, 0]
+    assert index.splits["train"].name.tolist() == [b"1.JPEG", b"2.JPEG"] and index.splits["train"].label.tolist() == [
+        0,
+        0,
+    ]
 
 
 def test_images_deeper_in_a_train_archive_are_refused(tmp_path):
@@ -145,15 +158,21 @@ def test_images_deeper_in_a_train_archive_are_refused(tmp_path):
 @pytest.mark.parametrize("name", [f"val/{TENCH}/images/{VAL_1}", f"{TENCH}/a/b/{VAL_1}"])
 def test_class_further_up_in_an_archive_of_val_is_a_witness(tmp_path, name):
     (tmp_path / "val.tar").write_bytes(drawing.tar([(name, b"x")]))
-    with pytest.raises(LabelError, match=f"lie in class {TENCH} but their names say otherwise: {VAL_1} of {VAL_1_WNID}"):
+    with pytest.raises(
+        LabelError, match=f"lie in class {TENCH} but their names say otherwise: {VAL_1} of {VAL_1_WNID}"
+    ):
         indexed(tmp_path)
     (tmp_path / "val.tar").write_bytes(drawing.tar([(name.replace(TENCH, VAL_1_WNID), b"x")]))
     assert indexed(tmp_path).splits["val"].label.tolist() == [65]
 
 
 def test_class_further_up_in_a_class_archive_is_a_witness(tmp_path):
-    (tmp_path / "train.tar").write_bytes(drawing.tar([(f"{TENCH}.tar", drawing.tar([(f"{GOLDFISH}/images/1.JPEG", b"x")]))]))
-    with pytest.raises(LabelError, match=f"the archive of class {TENCH} holds .*, which lies in the folder of class {GOLDFISH}"):
+    (tmp_path / "train.tar").write_bytes(
+        drawing.tar([(f"{TENCH}.tar", drawing.tar([(f"{GOLDFISH}/images/1.JPEG", b"x")]))])
+    )
+    with pytest.raises(
+        LabelError, match=f"the archive of class {TENCH} holds .*, which lies in the folder of class {GOLDFISH}"
+    ):
         indexed(tmp_path)
 
 
@@ -174,13 +193,17 @@ def test_class_further_up_in_a_class_archive_is_a_witness(tmp_path):
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_images_of_another_split_are_refused_by_name_even_if_incomplete_is_allowed(tmp_path, prepare, place, name, other, packed):
+def test_images_of_another_split_are_refused_by_name_even_if_incomplete_is_allowed(
+    tmp_path, prepare, place, name, other, packed
+):
     split, _, folder = place.partition("/")
     source = drawing.folders(tmp_path / "mine", drawing.miniature(test=1), val_in_classes=True)
     if packed:
         (source / f"{split}.tar").write_bytes(drawing.tar([(f"{folder}/{name}".lstrip("/"), b"x")]))
     else:
         write(source, f"{place}/{name}")
-    expected = f"1 images of split '{split}' have the names of images of split '{other}': {name}. They belong in {other}/"
+    expected = (
+        f"1 images of split '{split}' have the names of images of split '{other}': {name}. They belong in {other}/"
+    )
     with pytest.raises(SourceError, match=expected):
         prepare(source=source)

@@ -45,7 +45,9 @@ def test_bytes_that_cannot_be_synced_leave_no_file(tmp_path, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(DestinationError, match="a cannot be written: Input/output error. The disk or the network behind it has"):
+    with pytest.raises(
+        DestinationError, match="a cannot be written: Input/output error. The disk or the network behind it has"
+    ):
         write_whole(tmp_path / "a", b"data")
     assert os.listdir(tmp_path) == []
 
@@ -100,5 +102,12 @@ def test_file_system_that_cannot_sync_is_named_with_the_way_out(archives, tmp_pa
     assert done.returncode == 1 and "cannot be written: Invalid argument. " in done.stderr
     assert "or try --no-sync (sync=False) if it cannot sync files." in done.stderr.splitlines()[-1]
     assert run("fsync,syncfs", *words, "--no-sync").returncode == 0
-    unpack = ["unpack", tmp_path / "data/ilsvrc2012/classification/1.0.0", "--out", tmp_path / "files", "--workers", "1"]
+    unpack = [
+        "unpack",
+        tmp_path / "data/ilsvrc2012/classification/1.0.0",
+        "--out",
+        tmp_path / "files",
+        "--workers",
+        "1",
+    ]
     assert run("syncfs", *unpack).returncode == 1 and run("fsync,syncfs", *unpack, "--no-sync").returncode == 0

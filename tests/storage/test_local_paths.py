@@ -32,7 +32,9 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_url_is_refused(call, url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OptionError, match="(gs|s3):/+bucket/imagenet.* is no place of this machine. Mount it, or work on a local"):
+    with pytest.raises(
+        OptionError, match="(gs|s3):/+bucket/imagenet.* is no place of this machine. Mount it, or work on a local"
+    ):
         call(url)
     assert not list(tmp_path.iterdir())
 

@@ -26,7 +26,9 @@ if machine:
     locks._machine = lambda: machine
 """
 # Claims the destination and keeps it until a line comes; then publishes.
-HOLD = BEFORE + """
+HOLD = (
+    BEFORE
+    + """
 with staging.claim(destination) as claimed:
     print("held", flush=True)
     input()
@@ -34,6 +36,7 @@ with staging.claim(destination) as claimed:
         destination.mkdir()
 print("published", flush=True)
 """
+)
 SLOW_CLOCK = "import os\nutime = os.utime\nos.utime = lambda file: utime(file, (time.time() - 3600,) * 2)\n"
 
 
@@ -45,7 +48,9 @@ def destination(tmp_path) -> Path:
 def start(code: str, destination: Path, machine: str = "") -> subprocess.Popen:
     pipe = subprocess.PIPE
     environment = {**os.environ, "ILSVRC_TFDS_WORKER": "1"}  # loads no TensorFlow
-    return subprocess.Popen([*REFUSING, code, destination, machine], stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen(
+        [*REFUSING, code, destination, machine], stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+    )
 
 
 def hold(destination: Path, machine: str = "", code: str = HOLD) -> subprocess.Popen:
@@ -89,7 +94,9 @@ def test_silent_process_of_another_machine_is_taken_over_after_a_while(destinati
     assert "Another run is making" in out and "If it was killed on another machine, try again in a minute." in out
     time.sleep(1.1)
     out = ended(start(HOLD, destination))
-    assert "has not been renewed for a minute: watching whether its process is alive" in out and out.endswith("held\npublished\n")
+    assert "has not been renewed for a minute: watching whether its process is alive" in out and out.endswith(
+        "held\npublished\n"
+    )
 
 
 def test_clock_of_another_machine_does_not_matter(destination):
@@ -137,7 +144,9 @@ def test_file_that_a_third_process_made_meanwhile_is_put_back(tmp_path):
 
 
 # Claims and leaves a destination for two seconds, or is killed while it holds it; fails if another process holds it meanwhile.
-RACE = BEFORE + """
+RACE = (
+    BEFORE
+    + """
 import random
 end, held, alone = time.time() + 2, 0, destination.parent / "alone"
 while time.time() < end:
@@ -153,6 +162,7 @@ while time.time() < end:
         assert "Another run is making" in str(error), error
 print("held", held)
 """
+)
 
 
 def test_runs_that_race_and_die_never_hold_a_destination_at_once(destination):
@@ -180,7 +190,9 @@ assert main(["train", f"{data}/ilsvrc2012/classification/1.0.0", *words, run]) =
 
 
 def test_commands_work_without_locks(archives, tmp_path):
-    done = subprocess.run([*REFUSING, COMMANDS, archives, tmp_path / "data", tmp_path / "run"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*REFUSING, COMMANDS, archives, tmp_path / "data", tmp_path / "run"], capture_output=True, text=True
+    )
     if done.returncode == refusing.UNAVAILABLE:
         pytest.skip("the kernel refuses to refuse system calls here")
     assert done.returncode == 0, done.stderr[-2000:]

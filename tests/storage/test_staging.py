@@ -185,7 +185,8 @@ def test_shards_of_a_run_stopped_in_overwriting_are_kept(destination):
 def test_read_only_destination_is_a_destination_error(destination, permissions_count):
     destination.parent.mkdir(parents=True, mode=0o500)
     with pytest.raises(
-        DestinationError, match="cannot be written: Permission denied. Check the permissions of it and of each folder above it, or choose"
+        DestinationError,
+        match="cannot be written: Permission denied. Check the permissions of it and of each folder above it, or choose",
     ):
         with staging.claim(destination):
             pass

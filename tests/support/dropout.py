@@ -1,6 +1,6 @@
 """A small model with dropout in place of the one that is called `small`; and as a program, a training of it that is killed.
 
-    python tests/support/dropout.py PREPARED OUT
+python tests/support/dropout.py PREPARED OUT
 """
 
 import os

@@ -41,7 +41,12 @@ def main() -> None:
             Path(seeds, str(number)).write_bytes(seed)
         findings = CORPUS / options.target
         findings.mkdir(parents=True, exist_ok=True)
-        limits = [*LIMITS, f"-max_total_time={60 * options.minutes:.0f}", f"-seed={options.seed}", f"-artifact_prefix={findings}/"]
+        limits = [
+            *LIMITS,
+            f"-max_total_time={60 * options.minutes:.0f}",
+            f"-seed={options.seed}",
+            f"-artifact_prefix={findings}/",
+        ]
         atheris.Setup([sys.argv[0], *limits, seeds, str(findings)], read)
         atheris.Fuzz()
 

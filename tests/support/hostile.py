@@ -191,14 +191,26 @@ _XML = f"""<annotation><filename>{TENCH}_1</filename><size><width>500</width><he
 <object><name>{TENCH}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>
 """.encode()
 _TABLE = f"ImageId,PredictionString\n{TENCH}_1,{TENCH} 1 2 30 40 \n"
-_SOLUTION = "ImageId,PredictionString\nILSVRC2012_val_00000001,n01751748 1 2 30 40 \nILSVRC2012_val_00000002,n09193705 \n"
-_INFO = {"name": "ilsvrc2012", "fileFormat": "tfrecord", "splits": [{"name": "train", "shardLengths": ["1"], "numBytes": "9"}]}
+_SOLUTION = (
+    "ImageId,PredictionString\nILSVRC2012_val_00000001,n01751748 1 2 30 40 \nILSVRC2012_val_00000002,n09193705 \n"
+)
+_INFO = {
+    "name": "ilsvrc2012",
+    "fileFormat": "tfrecord",
+    "splits": [{"name": "train", "shardLengths": ["1"], "numBytes": "9"}],
+}
 _MEMBERS = [(f"{TENCH}/{TENCH}_1.JPEG", PICTURE), (f"./{TENCH}/" + 120 * "x" + ".JPEG", b"ab")]
 _TARS = tuple(drawing.tar(_MEMBERS, format) for format in (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT))
 _CLASSIC = b"".join(ClassicExample()(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
 _EXAMPLE = b"".join(encode_example(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
 _FRAMED = [b"".join(tfrecord.frame([payload])) for payload in (_EXAMPLE, b"", b"x" * 100)]
-_IMAGES = (PICTURE, drawing.jpeg(16, 12, "CMYK"), drawing.jpeg(progressive=True), drawing.png(16, 12), drawing.png(16, 12, "P"))
+_IMAGES = (
+    PICTURE,
+    drawing.jpeg(16, 12, "CMYK"),
+    drawing.jpeg(progressive=True),
+    drawing.png(16, 12),
+    drawing.png(16, 12, "P"),
+)
 
 TARGETS = {
     "tar": Target(read_tar, _TARS),
@@ -211,7 +223,9 @@ TARGETS = {
     "image": Target(read_image, _IMAGES),
     "annotation": Target(read_annotation, (_XML,)),
     "table": Target(read_table, tuple(map(_TABLE.encode, ("utf-8", "utf-16", "utf-8-sig")))),
-    "labels": Target(read_labels, (_SOLUTION.encode(), _SOLUTION.replace(",", ";").encode("utf-16"), b"n01440764 tench\n490\n")),
+    "labels": Target(
+        read_labels, (_SOLUTION.encode(), _SOLUTION.replace(",", ";").encode("utf-16"), b"n01440764 tench\n490\n")
+    ),
     "annotations": Target(read_annotations, (drawing.tar([(f"val/{TENCH}_1.xml", _XML)]),)),
     "metadata": Target(read_metadata, (_metadata(),)),
     "manifest": Target(read_manifest, (_manifest(),)),

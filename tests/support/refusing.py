@@ -26,10 +26,19 @@ class _Program(ctypes.Structure):
 
 def refuse(number: int, error: int) -> bool:
     """Makes a system call fail in this process from now on; returns whether the kernel does that."""
-    steps = [(_LOAD_NUMBER, 0, 0, 0), (_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR | error), (_RETURN, 0, 0, _ALLOW)]
+    steps = [
+        (_LOAD_NUMBER, 0, 0, 0),
+        (_JUMP_IF_EQUAL, 0, 1, number),
+        (_RETURN, 0, 0, _ERROR | error),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
     program = _Program(len(steps), b"".join(struct.pack("HBBI", *step) for step in steps))
     libc = ctypes.CDLL(None)
-    return libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 == libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
+    return (
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        == 0
+        == libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)
+    )
 
 
 if __name__ == "__main__":

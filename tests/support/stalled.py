@@ -1,6 +1,6 @@
 """Runs a command on a file system that stalls: as soon as it has found the shards of a split, one of them is a pipe without a writer.
 
-    python tests/support/stalled.py SPLIT NUMBER COMMAND …
+python tests/support/stalled.py SPLIT NUMBER COMMAND …
 """
 
 import os

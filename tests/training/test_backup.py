@@ -50,7 +50,11 @@ def saved(model: keras.Model, folder: Path) -> Backup:
 def everything(model: keras.Model) -> list[np.ndarray]:
     """Returns all that a model and its optimizer consist of; metrics begin anew with an epoch."""
     metrics = set(map(id, model.metrics_variables))
-    return [np.asarray(variable) for variable in (*model.variables, *model.optimizer.variables) if id(variable) not in metrics]
+    return [
+        np.asarray(variable)
+        for variable in (*model.variables, *model.optimizer.variables)
+        if id(variable) not in metrics
+    ]
 
 
 def test_killed_training_with_dropout_ends_with_the_same_weights(prepared, tmp_path, with_dropout):
@@ -123,7 +127,13 @@ def test_states_come_back_with_jax(tmp_path):
         "same = [(a == b).all() for a, b in zip(*map(test_backup.everything, (one, other)), strict=True)]\n"
         "print(len(same), all(same))\n"
     )
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(dropout.__file__).parent)])}
-    printed = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, text=True, check=True).stdout
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(dropout.__file__).parent)]),
+    }
+    printed = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, text=True, check=True
+    ).stdout
     count, same = printed.split()
     assert int(count) > 10 and same == "True"

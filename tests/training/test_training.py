@@ -175,7 +175,9 @@ def test_finished_training_is_not_done_again(prepared, trained):
 def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_path):
     out = shutil.copytree(trained, tmp_path / "run")
     other = training.Recipe(**{**vars(RECIPE), "epochs": 2, "seed": 5})
-    with pytest.raises(OptionError, match="has a training with epochs=3, seed=0. Name another folder .--out., or --overwrite it"):
+    with pytest.raises(
+        OptionError, match="has a training with epochs=3, seed=0. Name another folder .--out., or --overwrite it"
+    ):
         training.train(prepared, out, other)
     training.train(prepared, out, other, overwrite=True)
     assert len(training.read_log(out)) == 2
@@ -247,7 +249,9 @@ def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
 def test_evaluation_counts_every_image_once(prepared, trained, tmp_path):
     exported = ilsvrc_tfds.export(prepared, tmp_path / "exported", workers=1, allow_incomplete=True)
     model = training.load_model(trained / "model.keras")
-    batches = list(pipeline.for_evaluation(prepared, batch_size=21, ops=ilsvrc_tfds.preprocess.preset("resnet_eval", size=32)))
+    batches = list(
+        pipeline.for_evaluation(prepared, batch_size=21, ops=ilsvrc_tfds.preprocess.preset("resnet_eval", size=32))
+    )
     ((images, labels),) = [(images.numpy(), labels.numpy()) for images, labels in batches]
     ranks = (-model.predict(images, verbose=0)).argsort(1).argsort(1)[np.arange(21), labels]
     for data in (prepared, exported):
@@ -264,7 +268,9 @@ def test_padded_evaluation_gives_the_numbers_of_the_unpadded(prepared, trained):
 
     def scores(*streams: dict) -> list[float]:
         first, *others = (pipeline.for_evaluation(prepared, ops=ops, **options) for options in streams)
-        found = model.evaluate(functools.reduce(tf.data.Dataset.concatenate, others, first), verbose=0, return_dict=True)
+        found = model.evaluate(
+            functools.reduce(tf.data.Dataset.concatenate, others, first), verbose=0, return_dict=True
+        )
         return [found["accuracy"], found["cross_entropy"]]
 
     unpadded, ours = scores({"batch_size": 21}), training.evaluate(prepared, trained / "model.keras", batch_size=8)
@@ -277,7 +283,9 @@ def test_padded_evaluation_gives_the_numbers_of_the_unpadded(prepared, trained):
 def test_evaluation_of_a_name_takes_a_file_of_weights(prepared, trained, tmp_path):
     model = training.load_model(trained / "model.keras")
     model.save_weights(tmp_path / "small.weights.h5")
-    of_name = training.evaluate(prepared, training.build_model("small", image_size=32, weights=tmp_path / "small.weights.h5"))
+    of_name = training.evaluate(
+        prepared, training.build_model("small", image_size=32, weights=tmp_path / "small.weights.h5")
+    )
     assert of_name == training.evaluate(prepared, model)
 
 
@@ -305,7 +313,9 @@ def test_image_that_cannot_be_decoded_is_named(prepared, trained, tmp_path):
         for _ in range(21):
             writer.write(record.SerializeToString())
     name = record.features.feature["file_name"].bytes_list.value[0].decode()
-    with pytest.raises(SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the shard anew"):
+    with pytest.raises(
+        SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the shard anew"
+    ):
         training.evaluate(folder, trained / "model.keras")
 
 
@@ -331,7 +341,9 @@ def test_model_that_has_learnt_nothing_is_refused(model, weights, message, prepa
 def test_name_of_a_model_is_a_name_where_a_folder_is_called_so(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(trained, tmp_path / "small")
-    with pytest.raises(OptionError, match="The name small needs weights: .* ./small is there: name it so, with the ./ before it"):
+    with pytest.raises(
+        OptionError, match="The name small needs weights: .* ./small is there: name it so, with the ./ before it"
+    ):
         training.load_model("small")
     for folder in ("./small", Path("small"), trained):
         assert training.load_model(folder).input_shape == (None, 32, 32, 3)
@@ -347,7 +359,9 @@ def test_evaluation_leaves_a_models_optimizer(prepared):
 def test_wrong_label_offset_is_an_error_that_says_so(prepared, tmp_path):
     out = ilsvrc_tfds.export(prepared, tmp_path / "exported", workers=1, allow_incomplete=True, label_offset=1)
     for shard in out.glob("validation-*"):
-        records = [tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()]
+        records = [
+            tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()
+        ]
         with tf.io.TFRecordWriter(str(shard)) as writer:
             for record in records:
                 record.features.feature["image/class/label"].int64_list.value[:] = [1000]
@@ -355,7 +369,10 @@ def test_wrong_label_offset_is_an_error_that_says_so(prepared, tmp_path):
                 record.features.feature["image/class/synset"].bytes_list.value[:] = [b""]
                 writer.write(record.SerializeToString())
     (out / "manifest.json").unlink()
-    with pytest.raises(SourceError, match=rf"{out}/validation-.*: record 0 \(photo.JPEG\): its label is 1000, counted from 0: no class has it"):
+    with pytest.raises(
+        SourceError,
+        match=rf"{out}/validation-.*: record 0 \(photo.JPEG\): its label is 1000, counted from 0: no class has it",
+    ):
         training.evaluate(out, training.build_model("small", image_size=32), label_offset=0)
 
 
@@ -379,7 +396,9 @@ def test_other_backends_train_and_agree(backend, prepared, trained, tmp_path):
         f"print(*training.evaluate({str(prepared)!r}, {str(trained / 'model.keras')!r}))\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout
     ours = training.evaluate(prepared, trained / "model.keras")
     np.testing.assert_allclose([float(word) for word in printed.splitlines()[-1].split()], ours, rtol=1e-4)
     losses = [[row["loss"] for row in training.read_log(out)] for out in (tmp_path / "run", trained)]

@@ -47,25 +47,40 @@ def test_module_unpickles_nothing(path):
 
 def test_import_loads_nothing_heavy():
     light = ["cli", *ROOMS[ROOMS.index("preprocess") + 1 :]]
-    modules = [_dotted(path) for path in sorted(PACKAGE.rglob("*.py")) if _dotted(path).partition(".")[2].split(".")[0] in light]
+    modules = [
+        _dotted(path)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if _dotted(path).partition(".")[2].split(".")[0] in light
+    ]
     heavy = ["tensorflow", "keras", "h5py", "apache_beam", "dask", "distributed", "tensorflow_datasets.testing"]
     code = f"import sys, {', '.join(modules)}; print([name for name in {heavy} if name in sys.modules])"
     assert len(modules) > 50
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_import_registers_the_builder():
     code = "import ilsvrc_tfds, tensorflow_datasets as tfds; print('ilsvrc2012' in tfds.list_builders())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "True"
+    )
 
 
-@pytest.mark.parametrize("module", [ilsvrc_tfds, ilsvrc_tfds.sources, ilsvrc_tfds.images], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [ilsvrc_tfds, ilsvrc_tfds.sources, ilsvrc_tfds.images], ids=lambda module: module.__name__
+)
 def test_public_names_are_there(module):
     assert all(hasattr(module, name) for name in module.__all__)
 
 
 def _dotted(path: Path) -> str:
-    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__").replace(".__main__", "")
+    return (
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        .removesuffix(".__init__")
+        .replace(".__main__", "")
+    )
 
 
 def _imported_rooms(room: str) -> set[str]:

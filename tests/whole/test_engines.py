@@ -36,7 +36,9 @@ def make(what: str, source: Path, folder: Path, **options) -> Path:
     if what == "export":
         made = ilsvrc_tfds.export(source, folder / "out", num_shards={"train": TRAIN_SHARDS}, index=True, **options)
     else:
-        builder = ilsvrc_tfds.prepare(source, folder, config=what, num_shards={"train": TRAIN_SHARDS, "val": 3}, **options)
+        builder = ilsvrc_tfds.prepare(
+            source, folder, config=what, num_shards={"train": TRAIN_SHARDS, "val": 3}, **options
+        )
         made = Path(builder.data_dir)
     assert os.listdir(made.parent) == [made.name]
     return made

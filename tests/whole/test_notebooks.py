@@ -98,7 +98,9 @@ def _executed(path: Path, folder: Path, expressions: dict[str, str]) -> tuple[di
       expressions: each of a literal.
     """
     notebook = nbformat.read(path, nbformat.NO_CONVERT)
-    question = nbformat.v4.new_code_cell(f"print({{{', '.join(f'{name!r}: {text}' for name, text in expressions.items())}}})")
+    question = nbformat.v4.new_code_cell(
+        f"print({{{', '.join(f'{name!r}: {text}' for name, text in expressions.items())}}})"
+    )
     notebook.cells.append(question)
     variables = {name: value for name, value in os.environ.items() if name != "ILSVRC2012_DIR"}
     variables |= {"ILSVRC_TFDS_NOTEBOOKS": "work", "IPYTHONDIR": str(folder / "ipython")}

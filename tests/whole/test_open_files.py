@@ -76,7 +76,9 @@ def test_64_open_files_are_enough_for_1000_archives_and_two_workers(thousand, tm
 @pytest.mark.parametrize("open_archives", ["one", "none"])
 def test_archives_that_are_open_give_way_to_another(open_archives, thousand):
     done = subprocess.run([sys.executable, "-c", READ, thousand, open_archives], capture_output=True, text=True)
-    refused = "cannot be read: Too many open files. This process may have 40 files open, which is too few: raise the limit"
+    refused = (
+        "cannot be read: Too many open files. This process may have 40 files open, which is too few: raise the limit"
+    )
     assert (f"{len(drawing.jpeg(40, 30))}\n" if open_archives == "one" else refused) in done.stdout, done.stderr
 
 
@@ -95,7 +97,9 @@ def test_fewer_than_the_fewest_are_named_with_the_cure(tmp_path):
     line = ["sh", "-c", 'ulimit -n 20; exec "$0" "$@"', sys.executable, "-m", "ilsvrc_tfds.cli", "doctor", tmp_path]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.endswith("A process may have 20 files open here, and needs 32: raise the limit (`ulimit -n 1024`).\n")
+    assert done.stderr.endswith(
+        "A process may have 20 files open here, and needs 32: raise the limit (`ulimit -n 1024`).\n"
+    )
 
 
 def test_soft_limit_is_raised_where_that_is_allowed(archives, tmp_path):

@@ -35,4 +35,9 @@ def test_wheel_holds_every_module(built):
 def test_sdist_holds_the_data(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"checksums/ilsvrc2012.tsv", "LICENSE", "README.md", *(f"ilsvrc_tfds/{name}" for name in NEEDED[1:])} <= names
+    assert {
+        "checksums/ilsvrc2012.tsv",
+        "LICENSE",
+        "README.md",
+        *(f"ilsvrc_tfds/{name}" for name in NEEDED[1:]),
+    } <= names

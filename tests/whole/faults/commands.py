@@ -108,7 +108,9 @@ class Run:
     def files(self) -> dict[str, str]:
         """Returns the sha256 of each file below `out`, by its path; "folder" for each folder."""
         return {
-            os.fspath(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+            os.fspath(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file()
+            else "folder"
             for path in sorted(self.out.rglob("*"))
         }
 

@@ -35,7 +35,10 @@ TABLE = collections.defaultdict(list)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "moments(quick, count=1): disturbs all commands at `count` moments; without --all-moments `quick` once")
+    config.addinivalue_line(
+        "markers",
+        "moments(quick, count=1): disturbs all commands at `count` moments; without --all-moments `quick` once",
+    )
 
 
 def pytest_generate_tests(metafunc):
@@ -59,7 +62,9 @@ def pytest_terminal_summary(terminalreporter):
     if not terminalreporter.config.getoption("--all-moments"):
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line("| fault | command | moments tried | stopped by it | equal to the undisturbed run | left-overs |")
+    terminalreporter.write_line(
+        "| fault | command | moments tried | stopped by it | equal to the undisturbed run | left-overs |"
+    )
     terminalreporter.write_line("|---|---|---|---|---|---|")
     for (fault, kind), results in TABLE.items():
         stopped, equal, left = map(sum, zip(*results))

@@ -60,7 +60,12 @@ class Disk:
 
     def files(self) -> State:
         """Returns what can be seen now."""
-        return State({path: node.data if isinstance(node, File) else None for path, node in _walk(self._root, lambda f: f.entries)})
+        return State(
+            {
+                path: node.data if isinstance(node, File) else None
+                for path, node in _walk(self._root, lambda f: f.entries)
+            }
+        )
 
     def after_power_failure(self) -> Iterator[State]:
         """Yields what may be there when the power comes back."""
@@ -75,7 +80,9 @@ class Disk:
             for path, node in nodes:
                 links.setdefault(id(node), []).append(path)
             unsynced = any(isinstance(node, File) and node.synced is None for _, node in nodes)
-            for lost in (lambda data: b"", lambda data: bytes(len(data) or 64), lambda data: data)[: None if unsynced else 1]:
+            for lost in (lambda data: b"", lambda data: bytes(len(data) or 64), lambda data: data)[
+                : None if unsynced else 1
+            ]:
                 state = State({path: None if isinstance(node, Folder) else _kept(node, lost) for path, node in nodes})
                 state.links = [paths for paths in links.values() if len(paths) > 1]
                 yield state
@@ -180,7 +187,9 @@ def _kept(file: File, lost) -> bytes:
 
 def read_tree(root: Path) -> State:
     """Returns what is in a folder."""
-    return State({os.fspath(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in root.rglob("*")})
+    return State(
+        {os.fspath(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in root.rglob("*")}
+    )
 
 
 def write_tree(state: State, root: Path) -> None:

@@ -28,7 +28,11 @@ def test_killed_worker(run, moment, wait, continues):
     for worker in random.Random(moment).sample(workers, k=1) if workers else ():
         worker.kill()
     status, _, errors = run.ended(process)
-    assert status == 0 or status == 1 and "A worker process died: killed, or out of memory. What is fin" in own_line(errors)
+    assert (
+        status == 0
+        or status == 1
+        and "A worker process died: killed, or out of memory. What is fin" in own_line(errors)
+    )
     continues(run, "SIGKILL of a worker")
 
 
@@ -98,4 +102,6 @@ def require_ended_by(number: int, run, status: int, out: str, errors: str) -> No
     ends = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
     if not run.destination.exists():
         assert status == 128 + number
-        assert own_line(errors).startswith(f"ilsvrc-tfds: {ends[number]}. What is finished is kept: run the same command")
+        assert own_line(errors).startswith(
+            f"ilsvrc-tfds: {ends[number]}. What is finished is kept: run the same command"
+        )

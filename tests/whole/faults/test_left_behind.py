@@ -86,7 +86,11 @@ def test_two_runs_at_once(run, moment, wait, continues):
     second = run.start()
     for process in (second, first):
         status, _, errors = run.ended(process)
-        assert status == 0 or status == 1 and any(text in errors for text in ("Another run is", "by another run", "holds "))
+        assert (
+            status == 0
+            or status == 1
+            and any(text in errors for text in ("Another run is", "by another run", "holds "))
+        )
         assert "Traceback" not in errors
     assert run.destination.exists()
     continues(run, "two runs at once")

@@ -82,7 +82,9 @@ def trace(few_archives, few_prepared, tmp_path, monkeypatch):
     def run_recorded(kind: str, overwrite: bool = False, *words: str, status: int = 0) -> Trace:
         out = (tmp_path / "out").resolve()
         out.mkdir()
-        run = Run(kind, few_prepared if kind == "unpack" else few_archives, out, workers=1, shards=3, overwrite=overwrite)
+        run = Run(
+            kind, few_prepared if kind == "unpack" else few_archives, out, workers=1, shards=3, overwrite=overwrite
+        )
         if overwrite:
             assert main([*dataclasses.replace(run, overwrite=False, shards=2).words, *words]) == 0
             for mark in run.destination.glob("unpack*.json"):
@@ -97,10 +99,18 @@ def trace(few_archives, few_prepared, tmp_path, monkeypatch):
 
 def ours(tree: State) -> State:
     """Returns what is not TFDS's own affair: its folder of downloads, and a half written name of the default config."""
-    return State({path: data for path, data in tree.items() if not path.startswith("downloads") and ".config/incomplete." not in path})
+    return State(
+        {
+            path: data
+            for path, data in tree.items()
+            if not path.startswith("downloads") and ".config/incomplete." not in path
+        }
+    )
 
 
-CASES = [pytest.param(kind, overwrite, id=kind + "-overwrite" * overwrite) for overwrite in (False, True) for kind in KINDS]
+CASES = [
+    pytest.param(kind, overwrite, id=kind + "-overwrite" * overwrite) for overwrite in (False, True) for kind in KINDS
+]
 
 
 @pytest.mark.parametrize("kind, overwrite", CASES)
@@ -119,7 +129,13 @@ def test_power_failure_at_any_moment(kind, overwrite, trace, tabulate, tmp_path,
         assert own.again() == (claims and kind in ("export", "unpack") and not overwrite)
         found, wanted = ours(read_tree(own.out)), ours(made.after)
         left = found.keys() - wanted.keys()
-        tabulate("power failure" + " while older data is replaced" * overwrite, kind, not claims, wanted.items() <= found.items(), len(left))
+        tabulate(
+            "power failure" + " while older data is replaced" * overwrite,
+            kind,
+            not claims,
+            wanted.items() <= found.items(),
+            len(left),
+        )
         assert wanted.items() <= found.items() and not left
         shutil.rmtree(own.out)
 
