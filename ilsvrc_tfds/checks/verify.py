@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.verify_info import info_problems
 from ilsvrc_tfds.checks.verify_record import KEYS, Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
 from ilsvrc_tfds.checks.verify_split import (
@@ -77,7 +78,7 @@ def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str]
     """Returns facts and problems of the shards and their records."""
     findings = _check_shards(output, _rules(output, decode), workers)
     problems = [line for found in findings for line in _shard_problems(output, found)]
-    problems += _info_problems(output, findings)
+    problems += info_problems(output, findings)
     facts = [*_split_facts(output, findings)]
     if output.file_format != TFRECORD:
         return facts, problems
@@ -178,40 +179,6 @@ def _shard_problems(output: Output, found: Findings) -> Iterator[str]:
         yield f"{name}: it has {found.bytes:,} bytes, {manifest.NAME} says {entry.bytes:,}"
     elif found.digest != entry.xxh3_64:
         yield f"{name}: its xxh3_64 is {found.digest}, {manifest.NAME} says {entry.xxh3_64}"
-
-
-def _info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
-    """Yields where TFDS's info says otherwise than the shards."""
-    if output.info is None or output.kind != TFDS:
-        return
-    stated = {split["name"]: split for split in output.info["splits"]}
-    for split in sorted(stated.keys() ^ output.shards.keys()):
-        here, there = (
-            (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
-        )
-        yield f"{here} has the split {split}, {there} has not"
-    for split in output.shards:
-        if split in stated:
-            yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
-
-
-def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
-    lengths, names = [int(length) for length in stated["shardLengths"]], output.shards[split]
-    if len(lengths) != len(names):
-        yield f"{outputs.INFO_NAME}: {split} has {len(lengths):,} shards, {manifest.NAME} says {len(names):,}"
-        return
-    for found in findings:
-        if found.records not in (None, lengths[found.job.index]):
-            name, length = names[found.job.index], lengths[found.job.index]
-            yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
-    sizes = [found.payload_bytes for found in findings]
-    if (
-        len(sizes) == len(names)
-        and None not in sizes
-        and "numBytes" in stated
-        and sum(sizes) != int(stated["numBytes"])
-    ):
-        yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
 
 
 def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str], list[str]]:

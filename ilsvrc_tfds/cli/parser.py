@@ -3,19 +3,29 @@
 import argparse
 import dataclasses
 import importlib.metadata
-import os
-from pathlib import Path
 
-from ilsvrc_tfds import synsets
 from ilsvrc_tfds.cli import commands
-from ilsvrc_tfds.formats.naming import own_split
+from ilsvrc_tfds.cli.options import (
+    add_allow_incomplete,
+    add_data,
+    add_data_dir,
+    add_folder,
+    add_no_sync,
+    add_on_error,
+    add_out,
+    add_runner,
+    add_source,
+    add_splits,
+    classic_shards,
+    count,
+    path,
+    shards,
+)
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
-from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
 
 _SPLITS = ["train", "val", "validation", "test"]
-_DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -40,67 +50,67 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         )
         add_words(command)
         if name not in _ONE_PROCESS:
-            command.add_argument("--workers", type=_count, metavar="N", help="processes (default: all cores)")
+            command.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
     return parser.parse_args(arguments)
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
-    _add_source(command)
-    _add_data_dir(command, "where the data would go")
+    add_source(command)
+    add_data_dir(command, "where the data would go")
     command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
     command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
-    _add_splits(command, "the only ones that are wanted")
+    add_splits(command, "the only ones that are wanted")
 
 
 def _prepare(command: argparse.ArgumentParser) -> None:
-    _add_source(command)
-    _add_data_dir(command, "where the data goes")
+    add_source(command)
+    add_data_dir(command, "where the data goes")
     configs = [*Ilsvrc2012.builder_configs, "all"]
     command.add_argument(
         "--config", default="classification", choices=configs, help="what to make (default: %(default)s)"
     )
     command.add_argument(
         "--num-shards",
-        type=_shards,
+        type=shards,
         metavar="train=N,val=N",
         help="shards of each split (default: by the size of the data)",
     )
     formats = ["tfrecord", "array_record", "riegeli", "parquet"]
     command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
-    command.add_argument("--max-examples", type=_count, metavar="N", help="only N of each split, for a trial")
-    _add_splits(command)
-    _add_runner(command)
-    _add_allow_incomplete(command)
-    _add_on_error(command)
+    command.add_argument("--max-examples", type=count, metavar="N", help="only N of each split, for a trial")
+    add_splits(command)
+    add_runner(command)
+    add_allow_incomplete(command)
+    add_on_error(command)
     command.add_argument(
         "--overwrite", action="store_true", help="replace data that is there, once the new one is finished"
     )
-    _add_no_sync(command)
+    add_no_sync(command)
 
 
 def _metadata(command: argparse.ArgumentParser) -> None:
-    _add_source(command)
-    command.add_argument("--out", type=_path, required=True, metavar="FILE", help="the HDF5 file to write")
+    add_source(command)
+    command.add_argument("--out", type=path, required=True, metavar="FILE", help="the HDF5 file to write")
     command.add_argument("--image-root", default="", metavar="DIR", help="put in front of each path")
-    _add_splits(command)
-    _add_allow_incomplete(command, "train or val may be missing")
+    add_splits(command)
+    add_allow_incomplete(command, "train or val may be missing")
 
 
 def _export(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "source", metavar="FROM", type=_path, help="folder with the archives or images, or a prepared data set"
+        "source", metavar="FROM", type=path, help="folder with the archives or images, or a prepared data set"
     )
-    _add_out(command)
+    add_out(command)
     command.add_argument(
         "--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)"
     )
     command.add_argument(
         "--num-shards",
-        type=_classic_shards,
+        type=classic_shards,
         metavar="train=N,validation=N",
         help="shards of each split (default: train=1024,validation=128, which readers hard-code)",
     )
-    _add_splits(command)
+    add_splits(command)
     command.add_argument(
         "--label-offset",
         type=int,
@@ -112,48 +122,48 @@ def _export(command: argparse.ArgumentParser) -> None:
         "--bbox",
         nargs="+",
         default=[],
-        type=_path,
+        type=path,
         metavar="FILE",
         help="bounding boxes: archives, folders of XML, Kaggle's tables",
     )
     command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
-    _add_runner(command)
-    _add_allow_incomplete(command)
-    _add_on_error(command)
+    add_runner(command)
+    add_allow_incomplete(command)
+    add_on_error(command)
     command.add_argument(
         "--overwrite", action="store_true", help="replace an earlier export, once the new one is finished"
     )
-    _add_no_sync(command)
+    add_no_sync(command)
 
 
 def _index(command: argparse.ArgumentParser) -> None:
-    _add_folder(command)
+    add_folder(command)
 
 
 def _verify(command: argparse.ArgumentParser) -> None:
-    _add_folder(command)
+    add_folder(command)
     command.add_argument("--decode", action="store_true", help="also decode every image")
 
 
 def _unpack(command: argparse.ArgumentParser) -> None:
-    _add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
-    _add_out(command)
+    add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
+    add_out(command)
     command.add_argument(
         "--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished"
     )
-    _add_no_sync(command)
+    add_no_sync(command)
 
 
 def _show(command: argparse.ArgumentParser) -> None:
-    _add_folder(command)
+    add_folder(command)
     command.add_argument("--split", choices=_SPLITS, help="of which split (default: the first)")
-    command.add_argument("--num", type=_count, default=8, metavar="N", help="how many records (default: %(default)s)")
-    command.add_argument("--out", type=_path, metavar="FILE.png", help="draw a contact sheet, too")
+    command.add_argument("--num", type=count, default=8, metavar="N", help="how many records (default: %(default)s)")
+    command.add_argument("--out", type=path, metavar="FILE.png", help="draw a contact sheet, too")
 
 
 def _train(command: argparse.ArgumentParser) -> None:
-    _add_data(command)
-    command.add_argument("--out", type=_path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
+    add_data(command)
+    command.add_argument("--out", type=path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
     for field in dataclasses.fields(Recipe):
         kind, metavar, text = _RECIPE_WORDS[field.name]
         default = "" if field.default is None else f" (default: {field.default})"
@@ -185,7 +195,7 @@ _RECIPE_WORDS = {
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
-    _add_data(command)
+    add_data(command)
     command.add_argument(
         "--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there"
     )
@@ -194,12 +204,12 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
         "--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)"
     )
     command.add_argument(
-        "--batch-size", type=_count, default=256, metavar="N", help="examples of a batch (default: %(default)s)"
+        "--batch-size", type=count, default=256, metavar="N", help="examples of a batch (default: %(default)s)"
     )
 
 
 def _bench(command: argparse.ArgumentParser) -> None:
-    _add_data(command)
+    add_data(command)
     command.add_argument(
         "--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)"
     )
@@ -210,7 +220,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
         help="train as for a training, others as for an evaluation (default: %(default)s)",
     )
     command.add_argument(
-        "--batch-size", type=_count, default=128, metavar="N", help="images of a batch (default: %(default)s)"
+        "--batch-size", type=count, default=128, metavar="N", help="images of a batch (default: %(default)s)"
     )
     command.add_argument(
         "--seconds",
@@ -219,7 +229,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the whole job in each of 5 rounds (default: %(default)s)",
     )
-    command.add_argument("--json", type=_path, metavar="FILE", help="write the figures as JSON, too")
+    command.add_argument("--json", type=path, metavar="FILE", help="write the figures as JSON, too")
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
@@ -228,7 +238,7 @@ def _demo(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         nargs="?",
         default="ilsvrc2012-demo",
-        type=_path,
+        type=path,
         help="to draw into (default: %(default)s)",
     )
 
@@ -255,112 +265,3 @@ _READING = ("train", "evaluate", "bench", "demo")
 # At once; what they print is not what they are for.
 _MAKE_FILES = ("metadata", "index")
 _ONE_PROCESS = ("show", "train", "evaluate", "bench")
-
-
-def _add_source(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", metavar="SOURCE", help="folder with the archives or images, in any layout")
-
-
-def _add_folder(
-    command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder"
-) -> None:
-    command.add_argument("folder", metavar=name, type=_path, help=text)
-
-
-def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
-    command.add_argument(
-        "--data-dir", type=_path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)"
-    )
-    command.add_argument(
-        "--label-offset",
-        type=int,
-        choices=[0, 1],
-        help="the first class's label, of exported TFRecords where nothing in them tells it",
-    )
-
-
-def _add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
-    command.add_argument("--data-dir", metavar="DIR", default=_DEFAULT_DATA_DIR, help=f"{text} (default: %(default)s)")
-
-
-def _add_out(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=_path, required=True, metavar="DIR", help="folder to make")
-
-
-def _add_runner(command: argparse.ArgumentParser) -> None:
-    runners = ["local", "beam", "dask"]
-    command.add_argument(
-        "--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)"
-    )
-    command.add_argument(
-        "--beam-options",
-        metavar="WORDS",
-        help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)',
-    )
-    command.add_argument(
-        "--scheduler",
-        metavar="tcp://HOST:8786",
-        help="Dask's, whose workers see the same folders (default: workers started here)",
-    )
-
-
-def _add_splits(command: argparse.ArgumentParser, text: str = "only these") -> None:
-    text = f"{text}, of train, val, test (default: all that are there; train and val must be)"
-    command.add_argument("--splits", type=_splits, metavar="S,S", help=text)
-
-
-def _add_allow_incomplete(
-    command: argparse.ArgumentParser,
-    text: str = "train or val, or images of any split, may be missing; that is recorded",
-) -> None:
-    command.add_argument("--allow-incomplete", action="store_true", help=text)
-
-
-def _add_on_error(command: argparse.ArgumentParser) -> None:
-    text = (
-        "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
-    )
-    command.add_argument("--on-error", choices=[STOP, SKIP], default=STOP, help=text)
-
-
-def _add_no_sync(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--no-sync",
-        dest="sync",
-        action="store_false",
-        help="do not wait until all is on disk, for scratch disks: what a power failure leaves may not be whole",
-    )
-
-
-def _path(text: str) -> Path:
-    return Path(os.path.expanduser(text))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
-def _splits(text: str) -> list[str]:
-    return [_classic_split(name) for name in text.split(",")]
-
-
-def _shards(text: str) -> dict[str, int]:
-    """Returns `{"train": 256}` of `train=256`."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(split in synsets.OFFICIAL_COUNTS for split, _, _ in pairs):
-        raise argparse.ArgumentTypeError(f"expected train=N,val=N,test=N or some of them, got {text!r}")
-    return {split: _count(count) for split, _, count in pairs}
-
-
-def _classic_shards(text: str) -> dict[str, int]:
-    pairs = [part.partition("=") for part in text.split(",")]
-    return {_classic_split(split): _count(count) for split, _, count in pairs}
-
-
-def _classic_split(name: str) -> str:
-    if own_split(name) is None:
-        raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
-    return name

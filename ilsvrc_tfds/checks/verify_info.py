@@ -1,0 +1,43 @@
+"""Whether TFDS's info agrees with the shards."""
+
+from collections.abc import Iterator, Mapping
+
+from ilsvrc_tfds.checks.verify_shard import Findings
+from ilsvrc_tfds.formats import folder as outputs
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.kinds import TFDS
+
+
+def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
+    """Yields where TFDS's info says otherwise than the shards."""
+    if output.info is None or output.kind != TFDS:
+        return
+    stated = {split["name"]: split for split in output.info["splits"]}
+    for split in sorted(stated.keys() ^ output.shards.keys()):
+        here, there = (
+            (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
+        )
+        yield f"{here} has the split {split}, {there} has not"
+    for split in output.shards:
+        if split in stated:
+            yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
+
+
+def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
+    lengths, names = [int(length) for length in stated["shardLengths"]], output.shards[split]
+    if len(lengths) != len(names):
+        yield f"{outputs.INFO_NAME}: {split} has {len(lengths):,} shards, {manifest.NAME} says {len(names):,}"
+        return
+    for found in findings:
+        if found.records not in (None, lengths[found.job.index]):
+            name, length = names[found.job.index], lengths[found.job.index]
+            yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
+    sizes = [found.payload_bytes for found in findings]
+    if (
+        len(sizes) == len(names)
+        and None not in sizes
+        and "numBytes" in stated
+        and sum(sizes) != int(stated["numBytes"])
+    ):
+        yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
