@@ -12,6 +12,7 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 # Start-of-frame markers of Huffman-coded JPEG: baseline, extended, progressive (ITU-T T.81, table B.1).
 _SOF = frozenset({0xC0, 0xC1, 0xC2})
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 # A zero makes the 0xFF before it a stray byte; the others are TEM and the restart markers.
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
@@ -63,38 +64,63 @@ def plain_head(data: bytes) -> bytes:
 
     Raises ImageError as `look` does.
     """
-    kept = [data[:2]]
+    kept, sequential = [data[:2]], False
     for marker, start, stop in _segments(data):
         if marker == _SOS:
-            kept.append(data[start:])
+            kept.append(_plain_scans(data[start:]) if sequential else data[start:])
         elif marker == _APP0 and data.startswith(b"JFIF\0", start + 4):
-            kept += (
-                data[start : start + 9],
-                b"\1\1",
-                data[start + 11 : stop],
-            )  # revision 1.01, of which all readers know
+            # Revision 1.01, of which all readers know.
+            kept += (data[start : start + 9], b"\1\1", data[start + 11 : stop])
         elif marker in _SOF | _TABLES or marker == _APP14:
             kept.append(data[start:stop])
+            sequential |= marker in _SEQUENTIAL
     return b"".join(kept)
 
 
-def require_end(data: bytes) -> None:
-    """Raises ImageError unless a JPEG's markers lead from its first scan to its end marker: libjpeg stops at any other."""
-    position = _jpeg_head(data)[1]
+def scan_ends(data: bytes) -> list[int]:
+    """Returns the positions of the markers behind the compressed data of each scan.
+
+    Raises ImageError unless a JPEG's markers lead from its first scan to its end marker: libjpeg stops at any other.
+    """
+    ends, last = [], 0
+    for marker, position in _scan_markers(data, _jpeg_head(data)[1]):
+        if marker not in _BETWEEN_SCANS and marker != _EOI:
+            what = f"marker {marker:#04x} at byte {position:,} does not belong into its scans"
+            raise ImageError(f"the JPEG is damaged: {what}. Get it again")
+        ends += [position] if last == _SOS else []
+        last = marker
+    if last != _EOI:
+        raise ImageError("the JPEG ends early: inside its scans. Get it again")
+    return ends
+
+
+def _plain_scans(scans: bytes) -> bytes:
+    """Returns the scans of a sequential JPEG with the only parameters that they can have: coefficients 0 to 63, all bits.
+
+    Decoders pass over what other programs write there, and libjpeg warns of it.
+    """
+    plain = bytearray(scans)
+    for marker, position in _scan_markers(scans, 0):
+        if marker == _SOS:
+            stop = position + 2 + int.from_bytes(scans[position + 2 : position + 4], "big")
+            plain[stop - 3 : stop] = b"\0\x3f\0"
+    return bytes(plain)
+
+
+def _scan_markers(data: bytes, position: int) -> Iterator[tuple[int, int]]:
+    """Yields (marker, position) of each marker from a first scan's to the end marker, but for restart markers."""
     while True:
         position = data.find(b"\xff", position)
         if position < 0 or position + 1 == len(data):
-            raise ImageError("the JPEG ends early: inside its scans. Get it again")
-        marker = data[position + 1]
-        if marker == _EOI:
             return
+        marker = data[position + 1]
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             position += 1 if marker == 0xFF else 2
-        elif marker in _BETWEEN_SCANS:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        else:
-            what = f"marker {marker:#04x} at byte {position:,} does not belong into its scans"
-            raise ImageError(f"the JPEG is damaged: {what}. Get it again")
+            continue
+        yield marker, position
+        if marker == _EOI:
+            return
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
 
 
 def _jpeg_head(data: bytes) -> tuple[Head, int]:

@@ -9,18 +9,17 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from ilsvrc_tfds.errors import ImageError
-from ilsvrc_tfds.images.head import Head, plain_head, require_end
+from ilsvrc_tfds.images.head import Head, plain_head, scan_ends
+from ilsvrc_tfds.images.png import require_sound_chunks
 
 # What libjpeg says of an early end: of the file, at an end marker, at an end marker in place of a restart marker.
 _EARLY_ENDS = ("Premature end", "premature end", "found marker 0xd9 instead of RST")
-# Its warnings after which every pixel has been decoded. It keeps the first warning alone, and in front of another marker than
-# that of the end, as between the scans of a progressive JPEG, bytes are left over where the decoder has lost its place: in 72 of
-# 177 damaged images a bad Huffman code or a premature end followed.
-_HARMLESS = re.compile(
-    r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
-    r"|Inconsistent progression sequence for component \d+ coefficient \d+"
-    r"|Invalid SOS parameters for sequential JPEG"
-)
+# Its warning after which every pixel has been decoded. It keeps the first warning alone, so this one must be of the last thing
+# that it meets. In front of another marker than that of the end, as between the scans of a progressive JPEG, bytes are left over
+# where the decoder has lost its place: in 72 of 177 damaged images a bad Huffman code or a premature end followed.
+_HARMLESS = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9")
+# More compressed data than any scan needs: a decoder that wants more takes it for some.
+_FILLER = bytes(range(1, 128))
 
 _LANCZOS = cykooz_resizer.ResizeOptions(
     resize_alg=cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.lanczos3)
@@ -113,19 +112,27 @@ def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> np.ndarray:
     """Returns the pixels of a JPEG as Pillow decodes it.
 
     Pillow raises libjpeg's errors up to the last line of pixels and keeps its warnings to itself. So what libjpeg would meet
-    behind that line is looked at here.
+    behind that line is looked at here; and a scan that ends early shows, for it takes bytes behind it for its own.
     """
-    require_end(data)
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _undecodable("JPEG", error) from error
+    ends = scan_ends(data)
+    pixels = _pillow_pixels(data)
+    parts = [data[start:stop] for start, stop in zip([0, *ends], [*ends, len(data)], strict=True)]
+    if not np.array_equal(pixels, _pillow_pixels(_FILLER.join(parts))):
+        raise ImageError("the JPEG ends early (premature end of data segment). Get it again")
     # Pillow turns all CMYK round: it takes it to be Adobe's.
     return 255 - pixels if colorspace == "CMYK" else np.atleast_3d(pixels)
 
 
+def _pillow_pixels(data: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            return np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _undecodable("JPEG", error) from error
+
+
 def _decode_png(data: bytes) -> np.ndarray:
+    require_sound_chunks(data)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.mode.startswith("I"):  # 16 bits of grey: the upper eight count
