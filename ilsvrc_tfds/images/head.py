@@ -17,9 +17,10 @@ _OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0x
 # A zero makes the 0xFF before it a stray byte; the others are TEM and the restart markers.
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 _APP0, _APP14, _SOI, _EOI, _SOS = 0xE0, 0xEE, 0xD8, 0xD9, 0xDA
-_NOT_IN_A_HEAD = frozenset({_SOI, _EOI, _SOS})
 # Of Huffman codes, quantization, number of lines, restart interval.
 _TABLES = frozenset({0xC4, 0xDB, 0xDC, 0xDD})
+# Those that libjpeg takes in a head: with that of arithmetic coding, application data and comments.
+_IN_A_HEAD = _SOF | _OTHER_SOF | _TABLES | {0xCC, *range(0xE0, 0xF0), 0xFE}
 _BETWEEN_SCANS = _TABLES | {_SOS, *range(0xE0, 0xF0), 0xFE}  # with application data and comments
 
 
@@ -148,7 +149,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         is_scan = marker == _SOS and has_frame
-        if not is_scan and (marker in _NOT_IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
+        if not is_scan and (marker not in _IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
             raise ImageError(
                 f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong into its head"
             )

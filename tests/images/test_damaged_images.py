@@ -112,6 +112,13 @@ def test_damage_behind_stray_bytes_of_the_head_is_found():
     assert "premature end of data segment" in ours(data[:-300] + EOI)
 
 
+def test_marker_of_no_known_kind_in_the_head_is_refused():
+    data = drawing.jpeg(300, 200)
+    at = data.index(b"\xff\xc4")  # libjpeg has tables of its own if there are none
+    assert not tensorflow_takes(data[:at] + b"\xff\x6e" + data[at + 2 :])
+    assert "marker 0x6e at byte" in ours(data[:at] + b"\xff\x6e" + data[at + 2 :])
+
+
 def test_damage_of_an_unusual_subsampling_is_found_up_to_the_end_marker():
     data = drawing.blocky_jpeg((4, 2))
     assert "marker 0x44 at byte" in ours(data[:-40] + b"\xff\x44" + data[-38:])

@@ -32,12 +32,12 @@ def test_wheel_holds_every_module(built):
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "ilsvrc_tfds").rglob("*.py")} <= set(names)
 
 
-def test_sdist_holds_the_data(built):
+def test_sdist_holds_the_data_and_all_tests(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {
-        "checksums/ilsvrc2012.tsv",
-        "LICENSE",
-        "README.md",
-        *(f"ilsvrc_tfds/{name}" for name in NEEDED[1:]),
-    } <= names
+    tests = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*") if path.suffix != ".pyc" and path.is_file()
+    }
+    assert len(tests) > 80 and tests <= names
+    assert {"checksums/ilsvrc2012.tsv", "CONTRIBUTING.md", "LICENSE", "README.md", ".ci/run"} <= names
+    assert {f"ilsvrc_tfds/{name}" for name in (*NEEDED[1:], "py.typed")} <= names
