@@ -19,8 +19,8 @@ _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 _APP0, _APP14, _SOI, _EOI, _SOS = 0xE0, 0xEE, 0xD8, 0xD9, 0xDA
 # Of Huffman codes, quantization, number of lines, restart interval.
 _TABLES = frozenset({0xC4, 0xDB, 0xDC, 0xDD})
-# Those that libjpeg takes in a head: with that of arithmetic coding, application data and comments.
-_IN_A_HEAD = _SOF | _OTHER_SOF | _TABLES | {0xCC, *range(0xE0, 0xF0), 0xFE}
+# Those that belong into a head: with application data and comments. The number of lines comes behind the first scan.
+_IN_A_HEAD = _SOF | _OTHER_SOF | (_TABLES - {0xDC}) | {*range(0xE0, 0xF0), 0xFE}
 _BETWEEN_SCANS = _TABLES | {_SOS, *range(0xE0, 0xF0), 0xFE}  # with application data and comments
 
 

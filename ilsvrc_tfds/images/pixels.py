@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images.head import Head, plain_head, scan_ends
-from ilsvrc_tfds.images.png import require_sound_chunks
+from ilsvrc_tfds.images.png import require_sound
 
 # What libjpeg says of an early end: of the file, at an end marker, at an end marker in place of a restart marker.
 _EARLY_ENDS = ("Premature end", "premature end", "found marker 0xd9 instead of RST")
@@ -132,7 +132,7 @@ def _pillow_pixels(data: bytes) -> np.ndarray:
 
 
 def _decode_png(data: bytes) -> np.ndarray:
-    require_sound_chunks(data)
+    require_sound(data)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.mode.startswith("I"):  # 16 bits of grey: the upper eight count

@@ -1,4 +1,4 @@
-"""Whether a PNG is what was written: its checksums, which Pillow compares in part only.
+"""Whether a PNG is what was written: its checksums, which Pillow compares in part only, and all of its rows.
 
 Layout: https://www.w3.org/TR/png-3/#5DataRep.
 """
@@ -7,32 +7,44 @@ import zlib
 from collections.abc import Iterator
 
 from ilsvrc_tfds.errors import ImageError
-from ilsvrc_tfds.images.head import MAX_PIXELS
 
 _FIRST_CHUNK = 8
 _MOST_AT_ONCE = 1 << 20
-# Four channels of 16 bits, and a byte in front of each row.
-_LARGEST = 9 * MAX_PIXELS
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PALETTE = 3
+# Adam7: first column and row of each pass, and the steps between them.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
-def require_sound_chunks(data: bytes) -> None:
-    """Raises ImageError unless all chunks that a PNG's pixels depend on have their checksums, and the compressed data ends.
+def require_sound(data: bytes) -> None:
+    """Raises ImageError unless a PNG has all that its pixels depend on: header, palette, every row, and their checksums.
 
     Args:
-      data: Bytes of the image, which begin as a PNG's.
+      data: Bytes of the image, which begin as a PNG's with a header.
     """
-    inflater, size = zlib.decompressobj(), 0
+    kinds, inflater, size = [], zlib.decompressobj(), 0
+    wanted = _unpacked_size(data)
     try:
         for kind, content in _critical_chunks(data):
-            while kind == b"IDAT" and content and not inflater.eof:
+            kinds.append(kind)
+            while kind == b"IDAT" and content and not inflater.eof and size <= wanted:
                 size += len(inflater.decompress(content, _MOST_AT_ONCE))
                 content = inflater.unconsumed_tail
-                if size > _LARGEST:
-                    raise ImageError(f"the PNG is damaged: it holds more than {MAX_PIXELS:,} pixels")
     except zlib.error as error:
         raise ImageError(f"the PNG is damaged ({error}). Get it again") from error
-    if not inflater.eof:
-        raise ImageError("the PNG ends early: inside its compressed data. Get it again")
+    if size < wanted:
+        raise ImageError(f"the PNG ends early: it holds {size:,} of {wanted:,} bytes of pixels. Get it again")
+    if kinds.count(b"IHDR") != 1 or data[25] == _PALETTE and kinds.count(b"PLTE") != 1:
+        raise ImageError("the PNG is damaged: it has not one header, and one palette if it needs one. Get it again")
+
+
+def _unpacked_size(data: bytes) -> int:
+    """Returns the bytes of all rows, each with the byte of its filter in front, as a PNG's header tells them."""
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    bits = data[24] * _CHANNELS[data[25]]
+    passes = _PASSES if data[28] else ((0, 0, 1, 1),)
+    sizes = ((-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes)
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns > 0 and rows > 0)
 
 
 def _critical_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

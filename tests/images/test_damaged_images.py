@@ -1,6 +1,8 @@
 """2,940 damaged JPEGs and 270 damaged PNGs: none is taken that TensorFlow refuses, and what TensorFlow takes is refused for known reasons alone."""
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 
 import damage
@@ -112,11 +114,20 @@ def test_damage_behind_stray_bytes_of_the_head_is_found():
     assert "premature end of data segment" in ours(data[:-300] + EOI)
 
 
-def test_marker_of_no_known_kind_in_the_head_is_refused():
+@pytest.mark.parametrize("marker", [0x6E, 0xC8, 0xCC, 0xDC, 0xDE, 0xF4])
+def test_marker_that_does_not_belong_into_a_head_is_refused(marker):
     data = drawing.jpeg(300, 200)
-    at = data.index(b"\xff\xc4")  # libjpeg has tables of its own if there are none
-    assert not tensorflow_takes(data[:at] + b"\xff\x6e" + data[at + 2 :])
-    assert "marker 0x6e at byte" in ours(data[:at] + b"\xff\x6e" + data[at + 2 :])
+    at = data.index(b"\xff\xc4")  # libjpeg has Huffman tables of its own if there are none
+    odd = data[: at + 1] + bytes([marker]) + data[at + 2 :]
+    assert f"marker {marker:#04x} at byte" in ours(odd)
+    assert tensorflow_takes(odd) == (marker == 0xDC)  # which libjpeg passes over, and the tables with it
+
+
+def test_scan_that_is_no_scan_any_more_is_refused():
+    data = damage.WHOLE["progressive"](1)
+    at = data.index(b"\xff\xda")
+    odd = data[: at + 1] + b"\xf4" + data[at + 2 :]
+    assert not tensorflow_takes(odd) and "marker 0xf4" in ours(odd)
 
 
 def test_damage_of_an_unusual_subsampling_is_found_up_to_the_end_marker():
@@ -160,3 +171,42 @@ def test_progressive_jpeg_without_one_of_its_scans_is_refused():
     # The last two say the last bit of some coefficients: nothing in the file tells that there was to be one.
     whole = ours(data).astype(int)
     assert all(np.abs(pixels - whole).mean() < 0.5 for pixels in found[8:])
+
+
+def _png_of(rows: bytes, colour: int = 2, palette: bytes = b"", headers: int = 1, interlaced: int = 0) -> bytes:
+    """Returns a PNG of 8 x 8 pixels with these rows."""
+    header = drawing.png_chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, colour, 0, 0, interlaced))
+    middle = drawing.png_chunk(b"PLTE", palette) if palette else b""
+    body = drawing.png_chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + header * headers + middle + body + drawing.png_chunk(b"IEND", b"")
+
+
+ROWS = bytes(8 * (1 + 8 * 3))
+BAD_PNGS = {
+    "half of the rows": (_png_of(ROWS[:100]), "holds 100 of 200 bytes"),
+    "no palette": (_png_of(bytes(8 * 9), colour=3), "one palette"),
+    "two headers": (_png_of(ROWS, headers=2), "not one header"),
+    "no end": (_png_of(ROWS)[:-12], "ends early"),
+}
+
+
+@pytest.mark.parametrize("data, message", BAD_PNGS.values(), ids=BAD_PNGS)
+def test_png_that_is_not_whole_is_refused(data, message):
+    assert isinstance(ours(_png_of(ROWS)), np.ndarray)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.decode_png(data, channels=3)
+    assert message in ours(data)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (33, 20)], ids=str)
+def test_interlaced_png_is_whole_if_all_passes_are_there(size):
+    width, height = size
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    grey = np.random.default_rng(3).integers(0, 256, (height, width), np.uint8)
+    parts = [grey[y::dy, x::dx] for x, y, dx, dy in passes]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts if part.size for row in part)
+    header = drawing.png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1))
+    chunks = header + drawing.png_chunk(b"IDAT", zlib.compress(rows)) + drawing.png_chunk(b"IEND", b"")
+    np.testing.assert_array_equal(ours(b"\x89PNG\r\n\x1a\n" + chunks), np.repeat(grey[..., None], 3, axis=2))
+    cut = header + drawing.png_chunk(b"IDAT", zlib.compress(rows[:-1])) + drawing.png_chunk(b"IEND", b"")
+    assert "ends early" in ours(b"\x89PNG\r\n\x1a\n" + cut)
