@@ -1,6 +1,8 @@
 """Fixtures that several test modules share."""
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import drawing
@@ -8,6 +10,20 @@ import pytest
 from unprivileged import give_up_root
 
 import ilsvrc_tfds
+
+
+def pytest_configure(config):
+    """Gives the session, and all processes that it starts, a temporary folder of their own, which is removed at the end.
+
+    TensorFlow's compiled Python leaves files in it if a process is killed. pytest keeps the folders of tests where it always does.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    config.temporary = tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-tests-", ignore_cleanup_errors=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = config.temporary.name
+
+
+def pytest_unconfigure(config):
+    config.temporary.cleanup()
 
 
 def pytest_addoption(parser):

@@ -17,6 +17,9 @@ from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_who
 class DatasetInfo(tfds.core.DatasetInfo):
     """What TFDS writes and reads as `dataset_info.json`, and the files beside it."""
 
+    def initialize_from_bucket(self) -> None:
+        """Does nothing: TFDS's bucket has no such data set, and the base class would leave a temporary folder each time."""
+
     @property
     def alternative_file_formats(self) -> list[tfds.core.FileFormat]:
         """Formats that `tfds convert_format` has added. TFDS forgets them when a builder with code reads its info."""

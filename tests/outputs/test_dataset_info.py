@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,9 @@ def test_overwritten_set_has_no_other_formats(converted, prepare):
     assert prepare(num_shards={"train": 3, "val": 2}, overwrite=True).info.alternative_file_formats == []
     assert "alternativeFileFormats" not in json.loads((converted / "dataset_info.json").read_text())
     assert ilsvrc_tfds.verify(converted, workers=1).problems == ()
+
+
+def test_builder_leaves_no_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
+    tfds.builder("ilsvrc2012", data_dir=tmp_path / "data")
+    assert os.listdir(tmp_path) == []
