@@ -16,9 +16,10 @@ import tensorflow as tf
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.errors import DestinationError, IncompleteError, InterruptedRun, OptionError, SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.images import Resized
+from ilsvrc_tfds.storage.staging import Staging
 
 SHARDS = {"train": 5, "validation": 2}
 
@@ -160,6 +161,27 @@ def test_boxes_in_pixels_of_the_original_are_right_for_resized_images(export, im
     assert corners == pytest.approx([0.25, 0, 0.5, 1])
     with pytest.raises(OptionError, match="in pixels of the original images"):
         export(source=prepare(config="raw256").data_dir, out=tmp_path / "other", bbox=[table])
+
+
+def test_stopped_export_starts_anew_with_other_boxes(export, images, tmp_path, monkeypatch, caplog):
+    first, second, *_ = images.train[drawing.WNIDS[1]]
+
+    def table(name: str) -> Path:
+        path = tmp_path / name[:-5] / "LOC_train_solution.csv"
+        path.parent.mkdir()
+        path.write_text(f"ImageId,PredictionString\n{name[:-5]},{drawing.WNIDS[1]} 10 0 20 31 \n")
+        return path
+
+    def stopped(*arguments, **options):
+        raise InterruptedRun("Stopped.")
+
+    with monkeypatch.context() as patched, pytest.raises(InterruptedRun):
+        patched.setattr(Staging, "publish", stopped)
+        export(bbox=[table(first)])
+    out = export(bbox=[table(second)])
+    boxed = [e for e in examples(out, "train") if values(e, "image/object/bbox/xmin")]
+    assert [values(e, "image/filename") for e in boxed] == [[second.encode()]]
+    assert "starting anew" in caplog.text
 
 
 def test_boxes_of_other_images_are_an_error(export, tmp_path):

@@ -16,6 +16,7 @@ from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.errors import IlsvrcError, OptionError, SourceError
 from ilsvrc_tfds.pipeline import epochs as shares
 from ilsvrc_tfds.pipeline.schedule import Host
+from ilsvrc_tfds.pipeline.subsets import Subset
 
 TRAIN, VAL = 60, 21
 
@@ -325,6 +326,21 @@ def test_part_of_each_class_are_the_first_by_md5(options, prepared, exported, im
         expected |= set(sorted(images.train[wnid], key=lambda name: hashlib.md5(f"train{name}".encode()).digest())[:5])
     for data in (prepared, exported[1]):
         assert set(labels(training(data, epochs=1, drop_remainder=False, **options))) == expected
+
+
+@pytest.mark.parametrize(
+    "images_of_a_class, fraction, wanted", [(5, 0.01, 1), (1, 0.01, 1), (10, 0.25, 2), (10, 0.26, 3)]
+)
+def test_small_fraction_of_a_class_has_one_image_at_least(images_of_a_class, fraction, wanted):
+    labels = np.repeat([3, 7], images_of_a_class)
+    rows = Subset(tuple(range(1000)), fraction=fraction).chosen(labels)
+    assert np.bincount(labels[rows])[[3, 7]].tolist() == [wanted, wanted]
+
+
+def test_seed_of_a_host_has_all_bits_of_the_seed_and_the_host():
+    seeds = [(0, 0), (1, 0), (1 << 31, 0), (1 << 61, 0), (0, 1), (1 << 31, 1)]
+    keys = {tuple(shares.key_of(seed, Host(index, 2)).numpy().tolist()) for seed, index in seeds}
+    assert len(keys) == len(seeds)
 
 
 def test_subset_is_shared_among_hosts_and_evaluated(prepared, images):

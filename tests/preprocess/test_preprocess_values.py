@@ -420,6 +420,14 @@ def test_erasing_replaces_one_rectangle():
         assert (result[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] != 255).mean() > 0.9
 
 
+def test_erasings_aspect_is_even_in_its_logarithm():
+    image = np.full((100, 100, 3), 255, np.uint8)
+    results = draws(RandomErasing(1.0, area=(0.05, 0.06)), {"image": tf.constant(image)}, 400)
+    rows, columns = ((results != 255).any(axes).sum(1) for axes in ((2, 3), (1, 3)))
+    # Between 0.3 and 10 / 3 as many are below 1 as above; of even aspects a quarter would be.
+    assert 160 < (rows < columns).sum() + (rows == columns).sum() / 2 < 240  # 200 +- 4 standard deviations of 10
+
+
 def test_erasing_puts_noise_of_imagenets_colours():
     image = np.full((224, 224, 3), 255, np.uint8)
     noise = run(RandomErasing(1.0, area=(0.3, 0.33), aspect=(1, 1)), image).reshape(-1, 3)

@@ -91,6 +91,14 @@ def test_shard_count_is_that_of_tfds(num_bytes, n):
 
 @settings(max_examples=100)
 @given(st.integers(1, 3000), st.data())
+def test_shards_differ_by_one_image_at_most(n, data):
+    count = data.draw(st.integers(1, n))
+    sizes = np.diff(plan.plan_split(members(n), num_shards=count).bounds)
+    assert sizes.sum() == n and sizes.max() - sizes.min() <= 1
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 3000), st.data())
 def test_bounds_are_those_of_tfds(n, data):
     count = data.draw(st.integers(1, n))
     bounds = plan.plan_split(members(n), num_shards=count).bounds

@@ -242,6 +242,20 @@ def test_publish_links_where_it_can_and_renames_where_it_cannot(tmp_path, monkey
     assert not (tmp_path / "b").exists() and (final / "b").read_text() == "b"
 
 
+def test_files_that_were_moved_are_moved_back_if_one_cannot_be(tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    final = tmp_path / "final"
+    final.mkdir()
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    with pytest.raises(DestinationError, match="gone cannot be written"):
+        staging.publish([tmp_path / "a", tmp_path / "b", tmp_path / "gone"], final)
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["a", "b"] and os.listdir(final) == []
+
+
 def test_publish_into_a_missing_folder_is_a_destination_error(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DestinationError, match="missing/a cannot be written: No such file or directory"):
