@@ -263,7 +263,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self.info.download_size = 0
         del self.info.as_proto.alternative_file_formats[:]
         self.info.replace_metadata(files.provenance)
-        write_default_config(Path(self.data_path).parents[1], self.DEFAULT_BUILDER_CONFIG_NAME, sync=options.sync)
+        default = self.DEFAULT_BUILDER_CONFIG_NAME
+        write_default_config(Path(self.data_path).parents[1], default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
 
     def _log_download_done(self) -> None:

@@ -56,23 +56,24 @@ def write_info(info: tfds.core.DatasetInfo, folder: Path, *, sync: bool = True) 
     return [write_whole(folder / name, data, sync=sync) for name, data in written.items()]
 
 
-def write_default_config(folder: Path, name: str, *, sync: bool = True) -> None:
+def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = True) -> None:
     """Writes which config of a data set is the default one, where TFDS looks for it without the builder's code.
 
     Args:
       folder: Folder of the data set, `<data_dir>/ilsvrc2012`.
       name: Name of the config.
+      staged: Folder in staging, where nobody minds a file that is half written.
       sync: Whether the file is on disk when this returns.
 
     Raises:
       DestinationError: The file cannot be written.
     """
     path = folder / ".config" / "metadata.json"  # as tfds.core.load_default_config_name reads it
+    written = write_whole(staged / "default_config.json", json.dumps({"default_config_name": name}).encode(), sync=sync)
     with destination_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps({"default_config_name": name}).encode(), sync=sync)
-    if sync:
-        with destination_errors(path):
+        os.replace(written, path)
+        if sync:
             sync_folder(path.parent)
             sync_folder(folder)
 
