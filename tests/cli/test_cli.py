@@ -151,6 +151,7 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
     )
 
 
+@pytest.mark.slow
 def test_demo_prepares_and_reads_back(tmp_path, capsys):
     assert main(["demo", str(tmp_path / "demo")]) == 0
     out = capsys.readouterr().out
@@ -255,6 +256,7 @@ def test_unpack_writes_files(prepare, tmp_path, capsys):
     assert len(list(tmp_path.glob("files/train/n01440764/*.JPEG"))) == 4
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_say_the_accuracy(prepare, tmp_path, capsys):
     folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
     words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]

@@ -15,6 +15,8 @@ import ilsvrc_tfds
 from ilsvrc_tfds import training
 from ilsvrc_tfds.cli import signals
 
+pytestmark = pytest.mark.slow
+
 KEPT = " What is finished is kept: run the same command again to continue."
 HEAD = """
 import ctypes, sys, time

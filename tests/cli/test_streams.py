@@ -11,6 +11,8 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import main, streams
 
+pytestmark = pytest.mark.slow
+
 # Runs several commands, each with its standard output on the device if one is named, and writes down their statuses.
 COMMANDS = """
 import json, os, sys

@@ -14,6 +14,8 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images import Original, Resized, look, pixels
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(30)
 EOI = b"\xff\xd9"
 

@@ -18,6 +18,8 @@ from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import scan
 
+pytestmark = pytest.mark.slow
+
 
 class Ilsvrc2012Test(tfds.testing.DatasetBuilderTestCase):
     """TFDS's own test of a builder, for both configs."""

@@ -13,6 +13,8 @@ from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import folder as outputs
 
+pytestmark = pytest.mark.slow
+
 
 def commands(folder, source) -> dict[str, list[str]]:
     """Returns the commands that read a prepared set, by their names."""

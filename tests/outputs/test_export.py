@@ -367,6 +367,7 @@ def test_empty_folder_is_taken(export, tmp_path):
     assert manifest.read(export()) is not None
 
 
+@pytest.mark.slow
 def test_killed_export_is_continued_to_the_same_bytes(tmp_path):
     source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=60))
     whole = sums(ilsvrc_tfds.export(source, tmp_path / "whole", config="raw256", workers=1, allow_incomplete=True))

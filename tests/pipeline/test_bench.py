@@ -11,6 +11,8 @@ from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import bench
 
+pytestmark = pytest.mark.slow
+
 BATCH = 4
 SMALL = (preprocess.DecodeAndRandomCrop(size=8), preprocess.FlipLeftRight(), preprocess.OneHot(), preprocess.MixUp())
 REPORT = bench.Report(

@@ -14,6 +14,8 @@ import pytest
 
 import ilsvrc_tfds
 
+pytestmark = pytest.mark.slow
+
 # One for each of 128 shards at least, and whole batches of 6 for each of two.
 IMAGES = drawing.miniature(train=44, val=43)
 KINDS = {

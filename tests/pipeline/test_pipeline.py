@@ -167,6 +167,7 @@ def test_seeds_do_not_depend_on_the_size_of_a_batch(prepared):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])  # of 5 shards
+@pytest.mark.slow
 def test_hosts_share_an_epoch_of_training(count, prepared, images):
     options = {"epochs": 1, "batch_size": 1, "drop_remainder": False}
     found = [name for i in range(count) for name in names(training(prepared, shard=(i, count), **options))]
@@ -174,6 +175,7 @@ def test_hosts_share_an_epoch_of_training(count, prepared, images):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 30])
+@pytest.mark.slow
 def test_hosts_share_the_evaluation_and_have_as_many_batches(count, prepared, images):
     hosts = [list(evaluation(prepared, shard=(i, count), pad=True).as_numpy_iterator()) for i in range(count)]
     weighted = [(name.decode(), weight) for host in hosts for batch in host for name, weight in zip(batch[0], batch[2])]

@@ -16,6 +16,8 @@ import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.errors import OptionError, SourceError
 
+pytestmark = pytest.mark.slow
+
 TRAIN = 60
 WORKER = """
 import sys, tensorflow as tf

@@ -15,6 +15,8 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.tfrecord import read_records
 
+pytestmark = pytest.mark.slow
+
 WNID = drawing.WNIDS[0]
 BAD = {"train": f"{WNID}_14.JPEG", "val": ""}
 OPTIONS = {"batch_size": 4, "ops": preprocess.preset("resnet_eval", size=32)}

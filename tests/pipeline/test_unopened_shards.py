@@ -16,6 +16,8 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import record_index
 from ilsvrc_tfds.pipeline import split, subsets
 
+pytestmark = pytest.mark.slow
+
 GONE = "has gone since reading began. If the data set was made anew or moved, start again"
 FORBIDDEN = "cannot be read: Permission denied. Check the permissions of it"
 

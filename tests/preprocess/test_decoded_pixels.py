@@ -11,6 +11,8 @@ from PIL import Image
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess, synsets, training
 
+pytestmark = pytest.mark.slow
+
 SIZE, IMAGES = 64, 48
 # The first validation image of each class, from 0 in the numbers of the files: its label names it.
 LABELS, NUMBERS = (part[:IMAGES] for part in np.unique(synsets.validation_labels(), return_index=True))

@@ -11,6 +11,8 @@ from ilsvrc_tfds import errors
 from ilsvrc_tfds.runners import BeamRunner
 from ilsvrc_tfds.runners import beam as engine
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("apache_beam")
 from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState  # noqa: E402

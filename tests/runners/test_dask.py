@@ -15,6 +15,8 @@ from ilsvrc_tfds import errors
 from ilsvrc_tfds.runners import DaskRunner
 from ilsvrc_tfds.runners import dask as engine
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("distributed")
 from dask_cluster import dask_cluster, wait_for  # noqa: E402
 

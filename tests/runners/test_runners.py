@@ -222,6 +222,7 @@ def test_workers_end_when_the_driver_is_killed(script):
 @pytest.mark.parametrize(
     "signalled", [os.kill, os.killpg]
 )  # `kill -INT`, and Ctrl-C in a terminal, which reaches the workers too
+@pytest.mark.slow
 def test_interrupt_leaves_no_worker_and_one_traceback(script, signalled):
     process = script(0.5)
     found = first_results(process)

@@ -77,6 +77,7 @@ def test_split_of_all_classes_is_no_reason_to_warn(prepare, tmp_path, caplog):
     assert torchvision_labels(out / "train", allow_empty=False) == timm_labels(out / "train", None)
 
 
+@pytest.mark.slow
 def test_folder_of_an_older_version_is_replaced(uneven, tmp_path):
     prepared, _ = uneven
     out = unpack(prepared, tmp_path / "out", workers=1)

@@ -207,6 +207,7 @@ def write_limited(source: Path, folder: Path, file_format: str, limit: int) -> l
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+@pytest.mark.slow
 def test_full_disk_keeps_finished_shards_alone_and_the_next_run_continues(tmp_path, file_format):
     images = drawing.miniature(train=30)
     images.train["n01491361"]["n01491361_100000.JPEG"] = drawing.jpeg(600, 600, quality=100)

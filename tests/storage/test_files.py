@@ -96,6 +96,7 @@ def run(refused: str, *words) -> subprocess.CompletedProcess:
     return done
 
 
+@pytest.mark.slow
 def test_file_system_that_cannot_sync_is_named_with_the_way_out(archives, tmp_path):
     words = ["prepare", archives, "--data-dir", tmp_path / "data", "--allow-incomplete", "--workers", "1"]
     done = run("fsync", *words)

@@ -12,6 +12,8 @@ import refusing
 
 from ilsvrc_tfds.storage import locks
 
+pytestmark = pytest.mark.slow
+
 REFUSING = [sys.executable, refusing.__file__, "ENOLCK", "flock", sys.executable, "-c"]
 # Beats fast; `machine` is another one's if it is given.
 BEFORE = """

@@ -102,6 +102,7 @@ print(held)
 """
 
 
+@pytest.mark.slow
 def test_runs_that_race_for_a_destination_never_hold_it_at_once(destination):
     destination.parent.mkdir(parents=True)
     command = [sys.executable, "-c", RACE, str(destination)]

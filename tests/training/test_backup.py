@@ -18,6 +18,8 @@ from ilsvrc_tfds import training
 from ilsvrc_tfds.training import fitting, models
 from ilsvrc_tfds.training.backup import Backup
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def with_dropout(monkeypatch):

@@ -21,6 +21,8 @@ from ilsvrc_tfds.training import fitting
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.models import image_size_of
 
+pytestmark = pytest.mark.slow
+
 RECIPE = training.Recipe(model="small", image_size=32, epochs=3, batch_size=8, warmup_epochs=1, shuffle_buffer=16)
 
 

@@ -60,6 +60,7 @@ def test_import_loads_nothing_heavy():
     )
 
 
+@pytest.mark.slow
 def test_import_registers_the_builder():
     code = "import ilsvrc_tfds, tensorflow_datasets as tfds; print('ilsvrc2012' in tfds.list_builders())"
     assert (

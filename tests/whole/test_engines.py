@@ -12,6 +12,8 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds import BeamRunner, DaskRunner
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("apache_beam")
 pytest.importorskip("distributed")
 from dask_cluster import DaskCluster, dask_cluster, wait_for  # noqa: E402

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import IlsvrcError
 
+pytestmark = pytest.mark.slow
+
 CASES = sorted(path for path in Path(__file__).parents[1].joinpath("corpus").glob("*/*"))
 SEEDS = {name: target.seeds for name, target in hostile.TARGETS.items()}
 # What readers stumble over: signs, powers of two, ends of texts, words of the formats.

@@ -12,6 +12,8 @@ import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = """
 import resource, sys
 from pathlib import Path

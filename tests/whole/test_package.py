@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NEEDED = ("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt")
 

@@ -9,6 +9,8 @@ import pytest
 
 import ilsvrc_tfds
 
+pytestmark = pytest.mark.slow
+
 SHARDS = {"train": 60, "val": 3}
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from commands import Run, own_line
 
+pytestmark = pytest.mark.slow
+
 
 def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)

@@ -9,6 +9,8 @@ import signal
 import pytest
 from commands import own_line, workers_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.moments(count=10, quick=["raw256"])
 def test_killed_driver(run, moment, wait, continues):

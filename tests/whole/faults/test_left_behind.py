@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commands import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stopped(run) -> Run:

@@ -15,6 +15,8 @@ from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import InterruptedRun
 from ilsvrc_tfds.storage import staging
 
+pytestmark = pytest.mark.slow
+
 MARKS = {**dict.fromkeys(KINDS, "dataset_info.json"), "export": "manifest.json", "unpack": "unpacked.json"}
 # Of a row of changes of one kind (1000 folders of classes are made) the first is a moment, and then every so many.
 STRIDE = 500

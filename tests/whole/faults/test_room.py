@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commands import FILE_LIMIT, HEED_PERMISSIONS, Run, own_line
 
+pytestmark = pytest.mark.slow
+
 # 64 MiB must be free for a run to begin.
 _DISK = "size=100m"
 _STEP = 4096
