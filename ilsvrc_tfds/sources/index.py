@@ -49,7 +49,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     if passed_over:
         notes.append(f"passed over {len(passed_over):,} entries that are no images: {first_few(passed_over)}")
     notes += _appended_notes(splits)
-    warnings = _unread_warnings([unread for result in scanned for unread in result.unread])
+    warnings = [*_unread_warnings([unread for result in scanned for unread in result.unread]), *_odd_sizes(splits)]
     return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
 
 
@@ -82,6 +82,13 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
     archives = [name for name, count in unread if not count]
     if archives:
         yield f"{len(archives):,} archives of classes are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
+
+
+def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
+    """Yields what is to be said of images that are known to be damaged before any is read."""
+    for split, members in splits.items():
+        if odd := members.odd_sizes():
+            yield f"{len(odd):,} images of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
 def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -17,8 +18,6 @@ from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
 _LONGEST_NAME = 255
-# Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
-_LARGEST_IMAGE = 1 << 30
 # Folders inside an archive that name no class.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 _CLASS_IN_PATH = re.compile(rb"(?:^|/)(n\d{8})(?=/)")
@@ -153,11 +152,11 @@ def _scan_folder(job: FolderScan) -> Scanned:
         with os.scandir(job.path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = os.fsencode(entry.name)
-                if not is_image(name) or entry.is_dir():
+                status = entry.stat() if is_image(name) else None  # follows links; one that points nowhere is an error
+                if status is None or not stat.S_ISREG(status.st_mode):  # a folder; a pipe, which would be read for ever
                     if entry.name not in job.passes_over:
                         others.append(entry)
                     continue
-                status = entry.stat()  # follows links; one that points nowhere is an error
                 rows.append((name, WHOLE_FILE, status.st_size))
                 listing.update(b"%s\0%d\0%d\0" % (name, status.st_size, status.st_mtime_ns))
     except OSError as error:
@@ -187,9 +186,7 @@ def _tables(split: str, container: Container, folder: str, rows: list[tuple[byte
     """Yields the table of these images; two where some names have the class appended and others do not."""
     where = f"{container.path} ({shown(container.folder)})"
     if rows:
-        names, _, sizes = zip(*rows)
-        _refuse_odd_names(names, where)
-        _refuse_odd_sizes(names, sizes, where)
+        _refuse_odd_names([name for name, _, _ in rows], where)
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
@@ -228,17 +225,6 @@ def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
             f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
             f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
-
-
-def _refuse_odd_sizes(names: Sequence[bytes], sizes: Sequence[int], where: str) -> None:
-    empty = [os.fsdecode(name) for name, size in zip(names, sizes) if size == 0]
-    if empty:
-        what = f"{len(empty):,} images are empty files (0 bytes): {first_few(empty)}"
-        raise SourceError(f"{where}: {what}. Get them again.")
-    huge = [f"{os.fsdecode(name)} ({size:,} bytes)" for name, size in zip(names, sizes) if size > _LARGEST_IMAGE]
-    if huge:
-        what = f"{len(huge):,} files are too large for images (over {_LARGEST_IMAGE:,} bytes): {first_few(huge)}"
-        raise SourceError(f"{where}: {what}. Get them again, or move them away if they are something else.")
 
 
 def _base_name(name: bytes) -> bytes:
