@@ -78,8 +78,7 @@ def show(
         raise OptionError(f"num must be in [1, {_MOST}], got {num}.")
     if out is not None and Path(out).suffix.lower() != ".png":
         raise OptionError(f"The contact sheet is a PNG, and {os.fspath(out)!r} does not end in .png.")
-    output = find_output(folder)
-    output.require_tfrecord()
+    output = find_output(folder).in_tfrecord()
     split = _split(output, split)
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(_samples(output, split, lengths, num))

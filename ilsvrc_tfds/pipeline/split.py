@@ -71,8 +71,7 @@ def find_split(
       LabelError: the first records contradict manifest.json or each other.
       SourceError: the data set is half prepared, or cannot be read.
     """
-    output = find_output(_folder(data, data_dir))
-    output.require_tfrecord()
+    output = find_output(_folder(data, data_dir)).in_tfrecord()
     name = own_split(split)
     if name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")

@@ -32,7 +32,7 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
       SourceError: it is no prepared data set, in another format than TFRecord, incomplete or damaged.
       LabelError: a record's label is not that of its file name.
     """
-    output.require_tfrecord()
+    output = output.in_tfrecord()
     if output.kind != TFDS:
         raise SourceError(
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."

@@ -1,10 +1,13 @@
 """TFDS's `dataset_info.json`: what is said if it cannot be read, and the other formats that `tfds convert_format` puts beside."""
 
+import itertools
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
@@ -138,6 +141,74 @@ def test_commands_take_the_set_with_another_format_as_before(converted, tmp_path
     assert "12 examples in     3 shards" in capsys.readouterr().out
     assert main(["unpack", str(converted), "--out", str(tmp_path / "files"), "--workers", "1"]) == 0
     assert sum(len(images) for images, _ in ilsvrc_tfds.for_evaluation(converted, batch_size=3)) == 6
+
+
+@pytest.fixture
+def converted_to_tfrecord(prepare, monkeypatch):
+    """A set prepared as array_record with TFRecords beside, by TFDS's own command."""
+    pytest.importorskip("apache_beam")
+    array_record = pytest.importorskip("array_record.python.array_record_data_source")
+    utils = pytest.importorskip("tensorflow_datasets.scripts.cli.convert_format_utils")
+    folder = prepare(config="raw256", file_format="array_record", num_shards={"train": 3, "val": 2}).data_path
+
+    def records(cls, filename, buffer_size=None):
+        source = array_record.ArrayRecordDataSource(os.fspath(filename))
+        return tf.data.Dataset.from_tensor_slices(source.__getitems__(range(len(source))))
+
+    # TFDS 4.9.10 converts from TFRecord alone: its converter reads by `make_tf_data`, which array_record does not have.
+    adapter = "tensorflow_datasets.core.file_adapters.ArrayRecordFileAdapter.make_tf_data"
+    monkeypatch.setattr(adapter, classmethod(records))
+    utils.convert_dataset(
+        out_dir=None, out_file_format="tfrecord", dataset_version_dir=os.fspath(folder), num_workers=1
+    )
+    assert json.loads((folder / "dataset_info.json").read_text())["alternativeFileFormats"] == ["tfrecord"]
+    return folder
+
+
+def test_tfrecords_beside_another_format_are_read_by_everything(converted_to_tfrecord, prepare, tmp_path, capsys):
+    folder, alone = converted_to_tfrecord, prepare(config="raw256", data_dir=tmp_path / "alone").data_path
+    capsys.readouterr()
+    assert main(["show", str(folder), "--num", "1"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "12 examples in     3 shards" in out
+        and "Resized, shorter side 256" in out
+        and "ilsvrc2012-train.tfrecord-" in out
+    )
+    assert ilsvrc_tfds.verify(folder, workers=1).problems == ()
+    assert main(["index", str(folder), "--workers", "1"]) == 0
+    batches = [list(ilsvrc_tfds.for_evaluation(data, batch_size=6)) for data in (folder, alone)]
+    assert len(batches[0]) == 1 and all(map(np.array_equal, *map(itertools.chain.from_iterable, batches)))
+    subset = ilsvrc_tfds.for_training(folder, batch_size=2, seed=0, classes=["n01443537"], epochs=1)
+    assert [set(labels.numpy().tolist()) for _, labels in subset] == [{1}, {1}]
+    files = [ilsvrc_tfds.unpack(data, tmp_path / f"files-{k}", workers=1) for k, data in enumerate((folder, alone))]
+    images = [{path.relative_to(out): path.read_bytes() for path in out.rglob("*.JPEG")} for out in files]
+    assert (
+        images[0] == images[1]
+        and len(images[0]) == 18
+        and {path.parts[0] for path in images[0]} == {"train256", "val256"}
+    )
+    exports = [
+        ilsvrc_tfds.export(
+            data, tmp_path / f"out-{k}", num_shards={"train": 2, "val": 1}, workers=1, allow_incomplete=True
+        )
+        for k, data in enumerate((folder, alone))
+    ]
+    assert {p.name: p.read_bytes() for p in exports[0].iterdir()} == {
+        p.name: p.read_bytes() for p in exports[1].iterdir()
+    }
+
+
+def test_set_without_tfrecords_is_refused_with_the_formats_that_it_has(prepare):
+    pytest.importorskip("array_record")
+    folder = prepare(file_format="array_record").data_path
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "alternativeFileFormats": ["riegeli"]}))
+    for read in (ilsvrc_tfds.show, lambda folder: ilsvrc_tfds.for_evaluation(folder, batch_size=1)):
+        with pytest.raises(
+            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it as"
+        ):
+            read(folder)
 
 
 def test_overwritten_set_has_no_other_formats(converted, prepare):
