@@ -106,12 +106,12 @@ def shards(text: str) -> dict[str, int]:
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(split in synsets.OFFICIAL_COUNTS for split, _, _ in pairs):
         raise argparse.ArgumentTypeError(f"expected train=N,val=N,test=N or some of them, got {text!r}")
-    return {split: count(count) for split, _, count in pairs}
+    return {split: count(number) for split, _, number in pairs}
 
 
 def classic_shards(text: str) -> dict[str, int]:
     pairs = [part.partition("=") for part in text.split(",")]
-    return {classic_split(split): count(count) for split, _, count in pairs}
+    return {classic_split(split): count(number) for split, _, number in pairs}
 
 
 def classic_split(name: str) -> str:
