@@ -1,6 +1,7 @@
 """Order, number of shards and cuts are compared with TFDS's own."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tensorflow_datasets.core import hashing, shuffle
 from tensorflow_datasets.core.utils import shard_utils
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks import doctor
 from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.formats import naming
 from ilsvrc_tfds.shards import plan
@@ -53,6 +55,26 @@ def test_disk_order_is_that_of_tfds_shuffler(tmp_path):
     theirs = [data for _, data in shuffler]
     ours = np.array(names, np.bytes_)
     assert ours[naming.disk_order("val", ours)].tolist() == theirs
+
+
+def test_md5_is_taken_where_it_is_refused_for_security(monkeypatch, tmp_path):
+    """As OpenSSL of a FIPS machine refuses it."""
+    (tmp_path / "archive").write_bytes(b"data")
+    names = np.array([b"a", b"b"], np.bytes_)
+    expected, md5, new = naming.disk_order("val", names).tolist(), hashlib.md5, hashlib.new
+
+    def refusing(function):
+        def call(*arguments, usedforsecurity=True):
+            if usedforsecurity:
+                raise ValueError("[digital envelope routines] unsupported")
+            return function(*arguments, usedforsecurity=False)
+
+        return call
+
+    monkeypatch.setattr(hashlib, "md5", refusing(md5))
+    monkeypatch.setattr(hashlib, "new", refusing(new))
+    assert naming.disk_order("val", names).tolist() == expected
+    assert doctor._sum(str(tmp_path / "archive"), "md5") == "8d777f385d3dfec8815d20f7496026dc"
 
 
 def test_disk_order_depends_on_the_split_and_not_on_the_order_given():
