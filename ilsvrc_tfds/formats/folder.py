@@ -17,6 +17,8 @@ from ilsvrc_tfds.storage.files import require_local
 
 INFO_NAME = "dataset_info.json"
 _TFRECORD = "tfrecord"
+# What to do about damaged or missing shards. Without the option a set that is there is not made again.
+ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # One of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
 
@@ -48,9 +50,7 @@ class Output:
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
-            raise SourceError(
-                f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again."
-            )
+            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {ANEW}")
         return paths
 
     def alternatives(self) -> list["Output"]:
@@ -155,8 +155,14 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     except OSError as error:
         raise unreadable(path, error) from error
     except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
+        raise senseless(path, error) from error
     return info
+
+
+def senseless(path: str | os.PathLike, error: Exception) -> SourceError:
+    """Returns what to raise for a file of a prepared set that cannot be parsed: `prepare --overwrite` may need it as well."""
+    advice = "Move its folder away and prepare the data set again."
+    return SourceError(f"{path} makes no sense ({error!r:.200}). {advice}")
 
 
 def _check_info(info: Mapping) -> None:

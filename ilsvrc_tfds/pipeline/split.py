@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
-from ilsvrc_tfds.formats.folder import Output, find_output, is_output
+from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
 from ilsvrc_tfds.formats.kinds import FIELDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
@@ -80,7 +80,7 @@ def find_split(
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
-        raise SourceError(f"{output.folder}: split {name!r} has no records. Prepare it again.")
+        raise SourceError(f"{output.folder}: split {name!r} has no records. {ANEW}")
     return Split(name, output.folder, paths, lengths, output.kind, offset)
 
 

@@ -81,6 +81,36 @@ def test_damaged_info_is_a_source_error(damage, prepare, archives):
         outputs.read_info(data_path)
 
 
+WAYS = {
+    "dataset_info.json": ilsvrc_tfds.show,
+    "metadata.json": lambda folder: ilsvrc_tfds.unpack(folder, folder.parents[3] / "files", workers=1),
+    "manifest.json": ilsvrc_tfds.show,
+    "ilsvrc2012-train.tfrecord-00000-of-00001": lambda folder: ilsvrc_tfds.unpack(
+        folder, folder.parents[3] / "files", workers=1
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_way_that_a_message_names_works(name, prepare, tmp_path):
+    folder, read = Path(prepare().data_path), WAYS[name]
+    if name == "metadata.json":
+        (folder / "manifest.json").unlink()
+    (folder / name).write_bytes(b"{" * 20)
+    with pytest.raises(SourceError) as caught:
+        read(folder)
+    message = str(caught.value)
+    if "Move its folder away and prepare the data set again." in message:
+        assert name.partition(".")[0] in ("dataset_info", "metadata") and f"{name} makes no sense" in message
+        folder.rename(tmp_path / "away")
+        prepare()
+    else:
+        assert name in message and "again with --overwrite" in message or "anew with --overwrite" in message
+        prepare(overwrite=True)
+    read(folder)
+    assert ilsvrc_tfds.verify(folder, workers=1).problems == ()
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"a":' * 100_000])
 def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepare):
     (prepare().data_path / "metadata.json").write_text(text)
