@@ -18,11 +18,22 @@ WHOLE_FILE = -1
 # Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
 LARGEST_IMAGE = 1 << 30
 _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
+READ_KINDS = "*.JPEG, *.jpg and *.png"
+# Images as other tools save them, and JPEGs by a name that none of the official ones has.
+_OTHER_SUFFIXES = (
+    *(b".bmp", b".gif", b".webp", b".tif", b".tiff", b".avif", b".heic", b".heif", b".jxl", b".jp2", b".j2k", b".ppm"),
+    *(b".pgm", b".tga", b".jpe", b".jfif"),
+)
 
 
 def is_image(name: bytes) -> bool:
     """Returns whether a file is an image by its name; not macOS's `._name`, which its tar adds beside each file."""
     return name.lower().endswith(_IMAGE_SUFFIXES) and not name.startswith(b".")
+
+
+def is_other_image(name: bytes) -> bool:
+    """Returns whether a file is an image by its name, of a kind that is not read."""
+    return name.lower().endswith(_OTHER_SUFFIXES) and not name.startswith(b".")
 
 
 def size_fault(size: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_images
-from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image
+from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
@@ -70,11 +70,13 @@ class Scanned:
     Attributes:
       members: The images.
       passed_over: Names of what does not hold images.
+      other_kinds: Names of images of kinds that are not read.
       unread: Names of folders in too deep a place, and the number of images in each; of class archives of another kind, and 0.
     """
 
     members: tuple[Members, ...]
     passed_over: tuple[str, ...]
+    other_kinds: tuple[str, ...]
     unread: tuple[tuple[str, int], ...]
 
 
@@ -129,12 +131,14 @@ def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = 
 
 
 def _scan_tar(job: TarScan) -> Scanned:
-    by_folder, passed_over, unread = defaultdict(list), [], []
+    by_folder, passed_over, other_kinds, unread = defaultdict(list), [], [], []
     inner = f"inner archive {job.wnid}.tar" if job.start else ""
     for member in _read_archive(job.path, inner, job.start, job.end):
         name = _base_name(member.name)
         if is_image(name):
             by_folder[_class_folder(job, member.name)].append((name, member.offset, member.size))
+        elif is_other_image(name):
+            other_kinds.append(shown(os.fsdecode(member.name)))
         elif is_class_archive(name) and not job.wnid and not (job.split == "train" and _is_archive(name)):
             unread.append((shown(os.fsdecode(member.name)), 0))
         elif job.wnid or job.split != "train" or not _is_archive(name):
@@ -143,7 +147,7 @@ def _scan_tar(job: TarScan) -> Scanned:
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
         tables += _tables(job.split, Container(job.path, place, job.stamp), folder, rows)
-    return Scanned(tuple(tables), tuple(passed_over), tuple(unread))
+    return Scanned(tuple(tables), tuple(passed_over), tuple(other_kinds), tuple(unread))
 
 
 def _scan_folder(job: FolderScan) -> Scanned:
@@ -162,7 +166,14 @@ def _scan_folder(job: FolderScan) -> Scanned:
     except OSError as error:
         raise unreadable(job.path, error) from error
     container = Container(job.path, job.folder, listing.hexdigest())
-    return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), *_not_read(job, others))
+    others, kinds = ([e for e in others if _is_of_other_kind(e) == is_image] for is_image in (False, True))
+    other_kinds = tuple(shown(f"{job.folder}/{entry.name}") for entry in kinds)
+    passed_over, unread = _not_read(job, others)
+    return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), passed_over, other_kinds, unread)
+
+
+def _is_of_other_kind(entry: os.DirEntry) -> bool:
+    return is_other_image(os.fsencode(entry.name)) and entry.is_file()
 
 
 def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:

@@ -189,8 +189,8 @@ def test_missing_permission_of_an_archive_is_an_error(archives, permissions_coun
         (PICTURE, "no tar archive"),
         (b"<html>" + b" " * 5000, "no tar archive. It looks like a web page"),
         (b"\x1f\x8b\x08" + bytes(5000), "no tar archive. It is compressed with gzip"),
-        (drawing.tar([("README", b"text")]), "holds no images, but README. Expected files"),
-        (bytes(10240), "holds no images, but nothing"),
+        (drawing.tar([("README", b"text")]), "holds no images that are read, but README. Expected files"),
+        (bytes(10240), "holds no images that are read, but nothing"),
         (bytes(4 << 20), "4,194,304 bytes follow. Either parts of it were never downloaded"),
     ],
     ids=["empty", "picture", "web page", "gzip", "text only", "tar of nothing", "zeros"],
@@ -362,7 +362,7 @@ def test_train_image_without_a_class_is_an_error(tmp_path, name):
 
 def test_images_deeper_than_the_class_folder_are_an_error(tmp_path):
     write(tmp_path, "train/n01440764/images/n01440764_1.JPEG")  # as in Tiny ImageNet
-    with pytest.raises(SourceError, match="train holds no images, but train/n01440764/images. Expected"):
+    with pytest.raises(SourceError, match="train holds no images that are read, but train/n01440764/images. Expected"):
         indexed(tmp_path)
 
 
