@@ -17,7 +17,7 @@ from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, require_splits, shortfalls, warn_of_missing_splits
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
@@ -83,11 +83,7 @@ def metadata(options) -> int:
     splits, out = _splits(options), file_to_replace(options.out)
     with LocalRunner(options.workers) as runner:
         index = find_images([options.source], runner, splits)
-    if not incomplete_is_allowed(True if options.allow_incomplete else None):
-        require_splits(index, splits)
-    warn_of_missing_splits(index, splits)
-    for split, text in shortfalls(index).items():
-        _log.warning("Incomplete: %s has %s.", split, text)
+    log_missing_splits(index, incomplete_is_allowed(True if options.allow_incomplete else None), splits)
     hdf5.write(out, index.splits.values(), image_root=options.image_root)
     say(f"{options.out}: {os.path.getsize(options.out):,} bytes")
     return 0

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import shown as shown
 
 WHOLE_FILE = -1
 # Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.

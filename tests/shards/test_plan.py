@@ -195,23 +195,40 @@ def test_shortfalls_pass_over_splits_that_are_not_there():
     assert completeness.shortfalls(index()) == completeness.shortfalls(index(val=VAL)) == {}
 
 
-def test_require_complete_names_source_shortfall_and_remedy():
-    completeness.require_complete(index(val=VAL), ["val"])
+@pytest.fixture
+def warnings(caplog):
+    """The warnings that are logged."""
+    caplog.set_level("WARNING", "ilsvrc_tfds")
+    return caplog
+
+
+def test_shortfalls_are_refused_with_source_and_remedy_or_allowed_with_a_warning(warnings):
+    completeness.log_shortfalls(index(val=VAL), False, ["val"])
+    assert warnings.messages == []
+    few = index(train=7, val=VAL)
     message = r"/data is not the whole of ILSVRC2012 \(train: 7 of 1,281,167 images.*\).*--allow-incomplete"
     with pytest.raises(IncompleteError, match=message):
-        completeness.require_complete(index(train=7, val=VAL))
+        completeness.log_shortfalls(few, False)
+    assert warnings.messages == []
+    for log in (lambda: completeness.log_shortfalls(few, True), lambda: completeness.log_missing_splits(few, False)):
+        log()
+        assert warnings.messages == ["Incomplete, and allowed: train has 7 of 1,281,167 images, 993 classes missing."]
+        warnings.clear()
 
 
-@pytest.mark.parametrize("require", [completeness.require_complete, completeness.require_splits])
-def test_train_and_val_are_expected_where_no_splits_are_named(require):
-    require(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL))
+@pytest.mark.parametrize("log", [completeness.log_shortfalls, completeness.log_missing_splits])
+def test_train_and_val_are_expected_where_no_splits_are_named(log, warnings):
+    log(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL), False)
     found = dataclasses.replace(index(val=VAL), missing={"train": "seen: train.tar.part", "test": "found: nothing"})
     message = r"/data is not the whole of ILSVRC2012 \(train: not there; seen: train.tar.part\).* --splits val \(splits=\['val'\]\)"
     with pytest.raises(IncompleteError, match=message):
-        require(found)
-    require(found, ("val",))
+        log(found, False)
+    log(found, False, ("val",))
     with pytest.raises(IncompleteError, match=r"\(test: not there; found: nothing\)"):
-        require(found, ("val", "test"))
+        log(found, False, ("val", "test"))
+    assert warnings.messages == []
+    log(found, True)
+    assert warnings.messages == ["Incomplete, and allowed: the split train is not there; seen: train.tar.part."]
 
 
 def test_plans_are_immutable():
