@@ -58,8 +58,8 @@ class InterruptedRun(IlsvrcError):
 def first_few(items, limit: int = 3) -> str:
     """Returns the first `limit` items as text, and how many more there are."""
     items = list(items)
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"
+    text = ", ".join(str(item) for item in items[:limit])
+    return text if len(items) <= limit else f"{text} and {len(items) - limit:,} more"
 
 
 def shown(name: str) -> str:

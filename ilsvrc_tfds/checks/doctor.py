@@ -178,7 +178,7 @@ def _compare_sum(path: str) -> tuple[list[str], list[str]]:
 
 
 def _sum(path: str, kind: str) -> str:
-    digest = hashlib.new(kind)
+    digest = hashlib.new(kind, usedforsecurity=False)
     with open_archive(path) as file:
         try:
             while chunk := file.read(_READ_AT_ONCE):

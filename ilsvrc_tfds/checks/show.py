@@ -20,7 +20,7 @@ from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 
 # A contact sheet of so many has 12,400 x 6,600 pixels.
 _MOST = 1000
@@ -72,20 +72,20 @@ def show(
     Raises:
       OptionError: there is no such split; `num` is not in [1, 1000]; `out` is no PNG.
       SourceError: no shards are there, in another format than TFRecord, without records, or damaged where they were read.
-      DestinationError: `out` cannot be written.
+      DestinationError: `out` cannot be written, or is there and is not a regular file.
     """
     if not 1 <= num <= _MOST:
         raise OptionError(f"num must be in [1, {_MOST}], got {num}.")
     if out is not None and Path(out).suffix.lower() != ".png":
         raise OptionError(f"The contact sheet is a PNG, and {os.fspath(out)!r} does not end in .png.")
-    output = find_output(folder)
-    output.require_tfrecord()
+    sheet_path = None if out is None else file_to_replace(Path(out).expanduser())  # before the work
+    output = find_output(folder).in_tfrecord()
     split = _split(output, split)
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(_samples(output, split, lengths, num))
-    if out is not None:
+    if sheet_path is not None:
         subtitle = f"{len(samples):,} of {sum(lengths):,} images" + (f" · {_images(output)}" if output.config() else "")
-        _save(_contact_sheet(samples, f"ILSVRC2012 {split}", subtitle), Path(out).expanduser())
+        _save(_contact_sheet(samples, f"ILSVRC2012 {split}", subtitle), sheet_path)
     chosen = f"{len(samples):,} of the {sum(lengths):,} records of {split}, evenly spread:"
     return "\n".join([*_header(output), "", chosen, *itertools.chain.from_iterable(map(_lines, samples))])
 

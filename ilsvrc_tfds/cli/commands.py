@@ -17,10 +17,10 @@ from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, require_splits, shortfalls, warn_of_missing_splits
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 from ilsvrc_tfds.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -80,15 +80,11 @@ def _engine(options) -> dict[str, object]:
 
 
 def metadata(options) -> int:
-    splits = _splits(options)
+    splits, out = _splits(options), file_to_replace(options.out)
     with LocalRunner(options.workers) as runner:
         index = find_images([options.source], runner, splits)
-    if not incomplete_is_allowed(True if options.allow_incomplete else None):
-        require_splits(index, splits)
-    warn_of_missing_splits(index, splits)
-    for split, text in shortfalls(index).items():
-        _log.warning("Incomplete: %s has %s.", split, text)
-    hdf5.write(options.out, index.splits.values(), image_root=options.image_root)
+    log_missing_splits(index, incomplete_is_allowed(True if options.allow_incomplete else None), splits)
+    hdf5.write(out, index.splits.values(), image_root=options.image_root)
     say(f"{options.out}: {os.path.getsize(options.out):,} bytes")
     return 0
 
@@ -189,6 +185,7 @@ def _source(options) -> dict:
 def bench(options) -> int:
     from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
 
+    json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
     report = measure(
         options.data,
         batch_size=options.batch_size,
@@ -197,28 +194,30 @@ def bench(options) -> int:
         **_source(options),
         seconds=options.seconds,
     )
+    if json_path is not None:
+        write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
     say(report)
-    if options.json:
-        write_whole(options.json, json.dumps(report.as_json(), indent=2).encode() + b"\n")
     return 0
 
 
 def demo(options) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
-    say(f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}")
+    _log.info("Drew a miniature ILSVRC2012, in the layout of the official archives: %s", archives)
     builders = ilsvrc_tfds.prepare_all(
         archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True
     )
-    for name, builder in builders.items():
-        say(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {builder.data_dir}")
-    say(f"Read back with tfds.load: {_first_batch(data_dir)}")
+    batch = _first_batch(data_dir)
+    # All at once and at the end: what cannot be printed must not stop the work.
     say(
+        f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}",
+        *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
+        f"Read back with tfds.load: {batch}",
         "Next, with your own images:\n"
         "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
         "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"
         '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python\n'
-        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; --model small does for these drawings"
+        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; --model small does for these drawings",
     )
     return 0
 

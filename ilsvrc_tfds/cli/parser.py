@@ -32,7 +32,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command line; ends the process for wrong usage.
 
     `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command,
-    `reads` whether it reads with TensorFlow, `makes_files` whether it is for the files that it makes, and not for what it prints.
+    `reads` whether it reads with TensorFlow, `makes_files` whether it is asked for files, and not for what it prints alone.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
@@ -51,7 +51,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         add_words(command)
         if name not in _ONE_PROCESS:
             command.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json"))
+    return options
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
@@ -263,5 +265,5 @@ _COMMANDS = {
 _CONTINUED = ("prepare", "export", "unpack", "train")
 _READING = ("train", "evaluate", "bench", "demo")
 # At once; what they print is not what they are for.
-_MAKE_FILES = ("metadata", "index")
+_MAKE_FILES = ("metadata", "index", "demo")
 _ONE_PROCESS = ("show", "train", "evaluate", "bench")

@@ -16,6 +16,9 @@ from ilsvrc_tfds.formats.naming import PATTERNS, shard_name
 from ilsvrc_tfds.storage.files import require_local
 
 INFO_NAME = "dataset_info.json"
+_TFRECORD = "tfrecord"
+# What to do about damaged or missing shards. Without the option a set that is there is not made again.
+ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # One of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
 
@@ -31,6 +34,7 @@ class Output:
       shards: file names of each split (train, val, test) in order, also of those that are missing.
       manifest: of the folder; None where it has none.
       info: TFDS's `dataset_info.json`; None where there is none.
+      images: What became of the images, if it is known without a manifest of these shards.
     """
 
     folder: Path
@@ -39,15 +43,14 @@ class Output:
     shards: Mapping[str, tuple[str, ...]]
     manifest: Manifest | None
     info: Mapping | None
+    images: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards. Raises SourceError where one is missing."""
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
-            raise SourceError(
-                f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. Make them again."
-            )
+            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {ANEW}")
         return paths
 
     def alternatives(self) -> list["Output"]:
@@ -60,7 +63,7 @@ class Output:
             split: tuple(shard_name(TFDS, split, k, len(names), file_format) for k in range(len(names)))
             for split, names in self.shards.items()
         }
-        return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None)
+        return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None, images=self.config())
 
     def strange_shards(self) -> list[str]:
         """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
@@ -88,14 +91,15 @@ class Output:
 
     def config(self) -> Mapping[str, object]:
         """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
-        return self.manifest.config if self.manifest is not None else {}
+        return self.manifest.config if self.manifest is not None else self.images
 
-    def require_tfrecord(self) -> None:
-        """Raises SourceError where the shards have another format than TFRecord."""
-        if self.file_format != "tfrecord":
-            raise SourceError(
-                f"{self.folder} is in the format {self.file_format}; expected tfrecord. Prepare it as that."
-            )
+    def in_tfrecord(self) -> "Output":
+        """Returns these shards, or the TFRecords beside them if they have another format. Raises SourceError without such."""
+        for output in (self, *self.alternatives()):
+            if output.file_format == _TFRECORD:
+                return output
+        formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {_TFRECORD}. Prepare it as that.")
 
 
 def find_output(folder: str | os.PathLike) -> Output:
@@ -151,8 +155,14 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     except OSError as error:
         raise unreadable(path, error) from error
     except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
+        raise senseless(path, error) from error
     return info
+
+
+def senseless(path: str | os.PathLike, error: Exception) -> SourceError:
+    """Returns what to raise for a file of a prepared set that cannot be parsed: `prepare --overwrite` may need it as well."""
+    advice = "Move its folder away and prepare the data set again."
+    return SourceError(f"{path} makes no sense ({error!r:.200}). {advice}")
 
 
 def _check_info(info: Mapping) -> None:
@@ -160,7 +170,7 @@ def _check_info(info: Mapping) -> None:
     others = info.get("alternativeFileFormats", [])
     if not isinstance(others, list):
         raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
-    for name in (info.get("fileFormat", "tfrecord"), *others):
+    for name in (info.get("fileFormat", _TFRECORD), *others):
         if re.fullmatch(r"[a-z_]+", name) is None:
             raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
@@ -171,7 +181,7 @@ def _check_info(info: Mapping) -> None:
 
 def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
     counts = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
-    return TFDS, info.get("fileFormat", "tfrecord"), counts
+    return TFDS, info.get("fileFormat", _TFRECORD), counts
 
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
@@ -180,7 +190,7 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     for name in file_names(folder):
         for kind, pattern in PATTERNS.items():
             if match := pattern.fullmatch(name):
-                file_format = match["format"] if kind == TFDS else "tfrecord"
+                file_format = match["format"] if kind == TFDS else _TFRECORD
                 split = "val" if match["split"] == "validation" else match["split"]
                 found.setdefault((kind, file_format), {}).setdefault(split, set()).add(int(match["count"]))
     if not found:

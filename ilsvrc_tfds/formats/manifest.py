@@ -146,7 +146,9 @@ def read(folder: str | os.PathLike) -> Manifest | None:
         raise unreadable(path, error) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error!s:.200}"
-    raise SourceError(f"{path} cannot be used: {what}. Make the data anew, or remove the file to do without it.")
+    raise SourceError(
+        f"{path} cannot be used: {what}. Make the data anew with --overwrite (overwrite=True), or remove the file to do without it."
+    )
 
 
 def _json(manifest: Manifest) -> str:

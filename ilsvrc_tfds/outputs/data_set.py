@@ -95,6 +95,7 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     index = of_splits(index, options.splits)
     log_shortfalls(index, options.allow_incomplete, options.splits)
     plans = _plans(index, options)
+    run.require_sizes(plans, options.on_error)
     identity = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
     receipts = run.finish_shards(plans, _tasks(plans, options, folder), runner, folder)

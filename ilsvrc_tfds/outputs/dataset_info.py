@@ -9,8 +9,8 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from ilsvrc_tfds.errors import SourceError, unreadable
-from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES
+from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 
 
@@ -87,5 +87,4 @@ def _source_errors(path: Path) -> Iterator[None]:
         refusal = error.__cause__ or error
         if isinstance(refusal, OSError):
             raise unreadable(path, refusal) from error
-        advice = "Move its folder away and prepare the data set again."
-        raise SourceError(f"{path} makes no sense ({error!r:.200}). {advice}") from error
+        raise senseless(path, error) from error

@@ -93,6 +93,7 @@ def export(
         images, op, made = _images(source, config, splits, local)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
+        run.require_sizes(plans, on_error)
         boxes = _boxes(plans, bbox, op)
         encoder = dataclasses.replace(encoder, op=op)
         identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}

@@ -16,8 +16,7 @@ def index_records(folder: str | os.PathLike, *, workers: int | None = None) -> l
 
     Raises SourceError for shards that are missing, damaged, or no TFRecords; DestinationError.
     """
-    output = find_output(folder)
-    output.require_tfrecord()
+    output = find_output(folder).in_tfrecord()
     paths = [path for split in output.shards for path in output.paths(split)]
     with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
         written = []

@@ -23,7 +23,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few, unreadable
 from ilsvrc_tfds.formats import hdf5
-from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, senseless
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
@@ -120,7 +120,7 @@ def _images(output: Output) -> Mapping[str, object]:
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, AttributeError, RecursionError) as error:
-        raise SourceError(f"{path} makes no sense ({error!r:.200}). Prepare the data set again.") from error
+        raise senseless(path, error) from error
     return images if isinstance(images, dict) else {}
 
 
@@ -130,9 +130,7 @@ def _suffix(images: Mapping[str, object]) -> str:
         return ""
     side = images.get("shorter_side")
     if type(side) is not int or not 1 <= side <= 99_999:
-        raise SourceError(
-            f"The images are said to have a shorter side of {side!r:.40} pixels. Prepare the data set again."
-        )
+        raise SourceError(f"The images are said to have a shorter side of {side!r:.40} pixels. {ANEW}")
     return str(side)
 
 
@@ -145,7 +143,7 @@ def _plan(members: Members) -> SplitPlan:
 def _require_plain(plans: Sequence[SplitPlan]) -> None:
     """Raises SourceError, LabelError where an image has no class or a name that no file may have: nobody vouches for them."""
     if not plans:
-        raise SourceError("There are no images in the prepared data set. Prepare it again.")
+        raise SourceError(f"There are no images in the prepared data set. {ANEW}")
     for plan in plans:
         lowest, highest = (-1, -1) if plan.members.split == "test" else (0, synsets.NUM_CLASSES - 1)
         for row in np.flatnonzero((plan.members.label < lowest) | (plan.members.label > highest))[:1]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
-from ilsvrc_tfds.formats.folder import Output, find_output, is_output
+from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
 from ilsvrc_tfds.formats.kinds import FIELDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
@@ -71,8 +71,7 @@ def find_split(
       LabelError: the first records contradict manifest.json or each other.
       SourceError: the data set is half prepared, or cannot be read.
     """
-    output = find_output(_folder(data, data_dir))
-    output.require_tfrecord()
+    output = find_output(_folder(data, data_dir)).in_tfrecord()
     name = own_split(split)
     if name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
@@ -81,7 +80,7 @@ def find_split(
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
-        raise SourceError(f"{output.folder}: split {name!r} has no records. Prepare it again.")
+        raise SourceError(f"{output.folder}: split {name!r} has no records. {ANEW}")
     return Split(name, output.folder, paths, lengths, output.kind, offset)
 
 

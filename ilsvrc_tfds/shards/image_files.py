@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilsvrc_tfds.errors import unwritable
+from ilsvrc_tfds.errors import ImageError, unwritable
 from ilsvrc_tfds.sources.members import Members
 from ilsvrc_tfds.sources.reader import Reader
 
@@ -41,7 +41,7 @@ class FilesTask:
 
 
 def write_files(task: FilesTask) -> int:
-    """Returns the number of files of a shard once all of them are there. Raises SourceError, DestinationError."""
+    """Returns the number of files of a shard once all of them are there. Raises SourceError, ImageError, DestinationError."""
     targets = task.targets()
     if not _is_finished(task, targets):
         try:
@@ -64,14 +64,17 @@ def _is_finished(task: FilesTask, targets: list[str]) -> bool:
             return all(
                 Path(target).read_bytes() == reader.read(task.members, row) for row, target in enumerate(targets)
             )
-    except OSError:
+    except (ImageError, OSError):
         return False
 
 
 def _write(members: Members, targets: list[str]) -> None:
     with Reader() as reader:
         for row, target in enumerate(targets):
-            data = reader.read(members, row)
+            try:
+                data = reader.read(members, row)
+            except ImageError as error:
+                raise ImageError(f"{members.place(row)}: {error}.") from error
             with open(target, "wb") as file:
                 file.write(data)
         reader.require_unchanged()

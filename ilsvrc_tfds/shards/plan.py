@@ -7,7 +7,7 @@ import numpy as np
 
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.naming import disk_order
-from ilsvrc_tfds.sources.members import Members
+from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 
 # TFDS's bounds of a shard's size (core/utils/shard_utils.py), and what its rule adds for each record.
 _MIN_SHARD_BYTES, _MAX_SHARD_BYTES = 64 << 20, 1 << 30
@@ -78,7 +78,8 @@ def plan_split(
         raise OptionError(f"max_examples must be at least 1, got {max_examples}.")
     order = disk_order(members.split, members.name)[:max_examples]
     n = len(order)
-    num_bytes = int(members.size[order].sum()) if image_bytes is None else n * image_bytes
+    sizes = members.size[order]
+    num_bytes = int(sizes[sizes <= LARGEST_IMAGE].sum()) if image_bytes is None else n * image_bytes
     count = shard_count(num_bytes, n) if num_shards is None else num_shards
     if not 1 <= count <= n:
         raise OptionError(f"num_shards must be in [1, {n}] for split {members.split!r} of {n:,} images, got {count}.")

@@ -15,13 +15,21 @@ from ilsvrc_tfds.errors import ImageError, OptionError, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards.plan import SplitPlan
-from ilsvrc_tfds.shards.writer import Receipt, ShardTask, finish_shard
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard
+from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.staging import Staging, receipt_path, require_space
 
 # To be changed when the records or the receipts change, so that older shards are not taken over.
 _FORMAT = 2
 
 _log = logging.getLogger(__name__)
+
+
+def require_sizes(plans: Sequence[SplitPlan], on_error: str) -> None:
+    """Raises ImageError if a damaged image stops the run and the index tells that one is: before anything is written."""
+    for plan in plans if on_error == STOP else ():
+        if plan.members.odd_sizes():  # another image than those that are planned, perhaps
+            reader.require_sizes(plan.planned_members())
 
 
 def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping[str, object]) -> Path:

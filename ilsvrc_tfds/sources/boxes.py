@@ -26,7 +26,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
-from ilsvrc_tfds.sources.tables import solutions_of
+from ilsvrc_tfds.sources.tables import solutions_of, without_extension
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
 # A real one has 500 bytes, and 300 for each further box.
@@ -181,7 +181,7 @@ def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
         root = fromstring(data, forbid_dtd=True)  # so no entity can be declared, inside or outside
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise SourceError(f"{where} is no annotation: {type(error).__name__} ({error!s:.100}).") from error
-    key = os.fsencode(file_name.removesuffix(".xml"))
+    key = os.fsencode(without_extension(file_name.removesuffix(".xml")))
     width, height = (_pixels(text, where) for text in _texts(root, "size", ("width", "height")))
     if width <= 0 or height <= 0:
         raise SourceError(f"{where}: the image's size is {width:g} x {height:g}; expected positive numbers.")

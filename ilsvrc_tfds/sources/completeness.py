@@ -43,20 +43,30 @@ def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str]
       allow_incomplete: whether it is allowed.
       splits: that were asked for; see `missing_splits`.
     """
-    if not allow_incomplete:
-        require_complete(index, splits)
-    warn_of_missing_splits(index, splits)
-    for split, text in shortfalls(index).items():
-        _log.warning("Incomplete, and allowed: %s has %s.", split, text)
+    _log_allowed(index, splits, {} if allow_incomplete else shortfalls(index), allow_incomplete)
 
 
-def warn_of_missing_splits(index: Index, splits: Collection[str] | None = None) -> None:
-    """Says which splits are missing from the source, loudly for those that are expected."""
+def log_missing_splits(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
+    """Says what is missing, likewise, for a description of the images that are there: only splits may not be missing."""
+    _log_allowed(index, splits, {}, allow_incomplete)
+
+
+def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str, str], allow_incomplete: bool) -> None:
+    """Raises IncompleteError for what is `refused`, and for missing splits unless they are allowed; warns of all else."""
     missing = missing_splits(index, splits)
+    if refused or missing and not allow_incomplete:
+        texts = "; ".join(f"{split}: {text}" for split, text in {**missing, **refused}.items())
+        raise IncompleteError(
+            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if that is meant, "
+            f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
+            "ILSVRC2012_ALLOW_INCOMPLETE=1."
+        )
     for split, text in missing.items():
         _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
     if splits is None and "test" not in index.splits:
         _log.info("There is no test split in the source.")
+    for split, text in shortfalls(index).items():
+        _log.warning("Incomplete, and allowed: %s has %s.", split, text)
 
 
 def shortfalls(index: Index) -> dict[str, str]:
@@ -84,28 +94,6 @@ def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[
         for split in expected
         if split not in index.splits
     }
-
-
-def require_complete(index: Index, splits: Collection[str] | None = None) -> None:
-    """Raises IncompleteError where a split is missing or has not the official number of images. See `missing_splits`."""
-    missing = missing_splits(index, splits)
-    texts = [f"{split}: {text}" for split, text in {**missing, **shortfalls(index)}.items()]
-    if texts:
-        raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({'; '.join(texts)}). Complete it; or, if that is meant, "
-            f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
-            "ILSVRC2012_ALLOW_INCOMPLETE=1."
-        )
-
-
-def require_splits(index: Index, splits: Collection[str] | None = None) -> None:
-    """Raises IncompleteError where a split is missing, whatever the number of images is. See `missing_splits`."""
-    missing = "; ".join(f"{split}: {text}" for split, text in missing_splits(index, splits).items())
-    if missing:
-        raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({missing}). Complete it; or, if that is meant, "
-            f"{_choice(index)}allow it: --allow-incomplete."
-        )
 
 
 def _choice(index: Index) -> str:

@@ -9,7 +9,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
 from ilsvrc_tfds.sources.layouts import Layout
-from ilsvrc_tfds.sources.members import Index, Members, join_members
+from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 from ilsvrc_tfds.sources.splits import Place, is_stray, names_in
 
@@ -49,7 +49,11 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     if passed_over:
         notes.append(f"passed over {len(passed_over):,} entries that are no images: {first_few(passed_over)}")
     notes += _appended_notes(splits)
-    warnings = _unread_warnings([unread for result in scanned for unread in result.unread])
+    warnings = [
+        *_unread_warnings([unread for result in scanned for unread in result.unread]),
+        *_other_kinds([name for result in scanned for name in result.other_kinds]),
+        *_odd_sizes(splits),
+    ]
     return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
 
 
@@ -82,6 +86,22 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
     archives = [name for name, count in unread if not count]
     if archives:
         yield f"{len(archives):,} archives of classes are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
+
+
+def _other_kinds(names: list[str]) -> Iterator[str]:
+    """Yields what is to be said of images whose names are not those of JPEG and PNG."""
+    if names:
+        yield (
+            f"{len(names):,} images of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} are read: "
+            "convert or rename them, or move them away"
+        )
+
+
+def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
+    """Yields what is to be said of images that are known to be damaged before any is read."""
+    for split, members in splits.items():
+        if odd := members.odd_sizes():
+            yield f"{len(odd):,} images of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
 def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
@@ -127,12 +147,10 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
     """Returns one table of all scans of a split, in the order of the jobs."""
     tables = [table for result in found for table in result.members]
     if not tables:
-        others = (
-            first_few([name for result in found for name in (*result.passed_over, *dict(result.unread))]) or "nothing"
-        )
+        others = [name for r in found for name in (*r.passed_over, *r.other_kinds, *dict(r.unread))]
         raise SourceError(
-            f"{place.path} holds no images, but {others}. "
-            "Expected files *.JPEG, for train in class folders or archives <wnid>.tar."
+            f"{place.path} holds no images that are read, but {first_few(others) or 'nothing'}. "
+            f"Expected files named {READ_KINDS}, for train in class folders or archives <wnid>.tar."
         )
     members = join_members(tables)
     _refuse_doubles(members)

@@ -23,11 +23,13 @@ from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
-_GROUND_TRUTH_BYTES = 1 << 20  # 50,000 numbers of up to 4 digits and a line end: 250 KB at most.
+# 50,000 numbers of up to 4 digits and a line end have 250 KB, with the names of the images 1.7 MB, twice that in UTF-16.
+_GROUND_TRUTH_BYTES = 4 << 20
 _LONGEST_ENTRY = 40
 _BETWEEN_WORDS = re.compile(r"[\s,;\"]+")
 
 _VALIDATION_STEM = re.compile(r"ILSVRC2012_val_\d")
+_VALIDATION_NAME = re.compile(r"(?:.*/)?(ILSVRC2012_val_\d{1,20})(?:\.[A-Za-z]+)?")
 _TRAIN_NAME = re.compile(rb"(n\d{8})_.+")
 
 
@@ -88,13 +90,27 @@ def class_of_folder(folder: str, where: str) -> int:
 def check_ground_truth(path: Path) -> str:
     """Compares the development kit's validation labels with ours; returns what agreed, LabelError where they differ."""
     text = _ground_truth_text(path)
+    ours = [str(synsets.synsets()[label].ilsvrc2012_id) for label in synsets.validation_labels()]
+    if named := dict(_named_numbers(text)):
+        return _compare(path, named, dict(zip(_validation_stems(), ours)))
     numbers = [number for number in _BETWEEN_WORDS.split(text) if number]
     if sum(map(str.isdecimal, numbers)) < min(len(numbers), synsets.NUM_VALIDATION // 2):
         raise no_table(path, text)
     if len(numbers) == synsets.NUM_VALIDATION + 1 and not numbers[0].isdecimal():
         del numbers[0]  # a header
-    ours = (str(synsets.synsets()[label].ilsvrc2012_id) for label in synsets.validation_labels())
     return _compare(path, dict(enumerate(numbers, 1)), dict(enumerate(ours, 1)))
+
+
+def _named_numbers(text: str) -> Iterator[tuple[str, str]]:
+    """Yields name and number of each line as `ILSVRC2012_val_00000001.JPEG 490`; a header has no such name."""
+    for words in map(_BETWEEN_WORDS.split, text.splitlines()):
+        names = [match[1] for match in map(_VALIDATION_NAME.fullmatch, words) if match]
+        if names:
+            yield names[0], next((word for word in words if word and names[0] not in word), "")
+
+
+def _validation_stems() -> Iterator[str]:
+    return (f"ILSVRC2012_val_{number:08d}" for number in range(1, synsets.NUM_VALIDATION + 1))
 
 
 def check_solution(path: Path) -> str:
@@ -103,7 +119,7 @@ def check_solution(path: Path) -> str:
         rows = [(name, prediction or "") for _, name, prediction in solutions_of(path)]
     theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
     wnids = synsets.wnids()
-    ours = {f"ILSVRC2012_val_{number:08d}": wnids[label] for number, label in enumerate(synsets.validation_labels(), 1)}
+    ours = dict(zip(_validation_stems(), (wnids[label] for label in synsets.validation_labels())))
     if not any(map(_VALIDATION_STEM.match, theirs)):
         raise no_table(path, next(iter(theirs), ""))
     return _compare(path, theirs, ours)
@@ -220,15 +236,25 @@ def _unusable(path: Path, what: str) -> SourceError:
 
 
 def _compare(path: Path, theirs: dict, ours: dict) -> str:
-    wrong = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
-    if wrong:
-        offenders = first_few(f"{key}: {_entry(theirs, key)}, not {_entry(ours, key)}" for key in wrong)
+    """Returns what agreed. Raises LabelError, which counts the entries that differ, are missing, or are of nothing official."""
+    differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
+    missing, foreign = [key for key in ours if key not in theirs], [key for key in theirs if key not in ours]
+    parts = []
+    if differing:
+        offenders = first_few(f"{key}: {_entry(theirs[key])}, not {_entry(ours[key])}" for key in differing)
+        parts.append(f"{len(differing):,} of {len(ours):,} entries differ ({offenders})")
+    if missing:
+        parts.append(f"{len(missing):,} of {len(ours):,} entries are missing ({first_few(missing)})")
+    if foreign:
+        offenders = first_few(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(theirs[key])}" for key in foreign)
+        parts.append(f"{len(foreign):,} entries are of nothing official ({offenders})")
+    if parts:
         raise LabelError(
-            f"{path} contradicts the official labels in {len(wrong):,} of {len(ours):,} entries ({offenders}). "
+            f"{path} contradicts the official labels: {'; '.join(parts)}. "
             "It belongs to another data set or is damaged: get it again, or move it away if the images are official."
         )
     return f"{path.name} agrees with the official labels in all {len(ours):,} entries"
 
 
-def _entry(table: dict, key) -> str:
-    return ascii(table[key][:_LONGEST_ENTRY]) if key in table else "nothing"
+def _entry(value: str) -> str:
+    return ascii(value[:_LONGEST_ENTRY])

@@ -12,15 +12,34 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import shown as shown
 
 WHOLE_FILE = -1
+# Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
+LARGEST_IMAGE = 1 << 30
 _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
+READ_KINDS = "*.JPEG, *.jpg and *.png"
+# Images as other tools save them, and JPEGs by a name that none of the official ones has.
+_OTHER_SUFFIXES = (
+    *(b".bmp", b".gif", b".webp", b".tif", b".tiff", b".avif", b".heic", b".heif", b".jxl", b".jp2", b".j2k", b".ppm"),
+    *(b".pgm", b".tga", b".jpe", b".jfif"),
+)
 
 
 def is_image(name: bytes) -> bool:
     """Returns whether a file is an image by its name; not macOS's `._name`, which its tar adds beside each file."""
     return name.lower().endswith(_IMAGE_SUFFIXES) and not name.startswith(b".")
+
+
+def is_other_image(name: bytes) -> bool:
+    """Returns whether a file is an image by its name, of a kind that is not read."""
+    return name.lower().endswith(_OTHER_SUFFIXES) and not name.startswith(b".")
+
+
+def size_fault(size: int) -> str:
+    """Returns why no image has so many bytes, in words; nothing if one may have them."""
+    if size == 0:
+        return "it is an empty file (0 bytes)"
+    return f"it has {size:,} bytes, over the limit of {LARGEST_IMAGE:,}" if size > LARGEST_IMAGE else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +97,11 @@ class Members:
             offset=self.offset[rows],
             size=self.size[rows],
         )
+
+    def odd_sizes(self) -> list[str]:
+        """Returns the places of the images that are empty or too large to be read, and which of both each is."""
+        rows = np.flatnonzero((self.size == 0) | (self.size > LARGEST_IMAGE)).tolist()
+        return [f"{self.place(row)}: {size_fault(int(self.size[row]))}" for row in rows]
 
     def place(self, row: int) -> str:
         """Returns where an image lies, under the name that it has there, for messages.
@@ -140,7 +164,7 @@ class Index:
       layout: how the images lie there, in words: `archives`, `class archives`, `archives and folders`.
       splits: the splits found, in the order train, val, test.
       notes: what a user should know: files passed over, second sources of the labels that agree.
-      warnings: images that are there and are not read.
+      warnings: images that are there and are not read, or cannot be.
       missing: for each split that is not there, what was seen in its place, in words.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few
 from ilsvrc_tfds.formats.example import encode_example, parse_example
-from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.folder import ANEW, Output
 from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, read_records
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
@@ -32,7 +32,7 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
       SourceError: it is no prepared data set, in another format than TFRecord, incomplete or damaged.
       LabelError: a record's label is not that of its file name.
     """
-    output.require_tfrecord()
+    output = output.in_tfrecord()
     if output.kind != TFDS:
         raise SourceError(
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
@@ -49,9 +49,7 @@ def _scan(job: _ShardScan) -> Members:
     for record in read_records(job.path):
         where = f"{job.path}: record {record.number}, byte {record.offset:,}"
         if record.damage:
-            raise SourceError(
-                f"{where}: {record.damage}. `ilsvrc-tfds verify` lists all damage; prepare the data set again."
-            )
+            raise SourceError(f"{where}: {record.damage}. `ilsvrc-tfds verify` lists all damage. {ANEW}")
         name, image, label = fields_of(record.payload, where)
         offset = record.offset + HEADER_BYTES + _image_offset(record.payload, name, image, label)
         rows.append((name, label, offset, len(image)))
@@ -98,6 +96,4 @@ def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> Non
         if told is not None and told != label:
             wrong.append(f"{os.fsdecode(name)} has label {label}, not {told}")
     if wrong:
-        raise LabelError(
-            f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. Prepare the data set again."
-        )
+        raise LabelError(f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. {ANEW}")

@@ -6,8 +6,8 @@ import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from ilsvrc_tfds.errors import ImageError, SourceError, unreadable
-from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members
+from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
+from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
 
 # Class archives can be 1000 files; the usual limit of a process is 1024 open ones, on some machines 256 or 64.
@@ -33,9 +33,16 @@ class Reader:
         self._close_all_but(0)
 
     def read(self, members: Members, row: int) -> bytes:
-        """Returns the bytes of one image. Raises SourceError where they are gone or not those that were indexed."""
+        """Returns the bytes of one image.
+
+        Raises:
+          SourceError: They are gone or not those that were indexed; the message names the place.
+          ImageError: There are none, or too many, by the index; the message does not name the place.
+        """
         container = members.containers[members.container[row]]
         offset, size = int(members.offset[row]), int(members.size[row])
+        if fault := size_fault(size):
+            raise ImageError(f"{fault}. Get it again")
         try:
             if offset == WHOLE_FILE:
                 with self._opened(members.place(row)) as file:
@@ -89,6 +96,14 @@ def _changed(path: str) -> SourceError:
     return SourceError(f"{path} has changed since it was indexed. Run the command again.")
 
 
+def require_sizes(members: Members) -> None:
+    """Raises ImageError if images are empty or too large to be read, by the index: before hours of work."""
+    if odd := members.odd_sizes():
+        raise ImageError(
+            f"{len(odd):,} images of {members.split} cannot be used: {first_few(odd)}. Get them again. {_WAY_ON}"
+        )
+
+
 def read_images(
     members: Members, function: Callable[[bytes, bytes, int], object], skipped: dict[str, str] | None = None
 ) -> Iterator[tuple[bytes, object]]:
@@ -104,8 +119,8 @@ def read_images(
     names, labels = members.name.tolist(), members.label.tolist()
     with Reader() as reader:
         for row, (name, label) in enumerate(zip(names, labels)):
-            data = reader.read(members, row)
             try:
+                data = reader.read(members, row)
                 result = function(name, data, label)
             except ImageError as error:
                 if skipped is None:

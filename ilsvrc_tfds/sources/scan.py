@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -12,13 +13,11 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_images
-from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image
+from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
 _LONGEST_NAME = 255
-# Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
-_LARGEST_IMAGE = 1 << 30
 # Folders inside an archive that name no class.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 _CLASS_IN_PATH = re.compile(rb"(?:^|/)(n\d{8})(?=/)")
@@ -71,11 +70,13 @@ class Scanned:
     Attributes:
       members: The images.
       passed_over: Names of what does not hold images.
+      other_kinds: Names of images of kinds that are not read.
       unread: Names of folders in too deep a place, and the number of images in each; of class archives of another kind, and 0.
     """
 
     members: tuple[Members, ...]
     passed_over: tuple[str, ...]
+    other_kinds: tuple[str, ...]
     unread: tuple[tuple[str, int], ...]
 
 
@@ -130,12 +131,14 @@ def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = 
 
 
 def _scan_tar(job: TarScan) -> Scanned:
-    by_folder, passed_over, unread = defaultdict(list), [], []
+    by_folder, passed_over, other_kinds, unread = defaultdict(list), [], [], []
     inner = f"inner archive {job.wnid}.tar" if job.start else ""
     for member in _read_archive(job.path, inner, job.start, job.end):
         name = _base_name(member.name)
         if is_image(name):
             by_folder[_class_folder(job, member.name)].append((name, member.offset, member.size))
+        elif is_other_image(name):
+            other_kinds.append(shown(os.fsdecode(member.name)))
         elif is_class_archive(name) and not job.wnid and not (job.split == "train" and _is_archive(name)):
             unread.append((shown(os.fsdecode(member.name)), 0))
         elif job.wnid or job.split != "train" or not _is_archive(name):
@@ -144,7 +147,7 @@ def _scan_tar(job: TarScan) -> Scanned:
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
         tables += _tables(job.split, Container(job.path, place, job.stamp), folder, rows)
-    return Scanned(tuple(tables), tuple(passed_over), tuple(unread))
+    return Scanned(tuple(tables), tuple(passed_over), tuple(other_kinds), tuple(unread))
 
 
 def _scan_folder(job: FolderScan) -> Scanned:
@@ -153,17 +156,24 @@ def _scan_folder(job: FolderScan) -> Scanned:
         with os.scandir(job.path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = os.fsencode(entry.name)
-                if not is_image(name) or entry.is_dir():
+                status = entry.stat() if is_image(name) else None  # follows links; one that points nowhere is an error
+                if status is None or not stat.S_ISREG(status.st_mode):  # a folder; a pipe, which would be read for ever
                     if entry.name not in job.passes_over:
                         others.append(entry)
                     continue
-                status = entry.stat()  # follows links; one that points nowhere is an error
                 rows.append((name, WHOLE_FILE, status.st_size))
                 listing.update(b"%s\0%d\0%d\0" % (name, status.st_size, status.st_mtime_ns))
     except OSError as error:
         raise unreadable(job.path, error) from error
     container = Container(job.path, job.folder, listing.hexdigest())
-    return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), *_not_read(job, others))
+    others, kinds = ([e for e in others if _is_of_other_kind(e) == is_image] for is_image in (False, True))
+    other_kinds = tuple(shown(f"{job.folder}/{entry.name}") for entry in kinds)
+    passed_over, unread = _not_read(job, others)
+    return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), passed_over, other_kinds, unread)
+
+
+def _is_of_other_kind(entry: os.DirEntry) -> bool:
+    return is_other_image(os.fsencode(entry.name)) and entry.is_file()
 
 
 def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
@@ -187,9 +197,7 @@ def _tables(split: str, container: Container, folder: str, rows: list[tuple[byte
     """Yields the table of these images; two where some names have the class appended and others do not."""
     where = f"{container.path} ({shown(container.folder)})"
     if rows:
-        names, _, sizes = zip(*rows)
-        _refuse_odd_names(names, where)
-        _refuse_odd_sizes(names, sizes, where)
+        _refuse_odd_names([name for name, _, _ in rows], where)
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
@@ -228,17 +236,6 @@ def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
             f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
             f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
-
-
-def _refuse_odd_sizes(names: Sequence[bytes], sizes: Sequence[int], where: str) -> None:
-    empty = [os.fsdecode(name) for name, size in zip(names, sizes) if size == 0]
-    if empty:
-        what = f"{len(empty):,} images are empty files (0 bytes): {first_few(empty)}"
-        raise SourceError(f"{where}: {what}. Get them again.")
-    huge = [f"{os.fsdecode(name)} ({size:,} bytes)" for name, size in zip(names, sizes) if size > _LARGEST_IMAGE]
-    if huge:
-        what = f"{len(huge):,} files are too large for images (over {_LARGEST_IMAGE:,} bytes): {first_few(huge)}"
-        raise SourceError(f"{where}: {what}. Get them again, or move them away if they are something else.")
 
 
 def _base_name(name: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 Text is UTF-8, with or without a byte order mark, or UTF-16 with one. Fields are separated by commas, semicolons or tabs, lines
 by CR, LF or both; quotation marks around fields do not matter. No field of these tables has a separator or a quotation mark in it.
+The names of images are without an extension; tables that were made anew have it, and it does not matter.
 """
 
 import codecs
@@ -20,6 +21,7 @@ _SHOWN = 40
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = re.compile(r"[,;\t]")
+_EXTENSION = re.compile(r"\.(?:jpe?g|png)$", re.I)
 # What a field of a row begins with: the name of an image, or the class of a box.
 _FIELD_OF_A_ROW = re.compile(r"n\d{8}(?![^_ ])|ILSVRC2012_(?:val|test)_\d")
 
@@ -49,7 +51,7 @@ def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
 
 
 def solutions_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
-    """Yields the line, the image's name and the prediction (None if there is none) of the rows of Kaggle's `LOC_*_solution.csv`.
+    """Yields the line, the image's name without extension and the prediction (None if there is none) of the rows of Kaggle's `LOC_*_solution.csv`.
 
     Raises SourceError if it does not begin as a table; OSError.
     """
@@ -67,6 +69,11 @@ def solutions_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
         yield number, *_picked(line, separator[0], columns)
     for number, line in lines:
         yield number, *_picked(line, separator[0], columns)
+
+
+def without_extension(name: str) -> str:
+    """Returns the name of an image without the extension of an image file, if it has one."""
+    return _EXTENSION.sub("", name)
 
 
 def no_table(path: str | os.PathLike, begin: str) -> SourceError:
@@ -89,4 +96,4 @@ def _picked(line: str, separator: str, columns: tuple[int, int]) -> tuple[str, s
     """Returns the name and the prediction in a line."""
     fields = _fields(line, separator)
     name, prediction = (fields[column] if column < len(fields) else None for column in columns)
-    return name or "", prediction
+    return without_extension(name or ""), prediction

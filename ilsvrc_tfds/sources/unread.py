@@ -3,7 +3,7 @@
 import os
 import re
 
-from ilsvrc_tfds.sources.members import is_image
+from ilsvrc_tfds.sources.members import is_image, is_other_image
 
 _CLASS_ARCHIVE = re.compile(rb"n\d{8}(?: \(\d+\))?\.(?i:tar|tgz|zip|7z|rar)(?:\..*)?")
 # What file servers and macOS put beside images, with copies of them inside.
@@ -11,11 +11,11 @@ _THUMBNAILS = ("@eaDir", "__MACOSX")
 
 
 def images_below(folder: str) -> int:
-    """Returns the number of images anywhere below a folder; 0 for a file, and for thumbnails, which are copies of images."""
+    """Returns the number of images, of whatever kind, anywhere below a folder; 0 for a file, and for thumbnails, which are copies of images."""
     count = 0
     for _, folders, names in os.walk(folder) if _may_hold_images(os.path.basename(folder)) else ():
         folders[:] = filter(_may_hold_images, folders)
-        count += sum(is_image(os.fsencode(name)) for name in names)
+        count += sum(is_image(name) or is_other_image(name) for name in map(os.fsencode, names))
     return count
 
 

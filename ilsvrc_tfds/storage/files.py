@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import OptionError, unwritable
+from ilsvrc_tfds.errors import DestinationError, OptionError, unwritable
 
 # Of what is half written; the next run removes what a killed one has left.
 PARTIAL_SUFFIX = ".partial"
@@ -19,6 +20,15 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errn
 
 # As users write it, or as `Path` has made of it: `gs:/bucket`.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+# What a path is that is not a regular file.
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+}
 
 
 @contextlib.contextmanager
@@ -54,6 +64,26 @@ def write_whole(path: str | os.PathLike, data: bytes, *, sync: bool = True) -> P
             with contextlib.suppress(OSError):
                 partial.unlink()
     return Path(path)
+
+
+def file_to_replace(path: str | os.PathLike) -> Path:
+    """Returns the path to write for a file that the user named: where links lead to, so that they stay links.
+
+    Not for files whose names follow from a folder's: links in a folder of others may lead anywhere.
+
+    Raises DestinationError if something is there that is not a regular file: a folder, a pipe, a device.
+    """
+    with destination_errors(path):
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:  # of a link, too
+            mode = stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        kind = next((text for is_kind, text in _KINDS.items() if is_kind(mode)), "a special file")
+        raise DestinationError(
+            f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another place."
+        )
+    return Path(os.path.realpath(path))
 
 
 def sync_file(path: str | os.PathLike) -> None:

@@ -26,7 +26,7 @@ for name, words in json.loads(commands).items():
 with open(statuses, "w") as file:
     json.dump(found, file)
 """
-MAKERS = ("prepare", "unpack", "export", "metadata", "index")
+MAKERS = ("prepare", "unpack", "export", "metadata", "index", "sheet")
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def commands(archives, prepare, tmp_path) -> dict[str, list[str]]:
         "export": f"export {archives} --out {out}-records --allow-incomplete --workers 1",
         "metadata": f"metadata {archives} --out {out}.h5 --workers 2",
         "index": f"index {folder} --workers 1",
+        "sheet": f"show {folder} --num 1 --out {out}.png",
         "verify": f"verify {folder} --workers 1",
         "show": f"show {folder}",
         "doctor": f"doctor {archives} --workers 1",
@@ -56,6 +57,7 @@ def require_made(tmp_path: Path) -> None:
     """What the commands make is whole."""
     for folder in ("out-data/ilsvrc2012/classification/1.0.0", "out-records"):
         assert ilsvrc_tfds.verify(tmp_path / folder, workers=1).problems == ()
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "out-files/unpacked.json").exists() and set(ilsvrc_tfds.metadata.read(tmp_path / "out.h5")) == {
         "train",
         "val",
@@ -71,26 +73,27 @@ def test_closed_streams_change_no_status(redirection, commands, tmp_path):
     require_made(tmp_path)
 
 
-def test_full_device_fails_only_what_makes_nothing_else(commands, tmp_path):
+def test_full_device_fails_only_what_was_asked_for_nothing_else(commands, tmp_path):
+    bench = [*f"bench {commands['show'][1]} --split val --batch-size 2 --seconds 0.01 --ops resnet_eval".split()]
+    figures, demo = tmp_path / "figures.json", tmp_path / "demo"
+    commands |= {
+        "figures": [*bench, "--json", str(figures)],
+        "demo": ["demo", str(demo), "--workers", "1"],
+        "bench": bench,
+    }
+    makers = (*MAKERS, "figures", "demo")
     done = run("", "-c", COMMANDS, json.dumps(commands), tmp_path / "statuses", "/dev/full")
     assert "Traceback" not in done.stderr
-    assert json.loads((tmp_path / "statuses").read_text()) == {name: int(name not in MAKERS) for name in commands}
-    assert (
-        done.stderr.count(
-            "ilsvrc-tfds: Standard output cannot be written: No space left on device. All else is done.\n"
-        )
-        == 5
-    )
-    assert (
-        done.stderr.count(
-            "ilsvrc-tfds: Standard output cannot be written: No space left on device. Send it to another place.\n"
-        )
-        == 3
-    )
+    assert json.loads((tmp_path / "statuses").read_text()) == {name: int(name not in makers) for name in commands}
+    begin = "ilsvrc-tfds: Standard output cannot be written: No space left on device."
+    assert done.stderr.count(f"{begin} All else is done.\n") == len(makers)
+    assert done.stderr.count(f"{begin} Send it to another place.\n") == len(commands) - len(makers)
     require_made(tmp_path)
+    assert json.loads(figures.read_text())["split"] == "val"
+    assert ilsvrc_tfds.verify(demo / "data/ilsvrc2012/raw256/1.0.0", workers=1).problems == ()
 
 
-@pytest.mark.parametrize("words, status", [(["--help"], 1), (["show"], 1), (["index"], 0)])
+@pytest.mark.parametrize("words, status", [(["--help"], 1), (["show"], 1), (["sheet"], 0), (["index"], 0)])
 def test_status_of_the_process_is_that_of_the_command(words, status, commands):
     done = run(">/dev/full", "-m", "ilsvrc_tfds.cli", *commands.get(words[0], words), PYTHONUNBUFFERED="")
     assert done.returncode == status and done.stderr.startswith(

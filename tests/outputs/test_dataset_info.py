@@ -1,11 +1,14 @@
 """TFDS's `dataset_info.json`: what is said if it cannot be read, and the other formats that `tfds convert_format` puts beside."""
 
+import itertools
 import json
 import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
@@ -81,6 +84,36 @@ def test_damaged_info_is_a_source_error(damage, prepare, archives):
         outputs.read_info(data_path)
 
 
+WAYS = {
+    "dataset_info.json": ilsvrc_tfds.show,
+    "metadata.json": lambda folder: ilsvrc_tfds.unpack(folder, folder.parents[3] / "files", workers=1),
+    "manifest.json": ilsvrc_tfds.show,
+    "ilsvrc2012-train.tfrecord-00000-of-00001": lambda folder: ilsvrc_tfds.unpack(
+        folder, folder.parents[3] / "files", workers=1
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_way_that_a_message_names_works(name, prepare, tmp_path):
+    folder, read = Path(prepare().data_path), WAYS[name]
+    if name == "metadata.json":
+        (folder / "manifest.json").unlink()
+    (folder / name).write_bytes(b"{" * 20)
+    with pytest.raises(SourceError) as caught:
+        read(folder)
+    message = str(caught.value)
+    if "Move its folder away and prepare the data set again." in message:
+        assert name.partition(".")[0] in ("dataset_info", "metadata") and f"{name} makes no sense" in message
+        folder.rename(tmp_path / "away")
+        prepare()
+    else:
+        assert name in message and "again with --overwrite" in message or "anew with --overwrite" in message
+        prepare(overwrite=True)
+    read(folder)
+    assert ilsvrc_tfds.verify(folder, workers=1).problems == ()
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"a":' * 100_000])
 def test_damaged_provenance_is_a_source_error_and_can_be_overwritten(text, prepare):
     (prepare().data_path / "metadata.json").write_text(text)
@@ -141,6 +174,74 @@ def test_commands_take_the_set_with_another_format_as_before(converted, tmp_path
     assert "12 examples in     3 shards" in capsys.readouterr().out
     assert main(["unpack", str(converted), "--out", str(tmp_path / "files"), "--workers", "1"]) == 0
     assert sum(len(images) for images, _ in ilsvrc_tfds.for_evaluation(converted, batch_size=3)) == 6
+
+
+@pytest.fixture
+def converted_to_tfrecord(prepare, monkeypatch):
+    """A set prepared as array_record with TFRecords beside, by TFDS's own command."""
+    pytest.importorskip("apache_beam")
+    array_record = pytest.importorskip("array_record.python.array_record_data_source")
+    utils = pytest.importorskip("tensorflow_datasets.scripts.cli.convert_format_utils")
+    folder = prepare(config="raw256", file_format="array_record", num_shards={"train": 3, "val": 2}).data_path
+
+    def records(cls, filename, buffer_size=None):
+        source = array_record.ArrayRecordDataSource(os.fspath(filename))
+        return tf.data.Dataset.from_tensor_slices(source.__getitems__(range(len(source))))
+
+    # TFDS 4.9.10 converts from TFRecord alone: its converter reads by `make_tf_data`, which array_record does not have.
+    adapter = "tensorflow_datasets.core.file_adapters.ArrayRecordFileAdapter.make_tf_data"
+    monkeypatch.setattr(adapter, classmethod(records))
+    utils.convert_dataset(
+        out_dir=None, out_file_format="tfrecord", dataset_version_dir=os.fspath(folder), num_workers=1
+    )
+    assert json.loads((folder / "dataset_info.json").read_text())["alternativeFileFormats"] == ["tfrecord"]
+    return folder
+
+
+def test_tfrecords_beside_another_format_are_read_by_everything(converted_to_tfrecord, prepare, tmp_path, capsys):
+    folder, alone = converted_to_tfrecord, prepare(config="raw256", data_dir=tmp_path / "alone").data_path
+    capsys.readouterr()
+    assert main(["show", str(folder), "--num", "1"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "12 examples in     3 shards" in out
+        and "Resized, shorter side 256" in out
+        and "ilsvrc2012-train.tfrecord-" in out
+    )
+    assert ilsvrc_tfds.verify(folder, workers=1).problems == ()
+    assert main(["index", str(folder), "--workers", "1"]) == 0
+    batches = [list(ilsvrc_tfds.for_evaluation(data, batch_size=6)) for data in (folder, alone)]
+    assert len(batches[0]) == 1 and all(map(np.array_equal, *map(itertools.chain.from_iterable, batches)))
+    subset = ilsvrc_tfds.for_training(folder, batch_size=2, seed=0, classes=["n01443537"], epochs=1)
+    assert [set(labels.numpy().tolist()) for _, labels in subset] == [{1}, {1}]
+    files = [ilsvrc_tfds.unpack(data, tmp_path / f"files-{k}", workers=1) for k, data in enumerate((folder, alone))]
+    images = [{path.relative_to(out): path.read_bytes() for path in out.rglob("*.JPEG")} for out in files]
+    assert (
+        images[0] == images[1]
+        and len(images[0]) == 18
+        and {path.parts[0] for path in images[0]} == {"train256", "val256"}
+    )
+    exports = [
+        ilsvrc_tfds.export(
+            data, tmp_path / f"out-{k}", num_shards={"train": 2, "val": 1}, workers=1, allow_incomplete=True
+        )
+        for k, data in enumerate((folder, alone))
+    ]
+    assert {p.name: p.read_bytes() for p in exports[0].iterdir()} == {
+        p.name: p.read_bytes() for p in exports[1].iterdir()
+    }
+
+
+def test_set_without_tfrecords_is_refused_with_the_formats_that_it_has(prepare):
+    pytest.importorskip("array_record")
+    folder = prepare(file_format="array_record").data_path
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "alternativeFileFormats": ["riegeli"]}))
+    for read in (ilsvrc_tfds.show, lambda folder: ilsvrc_tfds.for_evaluation(folder, batch_size=1)):
+        with pytest.raises(
+            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it as"
+        ):
+            read(folder)
 
 
 def test_overwritten_set_has_no_other_formats(converted, prepare):

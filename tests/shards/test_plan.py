@@ -1,6 +1,7 @@
 """Order, number of shards and cuts are compared with TFDS's own."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tensorflow_datasets.core import hashing, shuffle
 from tensorflow_datasets.core.utils import shard_utils
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks import doctor
 from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.formats import naming
 from ilsvrc_tfds.shards import plan
@@ -53,6 +55,26 @@ def test_disk_order_is_that_of_tfds_shuffler(tmp_path):
     theirs = [data for _, data in shuffler]
     ours = np.array(names, np.bytes_)
     assert ours[naming.disk_order("val", ours)].tolist() == theirs
+
+
+def test_md5_is_taken_where_it_is_refused_for_security(monkeypatch, tmp_path):
+    """As OpenSSL of a FIPS machine refuses it."""
+    (tmp_path / "archive").write_bytes(b"data")
+    names = np.array([b"a", b"b"], np.bytes_)
+    expected, md5, new = naming.disk_order("val", names).tolist(), hashlib.md5, hashlib.new
+
+    def refusing(function):
+        def call(*arguments, usedforsecurity=True):
+            if usedforsecurity:
+                raise ValueError("[digital envelope routines] unsupported")
+            return function(*arguments, usedforsecurity=False)
+
+        return call
+
+    monkeypatch.setattr(hashlib, "md5", refusing(md5))
+    monkeypatch.setattr(hashlib, "new", refusing(new))
+    assert naming.disk_order("val", names).tolist() == expected
+    assert doctor._sum(str(tmp_path / "archive"), "md5") == "8d777f385d3dfec8815d20f7496026dc"
 
 
 def test_disk_order_depends_on_the_split_and_not_on_the_order_given():
@@ -181,23 +203,40 @@ def test_shortfalls_pass_over_splits_that_are_not_there():
     assert completeness.shortfalls(index()) == completeness.shortfalls(index(val=VAL)) == {}
 
 
-def test_require_complete_names_source_shortfall_and_remedy():
-    completeness.require_complete(index(val=VAL), ["val"])
+@pytest.fixture
+def warnings(caplog):
+    """The warnings that are logged."""
+    caplog.set_level("WARNING", "ilsvrc_tfds")
+    return caplog
+
+
+def test_shortfalls_are_refused_with_source_and_remedy_or_allowed_with_a_warning(warnings):
+    completeness.log_shortfalls(index(val=VAL), False, ["val"])
+    assert warnings.messages == []
+    few = index(train=7, val=VAL)
     message = r"/data is not the whole of ILSVRC2012 \(train: 7 of 1,281,167 images.*\).*--allow-incomplete"
     with pytest.raises(IncompleteError, match=message):
-        completeness.require_complete(index(train=7, val=VAL))
+        completeness.log_shortfalls(few, False)
+    assert warnings.messages == []
+    for log in (lambda: completeness.log_shortfalls(few, True), lambda: completeness.log_missing_splits(few, False)):
+        log()
+        assert warnings.messages == ["Incomplete, and allowed: train has 7 of 1,281,167 images, 993 classes missing."]
+        warnings.clear()
 
 
-@pytest.mark.parametrize("require", [completeness.require_complete, completeness.require_splits])
-def test_train_and_val_are_expected_where_no_splits_are_named(require):
-    require(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL))
+@pytest.mark.parametrize("log", [completeness.log_shortfalls, completeness.log_missing_splits])
+def test_train_and_val_are_expected_where_no_splits_are_named(log, warnings):
+    log(index(train=synsets.OFFICIAL_COUNTS["train"], val=VAL), False)
     found = dataclasses.replace(index(val=VAL), missing={"train": "seen: train.tar.part", "test": "found: nothing"})
     message = r"/data is not the whole of ILSVRC2012 \(train: not there; seen: train.tar.part\).* --splits val \(splits=\['val'\]\)"
     with pytest.raises(IncompleteError, match=message):
-        require(found)
-    require(found, ("val",))
+        log(found, False)
+    log(found, False, ("val",))
     with pytest.raises(IncompleteError, match=r"\(test: not there; found: nothing\)"):
-        require(found, ("val", "test"))
+        log(found, False, ("val", "test"))
+    assert warnings.messages == []
+    log(found, True)
+    assert warnings.messages == ["Incomplete, and allowed: the split train is not there; seen: train.tar.part."]
 
 
 def test_plans_are_immutable():

@@ -1,14 +1,17 @@
 """Sources that cannot be right: each is an error that says what, where, and what to do; nothing is lost silently."""
 
 import os
+import re
 import tarfile
 from pathlib import Path
 
 import drawing
 import pytest
 
-from ilsvrc_tfds.errors import IlsvrcError, LabelError, SourceError
+from ilsvrc_tfds.errors import IlsvrcError, ImageError, LabelError, SourceError
+from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Reader, find_layout, index_images
+from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.synsets import validation_labels, wnids
 
 TRAIN, VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -149,8 +152,9 @@ def test_pipes_are_never_opened(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     os.mkfifo(source / TRAIN)  # opening one waits for ever
     os.mkfifo(source / "val" / VAL_1)
-    with pytest.raises(SourceError, match="1 images are empty files"):
-        indexed(source)
+    index = indexed(source)
+    assert len(index.splits["train"]) == 12 and VAL_1 not in labels_of(index, "val")
+    assert index.notes[-1] == f"passed over 1 entries that are no images: val/{VAL_1}"
 
 
 @pytest.mark.parametrize("name", ["", "train", "val", "train/n01440764", "train/n01440764/n01440764_9.JPEG"])
@@ -185,8 +189,8 @@ def test_missing_permission_of_an_archive_is_an_error(archives, permissions_coun
         (PICTURE, "no tar archive"),
         (b"<html>" + b" " * 5000, "no tar archive. It looks like a web page"),
         (b"\x1f\x8b\x08" + bytes(5000), "no tar archive. It is compressed with gzip"),
-        (drawing.tar([("README", b"text")]), "holds no images, but README. Expected files"),
-        (bytes(10240), "holds no images, but nothing"),
+        (drawing.tar([("README", b"text")]), "holds no images that are read, but README. Expected files"),
+        (bytes(10240), "holds no images that are read, but nothing"),
         (bytes(4 << 20), "4,194,304 bytes follow. Either parts of it were never downloaded"),
     ],
     ids=["empty", "picture", "web page", "gzip", "text only", "tar of nothing", "zeros"],
@@ -358,7 +362,7 @@ def test_train_image_without_a_class_is_an_error(tmp_path, name):
 
 def test_images_deeper_than_the_class_folder_are_an_error(tmp_path):
     write(tmp_path, "train/n01440764/images/n01440764_1.JPEG")  # as in Tiny ImageNet
-    with pytest.raises(SourceError, match="train holds no images, but train/n01440764/images. Expected"):
+    with pytest.raises(SourceError, match="train holds no images that are read, but train/n01440764/images. Expected"):
         indexed(tmp_path)
 
 
@@ -443,39 +447,48 @@ def test_name_that_no_disk_would_take_is_an_error(tmp_path):
 # Images.
 
 
-def test_empty_image_in_a_folder_is_an_error(tmp_path, images):
+def require_unusable(index: Index, split: str, place: str, fault: str) -> None:
+    """The image is in the index, its damage is a warning, and reading it is an ImageError."""
+    assert index.warnings == (f"1 images of {split} cannot be used: {place}: {fault}. Get them again",)
+    with pytest.raises(ImageError, match=f"{re.escape(place)}: {re.escape(fault)}. Get it again. .*--on-error skip"):
+        list(read_images(index.splits[split], lambda *image: image))
+
+
+EMPTY = "it is an empty file (0 bytes)"
+HUGE = "it has 1,073,741,825 bytes, over the limit of 1,073,741,824"
+
+
+def test_empty_image_in_a_folder_is_indexed_and_cannot_be_read(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     path = write(source, "train/n01440764/n01440764_1.JPEG", b"")
-    with pytest.raises(SourceError, match=f"{path.parent} .*1 images are empty files .0 bytes.: {path.name}. Get them"):
-        indexed(source)
+    index = indexed(source)
+    assert len(index.splits["train"]) == 13
+    require_unusable(index, "train", str(path), EMPTY)
 
 
-def test_empty_image_in_an_archive_is_an_error(tmp_path):
-    write(tmp_path, VAL, drawing.tar([(VAL_1, b""), ("ILSVRC2012_val_00000002.JPEG", PICTURE)]))
-    with pytest.raises(SourceError, match=f"{VAL} .val.: 1 images are empty files .0 bytes.: {VAL_1}"):
-        indexed(tmp_path)
+def test_empty_image_in_an_archive_is_indexed_and_cannot_be_read(tmp_path):
+    path = write(tmp_path, VAL, drawing.tar([(VAL_1, b""), ("ILSVRC2012_val_00000002.JPEG", PICTURE)]))
+    require_unusable(indexed(tmp_path), "val", f"{path}: val/{VAL_1}", EMPTY)
 
 
-HUGE = "1 files are too large for images .over 1,073,741,824 bytes.: {} .1,073,741,825 bytes.. Get .* or move"
-
-
-def test_huge_image_in_a_folder_is_an_error(tmp_path, images):
+def test_huge_image_in_a_folder_is_indexed_and_cannot_be_read(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     path = write(source, "train/n01440764/n01440764_1.JPEG")
     os.truncate(path, 1 << 30)  # sparse: no room is taken
-    assert len(indexed(source).splits["train"]) == 13
+    index = indexed(source)
+    assert len(index.splits["train"]) == 13 and index.warnings == ()
     os.truncate(path, (1 << 30) + 1)
-    with pytest.raises(SourceError, match=f"{path.parent} .*{HUGE.format(path.name)}"):
-        indexed(source)
+    index = indexed(source)
+    require_unusable(index, "train", str(path), HUGE)
+    assert plan_split(index.splits["train"]).num_bytes < 100_000  # no room is asked for it
 
 
-def test_huge_image_in_an_archive_is_an_error(tmp_path):
+def test_huge_image_in_an_archive_is_indexed_and_cannot_be_read(tmp_path):
     member = tarfile.TarInfo(VAL_1)
     member.size = (1 << 30) + 1
-    write(tmp_path, VAL, member.tobuf())
-    os.truncate(tmp_path / VAL, 512 + (1 << 30) + 512 + 1024)
-    with pytest.raises(SourceError, match=f"{VAL} .val.: {HUGE.format(VAL_1)}"):
-        indexed(tmp_path)
+    path = write(tmp_path, VAL, member.tobuf())
+    os.truncate(path, 512 + (1 << 30) + 512 + 1024)
+    require_unusable(indexed(tmp_path), "val", f"{path}: val/{VAL_1}", HUGE)
 
 
 def test_folder_with_the_name_of_an_image_is_passed_over(tmp_path, images):

@@ -77,6 +77,11 @@ def test_archive_that_was_gunzipped_and_packed_anew(tmp_path):
     assert read_boxes([tmp_path / "boxes.tar"]) == TRAIN
 
 
+def test_annotations_may_have_the_extension_of_their_images(tmp_path):
+    files = {name.replace(".xml", ".JPEG.xml"): data for name, data in TRAIN_XML.items()}
+    assert read_boxes([folder(tmp_path / "boxes", files)]) == TRAIN
+
+
 def test_folder_of_xml_files(tmp_path):
     assert read_boxes([folder(tmp_path / "boxes", TRAIN_XML)]) == TRAIN
 

@@ -205,7 +205,7 @@ def test_folder_of_the_usual_name_without_images_is_an_error(tmp_path):
     drawing.folders(source, drawing.Images(IMAGES.train, {}, {}), train="Train")
     (source / "train").mkdir()
     (source / "train/notes.txt").write_text("to be filled")
-    with pytest.raises(SourceError, match="train holds no images, but train/notes.txt"):
+    with pytest.raises(SourceError, match="train holds no images that are read, but train/notes.txt"):
         indexed(source)
 
 

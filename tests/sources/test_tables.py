@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 from pathlib import Path
 
 import drawing
@@ -56,6 +57,8 @@ FORMS = {
     "without a header": lambda text: text.partition("\n")[2],
     "another header": lambda text: "image_id,label\n" + text.partition("\n")[2],
     "columns the other way round": swapped,
+    "names with extensions": lambda text: re.sub(r"(?m)^([\w]+_\d+),", r"\1.JPEG,", text),
+    "names with another extension": lambda text: re.sub(r"(?m)^([\w]+_\d+),", r"\1.jpg,", text),
     "another column": lambda text: text.replace(",", ",x,").replace("ImageId,x,", "ImageId,Usage,"),
 }
 
@@ -107,6 +110,38 @@ def test_ground_truth_in_any_form_agrees(tmp_path, texts, change):
     assert "in all 50,000 entries" in check_ground_truth(save(tmp_path / GROUND_TRUTH, change(texts[GROUND_TRUTH])))
 
 
+NAMED = {
+    "names": "ILSVRC2012_val_{:08d} {}\n",
+    "names with extensions": "ILSVRC2012_val_{:08d}.JPEG {}\n",
+    "paths": "val/ILSVRC2012_val_{:08d}.JPEG\t{}\n",
+    "names behind the numbers": "{1},ILSVRC2012_val_{0:08d}.JPEG\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16, big end first"])
+@pytest.mark.parametrize("form", NAMED)
+def test_ground_truth_by_name_agrees_in_any_order(tmp_path, texts, form, encoding):
+    lines = [NAMED[form].format(k, number) for k, number in enumerate(texts[GROUND_TRUTH].split(), 1)]
+    text = "image label\n" + "".join(lines[::-1])
+    assert "in all 50,000 entries" in check_ground_truth(save(tmp_path / GROUND_TRUTH, text, encoding))
+    text = text.replace(NAMED[form].format(2, 361), NAMED[form].format(2, 1)).replace(lines[6], "")
+    found = r"1 of 50,000 entries differ \(ILSVRC2012_val_00000002: '1', not '361'\); 1 of .* missing \(ILSVRC2012_val_00000007\)"
+    with pytest.raises(LabelError, match=found):
+        check_ground_truth(save(tmp_path / GROUND_TRUTH, text, encoding))
+
+
+def test_entries_that_differ_are_missing_and_are_foreign_are_counted_apart(tmp_path, texts):
+    lines = texts[SOLUTION].splitlines()
+    lines[2:6] = ["ILSVRC2012_val_00000002.JPEG,n01440764 1 2 3 4", "mine.JPEG,n01440764", "ILSVRC2012_val_00099999,x"]
+    found = (
+        r"contradicts the official labels: 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\); "
+        r"3 of 50,000 entries are missing \(ILSVRC2012_val_00000003, ILSVRC2012_val_00000004, ILSVRC2012_val_00000005\); "
+        r"2 entries are of nothing official \(mine: 'n01440764', ILSVRC2012_val_00099999: 'x'\)\. It belongs"
+    )
+    with pytest.raises(LabelError, match=found):
+        check_solution(save(tmp_path / SOLUTION, "\n".join(lines)))
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("line_end", ["LF", "CR"])
@@ -120,7 +155,7 @@ def test_boxes_in_any_form_are_those_published(tmp_path, form, encoding, line_en
 def test_contradiction_is_seen_in_any_form(tmp_path, texts, form):
     text = texts[SOLUTION].replace("val_00000002,n09193705", "val_00000002,n01440764")
     with pytest.raises(
-        LabelError, match=r"in 1 of 50,000 entries \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"
+        LabelError, match=r": 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"
     ):
         check_solution(save(tmp_path / SOLUTION, FORMS[form](text), "utf-16, big end first"))
 

@@ -75,6 +75,37 @@ def test_thumbnails_are_no_images(tmp_path, name):
     )
 
 
+KINDS = "Files named *.JPEG, *.jpg and *.png are read: convert or rename them, or move them away"
+
+
+def test_images_of_other_kinds_are_named_as_such(tmp_path):
+    names = (f"train/{TENCH}/1.bmp", f"train/{TENCH}/2.GIF", "val/3.webp", "val/4.jfif")
+    hidden = ("val/._5.bmp", "val/__MACOSX/6.bmp")
+    index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), *names, *hidden, "val/notes.txt"))
+    named = f"train/{TENCH}/1.bmp, train/{TENCH}/2.GIF, val/3.webp and 1 more"
+    assert index.warnings == (f"4 images of a kind that is not read: {named}. {KINDS}",)
+    assert index.notes == ("passed over 3 entries that are no images: val/._5.bmp, val/__MACOSX, val/notes.txt",)
+
+
+def test_images_of_other_kinds_in_archives_and_deeper_folders_are_named(tmp_path):
+    picture = drawing.jpeg()
+    inner = drawing.tar([(f"{TENCH}_1.JPEG", picture), (f"{TENCH}_2.tiff", b"x")])
+    (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(drawing.tar([(f"{TENCH}.tar", inner)]))
+    write(tmp_path, "val/deep/1.webp")
+    (tmp_path / "val" / VAL_1).write_bytes(picture)
+    index = indexed(tmp_path)
+    assert index.warnings[0].startswith("1 images in 1 folders are not read: val/deep (1). ")
+    assert index.warnings[1:] == (f"1 images of a kind that is not read: {TENCH}_2.tiff. {KINDS}",)
+    assert index.notes == ()
+
+
+def test_split_of_other_kinds_alone_is_an_error_that_names_the_kinds(tmp_path):
+    write(tmp_path, "val/1.webp")
+    message = r"val holds no images that are read, but val/1.webp. Expected files named \*.JPEG, \*.jpg and \*.png, for"
+    with pytest.raises(SourceError, match=message):
+        indexed(tmp_path)
+
+
 def test_linked_folder_of_images_is_named(tmp_path):
     source = drawing.folders(tmp_path / "source", drawing.miniature())
     (source / "train" / TENCH / "more").symlink_to(write(tmp_path / "elsewhere", "1.JPEG"))

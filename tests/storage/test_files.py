@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import refusing
 
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.storage import files
-from ilsvrc_tfds.storage.files import sync_file_system, sync_folder, sync_name, write_whole
+from ilsvrc_tfds.storage.files import file_to_replace, sync_file_system, sync_folder, sync_name, write_whole
 
 
 @pytest.fixture
@@ -50,6 +51,56 @@ def test_bytes_that_cannot_be_synced_leave_no_file(tmp_path, monkeypatch):
     ):
         write_whole(tmp_path / "a", b"data")
     assert os.listdir(tmp_path) == []
+
+
+def test_link_stays_a_link_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("below/other")
+    (tmp_path / "below/other").symlink_to("target")
+    (tmp_path / "dangling").symlink_to("below/new")
+    for name in ("link", "dangling", "plain"):
+        write_whole(file_to_replace(tmp_path / name), name.encode())
+    assert os.readlink(tmp_path / "link") == "below/other" and os.readlink(tmp_path / "below/other") == "target"
+    assert {
+        path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()
+    } == {
+        "target": b"link",
+        "new": b"dangling",
+        "plain": b"plain",
+    }
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.fspath(path))
+
+
+OTHERS = {
+    "a folder": os.mkdir,
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to(os.devnull),
+    "a socket": make_socket,
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_is_no_regular_file_is_refused_and_stays(kind, tmp_path):
+    OTHERS[kind](tmp_path / "it")
+    (tmp_path / "link").symlink_to("it")
+    before = os.stat(tmp_path / "it")
+    for name in ("it", "link"):
+        with pytest.raises(DestinationError, match=rf"{name} cannot be written: it is {kind}, and only a file is"):
+            file_to_replace(tmp_path / name)
+    assert os.stat(tmp_path / "it") == before and sorted(os.listdir(tmp_path)) == ["it", "link"]
+
+
+def test_place_that_cannot_be_looked_at_is_a_destination_error(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    for path, message in (("loop", "Too many levels"), ("file/below", "Not a directory")):
+        with pytest.raises(DestinationError, match=f"{path} cannot be written: {message}"):
+            file_to_replace(tmp_path / path)
 
 
 def test_name_is_synced_in_all_folders_above(tmp_path, calls):
