@@ -1,4 +1,4 @@
-"""Whether a PNG is what was written: its checksums, which Pillow compares in part only.
+"""Checks that a PNG is undamaged, by its checksums, of which Pillow checks only some.
 
 Layout: https://www.w3.org/TR/png-3/#5DataRep.
 """
@@ -11,15 +11,20 @@ from ilsvrc_tfds.images.head import MAX_PIXELS
 
 _FIRST_CHUNK = 8
 _MOST_AT_ONCE = 1 << 20
-# Four channels of 16 bits, and a byte in front of each row.
+# Four channels of 16 bits, and a byte before each row.
 _LARGEST = 9 * MAX_PIXELS
 
 
 def require_sound_chunks(data: bytes) -> None:
-    """Raises ImageError unless all chunks that a PNG's pixels depend on have their checksums, and the compressed data ends.
+    """Raises ImageError unless the checksums of all critical chunks match, and the compressed data is complete.
 
     Args:
-      data: Bytes of the image, which begin as a PNG's.
+      data: Bytes of the image, which begin with a PNG's signature.
+
+    >>> require_sound_chunks(png)
+    >>> require_sound_chunks(png[:-20])
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.ImageError: the PNG ends early: inside the chunk at byte 33. Get it again
     """
     inflater, size = zlib.decompressobj(), 0
     try:
@@ -36,7 +41,10 @@ def require_sound_chunks(data: bytes) -> None:
 
 
 def _critical_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yields (type, content) of each chunk that no decoder may pass over, up to the end chunk. Raises ImageError."""
+    """Yields (type, content) of each critical chunk, one that no decoder may ignore, up to the end chunk.
+
+    Raises ImageError if the PNG ends early or a checksum does not match.
+    """
     position, kind = _FIRST_CHUNK, b""
     while kind != b"IEND":
         size = int.from_bytes(data[position : position + 4], "big")
