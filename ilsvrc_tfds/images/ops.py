@@ -19,9 +19,9 @@ _CODECS = ("simplejpeg", "cykooz-resizer", "pillow")
 class Original:
     """Keeps the bytes of an image, except that CMYK JPEGs and PNGs are converted to RGB JPEGs.
 
-    They get quality 100 and no chroma subsampling.
-    A converted image has the colours that `tf.io.decode_jpeg` and `tf.io.decode_png` give with `channels=3`. If a JPEG
-    is kept, only its header and end marker are checked, so damage between them is not found.
+    A converted image has quality 100, no chroma subsampling, and the colours that `tf.io.decode_jpeg` and
+    `tf.io.decode_png` give with `channels=3`. If a JPEG is kept, only its header and end marker are checked, so damage
+    between them is not found.
 
     >>> Original()(jpeg) == jpeg
     True

@@ -116,7 +116,7 @@ def _decode_jpeg(data: bytes, colorspace: str) -> Pixels:
 
 
 def _is_head_known(data: bytes) -> bool:
-    """Returns whether TurboJPEG reads the header. It supports few kinds of chroma subsampling, and fails at warnings."""
+    """Returns whether TurboJPEG reads the header: it supports few kinds of chroma subsampling and fails at warnings."""
     try:
         simplejpeg.decode_jpeg_header(data)
     except ValueError:
