@@ -1,6 +1,7 @@
 """Bytes on disk, in both directions, and the names of files and splits.
 
-tfrecord            the framing of records, with checksums
+framing             the framing of a record: length and checksums
+tfrecord            reads files of records, and describes damage
 example             canonical `tf.train.Example` bytes
 example_in_place    parses the same without copying the image
 kinds               the kinds of records, and their keys

@@ -1,28 +1,24 @@
-"""Writes and parses the framing of records in TFRecord files.
-
-    uint64 length, uint32 masked_crc(length), byte data[length], uint32 masked_crc(data)     little-endian
-
-Source: tensorflow/core/lib/io/record_writer.h. The checksum is CRC32C, rotated, plus a constant ("masked").
-"""
+"""Reads TFRecord files: all records, one record, or where each lies; and describes what is damaged."""
 
 import os
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import google_crc32c
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.formats.framing import (
+    FOOTER_BYTES,
+    FRAME_BYTES,
+    HEADER_BYTES,
+    MOST_BYTES,
+    frame,
+    header_of,
+    masked,
+    parse_length,
+)
 
-# The header is the length and its CRC; the footer is the CRC of the data.
-HEADER_BYTES, FOOTER_BYTES = 8 + 4, 4
-FRAME_BYTES = HEADER_BYTES + FOOTER_BYTES
-
-_HEADER = struct.Struct("<QI")
-_MASK_DELTA = 0xA282EAD8
-# A longer payload counts as damage: the largest official image has 15 MB, and one system call reads at most 2 GiB.
-_MOST_BYTES = 1 << 30
 _BUFFER = 1 << 20
 
 
@@ -48,18 +44,6 @@ class Digest(Protocol):
     """A hash that bytes are fed to, as those of xxhash and hashlib."""
 
     def update(self, data: bytes, /) -> object: ...
-
-
-def frame(pieces: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Returns the record of a payload. Both are in pieces, to be written one after the other, so that none is copied.
-
-    >>> b"".join(frame([b"pay", b"load"])).hex(" ", -4)
-    '07000000 00000000 bbd79f11 7061796c 6f61649e d46475'
-    """
-    checksum = 0
-    for piece in pieces:
-        checksum = google_crc32c.extend(checksum, piece)
-    return (_header(sum(map(len, pieces))), *pieces, _masked(checksum))
 
 
 def read_records(path: str | os.PathLike, digest: Digest | None = None) -> Iterator[Record]:
@@ -164,7 +148,7 @@ class _Shard:
                 payload = self.read(length, offset + HEADER_BYTES)
                 after = self.read(FOOTER_BYTES + HEADER_BYTES, offset + HEADER_BYTES + length)
             footer = after[:FOOTER_BYTES]
-            if length is not None and footer == _masked(google_crc32c.value(payload)):
+            if length is not None and footer == masked(google_crc32c.value(payload)):
                 yield Record(number, offset, FRAME_BYTES + length, payload), (header, payload, footer)
                 header = after[FOOTER_BYTES:]
                 offset += FRAME_BYTES + length
@@ -180,7 +164,7 @@ class _Shard:
 
     def fitting(self, header: bytes, offset: int) -> int | None:
         """Returns the length in the header at an offset, or None if it is not a header or the record would not fit."""
-        length = _length(header)
+        length = parse_length(header)
         return None if length is None or offset + FRAME_BYTES + length > self.end else length
 
     def _damage(self, offset: int, header: bytes, payload: bytes, after: bytes) -> tuple[int, bytes, str]:
@@ -192,7 +176,7 @@ class _Shard:
           payload: Bytes after the header, if it is one.
           after: Bytes after the payload: the footer and the next record's header.
         """
-        length = _length(header)
+        length = parse_length(header)
         if length is None:
             return self._without_header(offset, header)
         size = FRAME_BYTES + length
@@ -264,7 +248,7 @@ def _candidates(data: bytes) -> list[int]:
         return []
     words = np.ndarray((len(data) - 3,), "<u4", data, strides=(1,))  # the four bytes at each position
     lower, upper, checksum = words[:-8], words[4:-4], words[8:]
-    return np.flatnonzero((upper == 0) & (lower <= _MOST_BYTES) & (checksum != 0)).tolist()
+    return np.flatnonzero((upper == 0) & (lower <= MOST_BYTES) & (checksum != 0)).tolist()
 
 
 def _header_damage(header: bytes, length: int) -> str | None:
@@ -274,37 +258,19 @@ def _header_damage(header: bytes, length: int) -> str | None:
       header: Bytes at the position of the header.
       length: Actual number of bytes of data.
     """
-    if len(header) < HEADER_BYTES or not 0 <= length <= _MOST_BYTES:
+    if len(header) < HEADER_BYTES or not 0 <= length <= MOST_BYTES:
         return None
-    stated, _ = _HEADER.unpack(header)
+    stated = int.from_bytes(header[:8], "little")
     if stated == length:
         return "the checksum of its length is damaged"
-    if header[8:] == _header(length)[8:]:
+    if header[8:] == header_of(length)[8:]:
         return f"its length is damaged: it states {stated:,} bytes of data instead of {length:,}"
     return None
 
 
 def _data_damage(payload: bytes, footer: bytes) -> str:
     """Returns the damage of data or their checksum; empty if there is none."""
-    differing = sum(a != b for a, b in zip(footer, _masked(google_crc32c.value(payload))))
+    differing = sum(a != b for a, b in zip(footer, masked(google_crc32c.value(payload))))
     if differing == 1:  # damaged data would cause this only once in 4 million records
         return "the checksum of its data is damaged: a single byte of it"
     return "its data do not match their checksum" if differing else ""
-
-
-def _length(header: bytes) -> int | None:
-    """Returns the length in a header, or None if the bytes are not a header."""
-    if len(header) < HEADER_BYTES or header[8:] != _masked(google_crc32c.value(header[:8])):
-        return None
-    length = int.from_bytes(header[:8], "little")
-    return length if length <= _MOST_BYTES else None
-
-
-def _header(length: int) -> bytes:
-    data = struct.pack("<Q", length)
-    return data + _masked(google_crc32c.value(data))
-
-
-def _masked(checksum: int) -> bytes:
-    rotated = (checksum >> 15 | checksum << 17) + _MASK_DELTA
-    return (rotated & 0xFFFF_FFFF).to_bytes(4, "little")

@@ -5,10 +5,20 @@ import doctest
 import drawing
 import pytest
 
-from ilsvrc_tfds.formats import example, example_in_place, hdf5, kinds, manifest, naming, record_index, tfrecord
+from ilsvrc_tfds.formats import (
+    example,
+    example_in_place,
+    framing,
+    hdf5,
+    kinds,
+    manifest,
+    naming,
+    record_index,
+    tfrecord,
+)
 from ilsvrc_tfds.sources import find_layout, index_images
 
-MODULES = [example, example_in_place, hdf5, kinds, manifest, naming, record_index, tfrecord]
+MODULES = [example, example_in_place, framing, hdf5, kinds, manifest, naming, record_index, tfrecord]
 
 
 @pytest.fixture
@@ -16,7 +26,7 @@ def names(tmp_path, archives) -> dict[str, object]:
     """Names that examples use: a JPEG, a folder, the index of a miniature's train split, and a shard of two records."""
     train = index_images(find_layout([archives])).splits["train"]
     shard = tmp_path / "train-00000-of-00001"
-    shard.write_bytes(b"".join(tfrecord.frame([b"first"]) + tfrecord.frame([b"second"])))
+    shard.write_bytes(b"".join(framing.frame([b"first"]) + framing.frame([b"second"])))
     keys = {"CLASSIC_KEYS": kinds.CLASSIC_KEYS, "encode_example": example.encode_example}
     return {"jpeg": drawing.jpeg(), "folder": str(tmp_path), "train": train, "shard": str(shard), **keys}
 
@@ -32,7 +42,7 @@ def test_examples_run(module, names):
     [
         example.encode_example, example.parse_example, example_in_place.parse_payload, hdf5.read, hdf5.write,
         manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.shard_spans,
-        record_index.write_index, tfrecord.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
+        record_index.write_index, framing.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
     ],
     ids=lambda function: function.__name__,
 )  # fmt: skip
