@@ -1,4 +1,4 @@
-"""Reads TFRecord files: all records, one record, or where each lies; and describes what is damaged."""
+"""Reads TFRecord files: all records, a single one, or the span of each. Describes what is damaged in a file."""
 
 import os
 from collections.abc import Iterable, Iterator
