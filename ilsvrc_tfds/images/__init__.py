@@ -1,8 +1,8 @@
 """One image, bytes to bytes: look at it, fix it, resize it.
 
-look(data)                         format, size and components, from the head alone
-Original()(data)                   the same bytes, but for CMYK JPEGs and PNGs, which become RGB JPEGs
-Resized(shorter_side=256)(data)    a JPEG of that shorter side
+look(data)                         format, size and components, read from the header only
+Original()(data)                   the same bytes, except that CMYK JPEGs and PNGs become RGB JPEGs
+Resized(shorter_side=256)(data)    a JPEG whose shorter side has this length
 """
 
 from ilsvrc_tfds.images.head import MAX_PIXELS, Head, look

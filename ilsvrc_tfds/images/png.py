@@ -1,4 +1,4 @@
-"""Whether a PNG is what was written: its checksums, which Pillow compares in part only, and all of its rows.
+"""Checks that a PNG is undamaged: by its checksums, of which Pillow checks only some, and by the number of its rows.
 
 Layout: https://www.w3.org/TR/png-3/#5DataRep.
 """
@@ -17,12 +17,18 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 
 
 def require_sound(data: bytes) -> None:
-    """Raises ImageError unless a PNG has all that its pixels depend on: header, palette, every row, and their checksums.
+    """Raises ImageError unless a PNG has all that its pixels depend on: header, palette, every row, right checksums.
 
     Args:
-      data: Bytes of the image, which begin as a PNG's with a header.
+      data: Bytes of the image, which begin with a PNG's signature and header.
+
+    >>> require_sound(png)
+    >>> require_sound(png[:-20])
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.ImageError: the PNG ends early: inside the chunk at byte 33. Get it again
     """
-    kinds, inflater, size = [], zlib.decompressobj(), 0
+    inflater, size = zlib.decompressobj(), 0
+    kinds: list[bytes] = []
     wanted = _unpacked_size(data)
     try:
         for kind, content in _critical_chunks(data):
@@ -35,11 +41,11 @@ def require_sound(data: bytes) -> None:
     if size < wanted:
         raise ImageError(f"the PNG ends early: it holds {size:,} of {wanted:,} bytes of pixels. Get it again")
     if kinds.count(b"IHDR") != 1 or data[25] == _PALETTE and kinds.count(b"PLTE") != 1:
-        raise ImageError("the PNG is damaged: it has not one header, and one palette if it needs one. Get it again")
+        raise ImageError("the PNG is damaged: its header or palette is missing, or there are two. Get it again")
 
 
 def _unpacked_size(data: bytes) -> int:
-    """Returns the bytes of all rows, each with the byte of its filter in front, as a PNG's header tells them."""
+    """Returns the size of all rows of pixels in bytes, each row with a filter byte first, as the header states it."""
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     bits = data[24] * _CHANNELS[data[25]]
     passes = _PASSES if data[28] else ((0, 0, 1, 1),)
@@ -48,7 +54,7 @@ def _unpacked_size(data: bytes) -> int:
 
 
 def _critical_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yields (type, content) of each chunk that no decoder may pass over, up to the end chunk. Raises ImageError."""
+    """Yields (type, content) of each critical chunk, up to the end chunk. Raises ImageError."""
     position, kind = _FIRST_CHUNK, b""
     while kind != b"IEND":
         size = int.from_bytes(data[position : position + 4], "big")

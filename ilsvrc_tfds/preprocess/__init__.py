@@ -1,11 +1,20 @@
-"""Ops on one example, or on a batch of them, for `tf.data`: decode, crop, augment, label.
+"""Operations ("ops") on one example or on a batch, for `tf.data`: decode, crop, augment, encode the label.
 
-    ops = preprocess.preset("resnet_train")
-    data = data.map(lambda example, seed: preprocess.apply(ops, example, seed))
+An op is a frozen dataclass, and a recipe is a tuple of ops; print the tuple to record what an experiment did. An
+example is a dict:
 
-An op is a frozen value and a tuple of them composes; printing it is the experiment's record. An example is a dict: `image` is a
-JPEG's bytes (scalar string), after a decoding op uint8 [h, w, 3]; `label` an int64 scalar, after `OneHot` float32 [classes];
-other keys pass through. Equal seeds give equal results: no op has a state. Loads TensorFlow.
+    image    the bytes of a JPEG (scalar string); after a decoding op uint8 [h, w, 3]
+    label    scalar int64; after `OneHot` float32 [classes]
+
+Other keys stay as they are. Ops have no state, so equal seeds give equal results. Importing this package loads
+TensorFlow.
+
+    >>> from ilsvrc_tfds import preprocess
+    >>> ops = preprocess.preset("resnet_train", size=160)
+    >>> data = tf.data.Dataset.from_tensors({"image": jpeg, "label": 3})
+    >>> data = data.map(lambda example: preprocess.apply(ops, example, seed=(0, 1)))
+    >>> data.element_spec["image"]
+    TensorSpec(shape=(160, 160, 3), dtype=tf.uint8, name=None)
 """
 
 from ilsvrc_tfds.preprocess.colour import ColorJitter

@@ -1,7 +1,8 @@
-"""Ops from a JPEG's bytes to pixels, uint8 [h, w, 3]. A grey JPEG gets three equal channels.
+"""Ops that decode the bytes of a JPEG to pixels, uint8 [h, w, 3]. A grey JPEG gets three equal channels.
 
-All take `fast_dct`. Without it the pixels are those of Pillow, and of libjpeg by default. With it they are those of TensorFlow by
-default: a third of the values of real pictures equals Pillow's, and a pipeline is 1 % faster at most.
+All have the attribute `fast_dct`. If it is False, the pixels equal those of Pillow, and those of libjpeg with its
+defaults. If it is True, they equal those of TensorFlow with its defaults: of real pictures only a third of the values
+equals Pillow's, and a pipeline is at most 1 % faster.
 """
 
 import dataclasses
@@ -9,37 +10,44 @@ import dataclasses
 import tensorflow as tf
 
 from ilsvrc_tfds.preprocess.geometry import resized
-from ilsvrc_tfds.preprocess.op import Op, check_interval, check_whole, check_within, encoded
+from ilsvrc_tfds.preprocess.op import Example, Op, check_interval, check_whole, check_within, encoded
 
 
 @dataclasses.dataclass(frozen=True)
 class Decode(Op):
-    """The whole image.
+    """Decodes the whole image.
 
     Attributes:
-      fast_dct: whether the inverse DCT is libjpeg's fast, less exact one.
+      fast_dct: Whether to use libjpeg's fast, less exact inverse DCT.
+
+    >>> Decode()({"image": jpeg}, seed=(0, 1))["image"].shape
+    TensorShape([36, 48, 3])
     """
 
     fast_dct: bool = False
 
-    def __call__(self, example, seed):
-        return {**example, "image": tf.io.decode_jpeg(encoded(self, example), channels=3, dct_method=_dct_method(self))}
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        method = _dct_method(self.fast_dct)
+        return {**example, "image": tf.io.decode_jpeg(encoded(self, example), channels=3, dct_method=method)}
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodeAndRandomCrop(Op):
-    """A random part of the image, resized to `size` x `size`: Inception's crop. Decodes that part alone.
+    """Crops a random part of the image and resizes it to `size` x `size`: Inception's crop. Decodes only this part.
 
-    The part is drawn by `tf.image.stateless_sample_distorted_bounding_box`, as in the TPU and flax pipelines: the aspect ratio
-    evenly, then the height evenly among those that the area allows (torchvision draws area and log aspect evenly, so its crops
-    are larger). Where no part fits, as in an image of one column, it is the whole image. Resized bilinearly without
-    antialiasing: with it, half the speed.
+    `tf.image.stateless_sample_distorted_bounding_box` draws the part, as in the TPU and flax pipelines: first the
+    aspect ratio evenly, then the height evenly among those that `area` allows. torchvision draws the area and the
+    logarithm of the aspect ratio evenly, so its crops are larger. If no part fits, as in an image one pixel wide, the
+    whole image is used. Resizing is bilinear, without antialiasing, which would halve the speed.
 
     Attributes:
-      size: pixels of both sides.
-      area: least and most of the image's area.
-      aspect: least and most width / height.
-      fast_dct: whether the inverse DCT is libjpeg's fast, less exact one.
+      size: Height and width of the result, in pixels.
+      area: Smallest and largest share of the image's area, in (0, 1].
+      aspect: Smallest and largest ratio of width to height.
+      fast_dct: Whether to use libjpeg's fast, less exact inverse DCT.
+
+    >>> DecodeAndRandomCrop(size=160)({"image": jpeg}, seed=(0, 1))["image"].shape
+    TensorShape([160, 160, 3])
     """
 
     size: int = 224
@@ -47,14 +55,14 @@ class DecodeAndRandomCrop(Op):
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     fast_dct: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole(self, "size")
         check_interval(self, "area", 1.0)
         check_interval(self, "aspect")
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         data = encoded(self, example)
-        image = _cropped(self, data, self._window(tf.io.extract_jpeg_shape(data), seed))
+        image = _cropped(data, self._window(tf.io.extract_jpeg_shape(data), seed), self.fast_dct)
         return {**example, "image": resized(image, (self.size, self.size))}
 
     def _window(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -62,7 +70,7 @@ class DecodeAndRandomCrop(Op):
             shape,
             bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
             seed=seed,
-            min_object_covered=0.0,  # the default, 0.1, would refuse areas below it
+            min_object_covered=0.0,  # the default, 0.1, would reject smaller areas
             aspect_ratio_range=self.aspect,
             area_range=self.area,
             max_attempts=100,
@@ -73,38 +81,42 @@ class DecodeAndRandomCrop(Op):
 
 @dataclasses.dataclass(frozen=True)
 class DecodeAndCenterCrop(Op):
-    """The central square, `fraction` of the shorter side, resized to `size` x `size`. Decodes that part alone.
+    """Crops the central square and resizes it to `size` x `size`. Decodes only this part.
 
-    224 and 0.875 are the evaluation of ResNet: shorter side 256, central 224, in one step. Bilinear without antialiasing.
+    The defaults are the evaluation of ResNet, which resizes the shorter side to 256 and crops the central 224 x 224
+    pixels, in one step. Resizing is bilinear, without antialiasing.
 
     Attributes:
-      size: pixels of both sides.
-      fraction: the square's side by the image's shorter one, in (0, 1]; at least one pixel.
-      fast_dct: whether the inverse DCT is libjpeg's fast, less exact one.
+      size: Height and width of the result, in pixels.
+      fraction: Side of the square as a share of the image's shorter side, in (0, 1]. The square has at least one pixel.
+      fast_dct: Whether to use libjpeg's fast, less exact inverse DCT.
+
+    >>> DecodeAndCenterCrop(size=160)({"image": jpeg}, seed=(0, 1))["image"].shape
+    TensorShape([160, 160, 3])
     """
 
     size: int = 224
     fraction: float = 0.875
     fast_dct: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole(self, "size")
         check_within(self, "fraction", 1e-6, 1)
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         data = encoded(self, example)
         height, width = tf.unstack(tf.io.extract_jpeg_shape(data)[:2])
         shorter = tf.minimum(height, width)
         side = tf.maximum(1, tf.cast(tf.round(tf.cast(shorter, tf.float32) * self.fraction), tf.int32))
         window = tf.stack([(height - side) // 2, (width - side) // 2, side, side])
-        return {**example, "image": resized(_cropped(self, data, window), (self.size, self.size))}
+        return {**example, "image": resized(_cropped(data, window, self.fast_dct), (self.size, self.size))}
 
 
-def _cropped(op: Op, data: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+def _cropped(data: tf.Tensor, window: tf.Tensor, fast_dct: bool) -> tf.Tensor:
     """Returns the pixels of a window (y, x, height, width) of a JPEG."""
-    return tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method=_dct_method(op))
+    return tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method=_dct_method(fast_dct))
 
 
-def _dct_method(op: Op) -> str:
-    # Said in both cases: where it is not, TensorFlow leaves it to libjpeg's version.
-    return "INTEGER_FAST" if op.fast_dct else "INTEGER_ACCURATE"
+def _dct_method(fast: bool) -> str:
+    # Both names are explicit: without one, TensorFlow leaves the choice to the version of libjpeg.
+    return "INTEGER_FAST" if fast else "INTEGER_ACCURATE"

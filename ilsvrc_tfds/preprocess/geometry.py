@@ -4,27 +4,32 @@ import dataclasses
 
 import tensorflow as tf
 
-from ilsvrc_tfds.preprocess.op import Op, check_whole, check_within, decoded, in_dtype_of
+from ilsvrc_tfds.preprocess.op import Example, Op, check_whole, check_within, decoded, in_dtype_of
 
 
 @dataclasses.dataclass(frozen=True)
 class ResizeShorterSide(Op):
-    """The image with a shorter side of `size`, the longer one `int(long * size / short)`, as in the config raw256.
+    """Resizes the image so that its shorter side has `size` pixels, with bilinear interpolation.
 
-    Bilinear. An image of 1 x 500 gets 256 x 128,000 pixels: it is for images whose shape is known to be sane.
+    The longer side becomes `int(long * size / short)`, as in the config raw256. There is no limit: with size 256, an
+    image of 1 x 500 pixels becomes 256 x 128,000, so use this op only on images whose aspect ratios are known to be
+    moderate.
 
     Attributes:
-      size: pixels of the shorter side.
-      antialias: whether reducing averages over all pixels, as Pillow does; it halves the speed of a pipeline.
+      size: Length of the shorter side, in pixels.
+      antialias: Whether reducing averages over all pixels, as Pillow does. This halves the speed of a pipeline.
+
+    >>> ResizeShorterSide(72)({"image": pixels}, seed=(0, 1))["image"].shape
+    TensorShape([72, 96, 3])
     """
 
     size: int
     antialias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole(self, "size")
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         image = decoded(self, example)
         shape = tf.shape(image)[:2]
         sides = shape * self.size // tf.reduce_min(shape)
@@ -33,14 +38,21 @@ class ResizeShorterSide(Op):
 
 @dataclasses.dataclass(frozen=True)
 class CenterCrop(Op):
-    """The central `size` x `size` pixels; what an image lacks is black, half of it on each side."""
+    """Crops the central `size` x `size` pixels. An image that is too small is padded with black on both sides.
+
+    Attributes:
+      size: Height and width of the result, in pixels.
+
+    >>> CenterCrop(40)({"image": pixels}, seed=(0, 1))["image"].shape
+    TensorShape([40, 40, 3])
+    """
 
     size: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole(self, "size")
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         image = decoded(self, example)
         image = tf.image.resize_with_crop_or_pad(image, self.size, self.size)
         return {**example, "image": tf.ensure_shape(image, (self.size, self.size, 3))}
@@ -48,21 +60,35 @@ class CenterCrop(Op):
 
 @dataclasses.dataclass(frozen=True)
 class FlipLeftRight(Op):
-    """The image or, with that probability, its mirror image."""
+    """Mirrors the image at random, left to right.
+
+    Attributes:
+      probability: Probability that the image is mirrored, in [0, 1].
+
+    >>> flipped = FlipLeftRight(probability=1.0)({"image": pixels}, seed=(0, 1))["image"]
+    >>> bool(tf.reduce_all(flipped[:, 0] == pixels[:, -1]))
+    True
+    """
 
     probability: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_within(self, "probability", 0, 1)
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         image = decoded(self, example)
         flip = tf.random.stateless_uniform([], seed) < self.probability
-        # On uint8, as decoding ops leave it, this moves a quarter of the bytes that a flip of floats does.
+        # Decoding ops return uint8, of which this moves a quarter of the bytes that it would of float32.
         flipped = tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
         return {**example, "image": tf.ensure_shape(flipped, image.shape)}
 
 
-def resized(image: tf.Tensor, sides, *, antialias: bool = False) -> tf.Tensor:
-    """Returns the image [h, w, 3] in the size (height, width), bilinearly, in the same dtype."""
+def resized(image: tf.Tensor, sides: tf.Tensor | tuple[int, int], *, antialias: bool = False) -> tf.Tensor:
+    """Returns the image in another size, with bilinear interpolation and in the same dtype.
+
+    Args:
+      image: Pixels [h, w, 3].
+      sides: Height and width of the result, in pixels.
+      antialias: Whether reducing averages over all pixels.
+    """
     return in_dtype_of(image, tf.image.resize(image, sides, antialias=antialias))

@@ -1,6 +1,8 @@
-"""Well-known recipes, each a tuple of ops. All leave the image uint8: standardizing belongs on the device."""
+"""Well-known recipes as tuples of ops. The images they give are uint8, so that the device can do the standardizing."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.preprocess.decoding import DecodeAndCenterCrop, DecodeAndRandomCrop
@@ -11,11 +13,15 @@ from ilsvrc_tfds.preprocess.op import Op
 from ilsvrc_tfds.preprocess.randaugment import RandAugment
 from ilsvrc_tfds.preprocess.values import OneHot
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 PRESETS: dict[str, tuple[Op, ...]] = {
-    # He et al. 2015 with Inception's crop, as everybody since; labels stay whole numbers.
+    # He et al. 2015 with Inception's crop, as is usual since then. Labels stay whole numbers.
     "resnet_train": (DecodeAndRandomCrop(), FlipLeftRight()),
     "resnet_eval": (DecodeAndCenterCrop(),),
-    # DeiT (arXiv:2012.12877, table 9): rand-m9-mstd0.5, erasing 0.25, smoothing 0.1, mixup 0.8 or cutmix 1.0, one a batch.
+    # DeiT (arXiv:2012.12877, table 9): rand-m9-mstd0.5, erasing 0.25, smoothing 0.1, mixup 0.8 or cutmix 1.0 for each
+    # batch.
     "randaugment_train": (
         DecodeAndRandomCrop(),
         FlipLeftRight(),
@@ -28,9 +34,18 @@ PRESETS: dict[str, tuple[Op, ...]] = {
 
 
 def preset(name: str, *, size: int | None = None, num_classes: int | None = None) -> tuple[Op, ...]:
-    """Returns the ops of a preset, with another image size or number of classes where these are given.
+    """Returns the ops of a preset.
 
-    Raises OptionError, which lists the known names, for any other.
+    Args:
+      name: One of PRESETS: resnet_train, resnet_eval, randaugment_train.
+      size: Height and width of the images, in pixels; the preset's own, 224, if None.
+      num_classes: Number of classes; the preset's own, 1000, if None. Ignored by presets whose labels stay whole
+        numbers.
+
+    Raises OptionError for an unknown name.
+
+    >>> preset("resnet_eval", size=160)
+    (DecodeAndCenterCrop(size=160, fraction=0.875, fast_dct=False),)
     """
     if name not in PRESETS:
         raise OptionError(f"There is no preset {name!r}; known are {', '.join(PRESETS)}.")
@@ -40,6 +55,8 @@ def preset(name: str, *, size: int | None = None, num_classes: int | None = None
     )
 
 
-def _with(op: Op, values: dict[str, int]) -> Op:
-    fields = {field.name for field in dataclasses.fields(op)}
-    return dataclasses.replace(op, **{name: value for name, value in values.items() if name in fields})
+def _with(op: Op, values: Mapping[str, Any]) -> Op:
+    """Returns the op with those of the values that it has fields for."""
+    instance = cast("DataclassInstance", op)  # all ops of PRESETS are
+    fields = {field.name for field in dataclasses.fields(instance)}
+    return cast(Op, dataclasses.replace(instance, **{name: values[name] for name in values if name in fields}))

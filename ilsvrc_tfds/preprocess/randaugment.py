@@ -1,33 +1,42 @@
-"""RandAugment (Cubuk et al. 2019, arXiv:1909.13719) on uint8."""
+"""RandAugment (Cubuk et al. 2019, arXiv:1909.13719) for uint8 images."""
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from ilsvrc_tfds.preprocess import pillow
-from ilsvrc_tfds.preprocess.op import Op, as_uint8, check, check_whole, check_within
+from ilsvrc_tfds.preprocess.op import Example, Op, as_uint8, check, check_whole, check_within
 
-# Strengths at magnitude 10: the paper's, with those of timm's and torchvision's "increasing" sort, so that a greater magnitude
-# always changes more.
+# From (image, strength in [0, 1], sign -1 or 1, fill) to an image.
+_Transformation = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, int], tf.Tensor]
+
+# Strengths at magnitude 10: the paper's, in the "increasing" variant of timm and torchvision, where a greater magnitude
+# always changes the image more.
 _DEGREES, _SHEAR, _TRANSLATE, _ENHANCE, _BITS = 30, 0.3, 0.45, 0.9, 4
 
 
 @dataclasses.dataclass(frozen=True)
 class RandAugment(Op):
-    """The image after `num_layers` transformations, each drawn evenly from the paper's 14; uint8.
+    """Applies `num_layers` transformations, each drawn evenly from the paper's 14. Takes and returns uint8.
 
-    Identity, AutoContrast, Equalize, Rotate, Solarize, Color, Posterize, Contrast, Brightness, Sharpness, ShearX, ShearY,
-    TranslateX, TranslateY. Two layers take 1.0 ms for 224 x 224 pixels; Keras's layer takes 43 ms and draws from a state, not
-    from a seed.
+    The transformations are Identity, AutoContrast, Equalize, Rotate, Solarize, Color, Posterize, Contrast, Brightness,
+    Sharpness, ShearX, ShearY, TranslateX and TranslateY. Two layers take 1.0 ms for 224 x 224 pixels. Keras's layer
+    takes 43 ms, and draws from a state instead of a seed.
 
     Attributes:
-      num_layers: transformations, one after the other.
-      magnitude: strength on the scale of the paper's code and timm, 0 to 10; at 10 up to 30 degrees, a shear of 0.3, 0.45 of
-        the side, factors 1 +- 0.9, 4 bits of 8, solarizing all. Directions are drawn. (torchvision's
-        default, 9 on a scale of 0 to 30, is 3 here.)
-      magnitude_std: of a normal deviation of each layer's magnitude, limited to [0, 10]; DeiT's `mstd0.5`.
-      fill: grey of the pixels that come from outside the image.
+      num_layers: Number of transformations, applied one after the other.
+      magnitude: Strength of the transformations on the scale of the paper's code and timm, 0 to 10. At 10 an image is
+        rotated by 30 degrees, sheared by 0.3, translated by 0.45 of its side, enhanced by a factor of 1 +- 0.9,
+        posterized to 4 of 8 bits, or solarized completely; the direction is drawn. torchvision's default, 9 on a scale
+        of 0 to 30, is 3 here.
+      magnitude_std: Standard deviation of a normal deviate that is added to the magnitude of each layer; the sum is
+        limited to [0, 10]. DeiT's `mstd0.5` is 0.5.
+      fill: Grey value of pixels from outside the image.
+
+    >>> RandAugment(magnitude=5.0)({"image": pixels}, seed=(0, 1))["image"].shape
+    TensorShape([36, 48, 3])
     """
 
     num_layers: int = 2
@@ -35,13 +44,13 @@ class RandAugment(Op):
     magnitude_std: float = 0.0
     fill: int = 128
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole(self, "num_layers")
         check_within(self, "magnitude", 0, 10)
         check(self, "magnitude_std", "a finite number from 0 up", lambda value: 0 <= value < math.inf)
         check_within(self, "fill", 0, 255)
 
-    def __call__(self, example, seed):
+    def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         image = as_uint8(self, example)
         seeds = tf.unstack(tf.random.split(seed, 3))
         kinds = tf.random.stateless_uniform([self.num_layers], seeds[0], maxval=len(TRANSFORMATIONS), dtype=tf.int32)
@@ -54,7 +63,7 @@ class RandAugment(Op):
             image = self._transformed(image, kinds[layer], strengths[layer], signs[layer])
         return {**example, "image": image}
 
-    def _transformed(self, image, kind, strength, sign) -> tf.Tensor:
+    def _transformed(self, image: tf.Tensor, kind: tf.Tensor, strength: tf.Tensor, sign: tf.Tensor) -> tf.Tensor:
         branches = [
             lambda transform=transform: tf.ensure_shape(transform(image, strength, sign, self.fill), image.shape)
             for transform in TRANSFORMATIONS.values()
@@ -62,12 +71,12 @@ class RandAugment(Op):
         return tf.ensure_shape(tf.switch_case(kind, branches), image.shape)
 
 
-def _enhanced(enhance):
+def _enhanced(enhance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> _Transformation:
     return lambda image, strength, sign, fill: enhance(image, 1 + sign * strength * _ENHANCE)
 
 
-# Each from (image, strength in [0, 1], sign -1 or 1, fill) to an image; in the paper's order.
-TRANSFORMATIONS = {
+# In the paper's order.
+TRANSFORMATIONS: dict[str, _Transformation] = {
     "Identity": lambda image, strength, sign, fill: tf.identity(image),
     "AutoContrast": lambda image, strength, sign, fill: pillow.autocontrast(image),
     "Equalize": lambda image, strength, sign, fill: pillow.equalize(image),

@@ -406,7 +406,7 @@ def damage(prepare, position: int) -> Path:
 def test_damaged_record_is_an_error_where_it_is_shown(position, prepare):
     folder = damage(prepare, position)
     with pytest.raises(
-        SourceError, match="tfrecord-00000-of-00001: byte [0-9,]+: the record is damaged. `ilsvrc-tfds verify`"
+        SourceError, match="tfrecord-00000-of-00001: byte [0-9,]+: the record is damaged. Run `ilsvrc-tfds verify`"
     ):
         show(folder, num=12)
     assert len(blocks(show(folder, num=1))) == 1  # another one

@@ -224,7 +224,7 @@ RECORD_FAULTS = {
     ),
     "foreign record": (
         lambda shards: shards.write([*shards.payloads()[:3], b"\xff no example", *shards.payloads()[4:]]),
-        "{here}its payload is no tf.train.Example",
+        "{here}its payload is not a tf.train.Example",
     ),
     "empty record": (
         lambda shards: shards.write([*shards.payloads()[:3], b"", *shards.payloads()[4:]]),
@@ -402,7 +402,7 @@ PREPARED_FAULTS = {
     "bytes appended": (
         lambda shards: shards.change_bytes(lambda data, *place: data.extend(b"garbage" * 9)),
         [f"{{1}}: it has [0-9,]+ bytes, {MANIFEST}", f"{{1}}: it has 13 records, {MANIFEST} 12"],
-        ["{1}: record 12, byte [0-9,]+: 63 bytes are no record, up to the file's end", f"{{1}}: it has 13 .*{INFO} 12"],
+        ["{1}: record 12, byte [0-9,]+: 63 bytes are not a record, up to the file's end", f"{{1}}: it has 13 .*{INFO} 12"],
     ),
     "shard of another number": (
         lambda shards: shards.shard().rename(shards.folder / "ilsvrc2012-train.tfrecord-00009-of-00004"),

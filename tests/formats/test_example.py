@@ -122,7 +122,7 @@ def test_parsing_what_is_no_example_is_a_source_error(payload):
     try:
         theirs = tf.train.Example.FromString(payload).features.feature
     except DecodeError:
-        with pytest.raises(SourceError, match=r"^shard: record 3 is no tf.train.Example \(.*\)\.$"):
+        with pytest.raises(SourceError, match=r"^shard: record 3 is not a tf.train.Example \(.*\)\.$"):
             parse_example(payload, "shard: record 3")
     else:  # as text, for NaN is not NaN
         assert repr(sorted(parse_example(payload, "").items())) == repr(

@@ -47,7 +47,7 @@ def check(payload: bytes) -> None:
     try:
         expected = {key: list(values) for key, values in parse_example(payload, "here").items()}
     except SourceError:
-        with pytest.raises(SourceError, match="here is no tf.train.Example"):
+        with pytest.raises(SourceError, match="here is not a tf.train.Example"):
             parse_payload(payload, "image", "here")
         return
     features, picture = parse_payload(payload, "image", "here")

@@ -257,7 +257,7 @@ CHANGES = {
     "texts": (put("train/classes", ["n01440764"] * 1000), "/train/classes is object of shape"),
     "a group for a data set": (
         lambda file: (file.pop("val/labels"), file.create_group("val/labels")),
-        "/val/labels is no data set",
+        "/val/labels is a group; expected 2-D uint8",
     ),
     "a data set missing": (
         lambda file: file.pop("val/labels"),
@@ -270,8 +270,8 @@ CHANGES = {
         r"holds \['train', 'validation'\]; expected some of \('train', 'val'\)",
     ),
     "nothing": (lambda file: file.clear(), r"holds \[\]; expected some of"),
-    "bytes of another file": (read_from_another_file, "/train/classes is a link or lies in another file"),
-    "a table made of other files": (map_onto_another_file, "/train/classes is a link or lies in another file"),
+    "bytes of another file": (read_from_another_file, "/train/classes is a link or stored in another file"),
+    "a table made of other files": (map_onto_another_file, "/train/classes is a link or stored in another file"),
     "a link to another file": (
         put("train/classes", h5py.ExternalLink("/etc/passwd", "/x")),
         "/train/classes is a link or",

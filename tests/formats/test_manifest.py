@@ -109,8 +109,8 @@ BAD = {
         "Exceeds the limit",
     ),
     "no format": (changed("format", value=...), "'format' is missing"),
-    "another format": (changed("format", value=2), "it has format 2, and this version reads 1"),
-    "a format of a thousand letters": (changed("format", value="x" * 1000), "it has format 'x{39}, and"),
+    "another format": (changed("format", value=2), "it has format 2, but this version reads format 1; use the version"),
+    "a format of a thousand letters": (changed("format", value="x" * 1000), "it has format 'x{39}, but"),
     "no kind": (changed("kind", value=...), "'kind' is missing"),
     "another kind": (changed("kind", value="webdataset"), "kind cannot be 'webdataset'"),
     "a kind that is a list": (changed("kind", value=[]), r"kind cannot be \[\]"),
@@ -135,11 +135,11 @@ BAD = {
     "a split that is a number": (changed("shards", "train", value=1), "not iterable"),
     "a shard that is text": (changed(*SHARD, value="train"), "string indices must be"),
     "a shard without a name": (changed(*SHARD, "name", value=...), "'name' is missing"),
-    "a shard that comes twice": (changed(*SHARD, "name", value="train-00001-of-00002"), "one comes twice"),
-    "a shard in two splits": (changed(*SHARD, "name", value="validation-00000-of-00001"), "one comes twice"),
+    "a shard that comes twice": (changed(*SHARD, "name", value="train-00001-of-00002"), "one occurs twice"),
+    "a shard in two splits": (changed(*SHARD, "name", value="validation-00000-of-00001"), "one occurs twice"),
     "records below 0": (changed(*SHARD, "records", value=-1), "records of train-00000-of-00002 cannot be -1"),
     "half a record": (changed(*SHARD, "records", value=0.5), "records of train-00000-of-00002 cannot be 0.5"),
-    "records that are NaN": (changed(*SHARD, "records", value=float("nan")), "NaN is no JSON"),
+    "records that are NaN": (changed(*SHARD, "records", value=float("nan")), "NaN is not valid JSON"),
     "infinite records": (changed(*SHARD, "records", value=8).replace(b": 8", b": 1e999"), "cannot be inf"),
     "no bytes": (changed(*SHARD, "bytes", value=None), "bytes of train-00000-of-00002 cannot be None"),
     "a short digest": (changed(*SHARD, "xxh3_64", value="abc"), "xxh3_64 of train-00000-of-00002 cannot be 'abc'"),
@@ -152,7 +152,7 @@ BAD = {
 def test_manifest_that_makes_no_sense_is_a_source_error(tmp_path, data, message):
     (tmp_path / "manifest.json").write_bytes(data)
     with pytest.raises(
-        SourceError, match=f"manifest.json cannot be used: .*({message}).* Make the data anew"
+        SourceError, match=f"manifest.json cannot be used: .*({message}).* Make the data again"
     ) as caught:
         manifest.read(tmp_path)
     assert len(str(caught.value)) < 400 + len(str(tmp_path))

@@ -92,11 +92,11 @@ DAMAGE = {
     ),
     "length": (
         flipped(WHOLE, START),
-        START, SIZE, "its length is damaged: it states 102 bytes of data where 103 lie", 4,
+        START, SIZE, "its length is damaged: it states 102 bytes of data instead of 103", 4,
     ),
     "upper half of the length": (
         flipped(WHOLE, START + 6),
-        START, SIZE, "its length is damaged: it states 281,474,976,710,759 bytes of data where 103 lie", 4,
+        START, SIZE, "its length is damaged: it states 281,474,976,710,759 bytes of data instead of 103", 4,
     ),
     "checksum of the length": (
         flipped(WHOLE, START + 9),
@@ -104,15 +104,15 @@ DAMAGE = {
     ),
     "length and data": (
         flipped(flipped(WHOLE, START), START + 50),
-        START, SIZE, f"its length is damaged: it states 102 bytes of data where 103 lie; {WRONG_DATA}", 4,
+        START, SIZE, f"its length is damaged: it states 102 bytes of data instead of 103; {WRONG_DATA}", 4,
     ),
     "length and its checksum": (
         flipped(flipped(WHOLE, START), START + 9),
-        START, SIZE, f"{SIZE} bytes are no record, up to the next record", 4,
+        START, SIZE, f"{SIZE} bytes are not a record, up to the next record", 4,
     ),
     "two headers": (
         flipped(flipped(WHOLE, START), START + SIZE),
-        START, 2 * SIZE + 1, f"{2 * SIZE + 1} bytes are no record, up to the next record", 3,
+        START, 2 * SIZE + 1, f"{2 * SIZE + 1} bytes are not a record, up to the next record", 3,
     ),
     "bytes lost from the data": (
         WHOLE[: START + 30] + WHOLE[START + 50 :],
@@ -128,7 +128,7 @@ DAMAGE = {
     ),
     "a stretch of zeros over the header": (
         WHOLE[:START] + bytes(60) + WHOLE[START + 60 :],
-        START, SIZE, f"{SIZE} bytes are no record, the first 60 of them zeros, up to the next record", 4,
+        START, SIZE, f"{SIZE} bytes are not a record, the first 60 of them zeros, up to the next record", 4,
     ),
     "cut inside the header": (
         WHOLE[: START + 7],
@@ -144,10 +144,10 @@ DAMAGE = {
         WHOLE[: START + SIZE - 4],
         START, SIZE - 4, "the file ends inside the checksum of its data, 4 bytes early", 0,
     ),
-    "bytes appended": (WHOLE[:START] + b"x" * 50, START, 50, "50 bytes are no record, up to the file's end", 0),
+    "bytes appended": (WHOLE[:START] + b"x" * 50, START, 50, "50 bytes are not a record, up to the file's end", 0),
     "zeros appended": (
         WHOLE[:START] + bytes(5_000_000),
-        START, 5_000_000, "5,000,000 bytes are no record, the first 5,000,000 of them zeros, up to the file's end", 0,
+        START, 5_000_000, "5,000,000 bytes are not a record, the first 5,000,000 of them zeros, up to the file's end", 0,
     ),
     "one byte appended": (
         WHOLE[:START] + b"\n",
@@ -188,7 +188,8 @@ def test_payload_is_had_where_only_the_header_is_damaged(tmp_path, name):
 def test_damaged_last_record_is_told_from_appended_bytes(tmp_path):
     last = len(WHOLE) - FRAME_BYTES - len(PAYLOADS[-1])
     record = read(tmp_path / "shard", flipped(WHOLE, last + 1))[-1]
-    assert record.offset == last and record.damage == "its length is damaged: it states 363 bytes of data where 107 lie"
+    assert record.offset == last
+    assert record.damage == "its length is damaged: it states 363 bytes of data instead of 107"
 
 
 def test_records_inside_a_damaged_payload_are_its_own(tmp_path):
@@ -287,7 +288,7 @@ def test_spans_are_offset_and_size_of_each_record(tmp_path):
 def test_spans_of_a_damaged_file_are_a_source_error(tmp_path, name):
     (tmp_path / "shard").write_bytes(DAMAGE[name][0])
     with pytest.raises(
-        SourceError, match=rf"shard: record 3, byte {START}: no whole record begins here.*make the file anew"
+        SourceError, match=rf"shard: record 3, byte {START}: no whole record begins here.*make the file again"
     ):
         read_spans(tmp_path / "shard")
 

@@ -186,8 +186,8 @@ def _png_of(rows: bytes, colour: int = 2, palette: bytes = b"", headers: int = 1
 ROWS = bytes(8 * (1 + 8 * 3))
 BAD_PNGS = {
     "half of the rows": (_png_of(ROWS[:100]), "holds 100 of 200 bytes"),
-    "no palette": (_png_of(bytes(8 * 9), colour=3), "one palette"),
-    "two headers": (_png_of(ROWS, headers=2), "not one header"),
+    "no palette": (_png_of(bytes(8 * 9), colour=3), "header or palette"),
+    "two headers": (_png_of(ROWS, headers=2), "header or palette"),
     "no end": (_png_of(ROWS)[:-12], "ends early"),
 }
 

@@ -58,7 +58,7 @@ def test_extraneous_bytes_are_harmless():
     [
         (b"", "neither JPEG nor PNG: it begins with b''"),
         (b"\xff\xd8", "neither JPEG nor PNG"),
-        (b"\xff\xd8\xff", "ends early: inside its head"),
+        (b"\xff\xd8\xff", "ends early: inside its header"),
         (b"Not found", "neither JPEG nor PNG: it begins with b'Not foun'"),
         (b"GIF89a" + bytes(100), "neither JPEG nor PNG: it begins with b'GIF89a"),
         (b"\xff\xd8" + EOI + bytes(10), "marker 0xd9 at byte 2 does not belong"),
@@ -67,7 +67,7 @@ def test_extraneous_bytes_are_harmless():
         (b"\x89PNG\r\n\x1a\n", "the PNG is damaged: it has no header"),
         (b"\x89PNG\r\n\x1a\n" + drawing.png_chunk(b"IDAT", bytes(30)), "the PNG is damaged: it has no header"),
         (b"\x89PNG\r\n\x1a\n" + drawing.png_chunk(b"IHDR", bytes(9) + b"\x05" + bytes(3)), "colour type 5"),
-        (drawing.crafted_png(2, 8, 3, width=0), "the PNG says it is 0 x 35 pixels"),
+        (drawing.crafted_png(2, 8, 3, width=0), "the header of the PNG states a size of 0 x 35 pixels"),
     ],
 )
 def test_what_is_no_image_is_an_image_error(data, message):

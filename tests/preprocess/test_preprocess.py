@@ -202,7 +202,7 @@ def test_split_refuses_an_example_op_behind_a_batched_one():
         ((FlipLeftRight(),), r"FlipLeftRight takes pixels, got a JPEG's bytes: put a decoding op"),
         ((Decode(), DecodeAndRandomCrop()), "DecodeAndRandomCrop takes a JPEG's bytes, got uint8"),
         ((Decode(), Rescale(), RandAugment()), "RandAugment takes uint8, got float32: put it before Rescale"),
-        ((Decode(), OneHot(), OneHot()), "OneHot takes a whole number for a label, got float32"),
+        ((Decode(), OneHot(), OneHot()), "OneHot takes a whole number as the label, got float32"),
         ((Decode(), OneHot(), MixUp()), r"MixUp takes a batch of images \[B, h, w, 3\], got rank 3"),
     ],
     ids=str,

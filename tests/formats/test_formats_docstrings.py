@@ -1,0 +1,50 @@
+"""The examples in the docstrings of `formats` run, and the main functions have one."""
+
+import doctest
+
+import drawing
+import pytest
+
+from ilsvrc_tfds.formats import (
+    example,
+    example_in_place,
+    framing,
+    hdf5,
+    kinds,
+    manifest,
+    naming,
+    record_index,
+    tfrecord,
+)
+from ilsvrc_tfds.sources import find_layout, index_images
+
+MODULES = [example, example_in_place, framing, hdf5, kinds, manifest, naming, record_index, tfrecord]
+
+
+@pytest.fixture
+def names(tmp_path, archives) -> dict[str, object]:
+    """Names that examples use: a JPEG, a folder, the index of a miniature's train split, and a shard of two records."""
+    train = index_images(find_layout([archives])).splits["train"]
+    shard = tmp_path / "train-00000-of-00001"
+    shard.write_bytes(b"".join(framing.frame([b"first"]) + framing.frame([b"second"])))
+    keys = {"CLASSIC_KEYS": kinds.CLASSIC_KEYS, "encode_example": example.encode_example}
+    return {"jpeg": drawing.jpeg(), "folder": str(tmp_path), "train": train, "shard": str(shard), **keys}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_examples_run(module, names):
+    results = doctest.testmod(module, globs={**vars(module), **names}, optionflags=doctest.ELLIPSIS)
+    assert results.failed == 0 and results.attempted > 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        example.encode_example, example.parse_example, example_in_place.parse_payload, hdf5.read, hdf5.write,
+        manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.shard_spans,
+        record_index.write_index, framing.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
+    ],
+    ids=lambda function: function.__name__,
+)  # fmt: skip
+def test_main_function_has_an_example(function):
+    assert doctest.DocTestFinder(recurse=False).find(function, function.__name__)[0].examples
