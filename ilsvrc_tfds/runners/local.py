@@ -1,9 +1,7 @@
 """Run jobs in worker processes of this machine."""
 
-import contextlib
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +11,7 @@ from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
+from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
 
 # Set in worker processes: see the package's __init__.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
@@ -20,8 +19,6 @@ WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
 # Jobs handed out beyond those being worked on; a job is some 100 KB.
 _WAITING_PER_WORKER = 3
 _SECONDS_BETWEEN_LOOKS = 0.2
-# A terminal sends the one, a scheduler the other, to all processes at once.
-_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class LocalRunner:
@@ -86,19 +83,9 @@ class LocalRunner:
         # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
 
 
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C and SIGTERM back until the block ends; in a process that is started meanwhile, until it ignores them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _set_up_worker(parent: int) -> None:
     """Leaves Ctrl-C and SIGTERM to the driver, and ends this worker when that is killed; it would wait for jobs for ever."""
-    for number in _INTERRUPTS:
+    for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
 
     def watch():
@@ -106,4 +93,4 @@ def _set_up_worker(parent: int) -> None:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    start_thread(watch)
