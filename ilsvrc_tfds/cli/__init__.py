@@ -79,7 +79,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 def _carried_out(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
-    # Before anything loads HDF5: no file that it writes or reads here needs its locks, and some file systems refuse them.
+    # Before anything loads HDF5: some file systems refuse its locks, and Keras asks for them of the weights that it downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
