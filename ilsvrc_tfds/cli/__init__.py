@@ -7,7 +7,6 @@ import errno
 import functools
 import logging
 import os
-import resource
 import signal
 import sys
 from typing import NoReturn
@@ -15,10 +14,8 @@ from typing import NoReturn
 from ilsvrc_tfds.cli.parser import parse
 from ilsvrc_tfds.cli.signals import ENDS, Terminated, ended_in_any_case, termination_heeded
 from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
-from ilsvrc_tfds.errors import IlsvrcError, OptionError, unreadable
-
-# With 19 two workers prepare 1000 class archives.
-_FEWEST_FILES = 32
+from ilsvrc_tfds.errors import IlsvrcError, unreadable
+from ilsvrc_tfds.runners.open_files import require_open_files
 
 
 def run() -> NoReturn:
@@ -48,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.Namespace(continues=False, makes_files=False)
     try:
         options = _parsed(arguments)
-        _require_open_files()
+        require_open_files()
         return _carried_out(options)
     except OutputError as error:
         give_up_output()
@@ -79,20 +76,10 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
         raise
 
 
-def _require_open_files() -> None:
-    """Raises the limit of open files, or OptionError, if it is so low that not even worker processes can be started."""
-    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= limit < _FEWEST_FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if 0 <= most < _FEWEST_FILES:
-        what = f"A process may have {most} files open here, and needs {_FEWEST_FILES}"
-        raise OptionError(f"{what}: raise the limit (`ulimit -n 1024`).")
-
-
 def _carried_out(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
-    # Before anything loads HDF5: no file that it writes or reads here needs its locks, and some file systems refuse them.
+    # Before anything loads HDF5: some file systems refuse its locks, and Keras asks for them of the weights that it downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)

@@ -10,6 +10,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from ilsvrc_tfds.interrupts import start_thread
+
 ENDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
 # A step of a large model may take some. Docker kills 10 seconds after SIGTERM, SLURM 30.
@@ -54,7 +56,10 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
 
     def watch() -> None:
         while byte := os.read(woken, 1):  # a byte for each signal that Python handles: its number
-            if byte[0] in ENDS and not (came.wait(_SECONDS_TO_COME_BACK) and ended.wait(_SECONDS_TO_END)):
+            if before >= 0:  # a caller's, as asyncio has one
+                with contextlib.suppress(OSError):
+                    os.write(before, byte)
+            if byte[0] in handlers and not (came.wait(_SECONDS_TO_COME_BACK) and ended.wait(_SECONDS_TO_END)):
                 with contextlib.suppress(OSError):
                     os.write(_STDERR, f"ilsvrc-tfds: {last_words(byte[0])}\n".encode())
                 os._exit(128 + byte[0])
@@ -64,10 +69,9 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
         handlers[signal.SIGINT] = marked(signal.default_int_handler)
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
-    thread = threading.Thread(target=watch, daemon=True)
     with _handlers(handlers):
         before = signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-        thread.start()
+        thread = start_thread(watch)
         try:
             yield
         finally:

@@ -76,7 +76,8 @@ def for_training(
       fraction: of each class, in (0, 1].
       per_class: images of each class at most.
       deterministic: False gives batches as they get ready, the seed notwithstanding; `start_step` and checkpoints go astray.
-      on_error: `raise` stops at a damaged record, naming shard and record; `skip` logs and counts it.
+      on_error: `raise` stops at a damaged record, or an image that cannot be decoded, and names shard, record and file name;
+        `skip` logs it, counts it, and fills the batch with what follows. If nothing that is read can be used, that is an error.
       service: address of a tf.data service's dispatcher, `grpc://host:port`, whose workers read, decode and augment; they must
         see the shards under the same paths. Batches come as they get ready, and epochs mix where they meet, by as much as the
         workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
@@ -96,11 +97,12 @@ def for_training(
     ops, batch_ops = _ops(ops, subset)
     key = key_of(seed, host)
     share = share_of(found, subset, host)
+    sizes = {"num_examples": share.examples, "batch_size": batch_size}
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
     if service is not None:
         _require_plain(start_step, on_error)
         data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
-        data = batches_of(data, found, subset, ops, batch_size=batch_size, on_error=ASSERT, deterministic=False)
+        data = batches_of(data, found, subset, ops, **sizes, on_error=ASSERT, deterministic=False)
         data = mixed(data, batch_ops, deterministic=False)
         data = data.map(_pair)
         data = made_by_service(data, service, batch_size, drop_remainder)
@@ -111,7 +113,7 @@ def for_training(
             found,
             subset,
             ops,
-            batch_size=batch_size,
+            **sizes,
             on_error=on_error,
             deterministic=deterministic,
             drop_remainder=drop_remainder,
@@ -167,7 +169,16 @@ def for_evaluation(
     steps = -(-(share.most if pad else share.examples) // batch_size)
 
     data = records_in_order(share, key)
-    data = batches_of(data, found, subset, ops, batch_size=batch_size, on_error=on_error, deterministic=True)
+    data = batches_of(
+        data,
+        found,
+        subset,
+        ops,
+        num_examples=share.examples,
+        batch_size=batch_size,
+        on_error=on_error,
+        deterministic=True,
+    )
     data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data

@@ -171,7 +171,7 @@ def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> li
         records = records_in_order(share, key).repeat()
     singles = [examples_of(records, split, ops[:count]) for count in range(len(ops) + 1)]
     options = {"batch_size": batch_size, "on_error": RAISE, "deterministic": True, "drop_remainder": True}
-    batches = batches_of(records, split, None, ops, **options)
+    batches = batches_of(records, split, None, ops, num_examples=share.examples, **options)
     mixes = [mixed(batches, batch_ops[:count], deterministic=True) for count in range(len(batch_ops) + 1)]
 
     names = ["read", "parse", *map(_name, ops), "batch", *map(_name, batch_ops)]

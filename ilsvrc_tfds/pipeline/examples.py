@@ -31,6 +31,7 @@ def batches_of(
     subset: Subset | None,
     ops,
     *,
+    num_examples: int,
     batch_size: int,
     on_error: str,
     deterministic: bool,
@@ -46,6 +47,7 @@ def batches_of(
       split: of the records.
       subset: that they are of; None for all.
       ops: on examples.
+      num_examples: Number of different records in `records`.
       batch_size: Number of examples in a batch.
       on_error: `raise` stops at a damaged record or image; `skip` leaves it out, and fills batches with what follows; ASSERT
         is `raise` without Python, for processes other than this one.
@@ -53,7 +55,7 @@ def batches_of(
       drop_remainder: Whether a last batch that is not full is left out.
     """
     example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
-    check = asserting_checker(split) if on_error == ASSERT else checker(split, example, on_error)
+    check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error)
     # A service's workers have cores of their own to count.
     calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
 

@@ -40,6 +40,8 @@ _OF_THE_DATA = (
     tf.errors.NotFoundError,
     tf.errors.PermissionDeniedError,
 )
+# The names of ops in an error's text: `{{node DecodeJpeg}}` says nothing of what is wrong.
+_OPS = re.compile(r"(\[\[)?\{\{[^{}]*\}\}(\]\])?\s*")
 _GONE = "If the data set was made anew or moved, start again with the one that is there now."
 
 _log = logging.getLogger(__name__)
@@ -99,19 +101,24 @@ def rescuer(paths: tuple[str, ...]) -> Callable:
     """
 
     def look(shard, number) -> bytes:
-        with contextlib.suppress(SourceError):  # `damage_of` raises it, once and not for each record
-            whole, _ = _survey(paths[shard])
-            if int(number) in whole:
-                return read_record(paths[shard], *whole[int(number)])
-        return b""
+        return rescued(paths[shard], int(number))
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
-        def rescued() -> tf.Tensor:
+        def looked_up() -> tf.Tensor:
             return tf.ensure_shape(tf.numpy_function(look, [shard, number], tf.string, stateful=False), [])
 
-        return tf.cond(tf.equal(tf.strings.length(payload), 0), rescued, lambda: payload)
+        return tf.cond(tf.equal(tf.strings.length(payload), 0), looked_up, lambda: payload)
 
     return rescue
+
+
+def rescued(path: str, number: int) -> bytes:
+    """Returns the payload of a record that TensorFlow's reader did not give; it is empty if the record is damaged."""
+    with contextlib.suppress(SourceError):  # `damage_of` raises it, once and not for each record
+        whole, _ = _survey(path)
+        if number in whole:
+            return read_record(path, *whole[number])
+    return b""
 
 
 def damage_of(path: str, number: int) -> str:
@@ -127,10 +134,16 @@ def source_errors(folder: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except _OF_THE_DATA as error:
+        message = without_ops(error.message)
         for pattern, text in _BLAMES.items():
-            if found := re.search(pattern, error.message):
+            if found := re.search(pattern, message):
                 raise SourceError(text.format(*found.groups(), folder=folder)) from error
         raise
+
+
+def without_ops(message: str) -> str:
+    """Returns the text of one of TensorFlow's errors without the names of ops, which may contain any word."""
+    return _OPS.sub("", message)
 
 
 def opened(path: tf.Tensor) -> tf.Tensor:

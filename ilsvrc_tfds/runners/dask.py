@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
-from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count, interrupts_held
+from ilsvrc_tfds.interrupts import interrupts_held
+from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count
 
 # Jobs handed out for each thread of the cluster; a job is some 100 KB.
 _JOBS_PER_THREAD = 4

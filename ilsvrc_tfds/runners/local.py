@@ -1,18 +1,19 @@
 """Run jobs in worker processes of this machine."""
 
-import contextlib
 import os
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 
 from loky import ProcessPoolExecutor, cpu_count
 from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
+from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
+from ilsvrc_tfds.runners.open_files import affordable
 
 # Set in worker processes: see the package's __init__.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
@@ -20,8 +21,6 @@ WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
 # Jobs handed out beyond those being worked on; a job is some 100 KB.
 _WAITING_PER_WORKER = 3
 _SECONDS_BETWEEN_LOOKS = 0.2
-# A terminal sends the one, a scheduler the other, to all processes at once.
-_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 class LocalRunner:
@@ -32,10 +31,17 @@ class LocalRunner:
     """
 
     def __init__(self, workers: int | None = None):
+        """Raises the limit of open files if that is too low for so many workers; has fewer, and says so, if it cannot.
+
+        Args:
+          workers: Number of processes; None for one on each core.
+
+        Raises OptionError for a number below 1.
+        """
         workers = cpu_count() if workers is None else workers
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
-        self.workers = workers
+        self.workers = affordable(workers)
         self._executor = None
 
     def __enter__(self) -> "LocalRunner":
@@ -61,19 +67,10 @@ class LocalRunner:
         return self._run_in_processes(function, iter(jobs))
 
     def _run_in_processes(self, function: Callable, jobs: Iterator) -> Iterator:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                context=get_context("loky"),
-                initializer=_set_up_worker,
-                initargs=(os.getpid(),),
-                env={WORKER_VARIABLE: "1"},
-            )
         pending = deque()
         try:
             for job in jobs:
-                with interrupts_held():  # processes are started here
-                    pending.append(self._executor.submit(function, job))
+                pending.append(self._submitted(function, job))
                 if len(pending) >= self.workers * (1 + _WAITING_PER_WORKER):
                     yield pending.popleft().result()
             while pending:
@@ -85,20 +82,38 @@ class LocalRunner:
             ) from error
         # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
 
+    def _submitted(self, function: Callable, job) -> Future:
+        """Returns the future of a job; starts the worker processes that are missing. Raises OptionError if that fails."""
+        try:
+            with interrupts_held():
+                if self._executor is None:
+                    self._executor = ProcessPoolExecutor(
+                        self.workers,
+                        context=get_context("loky"),
+                        initializer=_set_up_worker,
+                        initargs=(os.getpid(),),
+                        env={WORKER_VARIABLE: "1"},
+                    )
+                return self._executor.submit(function, job)
+        except OSError as error:
+            self._kill_started()
+            raise OptionError(
+                f"{self.workers} worker processes cannot be started: {error.strerror or error}. Use fewer (`--workers`), or raise "
+                "the limit of open files (`ulimit -n`) or of processes (`ulimit -u`)."
+            ) from error
 
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C and SIGTERM back until the block ends; in a process that is started meanwhile, until it ignores them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def _kill_started(self) -> None:
+        """Ends the processes of a pool that could not be started as a whole: loky has nobody yet that would, and Python waits."""
+        if self._executor is not None:
+            for process in list(self._executor._processes.values()):
+                os.kill(process.pid, signal.SIGKILL)  # they ignore SIGTERM, which is loky's way
+                process.join()
+            self.stop()
 
 
 def _set_up_worker(parent: int) -> None:
     """Leaves Ctrl-C and SIGTERM to the driver, and ends this worker when that is killed; it would wait for jobs for ever."""
-    for number in _INTERRUPTS:
+    for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
 
     def watch():
@@ -106,4 +121,4 @@ def _set_up_worker(parent: int) -> None:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    start_thread(watch)

@@ -1,60 +1,89 @@
-"""Who may write into a folder: one process at a time, also where the file system has no locks.
+"""Who may write into a folder: one process at a time, also where the file system has no locks, or not for all machines.
 
-    lock           locked with `flock`; the kernel frees it however the process ends
-    lock.holder    where the file system refuses that (NFS without its lock service, Lustre without `-o flock`): a file that only
-                   one process can make, and whose time the process renews; it stays behind if the process is killed
+    lock.holder    a file that only one process can make, and whose time the process renews; it says who that is, stays behind if
+                   the process is killed, and is locked with `flock` where that works
 
-A holder counts as dead if its process is gone from this machine, or if it has not renewed the file's time for a minute by the
-file system's clock and does not while it is watched. Clocks of other machines are never compared.
+The file is made in any case, for `flock` may work for one process and not for another one, which sees the file all the same. With
+`flock` a killed holder is known at once, also if it was in another container, or if its number was given again.
+
+A holder counts as dead if this machine's kernel had locked its file, and does it again for us; if its process is gone from this
+machine; or if it has not renewed the file's time for a minute by the file system's clock and does not while it is watched. If
+another machine had locked the file, and it can be locked, it is watched at once. Clocks of other machines are never compared.
 """
 
 import contextlib
 import errno
 import fcntl
-import json
 import logging
 import os
 import secrets
-import socket
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
 from ilsvrc_tfds.errors import DestinationError, shown
+from ilsvrc_tfds.interrupts import start_thread
+from ilsvrc_tfds.storage import holders
+from ilsvrc_tfds.storage.holders import Holder, holder_in, read_holder, words_of_myself
 
-_LOCK, _HOLDER = "lock", "lock.holder"
+_HOLDER = "lock.holder"
+# Of older versions, which locked it.
+_LOCK = "lock"
 # What file systems without locks say.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+# The last of NFS, for a file that may only be read.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
+# And those without hard links.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 _SECONDS_BETWEEN_BEATS = 5.0
 # Longer than NFS keeps a file's time in its cache; a server that is started anew takes half as long.
 _SECONDS_TO_DEATH = 60.0
 _BEATS_TO_WATCH = 3
-_MOST_BYTES = 4096
 
 _log = logging.getLogger(__name__)
 
 
 class Lock:
-    """A folder that this process alone holds. Made by `acquire`; a context manager that gives it back."""
+    """A folder that this process alone holds. Made by `acquire`; a context manager that gives it back.
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    A thread renews the time of its file: one call of the system every five seconds.
+    """
+
+    def __init__(self, path: Path, descriptor: int):
+        """Takes over a new holder's file, which is open."""
+        self._path, self._descriptor = path, descriptor
+        self._ended = threading.Event()
+        self._heart = start_thread(self._beat)
 
     def __enter__(self) -> "Lock":
         return self
 
     def __exit__(self, *exception) -> None:
-        raise NotImplementedError
+        self._ended.set()
+        self._heart.join()
+        with contextlib.suppress(OSError):  # a server that has gone: the file will count as that of a dead process
+            if self.is_held():
+                self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
     def is_held(self) -> bool:
-        """Returns whether no other process has taken the folder over, as it may from one that seems to be dead."""
-        return True
+        """Returns whether no other process has taken the folder over, as it may from one that seems to be dead. Raises OSError."""
+        return _is_still(self._descriptor, self._path)
 
     def remove(self) -> None:
-        """Removes the files of the lock from the folder, as the last thing that is done in it."""
-        for name in (_HOLDER, _LOCK):
-            (self._folder / name).unlink(missing_ok=True)
+        """Removes the files of the lock from the folder, as the last thing that is done in it. Raises OSError."""
+        for path in self._path.parent.glob(
+            f"{_HOLDER}.*"
+        ):  # of processes that were killed while they made or moved one
+            path.unlink(missing_ok=True)
+        self._path.with_name(_LOCK).unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_SECONDS_BETWEEN_BEATS):
+            with contextlib.suppress(OSError):  # a server that does not answer for a while
+                os.utime(self._descriptor)
 
 
 def is_lock(name: str) -> bool:
@@ -63,7 +92,7 @@ def is_lock(name: str) -> bool:
 
 
 def acquire(folder: Path, destination: Path) -> Lock | None:
-    """Returns the lock of a folder that exists; None if it was removed meanwhile, by the process that held it.
+    """Returns the lock of a folder that exists; None if it has to be tried again, for the process that held it has just ended.
 
     Args:
       folder: Folder to hold.
@@ -73,135 +102,106 @@ def acquire(folder: Path, destination: Path) -> Lock | None:
       DestinationError: another process holds it.
       OSError: the lock cannot be made.
     """
-    file = open(folder / _LOCK, "a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        with file:
-            file.seek(0)
-            raise _held(destination, file.read().strip() or "unknown") from error
-    except OSError as error:
-        file.close()
-        if error.errno not in _NO_LOCKS:
-            raise
-        return _make_holder(folder, destination, error)
-    # The process that held it before may have removed the file between our opening and locking it.
-    if not _is_still(file.fileno(), folder / _LOCK):
-        file.close()
-        return None
-    file.truncate(0)
-    file.write(_myself())
-    file.flush()
-    return _FileLock(folder, file)
-
-
-class _FileLock(Lock):
-    """A lock of the kernel's."""
-
-    def __init__(self, folder: Path, file):
-        super().__init__(folder)
-        self._file = file
-
-    def __exit__(self, *exception) -> None:
-        self._file.close()
-
-
-class _HolderLock(Lock):
-    """A file that this process has made, and whose time a thread renews."""
-
-    def __init__(self, folder: Path, descriptor: int):
-        super().__init__(folder)
-        self._path, self._descriptor = folder / _HOLDER, descriptor
-        self._ended = threading.Event()
-        self._heart = threading.Thread(target=self._beat, daemon=True)
-        self._heart.start()
-
-    def __exit__(self, *exception) -> None:
-        self._ended.set()
-        self._heart.join()
-        if self.is_held():
-            self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-
-    def is_held(self) -> bool:
-        return _is_still(self._descriptor, self._path)
-
-    def _beat(self) -> None:
-        while not self._ended.wait(_SECONDS_BETWEEN_BEATS):
-            with contextlib.suppress(OSError):  # a server that does not answer for a while
-                os.utime(self._descriptor)
-
-
-class _Holder(NamedTuple):
-    """What a holder's file says.
-
-    Attributes:
-      token: Drawn for this file.
-      machine: Of the process: kernel and its table of processes; empty if unknown.
-      process: Its number there.
-      text: Who it is, for messages.
-      mtime: When the file's time was renewed last, by the clock of the file system; in seconds.
-    """
-
-    token: str
-    machine: str
-    process: int
-    text: str
-    mtime: float
-
-
-def _make_holder(folder: Path, destination: Path, refusal: OSError) -> Lock:
-    """Returns the lock of a folder whose file system refuses locks. Raises DestinationError, OSError."""
     path = folder / _HOLDER
-    words = json.dumps(
-        {"token": secrets.token_hex(8), "machine": _machine(), "process": os.getpid(), "text": _myself()}
-    )
-    while True:
-        with contextlib.suppress(FileExistsError):
-            lock = _HolderLock(folder, _made(path, words.encode()))
-            _log.warning(
-                "%s: file locks do not work there (%s): a file whose time is renewed takes their place, %s",
-                *(folder.parent, refusal.strerror, path),
-            )
-            return lock
-        holder = _read(path)
-        if holder is not None:
-            if not _is_dead(path, holder):
-                raise _held(destination, holder.text, "If it was killed on another machine, try again in a minute.")
-            _remove_dead(path, holder)
-
-
-def _made(path: Path, words: bytes) -> int:
-    """Returns the descriptor of a new file with these words. Raises FileExistsError, OSError."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    with contextlib.suppress(FileExistsError):
+        return Lock(path, _made(path))
     try:
-        os.write(descriptor, words)
-    except OSError:
+        file = _opened(path)
+    except FileNotFoundError:
+        return None
+    with file:  # and its lock is ours until it is removed
+        holder, refusal = holder_in(file), _refusal(file.fileno())
+        if refusal is None and not _is_still(file.fileno(), path):
+            return None
+        if isinstance(refusal, BlockingIOError) or not _is_dead(path, holder, is_locked=refusal is None):
+            then = "" if holder.is_here else "If it was killed on another machine, try again in a minute."
+            raise _held(destination, holder.text, then)
+        _remove_dead(path, holder)
+    return None
+
+
+def _made(path: Path) -> int:
+    """Returns the descriptor of a new holder's file of this process, locked if that works; it has its name once it is whole.
+
+    Raises FileExistsError, OSError.
+    """
+    partial = _beside(path)
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    try:
+        refusal = _refusal(descriptor)
+        os.write(descriptor, words_of_myself(is_locked=refusal is None))
+        _name(partial, path)
+    except BaseException:
         os.close(descriptor)
-        path.unlink(missing_ok=True)
         raise
+    finally:
+        partial.unlink(missing_ok=True)
+    if refusal is not None:
+        _log.warning(
+            "%s: file locks do not work there (%s): a file whose time is renewed takes their place, %s",
+            *(path.parent.parent, refusal.strerror, path),
+        )
     return descriptor
 
 
-def _is_dead(path: Path, holder: _Holder) -> bool:
-    if holder.machine and holder.machine == _machine() and not os.path.exists(f"/proc/{holder.process}"):
+def _name(partial: Path, path: Path) -> None:
+    """Gives a file its name, which it must be the first to have. Raises FileExistsError, OSError."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        if not os.path.samefile(partial, path):  # as NFS may say of what it has done, when its first answer was lost
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Others take the empty file for one that is just being written.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o644))
+        os.replace(partial, path)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Returns a holder's file, open for writing if that is allowed: NFS locks no other. Raises OSError."""
+    try:
+        return open(path, "r+b", buffering=0)
+    except PermissionError:  # another user's
+        return open(path, "rb", buffering=0)
+
+
+def _refusal(descriptor: int) -> OSError | None:
+    """Returns None if a file is locked now; BlockingIOError if it is another process's; or why locks do not work. Raises OSError."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        return error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return error
+    return None
+
+
+def _is_dead(path: Path, holder: Holder, is_locked: bool) -> bool:
+    """Returns whether a holder is dead; `is_locked` says whether this process has locked its file."""
+    if is_locked and holder.kernel == holders.kernel() or holder.is_gone():
         return True
-    if _now(path.parent) - holder.mtime < _SECONDS_TO_DEATH:
+    was_freed = is_locked and holder.kernel != ""
+    if not was_freed and _now(path) - holder.mtime < _SECONDS_TO_DEATH:
         return False
-    _log.warning("%s has not been renewed for a minute: watching whether its process is alive (%s).", path, holder.text)
+    why = "its lock is free" if was_freed else "it has not been renewed for a minute"
+    _log.warning("%s: %s: watching whether its process is alive (%s).", path, why, shown(holder.text[:200]))
     for _ in range(_BEATS_TO_WATCH):
         time.sleep(_SECONDS_BETWEEN_BEATS)
-        if _read(path) != holder:
+        if read_holder(path) != holder:
             return False
     return True
 
 
-def _remove_dead(path: Path, holder: _Holder) -> None:
+def _remove_dead(path: Path, holder: Holder) -> None:
     """Removes the file of a dead holder; others may do the same, and one of them may have made a new file already."""
-    aside = path.with_name(f"{_HOLDER}.{secrets.token_hex(4)}")
+    aside = _beside(path)
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, aside)
-        moved = _read(aside)
+        moved = read_holder(aside)
         if moved is not None and moved.token != holder.token:
             _put_back(aside, path)
         aside.unlink(missing_ok=True)
@@ -217,23 +217,9 @@ def _put_back(aside: Path, path: Path) -> None:
         os.rename(aside, path)
 
 
-def _read(path: Path) -> _Holder | None:
-    """Returns what a holder's file says, None if there is none. It is opened, for NFS then asks the server for its time."""
-    try:
-        with open(path, "rb") as file:
-            text, mtime = file.read(_MOST_BYTES), os.fstat(file.fileno()).st_mtime
-    except FileNotFoundError:
-        return None
-    try:
-        words = json.loads(text)
-        return _Holder(str(words["token"]), str(words["machine"]), int(words["process"]), str(words["text"]), mtime)
-    except (ValueError, KeyError, TypeError):  # just being written, or by a process that was killed then
-        return _Holder("", "", 0, "unknown", mtime)
-
-
-def _now(folder: Path) -> float:
-    """Returns the time by the clock of a folder's file system."""
-    path = folder / f"{_HOLDER}.{secrets.token_hex(4)}"
+def _now(beside: Path) -> float:
+    """Returns the time by the clock of a file's file system."""
+    path = _beside(beside)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         os.utime(descriptor)
@@ -243,16 +229,8 @@ def _now(folder: Path) -> float:
         path.unlink(missing_ok=True)
 
 
-def _machine() -> str:
-    """Returns what is the same for all processes that see each other's numbers, until the machine is started again."""
-    try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux
-        return ""
-
-
-def _myself() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{_HOLDER}.{secrets.token_hex(4)}")
 
 
 def _held(destination: Path, holder: str, then: str = "") -> DestinationError:

@@ -1,7 +1,7 @@
 """The folder beside the destination where finished shards wait until all are there.
 
 <data_dir>/ilsvrc2012/raw256/.1.0.0.staging/
-    lock, lock.holder       held by the run at work: see `locks`
+    lock.holder             which run is at work: see `locks`
     <fingerprint>/          finished shards and their receipts, for one plan
 <data_dir>/ilsvrc2012/raw256/.1.0.0.replaced/
                             what was at the destination, while new files take its place
@@ -53,11 +53,11 @@ class Staging:
 
         With `sync` what took its place has its name on disk before anything is removed.
         """
-        if not self._lock.is_held():
-            raise DestinationError(
-                f"Another run has taken {self._destination} over while this one did not answer. Wait for that one to end."
-            )
         with destination_errors(self._destination):
+            if not self._lock.is_held():
+                raise DestinationError(
+                    f"Another run has taken {self._destination} over while this one did not answer. Wait for that one to end."
+                )
             if self._destination.exists():
                 self._destination.rename(_aside(self._destination))
         try:
@@ -71,7 +71,9 @@ class Staging:
 
     def require_free(self, overwrite: bool) -> None:
         """Raises DestinationError if another run has made the destination since this one began, and it may not be replaced."""
-        if self._destination.exists() and not overwrite:
+        with destination_errors(self._destination):
+            is_there = self._destination.exists()
+        if is_there and not overwrite:
             raise DestinationError(
                 f"{self._destination} has been made by another run meanwhile. Use it, or overwrite it."
             )
@@ -89,9 +91,10 @@ class Staging:
 
     def discard(self) -> None:
         """Removes all shards, so that nothing is left when the claim ends."""
-        for path in self._entries():
-            with contextlib.suppress(OSError):
-                _remove(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for path in self._entries():
+                with contextlib.suppress(OSError):
+                    _remove(path, ignore_errors=True)
 
     def discard_published(self) -> None:
         """Removes all shards if the destination has them: a run was killed when it had published them."""
@@ -205,7 +208,8 @@ def _settle(destination: Path) -> None:
 
 def staged_bytes(destination: Path) -> int:
     """Returns the size of all that waits in the staging folder of a destination: room that is taken, or given back."""
-    return sum(path.stat().st_size for path in _folder_of(destination).glob("*/*"))
+    with destination_errors(_folder_of(destination)):
+        return sum(path.stat().st_size for path in _folder_of(destination).glob("*/*"))
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -223,7 +227,8 @@ def free_bytes(folder: Path) -> int:
     existing = next(
         path for path in (folder, *folder.parents) if os.path.exists(path)
     )  # False where it may not be seen
-    return shutil.disk_usage(existing).free
+    with destination_errors(existing):
+        return shutil.disk_usage(existing).free
 
 
 def publish(paths: Iterable[Path], folder: Path) -> None:
@@ -263,7 +268,7 @@ def publish_folder(files: Iterable[Path], destination: Path, *, sync: bool = Tru
 @contextlib.contextmanager
 def _locked(folder: Path, destination: Path) -> Iterator[locks.Lock]:
     """Holds `folder`, made if need be. Removes folders above it that stay empty."""
-    missing = [path for path in folder.parents if not path.exists()]
+    missing = [path for path in folder.parents if not os.path.exists(path)]
     for _ in range(_ATTEMPTS):
         with destination_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)

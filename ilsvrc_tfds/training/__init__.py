@@ -6,12 +6,8 @@ needs them: not by a recipe.
 """
 
 import importlib
-import os
 
 from ilsvrc_tfds.training.recipe import Recipe
-
-# Before Keras loads HDF5: its backups need no file locks, and some file systems refuse them.
-os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 _HOMES = {
     "Scores": "evaluating",

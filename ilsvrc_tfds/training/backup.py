@@ -8,9 +8,9 @@ import h5py
 import keras
 
 from ilsvrc_tfds.storage.files import sync_file, sync_folder
+from ilsvrc_tfds.training.weights import SUFFIX, load_weights, weights_of
 
-_PARTIAL = "partial.weights.h5"
-_SUFFIX = ".weights.h5"
+_PARTIAL = f"partial{SUFFIX}"
 # In the file, a data set for each state, by its number.
 _STATES = "seed_generators"
 
@@ -32,12 +32,13 @@ class Backup(keras.callbacks.Callback):
         """Called by Keras."""
         self._folder.mkdir(exist_ok=True)
         earlier = self._finished()
-        self.model.save_weights(self._folder / _PARTIAL)
-        with h5py.File(self._folder / _PARTIAL, "r+") as file:
+        content = weights_of(self.model, self._folder)
+        with h5py.File(content, "r+") as file:
             for number, state in enumerate(_states(self.model)):
                 file[f"{_STATES}/{number}"] = keras.ops.convert_to_numpy(state)
+        (self._folder / _PARTIAL).write_bytes(content.getbuffer())
         sync_file(self._folder / _PARTIAL)
-        os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{_SUFFIX}")
+        os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{SUFFIX}")
         sync_folder(self._folder)
         for path in earlier:
             path.unlink()
@@ -45,19 +46,19 @@ class Backup(keras.callbacks.Callback):
     @property
     def epochs_done(self) -> int:
         """Of the last backup; 0 where there is none."""
-        return int(self._finished()[-1].name.removesuffix(_SUFFIX)) if self._finished() else 0
+        return int(self._finished()[-1].name.removesuffix(SUFFIX)) if self._finished() else 0
 
     def restore(self, model: keras.Model) -> int:
         """Gives a compiled model the state of the last backup, if there is one, and returns how many epochs are done."""
         if self.epochs_done:
             model.optimizer.build(model.trainable_variables)  # or its part of the file would be left out
-            model.load_weights(self._finished()[-1])
+            load_weights(model, self._finished()[-1])
             _restore_states(model, self._finished()[-1])
             _log.info("Continuing after epoch %d.", self.epochs_done)
         return self.epochs_done
 
     def _finished(self) -> list[Path]:
-        return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.name != _PARTIAL)
+        return sorted(path for path in self._folder.glob(f"*{SUFFIX}") if path.name != _PARTIAL)
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:
@@ -71,7 +72,7 @@ def _states(model: keras.Model) -> list[keras.Variable]:
 
 def _restore_states(model: keras.Model, path: Path) -> None:
     states = _states(model)
-    with h5py.File(path) as file:
+    with open(path, "rb") as binary, h5py.File(binary, "r") as file:  # not by its path, which HDF5 would lock
         saved = [file[f"{_STATES}/{number}"][()] for number in range(len(file.get(_STATES, ())))]
     if len(saved) != len(states):
         _log.warning(

@@ -11,6 +11,7 @@ import keras
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import standardize_layer
+from ilsvrc_tfds.training.weights import load_weights
 
 SMALL, IMAGENET = "small", "imagenet"
 # In the folder of a training.
@@ -85,7 +86,7 @@ def build_model(
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
     model = keras.Model(images, logits, name=name)
     if weights not in (None, IMAGENET):
-        _read(weights, model.load_weights)
+        _read(weights, functools.partial(load_weights, model))
     return model
 
 

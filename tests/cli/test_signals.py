@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM end a command also where its main thread never comes back to Python."""
 
 import contextlib
+import os
+import select
 import shutil
 import signal
 import subprocess
@@ -149,3 +151,45 @@ def _text(path: Path) -> str:
     with contextlib.suppress(OSError):  # the thread has ended
         return path.read_text()
     return ""
+
+
+# A caller of `main` that has its own handler, and goes on.
+OWN = """
+import signal, sys, time
+from ilsvrc_tfds import cli
+from ilsvrc_tfds.cli import commands, signals
+signals._SECONDS_TO_COME_BACK, signals._SECONDS_TO_END = 0.3, 0.3
+
+def evaluate(options):
+    print("ready", flush=True)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        time.sleep(0.1)
+    return 0
+
+commands.evaluate = evaluate
+signal.signal(signal.SIGINT, lambda number, frame: print("own handler", flush=True))
+print("status", cli.main(["evaluate", "data", "--model", "model.keras"]), flush=True)
+"""
+
+
+def test_caller_with_its_own_handler_is_not_ended():
+    with started("-c", OWN, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=20)
+    assert (process.returncode, printed, errors) == (0, "own handler\nstatus 0\n", "")
+
+
+def test_signal_still_wakes_a_caller_s_event_loop():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before, handler = signal.set_wakeup_fd(writer), signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    try:
+        with signals.ended_in_any_case(str):
+            signal.raise_signal(signal.SIGUSR1)
+            assert select.select([reader], [], [], 5)[0] and os.read(reader, 1) == bytes([signal.SIGUSR1])
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+        assert signal.set_wakeup_fd(before) == writer
+        os.close(reader), os.close(writer)

@@ -11,6 +11,7 @@ import pytest
 import refusing
 
 from ilsvrc_tfds.storage import locks
+from ilsvrc_tfds.storage.holders import read_holder
 
 pytestmark = pytest.mark.slow
 
@@ -20,12 +21,12 @@ BEFORE = """
 import logging, os, sys, time
 from pathlib import Path
 from ilsvrc_tfds import errors
-from ilsvrc_tfds.storage import locks, staging
+from ilsvrc_tfds.storage import holders, locks, staging
 locks._SECONDS_BETWEEN_BEATS, locks._SECONDS_TO_DEATH = 0.05, 1.0
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 destination, machine = Path(sys.argv[1]), sys.argv[2]
 if machine:
-    locks._machine = lambda: machine
+    holders.machine, holders.kernel = lambda: machine, lambda: machine
 """
 # Claims the destination and keeps it until a line comes; then publishes.
 HOLD = (
@@ -135,13 +136,13 @@ def test_file_that_was_half_written_counts_by_its_time(destination, text):
 
 def test_file_that_a_third_process_made_meanwhile_is_put_back(tmp_path):
     path = tmp_path / "lock.holder"
-    words = '{"token": "%s", "machine": "", "process": 1, "text": "someone"}'
+    words = '{"token": "%s", "machine": "", "process": 1, "kernel": "", "text": "someone"}'
     path.write_text(words % "a")
-    dead = locks._read(path)
+    dead = read_holder(path)
     path.write_text(words % "b")
     locks._remove_dead(path, dead)
-    assert locks._read(path).token == "b"
-    locks._remove_dead(path, locks._read(path))
+    assert read_holder(path).token == "b"
+    locks._remove_dead(path, read_holder(path))
     assert os.listdir(tmp_path) == []
 
 

@@ -148,7 +148,7 @@ def test_another_fingerprint_throws_the_old_shards_away(destination):
         finish(claimed.folder_for("abc")[0])
     with staging.claim(destination) as claimed:
         folder, anew = claimed.folder_for("def")
-        assert anew and sorted(os.listdir(folder.parent)) == ["def", "lock"]
+        assert anew and sorted(os.listdir(folder.parent)) == ["def", "lock.holder"]
         assert claimed.folder_for("def") == (folder, False)
 
 
@@ -158,7 +158,7 @@ def test_what_older_versions_left_is_removed_and_links_are_not_followed(destinat
         folder = destination.parent / ".1.0.0.staging"
         (folder / "notes.txt").touch(), (folder / "link").symlink_to(destination.parent / "mine")
         claimed.folder_for("abc")
-        assert sorted(os.listdir(folder)) == ["abc", "lock"]
+        assert sorted(os.listdir(folder)) == ["abc", "lock.holder"]
     assert os.listdir(destination.parent) == ["mine"]
 
 

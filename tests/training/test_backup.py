@@ -12,6 +12,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import refusing
 
 import ilsvrc_tfds
 from ilsvrc_tfds import training
@@ -139,3 +140,51 @@ def test_states_come_back_with_jax(tmp_path):
     ).stdout
     count, same = printed.split()
     assert int(count) > 10 and same == "True"
+
+
+# A library user who has loaded HDF5 before this package, on a file system without locks.
+LOADED_BEFORE = """
+import io, sys
+from pathlib import Path
+import h5py, keras
+h5py.File(io.BytesIO(), "w").close()
+from ilsvrc_tfds import training
+from ilsvrc_tfds.training import backup, fitting
+data, out = sys.argv[1], Path(sys.argv[2])
+recipe = training.Recipe(model="small", image_size=32, epochs=2, batch_size=4, warmup_epochs=0)
+model = training.load_model(training.train(data, out / "run", recipe))
+model, other = (fitting.new_model(training.Recipe(model="small", image_size=32, seed=seed), 2) for seed in (1, 2))
+one = backup.Backup(out / "backup")
+one.set_model(model)
+one.on_epoch_end(4)
+assert one.restore(other) == 5
+weights = out / "backup/00005.weights.h5"
+again = training.build_model("small", image_size=32, weights=weights)
+for copy in (other, again):
+    assert all((a == b).all() for a, b in zip(model.get_weights(), copy.get_weights(), strict=True))
+print(sorted(path.name for path in (out / "backup").iterdir()))
+"""
+
+
+def test_training_works_without_locks_where_hdf5_was_loaded_before(prepared, tmp_path):
+    command = [sys.executable, refusing.__file__, "ENOLCK", "flock", sys.executable, "-c", LOADED_BEFORE]
+    environment = {key: value for key, value in os.environ.items() if key != "HDF5_USE_FILE_LOCKING"}
+    done = subprocess.run([*command, prepared, tmp_path], env=environment, capture_output=True, text=True)
+    if done.returncode == refusing.UNAVAILABLE:
+        pytest.skip("the kernel refuses to refuse system calls here")
+    assert done.stdout == "['00005.weights.h5']\n", done.stderr[-2000:]
+
+
+def test_backup_is_what_keras_writes_and_reads(tmp_path, with_dropout):
+    model = fitted(fitting.new_model(dropout.RECIPE, 2), 1)
+    saved(model, tmp_path / "backup")
+    model.save_weights(tmp_path / "keras.weights.h5")
+    contents = []
+    for path in (tmp_path / "keras.weights.h5", tmp_path / "backup/00001.weights.h5"):
+        with h5py.File(path) as file:
+            found = {}
+            file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "dtype") else None)
+            contents.append({name: value for name, value in found.items() if not name.startswith("seed_generators")})
+    assert len(contents[0]) > 10 and contents[0].keys() == contents[1].keys()
+    for name, value in contents[0].items():
+        np.testing.assert_array_equal(value, contents[1][name])
