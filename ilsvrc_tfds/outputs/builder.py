@@ -22,6 +22,7 @@ from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.storage.destination import require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, require_finished
 
@@ -169,6 +170,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             options = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format}
             return super().download_and_prepare(**options, **kwargs)
         require_local(self.data_path)
+        require_replaceable(Path(self.data_path))  # before the source is indexed
         options = self.options(download_config, file_format)
         engine = self._engine(download_config)
         with LocalRunner(self._workers) as local, engine or local as runner:

@@ -27,6 +27,7 @@ from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared
+from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
 
@@ -77,14 +78,15 @@ def export(
         scratch disks.
 
     Returns:
-      `out`, absolute.
+      `out`, absolute and without links.
 
     Raises:
       IlsvrcError: what the user can act on.
     """
     require_local(out)
     require_known(on_error)
-    out = Path(out).expanduser().absolute()
+    out = real_path(out)
+    require_replaceable(out)
     tidy(out)
     _require_free(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)

@@ -32,6 +32,7 @@ from ilsvrc_tfds.shards.plan import Shard, SplitPlan
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.storage import staging
+from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
 from ilsvrc_tfds.storage.staging import receipt_path
 
@@ -70,7 +71,8 @@ def unpack(
       DestinationError: `out` holds something else, cannot be written, or has too little room; InterruptedRun; OptionError.
     """
     require_local(out)
-    out = Path(out).expanduser().resolve()
+    out = real_path(out)
+    require_replaceable(out)
     staging.tidy(out)
     _require_free(out, overwrite)
     output = find_output(prepared)
