@@ -9,7 +9,7 @@ from pathlib import Path
 
 import xxhash
 
-from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output, is_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS
@@ -17,6 +17,7 @@ from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
 from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_split, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.outputs.replaceable import require_free_for_export
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -88,7 +89,7 @@ def export(
     out = real_path(out)
     require_replaceable(out)
     tidy(out)
-    _require_free(out, overwrite)
+    require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     with LocalRunner(workers) as local, runner or local as runner:
@@ -99,7 +100,7 @@ def export(
         encoder = dataclasses.replace(encoder, op=op)
         identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
         with claim(out) as claimed:
-            _require_free(out, overwrite)  # another run may have been faster
+            require_free_for_export(out, overwrite)  # another run may have been faster
             folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
             tasks = _tasks(plans, encoder, boxes, {"on_error": on_error, "sync": sync}, folder)
             receipts = run.finish_shards(plans, tasks, runner, folder)
@@ -107,6 +108,7 @@ def export(
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
             described = _described(plans, receipts, made, label_offset, boxes=bool(bbox))
+            require_free_for_export(out, overwrite)  # hours later
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
     return out
@@ -133,17 +135,6 @@ def _described(
         else None,
         skipped=run.skipped_images(receipts),
     )
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    if not out.exists() or out.is_dir() and not any(out.iterdir()):
-        return
-    if not (out / manifest.NAME).is_file():
-        raise DestinationError(f"{out} is not empty and holds no export. Choose another folder.")
-    if not overwrite:
-        raise DestinationError(
-            f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder."
-        )
 
 
 def _images(
