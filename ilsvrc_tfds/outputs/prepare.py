@@ -112,9 +112,13 @@ def prepare_all(
         require_room(source, wanted)
     else:  # one index to compare both with
         source = _index_again(builders[0], download_config, workers) or source
-    return {
-        name: prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options) for name in names
-    }
+    made = {}
+    there_first = sorted(
+        builders, key=missing.__contains__
+    )  # those are only compared, which may fail before hours of work
+    for name in (builder.builder_config.name for builder in there_first):
+        made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
+    return {name: made[name] for name in names}
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:

@@ -1,10 +1,12 @@
 import dataclasses
+import functools
 import importlib.metadata
 import logging
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import drawing
 import pytest
@@ -149,6 +151,27 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err.startswith(
         f"ilsvrc-tfds: {tmp_path}/file/demo/archives cannot be written: Not a directory"
     )
+
+
+@pytest.fixture
+def few_drawings(monkeypatch):
+    monkeypatch.setattr(commands, "draw", functools.partial(commands.draw, train_per_class=1, val_per_class=1))
+
+
+@pytest.mark.usefixtures("few_drawings")
+def test_demo_leaves_real_data_sets_as_they_are(prepare, tmp_path, capsys):
+    folder = Path(prepare(config="raw256", data_dir=tmp_path / "x/data").data_dir)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(["demo", str(tmp_path / "x")]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "raw256/1.0.0 is there already, and" in line and "The demo itself replaces nothing" in line
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (tmp_path / "x/data/ilsvrc2012/classification").exists()
+
+
+@pytest.mark.usefixtures("few_drawings")
+def test_demo_can_be_run_twice(tmp_path):
+    assert main(["demo", str(tmp_path / "x")]) == main(["demo", str(tmp_path / "x")]) == 0
 
 
 def test_demo_prepares_and_reads_back(tmp_path, capsys):

@@ -72,6 +72,13 @@ def test_prepare_all_needs_no_source_where_all_is_there(archives, tmp_path):
     assert [builder.info.splits["val"].num_examples for builder in builders.values()] == [6, 6]
 
 
+def test_prepare_all_compares_what_is_there_before_it_makes_the_rest(prepare, archives, tmp_path):
+    prepare(config="raw256", max_examples=3)
+    with pytest.raises(DestinationError, match="raw256/1.0.0 is there already, made with max_examples 3, not None"):
+        ilsvrc_tfds.prepare_all(archives, tmp_path / "data", workers=1, allow_incomplete=True)
+    assert not (tmp_path / "data/ilsvrc2012/classification").exists()
+
+
 def test_prepare_all_wants_room_for_all_before_it_begins(archives, tmp_path, monkeypatch):
     # 18 images of 2 KB would fit, but they need 18 times 44 KB for raw256 as well.
     monkeypatch.setattr(staging, "free_bytes", lambda folder: (64 << 20) + 500_000)
