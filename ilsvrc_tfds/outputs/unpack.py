@@ -75,7 +75,7 @@ def unpack(
     output = find_output(prepared)
     images = _images(output)
     with LocalRunner(workers) as runner:
-        plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values() if len(members)]
+        plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values()]
         _require_plain(plans)
         files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])
