@@ -158,6 +158,8 @@ def _op(config: str | Original | Resized) -> Original | Resized:
 
 def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
     counts = {_split(name): count for name, count in num_shards.items()}
+    if len(counts) < len(num_shards):
+        raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")
     _require_splits(counts, images)
     return [
         plan_split(

@@ -133,6 +133,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     """Raises DestinationError where the data set on disk was made with other options than those wanted."""
     info = builder.info
     made, splits = info.metadata, info.splits
+    wanted.require_splits(splits)
     skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     pairs = {
         "images": (made.get("images"), describe_op(wanted.op)),

@@ -50,6 +50,8 @@ def test_wrong_usage_exits_with_2(words):
         ("--num-shards", "train", "a whole number of at least 1, got ''"),
         ("--num-shards", "train:2", "train=N,val=N,test=N or some of them, got 'train:2'"),
         ("--num-shards", "validation=2", "train=N,val=N,test=N or some of them, got 'validation=2'"),
+        ("--num-shards", "train=2,train=3", "each split once, got 'train=2,train=3'"),
+        ("--data-dir", "", "a path, got ''"),
         ("--workers", "0", "a whole number of at least 1, got '0'"),
         ("--max-examples", "-3", "a whole number of at least 1, got '-3'"),
     ],
@@ -58,6 +60,35 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["prepare", "nowhere", f"{option}={value}"])
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export x --out out --num-shards train=2,train=3",
+        "export x --out out --num-shards val=2,validation=3",
+        "export x --out=",
+        "export x --out out --bbox=",
+        "show EMPTY",
+        "prepare EMPTY",
+        "train EMPTY",
+        "train x --data-dir=",
+        "metadata x --out=",
+        "bench x --json=",
+    ],
+)
+def test_splits_named_twice_and_empty_paths_are_wrong_usage(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["" if word == "EMPTY" else word for word in words.split()])
+    assert re.search("expected (each split once|a path), got", capsys.readouterr().err)
+
+
+def test_shards_of_a_split_that_is_not_made_are_an_error(archives, tmp_path, capsys):
+    words = ["prepare", str(archives), "--data-dir", str(tmp_path / "data"), "--allow-incomplete"]
+    for _ in range(2):  # where nothing is prepared, and where all is
+        assert main([*words, "--num-shards", "train=2,test=4"]) == 1
+        assert "num_shards names the split test, which is none of those to make: train, val" in capsys.readouterr().err
+        assert main([*words, "--num-shards", "train=2"]) == 0
 
 
 COMMANDS = [

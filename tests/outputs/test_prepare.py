@@ -174,6 +174,12 @@ def test_data_dir_may_be_relative(prepare, tmp_path, monkeypatch):
     assert prepare(data_dir="here", workers=2).data_dir.startswith(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["data_dir", "out"])
+def test_empty_paths_are_refused(name, archives, prepare):
+    with pytest.raises(OptionError, match="A path is empty"):
+        prepare(data_dir="") if name == "data_dir" else ilsvrc_tfds.export(archives, "")
+
+
 @pytest.mark.parametrize("options", [{"source": "gs://bucket/imagenet"}, {"data_dir": "gs://bucket/data"}])
 def test_urls_are_refused(options, prepare):
     with pytest.raises(OptionError, match="gs://bucket/.+ is no place of this machine"):
