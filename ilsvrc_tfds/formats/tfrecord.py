@@ -14,6 +14,7 @@ import google_crc32c
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.storage.regular import open_regular
 
 # length + its CRC in front, the data's CRC behind.
 HEADER_BYTES, FOOTER_BYTES = 8 + 4, 4
@@ -64,7 +65,7 @@ def read_records(path: str | os.PathLike, digest=None) -> Iterator[Record]:
     Raises SourceError where the file cannot be read.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             shard = _Shard(file.fileno())
             for record, pieces in shard.records():
                 if digest is not None:
@@ -79,7 +80,7 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
     """Returns (offset, size) of each record, from the headers alone. Raises SourceError at the first that is damaged."""
     spans, offset = [], 0
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             shard = _Shard(file.fileno())
             while offset < shard.end:
                 length = shard.fitting(shard.read(HEADER_BYTES, offset), offset)
@@ -98,7 +99,7 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
 def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
     """Returns the data of the record at one of `read_spans`' places. Raises SourceError where a checksum does not match."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             record = os.pread(file.fileno(), size, offset)
     except OSError as error:
         raise unreadable(path, error) from error

@@ -34,6 +34,7 @@ from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.storage import staging
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
+from ilsvrc_tfds.storage.regular import open_regular
 from ilsvrc_tfds.storage.staging import receipt_path
 
 _TREE = "files"
@@ -97,7 +98,8 @@ def _images(output: Output) -> Mapping[str, object]:
         return output.config()
     path = output.folder / "metadata.json"
     try:
-        images = json.loads(path.read_bytes()).get("images")
+        with open_regular(path) as file:
+            images = json.loads(file.read()).get("images")
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -15,6 +15,7 @@ from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_im
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
+from ilsvrc_tfds.storage.regular import open_regular
 
 _LONGEST_NAME = 255
 # Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
@@ -115,7 +116,7 @@ def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
 def open_archive(path: str):
     """Opens an archive for reading; SourceError where that is not permitted."""
     try:
-        return open(path, "rb", buffering=0)
+        return open_regular(path, buffering=0)
     except OSError as error:
         raise unreadable(path, error) from error
 
