@@ -93,7 +93,7 @@ def export(
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     with LocalRunner(workers) as local, runner or local as runner:
-        images, op, made = _images(source, config, splits, local)
+        images, op, made, skipped = _images(source, config, splits, local)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)
@@ -107,7 +107,7 @@ def export(
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, skipped, boxes=bool(bbox))
             require_free_for_export(out, overwrite)  # hours later
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
@@ -119,10 +119,16 @@ def _described(
     receipts: Mapping[str, list[Receipt]],
     config: Mapping[str, object],
     label_offset: int,
+    skipped: Mapping[str, Mapping[str, str]],
     *,
     boxes: bool,
 ) -> Manifest:
-    """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for."""
+    """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
+
+    Those that were `skipped` when its source was prepared are handed on.
+    """
+    now = run.skipped_images(receipts)
+    all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
         "tfrecord",
@@ -133,21 +139,25 @@ def _described(
         boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
         if boxes
         else None,
-        skipped=run.skipped_images(receipts),
+        skipped={split: dict(own) for split, own in all_skipped.items() if own},
     )
 
 
 def _images(
     source, config, splits, runner: LocalRunner
-) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
-    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then."""
+) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], Mapping[str, Mapping[str, str]]]:
+    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then.
+
+    The last value is the images that the prepared data set was made without, for they are damaged.
+    """
     if not is_output(source):
         op = _op(config or "classification")
-        return find_images([source], runner, splits), op, describe_op(op)
+        return find_images([source], runner, splits), op, describe_op(op), {}
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config()
+    skipped = output.manifest.skipped if output.manifest is not None else {}
+    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config(), skipped
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:
