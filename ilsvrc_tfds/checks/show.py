@@ -13,6 +13,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.told import class_in_words, class_of, contradiction
 from ilsvrc_tfds.errors import ImageError, OptionError, SourceError, first_few, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output, find_output
@@ -45,6 +46,7 @@ class _Sample(NamedTuple):
       file_name: fit for a terminal.
       label: as the record has it.
       synset: of its class; None where it has none.
+      told: Class that its file name or synset tells, if that is another than the label's; else None.
       image: the bytes.
       boxes: (xmin, ymin, xmax, ymax), 0 to 1 in sound records; None where the kind of record knows no boxes.
     """
@@ -54,6 +56,7 @@ class _Sample(NamedTuple):
     file_name: str
     label: int
     synset: synsets.Synset | None
+    told: synsets.Synset | None
     image: bytes
     boxes: list[tuple[float, float, float, float]] | None
 
@@ -87,7 +90,15 @@ def show(
         subtitle = f"{len(samples):,} of {sum(lengths):,} images" + (f" · {_images(output)}" if output.config() else "")
         _save(_contact_sheet(samples, f"ILSVRC2012 {split}", subtitle), sheet_path)
     chosen = f"{len(samples):,} of the {sum(lengths):,} records of {split}, evenly spread:"
-    return "\n".join([*_header(output), "", chosen, *itertools.chain.from_iterable(map(_lines, samples))])
+    return "\n".join(
+        [
+            *_header(output),
+            *contradiction([sample.told for sample in samples], output.label_offset),
+            "",
+            chosen,
+            *itertools.chain.from_iterable(map(_lines, samples)),
+        ]
+    )
 
 
 def _split(output: Output, name: str | None) -> str:
@@ -118,9 +129,10 @@ def _samples(output: Output, split: str, lengths: Sequence[int], num: int) -> It
             row = number - starts[shard]
             offset, size = spans[row]
             where = f"record {row:,}, byte {offset:,}"
-            yield _sample(
+            sample = _sample(
                 output, number, f"{name}: {where}", parse_example(read_record(path, offset, size), f"{path}: {where}")
             )
+            yield sample._replace(told=None) if split == "test" else sample  # whose labels are -1
 
 
 def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequence]) -> _Sample:
@@ -129,23 +141,18 @@ def _sample(output: Output, number: int, where: str, features: Mapping[str, Sequ
     if not isinstance(name, bytes) or not isinstance(image, bytes) or not isinstance(label, int):
         found = first_few(map(ascii, sorted(features)))
         raise SourceError(f"{output.folder}: {where} has the keys {found}; expected a value each of {', '.join(keys)}.")
+    wnids = features.get("image/class/synset", ())
+    synset, told = class_of(label, output.label_offset, name, wnids), class_of(label, None, name, wnids)
     return _Sample(
         number=number,
         where=where,
         file_name=shown(os.fsdecode(name)),
         label=label,
-        synset=_synset(label, output.label_offset, name, features.get("image/class/synset", ())),
+        synset=synset,
+        told=None if told == synset else told,
         image=image,
         boxes=None if output.kind == TFDS else _boxes(features),
     )
-
-
-def _synset(label: int, offset: int | None, name: bytes, wnids: Sequence) -> synsets.Synset | None:
-    """Returns the class of a record, by its name or the wnid in it where the label's numbering is not known."""
-    if offset is None:
-        told = synsets.class_told(name, next((wnid for wnid in wnids if isinstance(wnid, bytes)), b""))
-        return None if told is None else synsets.synsets()[told]
-    return synsets.synsets()[label - offset] if 0 <= label - offset < synsets.NUM_CLASSES else None
 
 
 def _boxes(features: Mapping[str, Sequence]) -> list[tuple[float, float, float, float]]:
@@ -180,17 +187,11 @@ def _lines(sample: _Sample) -> list[str]:
     return [
         "",
         f"record {sample.number:,}: {sample.file_name}",
-        f"  label  {sample.label}: {_class_in_words(sample)}",
+        f"  label  {sample.label}: {class_in_words(sample.label, sample.synset, sample.told)}",
         f"  image  {_image_in_words(sample.image)}",
         *boxes,
         f"  place  {sample.where}",
     ]
-
-
-def _class_in_words(sample: _Sample) -> str:
-    if sample.synset is None:
-        return "none, as in the test split" if sample.label == -1 else "none of the 1000 classes"
-    return f"class {sample.synset.index}, {sample.synset.wnid}, {sample.synset.words}"
 
 
 def _image_in_words(data: bytes) -> str:
@@ -260,6 +261,8 @@ def _write_caption(pen: ImageDraw.ImageDraw, corner: tuple[int, int], sample: _S
     words, index = (
         ("no class", "") if sample.synset is None else (sample.synset.words.partition(",")[0], str(sample.synset.index))
     )
+    if sample.told is not None:
+        words = f"{words}? {sample.told.words.partition(',')[0]}?"
     _write(pen, (x, y + 24), words, 17, _INK, _WIDTH - 40)
     pen.text((x + _WIDTH, y + 24), index, _FAINT, _font(15), anchor="rs")
     file_name = sample.file_name.encode("ascii", "backslashreplace").decode()  # Pillow's font has no other letters

@@ -11,7 +11,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.streams import say
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
@@ -204,9 +204,10 @@ def demo(options) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
     _log.info("Drew a miniature ILSVRC2012, in the layout of the official archives: %s", archives)
-    builders = ilsvrc_tfds.prepare_all(
-        archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True
-    )
+    try:
+        builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
+    except DestinationError as error:
+        raise DestinationError(f"{error} The demo itself replaces nothing: `ilsvrc-tfds demo OTHER_DIR`.") from error
     batch = _first_batch(data_dir)
     # All at once and at the end: what cannot be printed must not stop the work.
     say(

@@ -12,7 +12,9 @@ DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", metavar="SOURCE", help="folder with the archives or images, in any layout")
+    command.add_argument(
+        "source", metavar="SOURCE", type=named, help="folder with the archives or images, in any layout"
+    )
 
 
 def add_folder(
@@ -22,7 +24,9 @@ def add_folder(
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("data", metavar="DATA", help="a prepared or exported folder, or a name as ilsvrc2012/raw256")
+    command.add_argument(
+        "data", metavar="DATA", type=named, help="a prepared or exported folder, or a name as ilsvrc2012/raw256"
+    )
     command.add_argument(
         "--data-dir", type=path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)"
     )
@@ -35,7 +39,9 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 
 def add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
-    command.add_argument("--data-dir", metavar="DIR", default=DEFAULT_DATA_DIR, help=f"{text} (default: %(default)s)")
+    command.add_argument(
+        "--data-dir", metavar="DIR", type=named, default=DEFAULT_DATA_DIR, help=f"{text} (default: %(default)s)"
+    )
 
 
 def add_out(command: argparse.ArgumentParser) -> None:
@@ -88,7 +94,14 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
 
 
 def path(text: str) -> Path:
-    return Path(os.path.expanduser(text))
+    return Path(os.path.expanduser(named(text)))
+
+
+def named(text: str) -> str:
+    """Returns a path as it was given. An empty one, as of a shell variable that is not set, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got ''")
+    return text
 
 
 def count(text: str) -> int:
@@ -103,15 +116,23 @@ def splits(text: str) -> list[str]:
 
 def shards(text: str) -> dict[str, int]:
     """Returns `{"train": 256}` of `train=256`."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(split in synsets.OFFICIAL_COUNTS for split, _, _ in pairs):
+    counts = _counts(text)
+    if not counts.keys() <= synsets.OFFICIAL_COUNTS.keys():
         raise argparse.ArgumentTypeError(f"expected train=N,val=N,test=N or some of them, got {text!r}")
-    return {split: count(number) for split, _, number in pairs}
+    return {split: count(number) for split, number in counts.items()}
 
 
 def classic_shards(text: str) -> dict[str, int]:
+    return {classic_split(split): count(number) for split, number in _counts(text).items()}
+
+
+def _counts(text: str) -> dict[str, str]:
+    """Returns `{"train": "256"}` of `train=256`. A split that is named twice, by either of its names, is wrong usage."""
     pairs = [part.partition("=") for part in text.split(",")]
-    return {classic_split(split): count(number) for split, _, number in pairs}
+    splits = [own_split(split) or split for split, _, _ in pairs]
+    if len(set(splits)) < len(splits):
+        raise argparse.ArgumentTypeError(f"expected each split once, got {text!r}")
+    return {split: number for split, _, number in pairs}
 
 
 def classic_split(name: str) -> str:

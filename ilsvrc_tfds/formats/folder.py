@@ -14,6 +14,7 @@ from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import PATTERNS, shard_name
 from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
 _TFRECORD = "tfrecord"
@@ -142,7 +143,7 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
     path = Path(folder, INFO_NAME)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_INFO_BYTES + 1)
         if len(data) > MAX_INFO_BYTES:
             raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")

@@ -23,6 +23,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.storage.regular import open_regular
 
 NAME = "manifest.json"
 
@@ -142,7 +143,7 @@ class Manifest:
             bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards)
         )
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
-        _require(_is_skipped(self.skipped), "skipped", self.skipped)
+        _require(is_skipped(self.skipped), "skipped", self.skipped)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
@@ -180,7 +181,7 @@ def read(folder: str | os.PathLike) -> Manifest | None:
     """
     path = Path(folder, NAME)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return _manifest(file.read(_MAX_BYTES))
     except FileNotFoundError:
         return None
@@ -237,7 +238,8 @@ def _require(condition: object, what: str, value: object) -> None:
         raise ValueError(f"{what} cannot be {value!r:.80}")
 
 
-def _is_skipped(value: object) -> bool:
+def is_skipped(value: object) -> bool:
+    """Returns whether a JSON value is a mapping of each split's skipped images: the reason by file name."""
     if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
         return False
     return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.storage.regular import open_regular
 
 PREFIX = "index-"
 
@@ -44,7 +45,8 @@ def shard_spans(path: str) -> list[tuple[int, int]]:
     """
     folder, name = os.path.split(path)
     try:
-        lines = Path(folder, PREFIX + name).read_text().splitlines()
+        with open_regular(Path(folder, PREFIX + name)) as file:
+            lines = file.read().decode().splitlines()
         spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
         # An index that is left from an earlier export does not fit.
         fits = spans and sum(spans[-1]) == os.path.getsize(path)

@@ -18,6 +18,7 @@ from ilsvrc_tfds.formats.framing import (
     masked,
     parse_length,
 )
+from ilsvrc_tfds.storage.regular import open_regular
 
 _BUFFER = 1 << 20
 
@@ -62,7 +63,7 @@ def read_records(path: str | os.PathLike, digest: Digest | None = None) -> Itera
     [(b'first', ''), (b'second', '')]
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             shard = _Shard(file.fileno())
             for record, pieces in shard.records():
                 if digest is not None:
@@ -84,7 +85,7 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     offset = 0
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             shard = _Shard(file.fileno())
             while offset < shard.end:
                 length = shard.fitting(shard.read(HEADER_BYTES, offset), offset)
@@ -114,7 +115,7 @@ def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
     b'second'
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             record = os.pread(file.fileno(), size, offset)
     except OSError as error:
         raise unreadable(path, error) from error

@@ -16,12 +16,14 @@ from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.outputs.data_set import Files, Options, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
+from ilsvrc_tfds.outputs.replaceable import require_only_data_set
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.storage.destination import require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, require_finished
 
@@ -169,6 +171,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             options = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format}
             return super().download_and_prepare(**options, **kwargs)
         require_local(self.data_path)
+        require_replaceable(Path(self.data_path))  # before the source is indexed
+        require_only_data_set(Path(self.data_path))
         options = self.options(download_config, file_format)
         engine = self._engine(download_config)
         with LocalRunner(self._workers) as local, engine or local as runner:
@@ -177,6 +181,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 claimed.require_free(options.overwrite)
                 files = write_files(index, options, claimed, runner)
                 described = self._describe(files, options)
+                claimed.require_free(options.overwrite)  # hours later
+                require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         self._log_download_done()
 

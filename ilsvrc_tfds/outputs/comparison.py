@@ -1,19 +1,25 @@
-"""Whether a source still has the images that a prepared data set was made of.
+"""Whether a prepared data set still has its shards, and a source the images that it was made of.
 
 A data set records the number of images of each split of its source, and a digest of their names, labels and sizes. One that was
 made by version 1.0 records neither: its number of examples and the names and labels in its `metadata.h5` are compared.
 """
 
+import collections
 import dataclasses
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import SourceError, first_few, shown
-from ilsvrc_tfds.formats import hdf5
+import numpy as np
+
+from ilsvrc_tfds.errors import DestinationError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.naming import disk_order
+from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources import Index, Members
+from ilsvrc_tfds.sources.reader import read_images
 
 # What is different if the digest is, and nothing else that is known.
 _OTHERS = "other images, by name, label or size"
@@ -71,6 +77,56 @@ def differences(index: Index, made: Made) -> dict[str, str]:
     planned = (m.take(disk_order(m.split, m.name)[: made.max_examples]) for m in index.splits.values())
     found = {members.split: _described(members, made, tables) for members in planned}
     return {split: text for split, text in found.items() if text}
+
+
+def require_whole(folder: Path) -> None:
+    """Raises DestinationError where shards of a prepared data set are gone, or have another size than the manifest says.
+
+    That costs a look at each file's entry; `verify` reads the files. Raises SourceError where manifest or info make no sense.
+    """
+    output = find_output(folder)
+    described = output.manifest.shards.values() if output.manifest is not None else ()
+    stated = {entry.name: entry.bytes for entries in described for entry in entries}
+    faults = [fault for names in output.shards.values() for fault in map(_fault(folder, stated), names) if fault]
+    if output.manifest is not None and output.shards.keys() & set(hdf5.SPLITS) and not (folder / hdf5.NAME).is_file():
+        faults.append(f"{hdf5.NAME} is missing")
+    if faults:
+        raise DestinationError(
+            f"{folder} is there already, but is not whole: {first_few(faults)}. `ilsvrc-tfds verify` tells more. Make it again "
+            "with --overwrite (overwrite=True)."
+        )
+
+
+def _fault(folder: Path, stated: Mapping[str, int]) -> Callable[[str], str]:
+    """Returns a function from a shard's name to what is wrong with its file; empty if nothing is."""
+
+    def fault(name: str) -> str:
+        try:
+            size = os.stat(folder / name).st_size
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            raise unreadable(folder / name, error) from error
+        if size != stated.get(name, size):
+            return f"{name} has {size:,} bytes, {manifest.NAME} says {stated[name]:,}"
+        return "" if size else f"{name} is empty"
+
+    return fault
+
+
+def repaired_images(index: Index, skipped: Mapping[str, Collection[str]], op: Original | Resized) -> list[str]:
+    """Returns the names of the images that were skipped as damaged and can be used now. Only those are read."""
+    repaired = []
+    for split, names in skipped.items():
+        members = index.splits.get(split)
+        if members is None or not names:
+            continue
+        rows = np.flatnonzero(np.isin(members.name, [name.encode() for name in names]))
+        damaged = {}
+        sound = read_images(members.take(rows), lambda name, data, label: op(data), damaged)
+        collections.deque(sound, maxlen=0)
+        repaired += [name for name in map(bytes.decode, members.name[rows].tolist()) if name not in damaged]
+    return repaired
 
 
 def _tables(made: Made) -> Mapping[str, hdf5.SplitMetadata]:

@@ -2,13 +2,13 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import TFDS, TFDS_KEYS
 from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
@@ -61,6 +61,17 @@ class Options:
     def shards_of(self, split: str) -> int | None:
         """Returns the wanted number of shards of a split, None where it follows from the size."""
         return self.num_shards.get(split) if isinstance(self.num_shards, Mapping) else self.num_shards
+
+    def require_splits(self, splits: Iterable[str]) -> None:
+        """Raises OptionError where a number of shards is said of a split that is none of these."""
+        splits = list(splits)
+        missing = (
+            [name for name in self.num_shards if name not in splits] if isinstance(self.num_shards, Mapping) else []
+        )
+        if missing:
+            raise OptionError(
+                f"num_shards names the split {first_few(missing)}, which is none of those to make: {', '.join(splits)}."
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,6 +150,7 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
 
 
 def _plans(index: Index, options: Options) -> list[SplitPlan]:
+    options.require_splits(index.splits)
     return [
         plan_split(
             members,

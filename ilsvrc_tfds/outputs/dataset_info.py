@@ -9,9 +9,14 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
+from ilsvrc_tfds.storage.regular import require_regular
+
+# Files that TFDS reads with its info.
+_READ_BESIDE = ("features.json", "label.labels.txt")
 
 
 class DatasetInfo(tfds.core.DatasetInfo):
@@ -28,8 +33,13 @@ class DatasetInfo(tfds.core.DatasetInfo):
     @property
     def metadata(self) -> tfds.core.Metadata | None:
         """How the data was made, from `metadata.json`, which TFDS reads late. Raises SourceError as `read_from_directory`."""
-        with _source_errors(Path(self.data_dir, "metadata.json")):
-            return super().metadata
+        path = Path(self.data_dir, "metadata.json")
+        with _source_errors(path):
+            if path.exists():
+                require_regular(path)  # TFDS would wait for a pipe
+            metadata = super().metadata
+            _check_provenance(metadata or {})
+            return metadata
 
     def replace_metadata(self, values: Mapping[str, object]) -> None:
         """Sets how the data was made, whatever a data set that is replaced says of itself."""
@@ -39,6 +49,9 @@ class DatasetInfo(tfds.core.DatasetInfo):
         """Reads the info of a folder. Raises SourceError if it cannot be read or makes no sense."""
         path = Path(dataset_info_dir, INFO_NAME)
         with _source_errors(path):
+            for name in (INFO_NAME, *_READ_BESIDE):
+                if os.path.exists(Path(dataset_info_dir, name)):
+                    require_regular(Path(dataset_info_dir, name))
             if os.path.getsize(path) > MAX_INFO_BYTES:
                 raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
             super().read_from_directory(dataset_info_dir)
@@ -78,11 +91,24 @@ def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = 
             sync_folder(folder)
 
 
+def _check_provenance(metadata: Mapping[str, object]) -> None:
+    """Raises ValueError where the provenance of a data set has no sense for what is read of it here; fields may be missing."""
+    missing, most = metadata.get("missing", {}), metadata.get("max_examples_per_split")
+    if not manifest.is_skipped(metadata.get("skipped_images", {})):
+        raise ValueError(f"skipped_images cannot be {metadata['skipped_images']!r:.80}")
+    if not isinstance(missing, Mapping) or not all(isinstance(text, str) for text in missing.values()):
+        raise ValueError(f"missing cannot be {missing!r:.80}")
+    if most is not None and type(most) is not int:
+        raise ValueError(f"max_examples_per_split cannot be {most!r:.80}")
+
+
 @contextlib.contextmanager
 def _source_errors(path: Path) -> Iterator[None]:
     """Raises SourceError for what TFDS says of a file: what its parsers raise, and an error of its own around that of the system."""
     try:
         yield
+    except SourceError:
+        raise
     except Exception as error:
         refusal = error.__cause__ or error
         if isinstance(refusal, OSError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import xxhash
 
-from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
+from ilsvrc_tfds.errors import OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output, is_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS
@@ -17,6 +17,7 @@ from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
 from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_split, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.outputs.replaceable import require_free_for_export
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -27,6 +28,7 @@ from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared
+from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
 
@@ -77,20 +79,21 @@ def export(
         scratch disks.
 
     Returns:
-      `out`, absolute.
+      `out`, absolute and without links.
 
     Raises:
       IlsvrcError: what the user can act on.
     """
     require_local(out)
     require_known(on_error)
-    out = Path(out).expanduser().absolute()
+    out = real_path(out)
+    require_replaceable(out)
     tidy(out)
-    _require_free(out, overwrite)
+    require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     with LocalRunner(workers) as local, runner or local as runner:
-        images, op, made = _images(source, config, splits, local)
+        images, op, made, skipped = _images(source, config, splits, local)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
         run.require_sizes(plans, on_error)
@@ -98,14 +101,15 @@ def export(
         encoder = dataclasses.replace(encoder, op=op)
         identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
         with claim(out) as claimed:
-            _require_free(out, overwrite)  # another run may have been faster
+            require_free_for_export(out, overwrite)  # another run may have been faster
             folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
             tasks = _tasks(plans, encoder, boxes, {"on_error": on_error, "sync": sync}, folder)
             receipts = run.finish_shards(plans, tasks, runner, folder)
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, skipped, boxes=bool(bbox))
+            require_free_for_export(out, overwrite)  # hours later
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
     return out
@@ -116,10 +120,16 @@ def _described(
     receipts: Mapping[str, list[Receipt]],
     config: Mapping[str, object],
     label_offset: int,
+    skipped: Mapping[str, Mapping[str, str]],
     *,
     boxes: bool,
 ) -> Manifest:
-    """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for."""
+    """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
+
+    Those that were `skipped` when its source was prepared are handed on.
+    """
+    now = run.skipped_images(receipts)
+    all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
         "tfrecord",
@@ -130,32 +140,25 @@ def _described(
         boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
         if boxes
         else None,
-        skipped=run.skipped_images(receipts),
+        skipped={split: dict(own) for split, own in all_skipped.items() if own},
     )
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    if not out.exists() or out.is_dir() and not any(out.iterdir()):
-        return
-    if not (out / manifest.NAME).is_file():
-        raise DestinationError(f"{out} is not empty and holds no export. Choose another folder.")
-    if not overwrite:
-        raise DestinationError(
-            f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder."
-        )
 
 
 def _images(
     source, config, splits, runner: LocalRunner
-) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object]]:
-    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then."""
+) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], Mapping[str, Mapping[str, str]]]:
+    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then.
+
+    The last value is the images that the prepared data set was made without, for they are damaged.
+    """
     if not is_output(source):
         op = _op(config or "classification")
-        return find_images([source], runner, splits), op, describe_op(op)
+        return find_images([source], runner, splits), op, describe_op(op), {}
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config()
+    skipped = output.manifest.skipped if output.manifest is not None else {}
+    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config(), skipped
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:
@@ -166,6 +169,8 @@ def _op(config: str | Original | Resized) -> Original | Resized:
 
 def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
     counts = {_split(name): count for name, count in num_shards.items()}
+    if len(counts) < len(num_shards):
+        raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")
     _require_splits(counts, images)
     return [
         plan_split(

@@ -7,11 +7,11 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from etils import epath
 
-from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few
+from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, shown
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
-from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images
+from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP, TFRECORD
@@ -82,7 +82,10 @@ def prepare(
     if builder.is_prepared() and not overwrite:
         wanted = builder.options(download_config, file_format)
         _require_same(builder, wanted)
-        _require_same_images(builder, _index_again(builder, download_config, workers))
+        require_whole(Path(builder.data_dir))
+        index = _index_again(builder, download_config, workers)
+        _require_same_images(builder, index)
+        _require_none_repaired(builder, index, wanted)
         _require_all_images(builder, wanted)
         _log.info("%s is prepared already.", builder.data_dir)
         return builder
@@ -112,9 +115,13 @@ def prepare_all(
         require_room(source, wanted)
     else:  # one index to compare both with
         source = _index_again(builders[0], download_config, workers) or source
-    return {
-        name: prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options) for name in names
-    }
+    made = {}
+    there_first = sorted(
+        builders, key=missing.__contains__
+    )  # those are only compared, which may fail before hours of work
+    for name in (builder.builder_config.name for builder in there_first):
+        made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
+    return {name: made[name] for name in names}
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
@@ -129,6 +136,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     """Raises DestinationError where the data set on disk was made with other options than those wanted."""
     info = builder.info
     made, splits = info.metadata, info.splits
+    wanted.require_splits(splits)
     skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     pairs = {
         "images": (made.get("images"), describe_op(wanted.op)),
@@ -191,6 +199,17 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
     raise DestinationError(
         f"{builder.data_dir} is there already, and {index.source} has other images than it was made of ({texts}). {_REPLACE}.{keep}"
     )
+
+
+def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Options) -> None:
+    """Raises DestinationError where an image that was skipped is sound now: neither its name nor its size needs to differ."""
+    skipped = builder.info.metadata.get("skipped_images", {})
+    repaired = [] if index is None else repaired_images(index, skipped, wanted.op)
+    if repaired:
+        raise DestinationError(
+            f"{builder.data_dir} is there already, without images that were damaged then and are sound now in {index.source}: "
+            f"{first_few(map(shown, repaired))}. {_REPLACE}."
+        )
 
 
 def _require_all_images(builder: Ilsvrc2012, wanted: Options) -> None:

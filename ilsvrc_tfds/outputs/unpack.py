@@ -14,30 +14,29 @@ import functools
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, LabelError, SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, unreadable
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, senseless
+from ilsvrc_tfds.outputs.replaceable import MARK_NAME, require_free_for_files
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
-from ilsvrc_tfds.shards.image_folders import CLASSES_NAME, add_classes, as_files, split_folder, warn_of_empty_classes
+from ilsvrc_tfds.shards.image_folders import add_classes, as_files, split_folder, warn_of_empty_classes
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.storage import staging
+from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
+from ilsvrc_tfds.storage.regular import open_regular
 from ilsvrc_tfds.storage.staging import receipt_path
 
-MARK_NAME = "unpacked.json"
-
-_OWN_NAMES = re.compile(rf"(train|val|test)\d*|{'|'.join(map(re.escape, (hdf5.NAME, CLASSES_NAME, MARK_NAME)))}")
 _TREE = "files"
 _LONGEST_NAME = 255
 
@@ -70,42 +69,27 @@ def unpack(
       DestinationError: `out` holds something else, cannot be written, or has too little room; InterruptedRun; OptionError.
     """
     require_local(out)
-    out = Path(out).expanduser().resolve()
+    out = real_path(out)
+    require_replaceable(out)
     staging.tidy(out)
-    _require_free(out, overwrite)
+    require_free_for_files(out, overwrite)
     output = find_output(prepared)
     images = _images(output)
     with LocalRunner(workers) as runner:
-        plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values() if len(members)]
+        plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values()]
         _require_plain(plans)
         files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])
         with staging.claim(out) as claimed:
-            _require_free(out, overwrite)  # what a run that was killed had moved aside is back
+            require_free_for_files(out, overwrite)  # what a run that was killed had moved aside is back
             tree = _written(plans, files, claimed, runner)
             _describe(tree, images, files, sync)
-            _require_free(out, overwrite)  # hours later
+            require_free_for_files(out, overwrite)  # hours later
             with claimed.replacing(sync=sync), destination_errors(out):
                 tree.rename(out)
             claimed.discard()
     warn_of_empty_classes(out, files)
     return out
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    """Raises DestinationError where a folder holds anything, unless it was unpacked and may be replaced."""
-    with destination_errors(out):
-        names = os.listdir(out) if out.exists() else []
-    if not names:
-        return
-    strange = [name for name in names if not _OWN_NAMES.fullmatch(name)]
-    if strange or MARK_NAME not in names:
-        held = f"holds {first_few(map(ascii, sorted(strange)))}" if strange else f"has no {MARK_NAME}"
-        raise DestinationError(f"{out} is not empty and is no folder that was unpacked: it {held}. Choose another one.")
-    if not overwrite:
-        raise DestinationError(
-            f"{out} holds unpacked images. Replace them with --overwrite (overwrite=True), or choose another folder."
-        )
 
 
 def _images(output: Output) -> Mapping[str, object]:
@@ -114,7 +98,8 @@ def _images(output: Output) -> Mapping[str, object]:
         return output.config()
     path = output.folder / "metadata.json"
     try:
-        images = json.loads(path.read_bytes()).get("images")
+        with open_regular(path) as file:
+            images = json.loads(file.read()).get("images")
     except FileNotFoundError:
         return {}
     except OSError as error:

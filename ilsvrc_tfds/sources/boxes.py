@@ -28,6 +28,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.tables import solutions_of, without_extension
 from ilsvrc_tfds.sources.tar import BoundedHeader
+from ilsvrc_tfds.storage.regular import open_regular
 
 # A real one has 500 bytes, and 300 for each further box.
 _MAX_XML_BYTES = 1 << 20
@@ -123,12 +124,12 @@ def _read_folder(folder: Path) -> Iterator[tuple[bytes, Boxes]]:
         folders.sort()
         for name in sorted(filter(_is_annotation, names)):
             path = os.path.join(place, name)
-            with open(path, "rb", buffering=0) as file:
+            with open_regular(path, buffering=0) as file:
                 yield _parse(name, file.read(_MAX_XML_BYTES + 1), shown(path))
 
 
 def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         zipped = file.read(2) == _GZIP_MAGIC
     with (gzip.open if zipped else open)(path, "rb") as file:
         stream = _Remembering(file)

@@ -5,9 +5,12 @@ picture of a class: an orange is a CMYK JPEG, a daisy an RGBA PNG named .JPEG; a
 light are grey. All others are RGB JPEGs, 4:2:0.
 """
 
+import contextlib
+import filecmp
 import functools
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,8 +19,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
+from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, partial_path
+
+# What a run that was killed has left.
+_PARTIAL = re.compile(rf"ILSVRC2012_img_(train|val)\.tar\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}")
 
 _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n04275548": "L", "n06874185": "L"}
 
@@ -25,26 +31,56 @@ _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n0427
 def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class: int = 20, seed: int = 0) -> Path:
     """Draws `ILSVRC2012_img_train.tar` and `ILSVRC2012_img_val.tar` into `folder`, made if missing; returns the folder.
 
-    An archive already there is replaced when its successor is complete. The bytes depend on the three numbers (and the
-    versions of NumPy and Pillow) only, a picture on `seed` and its own name only. A validation picture bears one of the
-    50 numbers whose official label is its class.
+    The bytes depend on the three numbers (and the versions of NumPy and Pillow) only, a picture on `seed` and its own name
+    only. A validation picture bears one of the 50 numbers whose official label is its class. Archives that are there already
+    have to be the same, for nothing is replaced; and nothing else may be in the folder, for it would count as a source.
+
     Raises OptionError, a ValueError, for train_per_class outside [1, 1300], val_per_class [1, 50] or seed [0, 2**32);
-    DestinationError where the folder cannot be written.
+    DestinationError where the folder cannot be written, or something else is in it.
     """
     limits = ("train_per_class", train_per_class, 1, 1300), ("val_per_class", val_per_class, 1, 50)
     for name, value, low, high in (*limits, ("seed", seed, 0, 2**32 - 1)):
         if not low <= value <= high:
             raise OptionError(f"{name} must be in [{low}, {high}], got {value}.")
     folder = Path(folder)
-    train, val = _train_members(train_per_class, seed), _val_members(val_per_class, seed)
-    with destination_errors(folder):
+    members = {"train": _train_members(train_per_class, seed), "val": _val_members(val_per_class, seed)}
+    with destination_errors(folder), contextlib.ExitStack() as partials:
         folder.mkdir(parents=True, exist_ok=True)
-        for split, members in ("train", train), ("val", val):
-            partial = folder / f"ILSVRC2012_img_{split}.tar{PARTIAL_SUFFIX}"
-            with partial.open("wb") as file:
-                _write_tar(file, members)
-            os.replace(partial, partial.with_suffix(""))
+        paths = [folder / f"ILSVRC2012_img_{split}.tar" for split in members]
+        _require_no_others(folder, paths)
+        drawn = [partials.enter_context(_drawn(path, own)) for path, own in zip(paths, members.values())]
+        for path, partial in zip(paths, drawn):
+            if path.exists() and not filecmp.cmp(path, partial, shallow=False):
+                raise DestinationError(
+                    f"{path} is there already, and is not the archive that is drawn here. It is left as it is: choose another folder."
+                )
+        for path, partial in zip(paths, drawn):
+            if not path.exists():
+                os.replace(partial, path)
     return folder
+
+
+def _require_no_others(folder: Path, paths: list[Path]) -> None:
+    """Raises DestinationError where a folder holds something that was not drawn; what a run that was killed left is removed."""
+    for path in folder.iterdir():
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink()
+        elif path not in paths and not path.name.startswith("."):
+            raise DestinationError(
+                f"{folder} holds {ascii(path.name)}, which was not drawn here. Choose another folder."
+            )
+
+
+@contextlib.contextmanager
+def _drawn(path: Path, members: Iterable[tuple[str, bytes]]) -> Iterator[Path]:
+    """Yields the path of a new archive of these members beside `path`; it is removed at the end if it is still there."""
+    partial = Path(partial_path(path))
+    try:
+        with partial.open("wb") as file:
+            _write_tar(file, members)
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_tar(file: io.BufferedIOBase, members: Iterable[tuple[str, bytes]]) -> None:

@@ -21,6 +21,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unread
 from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
+from ilsvrc_tfds.storage.regular import open_regular, require_regular
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 # 50,000 numbers of up to 4 digits and a line end have 250 KB, with the names of the images 1.7 MB, twice that in UTF-16.
@@ -213,8 +214,9 @@ def _ground_truth_text(path: Path) -> str:
     """Returns the text of the ground truth, from the file itself or from inside the development kit's tar."""
     try:
         if path.name == GROUND_TRUTH:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 return decode(file.read(_GROUND_TRUTH_BYTES))
+        require_regular(path)
         with tarfile.open(path, tarinfo=BoundedHeader) as archive:
             for member in archive:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:

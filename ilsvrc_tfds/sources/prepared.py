@@ -1,35 +1,53 @@
 """The images of a prepared data set, as a source: its records are indexed in place, like the members of an archive."""
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
+from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import encode_example, parse_example
-from ilsvrc_tfds.formats.folder import ANEW, Output
+from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output
 from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
-from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, read_records
+from ilsvrc_tfds.formats.manifest import ShardEntry
+from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
 
 
 class _ShardScan(NamedTuple):
+    """A shard to index.
+
+    Attributes:
+      split: that it belongs to.
+      path: of the file.
+      records: Number of records that it has by the manifest or TFDS's info; None if neither says it.
+      entry: What the manifest says of it; None without one.
+    """
+
     split: str
     path: str
+    records: int | None
+    entry: ShardEntry | None
 
 
 def index_prepared(output: Output, run: Callable = map) -> Index:
-    """Returns where every image of a prepared data set lies, all checksums of the records compared.
+    """Returns where every image of a prepared data set lies.
+
+    All checksums of the records are compared, and the number of records, the size and the digest of each shard, as far as the
+    manifest or TFDS's info say them: a shard that was cut between two records, or exchanged, has checksums that match.
 
     Args:
       output: the folder of the data set.
       run: `run(function, jobs)` yields `function(job)` in the order of the jobs.
 
     Raises:
-      SourceError: it is no prepared data set, in another format than TFRecord, incomplete or damaged.
+      SourceError: it is no prepared data set, in another format than TFRecord, incomplete, damaged or mixed up.
       LabelError: a record's label is not that of its file name.
     """
     output = output.in_tfrecord()
@@ -37,24 +55,67 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
         raise SourceError(
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
         )
-    jobs = [_ShardScan(split, path) for split in output.shards for path in output.paths(split)]
-    tables = list(run(_scan, jobs))
-    by_split = {split: [table for table in tables if table.split == split] for split in output.shards}
-    splits = {split: join_members(found) for split, found in by_split.items() if found}
+    jobs = [job for split in output.shards for job in _jobs(output, split)]
+    by_split = {split: [] for split in output.shards}
+    for job, members in zip(jobs, run(_scan, jobs)):
+        by_split[job.split].append(members)
+    splits = {split: _joined(output, split, tables) for split, tables in by_split.items()}
     return Index(os.fspath(output.folder), "prepared data set", splits)
 
 
+def _jobs(output: Output, split: str) -> Iterator[_ShardScan]:
+    paths = output.paths(split)
+    entries = itertools.repeat(None) if output.manifest is None else output.manifest.shards[split]
+    lengths = output.stated_lengths(split) or itertools.repeat(None)
+    return (_ShardScan(split, *own) for own in zip(paths, lengths, entries))
+
+
+def _joined(output: Output, split: str, tables: list[Members]) -> Members:
+    """Returns the images of a split. Raises SourceError if there are none, or one is in two shards, or too few bytes are there."""
+    if not sum(map(len, tables)):
+        names = first_few(output.shards[split]) or "no shards"
+        raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
+    members = join_members(tables)
+    order = np.lexsort((members.size, members.label, members.name))
+    same = [column[order][1:] == column[order][:-1] for column in (members.name, members.label, members.size)]
+    for k in np.flatnonzero(np.logical_and.reduce(same)):
+        first, second = sorted(members.containers[members.container[row]].path for row in order[k : k + 2])
+        if first != second:
+            name = shown(os.fsdecode(members.name[order[k]]))
+            raise SourceError(f"{second}: {name} is in {first} as well, as if that was copied over this. {ANEW}")
+    _check_bytes(output, split, members)
+    return members
+
+
+def _check_bytes(output: Output, split: str, members: Members) -> None:
+    """Raises SourceError where TFDS's info, which has no digests, says another size of the records than there is."""
+    stated = (
+        {entry["name"]: entry.get("numBytes") for entry in output.info["splits"]} if output.info is not None else {}
+    )
+    if output.manifest is not None or stated.get(split) is None:
+        return
+    size = sum(os.path.getsize(container.path) for container in members.containers) - FRAME_BYTES * len(members)
+    if size != int(stated[split]):
+        raise SourceError(
+            f"{output.folder}: the {len(members.containers):,} shards of split {split!r} have {size:,} bytes of data, {INFO_NAME} "
+            f"says {int(stated[split]):,}. {ANEW}"
+        )
+
+
 def _scan(job: _ShardScan) -> Members:
-    rows = []
-    for record in read_records(job.path):
+    rows, digest, size = [], xxhash.xxh3_64(), 0
+    for record in read_records(job.path, digest):
         where = f"{job.path}: record {record.number}, byte {record.offset:,}"
         if record.damage:
             raise SourceError(f"{where}: {record.damage}. `ilsvrc-tfds verify` lists all damage. {ANEW}")
         name, image, label = fields_of(record.payload, where)
         offset = record.offset + HEADER_BYTES + _image_offset(record.payload, name, image, label)
         rows.append((name, label, offset, len(image)))
+        size += record.size
     names, labels, offsets, sizes = (list(column) for column in zip(*rows)) if rows else ([], [], [], [])
+    _check_splits(job, names)
     _check_labels(job, names, labels)
+    _check_stated(job, len(rows), size, digest.hexdigest())
     return Members(
         split=job.split,
         containers=(Container(job.path, job.split, archive_stamp(job.path)),),
@@ -86,6 +147,30 @@ def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     if not -1 <= label < synsets.NUM_CLASSES or not name.isascii() or b"\0" in name:
         raise SourceError(f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to 999.")
     return name, image, label
+
+
+def _check_splits(job: _ShardScan, names: list[bytes]) -> None:
+    """Raises SourceError where names are official ones of another split: names of the user's own are of none."""
+    strange = [name for name in names if synsets.split_of_name(name) not in (None, job.split)]
+    if strange:
+        raise SourceError(
+            f"{job.path}: {len(strange):,} of {len(names):,} records are not of the split {job.split}: "
+            f"{first_few(map(os.fsdecode, strange))}. {ANEW}"
+        )
+
+
+def _check_stated(job: _ShardScan, records: int, size: int, digest: str) -> None:
+    """Raises SourceError where a shard is not as the manifest or TFDS's info says."""
+    if job.records not in (None, records):
+        source = INFO_NAME if job.entry is None else manifest.NAME
+        raise SourceError(f"{job.path} has {records:,} records, {source} says {job.records:,}. {ANEW}")
+    if job.records is None and not records:
+        raise SourceError(f"{job.path} has no records. {ANEW}")
+    if job.entry is not None and (size, digest) != (job.entry.bytes, job.entry.xxh3_64):
+        raise SourceError(
+            f"{job.path} has {size:,} bytes with the xxh3_64 {digest}, {manifest.NAME} says {job.entry.bytes:,} and "
+            f"{job.entry.xxh3_64}: it is another file than was made here. {ANEW}"
+        )
 
 
 def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> None:

@@ -16,6 +16,7 @@ from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_im
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
+from ilsvrc_tfds.storage.regular import open_regular
 
 _LONGEST_NAME = 255
 # Folders inside an archive that name no class.
@@ -116,7 +117,7 @@ def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
 def open_archive(path: str):
     """Opens an archive for reading; SourceError where that is not permitted."""
     try:
-        return open(path, "rb", buffering=0)
+        return open_regular(path, buffering=0)
     except OSError as error:
         raise unreadable(path, error) from error
 

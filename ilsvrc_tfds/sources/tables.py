@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.storage.regular import open_regular
 
 # Kaggle's table of the train split has 40 MB, 80 MB in UTF-16, and 544,547 lines. A row of the most boxes has some KB.
 _MAX_BYTES, _MAX_LINES = 256 << 20, 2_000_000
@@ -36,7 +37,7 @@ def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
 
     Raises SourceError if the table has over 256 MiB or two million lines; OSError.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > _MAX_BYTES:
             raise SourceError(f"{path} has {size:,} bytes, and no such table has over {_MAX_BYTES:,}. Get it again.")

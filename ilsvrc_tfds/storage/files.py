@@ -136,8 +136,13 @@ def _opened(folder: str | os.PathLike) -> Iterator[int]:
 
 
 def require_local(*paths: str | os.PathLike) -> None:
-    """Raises OptionError for a URL: archives are read at a million places, and shards are renamed when they are finished."""
+    """Raises OptionError for a URL: archives are read at a million places, and shards are renamed when they are finished.
+
+    Also for an empty path, as of a variable that is not set: it would be the current folder.
+    """
     for path in paths:
+        if not os.fspath(path):
+            raise OptionError("A path is empty. Name a file or folder; the current folder is '.'.")
         if _URL.match(os.fspath(path)):
             raise OptionError(
                 f"{os.fspath(path)} is no place of this machine. Mount it, or work on a local file system and copy what was made."

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError, unreadable
 from ilsvrc_tfds.storage import locks
+from ilsvrc_tfds.storage.destination import is_folder, real_path, remove, remove_incomplete, require_replaceable
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, sync_folder, sync_name
 
 # Other runs can remove the folder under our hands, but not so often.
@@ -40,9 +41,9 @@ class Staging:
         folder = self._folder / fingerprint
         with destination_errors(self._folder):
             others = [path for path in self._entries() if path != folder]
-            anew = any(map(_is_folder, others))
+            anew = any(map(is_folder, others))
             for path in others:
-                _remove(path)
+                remove(path)
             folder.mkdir(exist_ok=True)
             self.remove_partial_files()  # of a run that was killed
         return folder, anew
@@ -94,12 +95,12 @@ class Staging:
         with contextlib.suppress(OSError):
             for path in self._entries():
                 with contextlib.suppress(OSError):
-                    _remove(path, ignore_errors=True)
+                    remove(path, ignore_errors=True)
 
     def discard_published(self) -> None:
         """Removes all shards if the destination has them: a run was killed when it had published them."""
         self.remove_partial_files()
-        if all(map(self._is_published, filter(_is_folder, self._entries()))):
+        if all(map(self._is_published, filter(is_folder, self._entries()))):
             self.discard()
 
     def give_back(self) -> None:
@@ -133,8 +134,12 @@ class Staging:
 def claim(destination: Path) -> Iterator[Staging]:
     """Holds the staging folder of a destination, and removes it at the end if no finished shard is in it.
 
-    Raises DestinationError where another run holds it, or it cannot be made.
+    A destination that is a link stays one: all of it happens where the link leads to.
+
+    Raises DestinationError where another run holds it, or it cannot be made, or the destination is a mount point.
     """
+    require_replaceable(destination)
+    destination = real_path(destination)
     folder = _folder_of(destination)
     with _locked(folder, destination) as lock:
         staging = Staging(folder, destination, lock)
@@ -159,11 +164,13 @@ def require_finished(destination: Path, mark: str) -> None:
     except OSError as error:
         raise unreadable(destination, error) from error
     if unfinished:
+        require_replaceable(destination)
         raise DestinationError(f"{destination} is there, but holds no finished data set: no {mark}. Move it away.")
 
 
 def tidy(destination: Path) -> None:
     """Puts back what a run that was killed had moved aside; removes its shards if it had published them all."""
+    destination = real_path(destination)
     with destination_errors(destination):
         if _aside(destination).exists():
             with claim(destination):
@@ -172,18 +179,6 @@ def tidy(destination: Path) -> None:
             # Another run may be at work, to overwrite; or the data is finished, and the disk can only be read.
             with contextlib.suppress(DestinationError), claim(destination) as claimed:
                 claimed.discard_published()
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _remove(path: Path, *, ignore_errors: bool = False) -> None:
-    """Removes a folder with all that is in it, or a file, or a link and not what it leads to."""
-    if _is_folder(path):
-        shutil.rmtree(path, ignore_errors)
-    else:
-        path.unlink()
 
 
 def _folder_of(destination: Path) -> Path:
@@ -202,14 +197,14 @@ def _settle(destination: Path) -> None:
             aside.rename(destination)
         sync_folder(destination.parent)  # a run that was killed may not have done so
     shutil.rmtree(aside, ignore_errors=True)
-    for path in destination.parent.glob(f"incomplete.*_{destination.name}"):
-        shutil.rmtree(path, ignore_errors=True)
+    remove_incomplete(destination)
 
 
 def staged_bytes(destination: Path) -> int:
     """Returns the size of all that waits in the staging folder of a destination: room that is taken, or given back."""
-    with destination_errors(_folder_of(destination)):
-        return sum(path.stat().st_size for path in _folder_of(destination).glob("*/*"))
+    folder = _folder_of(real_path(destination))
+    with destination_errors(folder):
+        return sum(path.stat().st_size for path in folder.glob("*/*"))
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -225,7 +220,7 @@ def require_space(folder: Path, needed: int) -> None:
 def free_bytes(folder: Path) -> int:
     """Returns the room on the file system where a folder is, or would be made."""
     existing = next(
-        path for path in (folder, *folder.parents) if os.path.exists(path)
+        path for path in (real_path(folder), *real_path(folder).parents) if os.path.exists(path)
     )  # False where it may not be seen
     with destination_errors(existing):
         return shutil.disk_usage(existing).free

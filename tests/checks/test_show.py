@@ -192,6 +192,19 @@ def test_without_a_manifest_tfds_info_counts(prepared, tmp_path):
     assert blocks(show(tmp_path, num=5)) == blocks(show(prepared, num=5))
 
 
+def test_label_offset_that_the_names_contradict_is_said_loudly(exported, tmp_path):
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert "PROBLEM" not in show(tmp_path, num=12) and "BUT" not in show(tmp_path, split="test")
+    stated = (tmp_path / "manifest.json").read_text()
+    (tmp_path / "manifest.json").write_text(stated.replace('"label_offset": 1', '"label_offset": 0'))
+    text = show(tmp_path, num=12, out=tmp_path / "sheet.png")
+    assert "PROBLEM 12 of these 12 records have a label that is not of the class" in text and "label_offset 0" in text
+    for record in blocks(text):
+        assert re.search(rf"BUT BY ITS NAME OR SYNSET \d+, {record['name'][:9]}, ", record["label"])
+    assert "PROBLEM" not in show(tmp_path, split="test")  # has no classes
+
+
 def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
     payload = b"".join(encode_example(b"\x1b[2J\xff\nrecord 1: fake", b"\x1b[31m", 5000))
     with_record(tmp_path, "ilsvrc2012-train.tfrecord-00000-of-00001", payload)

@@ -1,10 +1,12 @@
 import dataclasses
+import functools
 import importlib.metadata
 import logging
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import drawing
 import pytest
@@ -48,6 +50,8 @@ def test_wrong_usage_exits_with_2(words):
         ("--num-shards", "train", "a whole number of at least 1, got ''"),
         ("--num-shards", "train:2", "train=N,val=N,test=N or some of them, got 'train:2'"),
         ("--num-shards", "validation=2", "train=N,val=N,test=N or some of them, got 'validation=2'"),
+        ("--num-shards", "train=2,train=3", "each split once, got 'train=2,train=3'"),
+        ("--data-dir", "", "a path, got ''"),
         ("--workers", "0", "a whole number of at least 1, got '0'"),
         ("--max-examples", "-3", "a whole number of at least 1, got '-3'"),
     ],
@@ -56,6 +60,35 @@ def test_impossible_numbers_are_wrong_usage(option, value, expected, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["prepare", "nowhere", f"{option}={value}"])
     assert f"argument {option}: expected {expected}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "export x --out out --num-shards train=2,train=3",
+        "export x --out out --num-shards val=2,validation=3",
+        "export x --out=",
+        "export x --out out --bbox=",
+        "show EMPTY",
+        "prepare EMPTY",
+        "train EMPTY",
+        "train x --data-dir=",
+        "metadata x --out=",
+        "bench x --json=",
+    ],
+)
+def test_splits_named_twice_and_empty_paths_are_wrong_usage(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["" if word == "EMPTY" else word for word in words.split()])
+    assert re.search("expected (each split once|a path), got", capsys.readouterr().err)
+
+
+def test_shards_of_a_split_that_is_not_made_are_an_error(archives, tmp_path, capsys):
+    words = ["prepare", str(archives), "--data-dir", str(tmp_path / "data"), "--allow-incomplete"]
+    for _ in range(2):  # where nothing is prepared, and where all is
+        assert main([*words, "--num-shards", "train=2,test=4"]) == 1
+        assert "num_shards names the split test, which is none of those to make: train, val" in capsys.readouterr().err
+        assert main([*words, "--num-shards", "train=2"]) == 0
 
 
 COMMANDS = [
@@ -149,6 +182,27 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err.startswith(
         f"ilsvrc-tfds: {tmp_path}/file/demo/archives cannot be written: Not a directory"
     )
+
+
+@pytest.fixture
+def few_drawings(monkeypatch):
+    monkeypatch.setattr(commands, "draw", functools.partial(commands.draw, train_per_class=1, val_per_class=1))
+
+
+@pytest.mark.usefixtures("few_drawings")
+def test_demo_leaves_real_data_sets_as_they_are(prepare, tmp_path, capsys):
+    folder = Path(prepare(config="raw256", data_dir=tmp_path / "x/data").data_dir)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(["demo", str(tmp_path / "x")]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "raw256/1.0.0 is there already, and" in line and "The demo itself replaces nothing" in line
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (tmp_path / "x/data/ilsvrc2012/classification").exists()
+
+
+@pytest.mark.usefixtures("few_drawings")
+def test_demo_can_be_run_twice(tmp_path):
+    assert main(["demo", str(tmp_path / "x")]) == main(["demo", str(tmp_path / "x")]) == 0
 
 
 @pytest.mark.slow

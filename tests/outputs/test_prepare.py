@@ -72,6 +72,13 @@ def test_prepare_all_needs_no_source_where_all_is_there(archives, tmp_path):
     assert [builder.info.splits["val"].num_examples for builder in builders.values()] == [6, 6]
 
 
+def test_prepare_all_compares_what_is_there_before_it_makes_the_rest(prepare, archives, tmp_path):
+    prepare(config="raw256", max_examples=3)
+    with pytest.raises(DestinationError, match="raw256/1.0.0 is there already, made with max_examples 3, not None"):
+        ilsvrc_tfds.prepare_all(archives, tmp_path / "data", workers=1, allow_incomplete=True)
+    assert not (tmp_path / "data/ilsvrc2012/classification").exists()
+
+
 def test_prepare_all_wants_room_for_all_before_it_begins(archives, tmp_path, monkeypatch):
     # 18 images of 2 KB would fit, but they need 18 times 44 KB for raw256 as well.
     monkeypatch.setattr(staging, "free_bytes", lambda folder: (64 << 20) + 500_000)
@@ -165,6 +172,12 @@ def test_home_is_expanded_in_data_dir(archives, prepare, tmp_path, monkeypatch):
 def test_data_dir_may_be_relative(prepare, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert prepare(data_dir="here", workers=2).data_dir.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["data_dir", "out"])
+def test_empty_paths_are_refused(name, archives, prepare):
+    with pytest.raises(OptionError, match="A path is empty"):
+        prepare(data_dir="") if name == "data_dir" else ilsvrc_tfds.export(archives, "")
 
 
 @pytest.mark.parametrize("options", [{"source": "gs://bucket/imagenet"}, {"data_dir": "gs://bucket/data"}])

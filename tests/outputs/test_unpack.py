@@ -1,5 +1,6 @@
 """Files again. What the records hold is read with TFDS, the metadata with h5py, the images with Pillow."""
 
+import functools
 import hashlib
 import io
 import json
@@ -58,8 +59,10 @@ def prepared(source, tmp_path_factory) -> Path:
 
 
 def with_records(prepare, *examples: tuple[bytes, bytes, int], split: str = "train") -> Path:
-    """Returns a prepared data set with these records in the place of a split's only shard."""
+    """Returns a prepared data set with these records in the place of a split's only shard; nothing there says otherwise."""
     folder = prepare(num_shards=1).data_path
+    for name in ("manifest.json", "dataset_info.json"):
+        Path(folder, name).unlink(missing_ok=True)
     data = b"".join(piece for example in examples for piece in frame(encode_example(*example)))
     Path(folder, f"ilsvrc2012-{split}.tfrecord-00000-of-00001").write_bytes(data)
     return Path(folder)
@@ -386,7 +389,8 @@ def test_name_that_comes_twice_in_a_class_is_an_error(prepare, tmp_path):
         SourceError, match=rf": record 3 would be the same file as .*: record 1, train/{TENCH}/a.JPEG. Nothing"
     ):
         unpack(with_records(prepare, *twins), tmp_path / "out", workers=1)
-    out = unpack(with_records(prepare, *twins[:3]), tmp_path / "out", workers=1)  # in two classes they are two files
+    again = functools.partial(prepare, data_dir=tmp_path / "again")
+    out = unpack(with_records(again, *twins[:3]), tmp_path / "out", workers=1)  # in two classes they are two files
     assert (out / "train" / TENCH / "a.JPEG").read_bytes() + (out / "train" / GOLDFISH / "a.JPEG").read_bytes() == b"12"
 
 
@@ -428,16 +432,11 @@ def test_damaged_record_is_named(prepare, tmp_path):
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))
 
 
-def test_data_set_without_records_is_an_error(prepare, tmp_path):
-    folder = with_records(prepare)
-    Path(folder, "ilsvrc2012-val.tfrecord-00000-of-00001").write_bytes(b"")
-    with pytest.raises(SourceError, match="There are no images in the prepared data set"):
-        unpack(folder, tmp_path / "out", workers=1)
-
-
-def test_split_without_records_is_left_out(prepare, tmp_path):
-    out = unpack(with_records(prepare), tmp_path / "out", workers=1)
-    assert set(os.listdir(out)) == {"val", *BESIDE} and list(ilsvrc_tfds.metadata.read(out / "metadata.h5")) == ["val"]
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_split_without_records_is_an_error_and_not_left_out(split, prepare, tmp_path):
+    with pytest.raises(SourceError, match=rf"ilsvrc2012-{split}.tfrecord-00000-of-00001 has no records"):
+        unpack(with_records(prepare, split=split), tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_export_and_other_formats_cannot_be_unpacked(archives, prepare, tmp_path):

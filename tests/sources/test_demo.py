@@ -69,3 +69,36 @@ def test_demo_where_nothing_may_be_written_is_a_destination_error(tmp_path):
         DestinationError, match="demo cannot be written: Permission denied. Check the permissions of it"
     ):
         demo.draw(tmp_path / "demo")
+
+
+def _contents(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_demo_never_replaces_a_real_archive(split, tmp_path):
+    (tmp_path / f"ILSVRC2012_img_{split}.tar").write_bytes(b"147 GB")
+    (tmp_path / "ILSVRC2012_img_train.tar.partial").write_bytes(b"a download") if split == "val" else None
+    before = _contents(tmp_path)
+    with pytest.raises(DestinationError, match=f"_{split}.tar is there already, and is not|holds 'ILSVRC.*partial'"):
+        demo.draw(tmp_path, train_per_class=1, val_per_class=1)
+    assert _contents(tmp_path) == before
+
+
+def test_demo_does_not_draw_beside_other_sources(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DestinationError, match="holds 'train', which was not drawn here. Choose another folder"):
+        demo.draw(tmp_path, train_per_class=1, val_per_class=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def test_demo_can_be_drawn_twice_and_after_a_kill(drawn, tmp_path):
+    demo.draw(tmp_path, train_per_class=1, val_per_class=1)
+    before = _contents(tmp_path)
+    (tmp_path / "ILSVRC2012_img_train.tar.0a1b2c3d.partial").touch()
+    (tmp_path / "ILSVRC2012_img_val.tar").unlink()
+    demo.draw(tmp_path, train_per_class=1, val_per_class=1)
+    assert _contents(tmp_path) == before
+    with pytest.raises(DestinationError, match="not the archive that is drawn here"):
+        demo.draw(tmp_path, train_per_class=1, val_per_class=1, seed=1)
+    assert _contents(tmp_path) == before

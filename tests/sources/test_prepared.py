@@ -1,14 +1,18 @@
 """A prepared data set as a source."""
 
+import json
 import os
+import shutil
+from pathlib import Path
 
+import drawing
 import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.formats.example import encode_example, feature_entry, int64_feature, join_features
 from ilsvrc_tfds.formats.folder import find_output
-from ilsvrc_tfds.formats.tfrecord import frame
+from ilsvrc_tfds.formats.tfrecord import frame, read_spans
 from ilsvrc_tfds.sources import Reader
 from ilsvrc_tfds.sources.prepared import index_prepared
 
@@ -65,6 +69,8 @@ def test_records_that_are_not_ours_are_errors(example, error, message, prepare):
     builder = prepare(num_shards={"train": 1})
     path = builder.data_path / "ilsvrc2012-train.tfrecord-00000-of-00001"
     path.write_bytes(b"".join(frame(example)))
+    for name in ("manifest.json", "dataset_info.json"):  # which say otherwise
+        (builder.data_path / name).unlink()
     with pytest.raises(error, match=message):
         index_prepared(find_output(builder.data_dir))
 
@@ -78,3 +84,99 @@ def test_export_is_no_source(archives, tmp_path):
     out = ilsvrc_tfds.export(archives, tmp_path / "out", workers=1, allow_incomplete=True)
     with pytest.raises(SourceError, match="holds exported TFRecords; expected a prepared data set"):
         index_prepared(find_output(out))
+
+
+# Shards whose records are whole, and which are not those that were made.
+
+KNOWN = {"manifest": (), "info": ("manifest.json",), "names": ("manifest.json", "dataset_info.json")}
+
+
+@pytest.fixture(scope="module")
+def three_shards(tmp_path_factory) -> Path:
+    """A prepared data set of three train and two val shards, and another one of other pictures in `other`."""
+    folder = tmp_path_factory.mktemp("made")
+    options = {"workers": 1, "allow_incomplete": True, "num_shards": {"train": 3, "val": 2}}
+    pictures = drawing.miniature()
+    redrawn = drawing.Images(
+        {wnid: {name: drawing.jpeg(70, 50) for name in own} for wnid, own in pictures.train.items()}, pictures.val, {}
+    )
+    for name, images in (("first", pictures), ("other", redrawn)):
+        source = drawing.official_archives(folder / name / "source", images)
+        builder = ilsvrc_tfds.prepare(source, folder / name, **options)
+        os.rename(builder.data_dir, folder / name / "set")
+    return folder
+
+
+TRAIN, VAL = "ilsvrc2012-train.tfrecord-0000{}-of-00003", "ilsvrc2012-val.tfrecord-0000{}-of-00002"
+
+
+def _cut(folder: Path, made: Path) -> str:
+    """Leaves the records of a shard but for the last."""
+    offset, _ = read_spans(folder / TRAIN.format(1))[-1]
+    os.truncate(folder / TRAIN.format(1), offset)
+    return TRAIN.format(1)
+
+
+def _empty(folder: Path, made: Path) -> str:
+    os.truncate(folder / VAL.format(0), 0)
+    return VAL.format(0)
+
+
+def _of_another_split(folder: Path, made: Path) -> str:
+    shutil.copy(folder / VAL.format(0), folder / TRAIN.format(2))
+    return TRAIN.format(2)
+
+
+def _twice(folder: Path, made: Path) -> str:
+    shutil.copy(folder / TRAIN.format(0), folder / TRAIN.format(1))
+    return TRAIN.format(1)
+
+
+def _of_another_set(folder: Path, made: Path) -> str:
+    shutil.copy(made / "other/set" / TRAIN.format(1), folder / TRAIN.format(1))
+    return TRAIN.format(1)
+
+
+def _swapped(folder: Path, made: Path) -> str:
+    one, two = folder / TRAIN.format(0), folder / TRAIN.format(1)
+    one.rename(folder / "x"), two.rename(one), (folder / "x").rename(two)
+    return TRAIN.format(0)
+
+
+@pytest.mark.parametrize("removed", KNOWN.values(), ids=KNOWN)
+@pytest.mark.parametrize("damage", [_cut, _empty, _of_another_split, _twice, _of_another_set, _swapped])
+def test_shard_that_is_not_the_one_that_was_made_is_named(damage, removed, three_shards, tmp_path):
+    folder = shutil.copytree(three_shards / "first/set", tmp_path / "set")
+    for name in removed:
+        (folder / name).unlink()
+    index_prepared(find_output(folder))
+    name = damage(folder, three_shards)
+    if "dataset_info.json" in removed and damage in (_cut, _of_another_set) or removed and damage is _swapped:
+        index_prepared(find_output(folder))  # nothing there tells; swapped shards have all images
+        return
+    if damage is _of_another_set and removed:
+        name = "the 3 shards of split 'train' have "
+    with pytest.raises(SourceError, match=name) as caught:
+        index_prepared(find_output(folder))
+    assert "again with --overwrite" in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["export", "unpack"])
+def test_nothing_is_made_of_a_set_that_lost_images(way, three_shards, tmp_path):
+    folder = shutil.copytree(three_shards / "first/set", tmp_path / "set")
+    name, out = _cut(folder, three_shards), tmp_path / "out"
+    with pytest.raises(SourceError, match=f"{name} has 3 records, manifest.json says 4"):
+        if way == "export":
+            ilsvrc_tfds.export(folder, out, workers=2, allow_incomplete=True)
+        else:
+            ilsvrc_tfds.unpack(folder, out, workers=2)
+    assert sorted(os.listdir(tmp_path)) == ["set"]
+
+
+def test_split_without_shards_is_an_error(three_shards, tmp_path):
+    folder = shutil.copytree(three_shards / "first/set", tmp_path / "set")
+    stated = json.loads((folder / "manifest.json").read_text())
+    stated["shards"]["val"] = []
+    (folder / "manifest.json").write_text(json.dumps(stated))
+    with pytest.raises(SourceError, match="there are no images of split 'val': no shards"):
+        index_prepared(find_output(folder))

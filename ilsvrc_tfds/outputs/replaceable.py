@@ -1,0 +1,132 @@
+"""Whether all that is at a destination was made by the command that is to replace it: nothing of the user's is removed."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
+from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
+from ilsvrc_tfds.formats.naming import PATTERNS
+from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
+from ilsvrc_tfds.storage.regular import open_regular
+
+MARK_NAME = "unpacked.json"
+
+# What `index` leaves if it is killed.
+_PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"
+# TFDS's files beside the shards; `image.image.json` is an older version's.
+_TFDS_FILE = re.compile(
+    rf"({re.escape(INFO_NAME)}|features\.json|metadata\.json|\w+\.labels\.txt|\w+\.image\.json|{re.escape(manifest.NAME)}"
+    rf"|{re.escape(hdf5.NAME)}|({PREFIX})?{PATTERNS[TFDS].pattern}){_PARTIAL}"
+)
+_UNPACKED_FOLDER = re.compile(r"(train|val|test)\d*")
+_LONGEST_MARK = 1 << 20
+
+
+def require_free_for_export(out: Path, overwrite: bool) -> None:
+    """Raises DestinationError where a folder holds anything, unless that is one export and may be replaced."""
+    names = _names(out)
+    if not names:
+        return
+    fault = _no_export(out, names)
+    if fault:
+        raise DestinationError(f"{out} is not empty and holds no export: {fault}. Choose another folder.")
+    if not overwrite:
+        raise DestinationError(
+            f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder."
+        )
+
+
+def require_free_for_files(out: Path, overwrite: bool) -> None:
+    """Raises DestinationError where a folder holds anything, unless it was unpacked and may be replaced."""
+    names = _names(out)
+    if not names:
+        return
+    fault = _not_unpacked(out, names)
+    if not fault and overwrite:
+        fault = _more_than_unpacked(out, names)
+    if fault:
+        raise DestinationError(
+            f"{out} is not empty and is no folder that was unpacked: it {fault}. Choose another one."
+        )
+    if not overwrite:
+        raise DestinationError(
+            f"{out} holds unpacked images. Replace them with --overwrite (overwrite=True), or choose another folder."
+        )
+
+
+def require_only_data_set(folder: Path) -> None:
+    """Raises DestinationError where the folder of a prepared data set, which is to be replaced, holds something else as well."""
+    strange = [name for name in _names(folder) if not _TFDS_FILE.fullmatch(name)]
+    if strange:
+        raise DestinationError(
+            f"{folder} is not replaced, for it holds more than a data set: {_shown(strange)}. Move that away, or choose "
+            "another data directory."
+        )
+
+
+def _no_export(out: Path, names: list[str]) -> str:
+    """Returns why a folder is not that of an export and nothing else; empty if it is."""
+    try:
+        made = manifest.read(out)
+    except SourceError as error:
+        return str(error).rstrip(".")
+    if made is None:
+        return f"it has no {manifest.NAME}"
+    if made.kind != CLASSIC:
+        return "it is a prepared data set"
+    shards = "|".join(re.escape(entry.name) for entries in made.shards.values() for entry in entries)
+    own = re.compile(rf"({re.escape(manifest.NAME)}|({PREFIX})?({shards})){_PARTIAL}")
+    strange = [name for name in names if not own.fullmatch(name)]
+    return f"it has {_shown(strange)} beside one. Move that away" if strange else ""
+
+
+def _not_unpacked(out: Path, names: list[str]) -> str:
+    """Returns why a folder was not unpacked, or what else it has; empty if its names are those of unpacked images."""
+    strange = [
+        name
+        for name in names
+        if name not in (hdf5.NAME, CLASSES_NAME, MARK_NAME) and not _UNPACKED_FOLDER.fullmatch(name)
+    ]
+    if strange:
+        return f"holds {_shown(strange)}"
+    if MARK_NAME not in names:
+        return f"has no {MARK_NAME}"
+    if _held(out / MARK_NAME) is None:
+        return f"has a {MARK_NAME} that is not that of unpacked images"
+    return ""
+
+
+def _more_than_unpacked(out: Path, names: list[str]) -> str:
+    """Returns what has come into the folders of the images since they were unpacked; empty if nothing has."""
+    held = _held(out / MARK_NAME) or {}
+    for name in filter(_UNPACKED_FOLDER.fullmatch, names):
+        count = sum(len(files) for _, _, files in os.walk(out / name))
+        if count > held.get(name, 0):
+            return f"has {count:,} files in {name!r}, where {held.get(name, 0):,} were unpacked"
+    return ""
+
+
+def _held(path: Path) -> Mapping[str, int] | None:
+    """Returns the number of images that were unpacked into each folder, None if a mark does not say it."""
+    try:
+        with open_regular(path) as file:
+            held = json.loads(file.read(_LONGEST_MARK))["files"]
+        return held if all(type(count) is int for count in held.values()) else None
+    except (SourceError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _names(folder: Path) -> list[str]:
+    with destination_errors(folder):
+        return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def _shown(names: Iterable[str]) -> str:
+    return first_few(map(ascii, names))
