@@ -23,6 +23,7 @@ _HEADER = struct.Struct("<QI")
 _MASK_DELTA = 0xA282EAD8
 # A longer payload is taken for damage: the largest official image has 15 MB, and one system call reads up to 2 GiB.
 _MOST_BYTES = 1 << 30
+LARGEST_RECORD = FRAME_BYTES + _MOST_BYTES
 _BUFFER = 1 << 20
 
 
