@@ -33,6 +33,7 @@ class Split:
       lengths: records of each.
       kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
       label_offset: a record's label is the class index plus this; -1 in the test split.
+      stamps: Size and time of the last change of each shard, as `stamp_of` returns them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Split:
     lengths: tuple[int, ...]
     kind: str
     label_offset: int
+    stamps: tuple[tuple[int, int], ...]
 
     @property
     def num_examples(self) -> int:
@@ -78,11 +80,21 @@ def find_split(
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
     paths = tuple(output.paths(name))
     _require_readable(paths)
+    stamps = tuple(map(_stamp, paths))
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
         raise SourceError(f"{output.folder}: split {name!r} has no records. Prepare it again.")
-    return Split(name, output.folder, paths, lengths, output.kind, offset)
+    return Split(name, output.folder, paths, lengths, output.kind, offset, stamps)
+
+
+def stamp_of(path: str) -> tuple[int, int]:
+    """Returns the size of a file in bytes and the time of its last change in ns. Another file in its place has others.
+
+    No inode: some network file systems give a file another one now and then. Raises OSError.
+    """
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 @contextlib.contextmanager
@@ -170,6 +182,11 @@ def _require_readable(paths: Iterable[str]) -> None:
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
     """Returns the records of each shard, as they are written down; only where they are not the shards are looked through."""
     return output.stated_lengths(split) or tuple(map(_length, paths))
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    with reading(path):
+        return stamp_of(path)
 
 
 def _length(path: str) -> int:
