@@ -23,14 +23,22 @@ OFFICIAL_COUNTS = {"train": 1_281_167, "val": NUM_VALIDATION, "test": 100_000}
 VALIDATION_PER_CLASS = 50
 
 _WNID = re.compile(r"n\d{8}")
-_VALIDATION_NAME = re.compile(rb"ILSVRC2012_val_(\d{1,20})\.[A-Za-z]+")
-# As Hugging Face's copy has them: `ILSVRC2012_val_00000293_n01440764.JPEG`.
-_APPENDED = re.compile(rb"(n\d{8}_\d+|ILSVRC2012_val_\d{8})_(n\d{8})(\.[A-Za-z]+)")
-_NAMES_OF_SPLITS = {
-    "train": re.compile(rb"(n\d{8})_\d+(?:_n\d{8})?\.[A-Za-z]+"),
-    "val": re.compile(rb"ILSVRC2012_val_\d{1,20}(?:_n\d{8})?\.[A-Za-z]+"),
-    "test": re.compile(rb"ILSVRC2012_test_\d{1,20}(?:_n\d{8})?\.[A-Za-z]+"),
+# Official file names in all that was seen of them: in capitals or not, with other numbers of zeros and any extension.
+_EXTENSION = rb"\.[A-Za-z]+"
+_STEMS = {
+    "train": rb"n\d{8}_\d{1,20}",
+    "val": rb"ILSVRC2012_val_\d{1,20}",
+    "test": rb"ILSVRC2012_test_\d{1,20}",
 }
+# As Hugging Face's copy has them: `ILSVRC2012_val_00000293_n01440764.JPEG`.
+_CLASS = rb"_(n\d{8})"
+_VALIDATION_NAME = re.compile(rb"ILSVRC2012_val_(\d{1,20})" + _EXTENSION, re.I)
+_APPENDED = re.compile(
+    rb"(%(train)b|%(val)b)" % {k.encode(): v for k, v in _STEMS.items()} + _CLASS + rb"(%b)" % _EXTENSION, re.I
+)
+_NAMES_OF_SPLITS = {split: re.compile(stem + rb"(?:%b)?" % _CLASS + _EXTENSION, re.I) for split, stem in _STEMS.items()}
+# Of records of other makers: `/data/val/ILSVRC2012_val_00000293.JPEG`, `ILSVRC2012_val_00000293`.
+_FOLDERS = re.compile(rb"^.*[/\\]", re.S)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,29 +144,34 @@ def without_class(name: bytes) -> tuple[bytes, str] | None:
     Hugging Face's copy has such names: `n01440764_10026_n01440764.JPEG` is `n01440764_10026.JPEG`.
     """
     match = _APPENDED.fullmatch(name)
-    return (match[1] + match[3], match[2].decode()) if match else None
+    return (match[1] + match[3], match[2].decode().lower()) if match else None
 
 
 def split_of_name(name: bytes) -> str | None:
     """Returns the split whose official form a file name has, whatever its extension is; None for any other name."""
     for split, pattern in _NAMES_OF_SPLITS.items():
         if match := pattern.fullmatch(name):
-            return split if split != "train" or is_class(match[1].decode()) else None
+            return split if split != "train" or is_class(match[0][:9].decode().lower()) else None
     return None
 
 
 def label_of_name(name: bytes) -> int | None:
     """Returns the class index that an official file name tells, of train or validation; None for any other name.
 
+    Folders before it are passed over, and it may have no extension.
+
     A class that is appended to an official name does not count: the name itself tells it.
     """
-    if b"_n" in name and (appended := without_class(name)):
+    if b"/" in name or b"\\" in name:
+        name = _FOLDERS.sub(b"", name)
+    name = name if b"." in name else name + b".JPEG"
+    if b"_n" in name.lower() and (appended := without_class(name)):
         name, _ = appended
     number = validation_number(name)
     if number is not None:
         return int(validation_labels()[number - 1]) if 1 <= number <= NUM_VALIDATION else None
     wnid, separator, _ = name.decode("ascii", errors="replace").partition("_")
-    return _index_by_wnid().get(wnid) if separator else None
+    return _index_by_wnid().get(wnid.lower()) if separator else None
 
 
 def class_told(name: bytes, wnid: bytes = b"") -> int | None:

@@ -8,6 +8,9 @@ MLPerf code reads every file that matches `train-*`.
 import os
 from pathlib import Path
 
+import numpy as np
+
+from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
@@ -35,8 +38,14 @@ def write_index(shard: str, *, sync: bool = True) -> str:
     return path
 
 
-def shard_spans(path: str) -> list[tuple[int, int]]:
+def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:
     """Returns (offset, size) of each record of a shard: from its index if that fits, or else from the records' headers.
+
+    An index fits if its records lie one behind the other, from the first byte of the shard to the last.
+
+    Args:
+      path: Path of the shard.
+      records: Number of records that an index must have to fit; None if it is not known.
 
     Raises SourceError if the shard cannot be read, or if a header that has to be read is damaged.
 
@@ -48,8 +57,15 @@ def shard_spans(path: str) -> list[tuple[int, int]]:
         with open_regular(Path(folder, PREFIX + name)) as file:
             lines = file.read().decode().splitlines()
         spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
-        # An index that is left from an earlier export does not fit.
-        fits = spans and sum(spans[-1]) == os.path.getsize(path)
-    except (OSError, ValueError):
+        fits = records in (None, len(spans)) and _cover(spans, os.path.getsize(path))
+    except (OSError, ValueError, OverflowError):
         return read_spans(path)
     return spans if fits else read_spans(path)
+
+
+def _cover(spans: list[tuple[int, int]], file_size: int) -> bool:
+    """Returns whether spans are those of records that fill a file; not if a line was lost or doubled, or the file is another."""
+    offsets, sizes = np.array(spans, np.int64).reshape(-1, 2).T
+    ends = offsets + sizes
+    is_row = len(ends) and offsets[0] == 0 and np.array_equal(offsets[1:], ends[:-1]) and ends[-1] == file_size
+    return bool(is_row and (sizes >= FRAME_BYTES).all() and (sizes <= FRAME_BYTES + MOST_BYTES).all())

@@ -1,5 +1,6 @@
 """Batches for training and for evaluation."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
 
@@ -14,6 +15,7 @@ from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.split import Split, find_split
 from ilsvrc_tfds.pipeline.subsets import Subset, as_subset
+from ilsvrc_tfds.pipeline.unchanged import with_size_compared
 
 PREFETCHED_BATCHES = 2
 
@@ -101,6 +103,7 @@ def for_training(
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
     if service is not None:
         _require_plain(start_step, on_error)
+        share = dataclasses.replace(share, read=with_size_compared(found, share.read))
         data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
         data = batches_of(data, found, subset, ops, **sizes, on_error=ASSERT, deterministic=False)
         data = mixed(data, batch_ops, deterministic=False)

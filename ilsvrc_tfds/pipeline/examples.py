@@ -11,6 +11,7 @@ from ilsvrc_tfds.pipeline.missing import asserting_checker, checker
 from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
+from ilsvrc_tfds.pipeline.unchanged import unchanged
 from ilsvrc_tfds.synsets import NUM_CLASSES
 
 # Shards keep apart when they are multiplied by an odd number; 2**32 by the golden ratio spreads them.
@@ -56,12 +57,13 @@ def batches_of(
     """
     example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
     check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error)
+    still = unchanged(split) if on_error != ASSERT else lambda shards: tf.constant(0, tf.int64)
     # A service's workers have cores of their own to count.
     calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
 
     def batch_of(record, number):
         (key, shard), payload = record
-        rows = tf.range(tf.shape(number)[0])
+        rows = tf.range(tf.shape(number)[0]) + tf.cast(still(shard), tf.int32)
         singles = tf.data.Dataset.from_tensor_slices((rows, key, shard, number, payload))
         came = singles.map(lambda row, *one: {**example(*one), "row": row}, num_parallel_calls=calls).ignore_errors()
         batch = came.batch(batch_size)

@@ -18,12 +18,14 @@ from ilsvrc_tfds.formats.tfrecord import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
 
+MADE_ANEW = "If the data set was made anew or moved, start again with the one that is there now."
 # What TensorFlow's errors say, and what that means here.
 _BLAMES = {
     r"SourceError: (.*)": "{0}",
-    r"Map: ([^;\n]+); (No such file or directory|Permission denied)": (
+    r"(?:Map|Failed to get element): ([^;\n]+); (No such file or directory|Permission denied)": (
         "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under the same paths."
     ),
+    r'input file "(.*)" has body length': f"{{0}} has changed since reading began. {MADE_ANEW}",
     r"assertion failed: \[([^\]]+)\] \[record\] \[(\d+)\] \[([^\]]*)\]": "{0}: record {1} {2}",
     r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
         "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
@@ -42,7 +44,6 @@ _OF_THE_DATA = (
 )
 # The names of ops in an error's text: `{{node DecodeJpeg}}` says nothing of what is wrong.
 _OPS = re.compile(r"(\[\[)?\{\{[^{}]*\}\}(\]\])?\s*")
-_GONE = "If the data set was made anew or moved, start again with the one that is there now."
 
 _log = logging.getLogger(__name__)
 
@@ -176,5 +177,5 @@ def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
     except SourceError as error:
         if os.path.lexists(path):
             raise
-        raise SourceError(f"{path} has gone since reading began. {_GONE}") from error
+        raise SourceError(f"{path} has gone since reading began. {MADE_ANEW}") from error
     return whole, damaged

@@ -33,6 +33,7 @@ class Split:
       lengths: records of each.
       kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
       label_offset: a record's label is the class index plus this; -1 in the test split.
+      stamps: Size and time of the last change of each shard, as `stamp_of` returns them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Split:
     lengths: tuple[int, ...]
     kind: str
     label_offset: int
+    stamps: tuple[tuple[int, int], ...]
 
     @property
     def num_examples(self) -> int:
@@ -77,11 +79,12 @@ def find_split(
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
     paths = tuple(output.paths(name))
     _require_readable(paths)
+    stamps = tuple(map(_stamp, paths))
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
         raise SourceError(f"{output.folder}: split {name!r} has no records. {ANEW}")
-    return Split(name, output.folder, paths, lengths, output.kind, offset)
+    return Split(name, output.folder, paths, lengths, output.kind, offset, stamps)
 
 
 @contextlib.contextmanager
@@ -169,6 +172,11 @@ def _require_readable(paths: Iterable[str]) -> None:
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
     """Returns the records of each shard, as they are written down; only where they are not the shards are looked through."""
     return output.stated_lengths(split) or tuple(map(_length, paths))
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    with reading(path):
+        return stamp_of(path)
 
 
 def _length(path: str) -> int:

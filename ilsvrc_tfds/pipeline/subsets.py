@@ -19,7 +19,7 @@ from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.formats.record_index import shard_spans
-from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
+from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES
 from ilsvrc_tfds.pipeline.split import Split, reading
 
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
@@ -123,7 +123,7 @@ def find_places(split: Split, subset: Subset) -> Places:
     if split.kind == TFDS:
         labels = _labels_by_name(split)
     else:
-        spans = {index: shard_spans(path) for index, path in enumerate(split.paths)}
+        spans = {index: _spans_of(split, index) for index in range(len(split.paths))}
         labels = np.concatenate([_labels_in(path, spans[k]) for k, path in enumerate(split.paths)]) - split.label_offset
     rows = subset.chosen(labels)
     if not len(rows):
@@ -131,9 +131,18 @@ def find_places(split: Split, subset: Subset) -> Places:
     starts = np.concatenate([[0], np.cumsum(split.lengths)])
     shard = np.searchsorted(starts, rows, side="right") - 1
     number = rows - starts[shard]
-    spans = spans or {index: shard_spans(split.paths[index]) for index in np.unique(shard).tolist()}
+    spans = spans or {index: _spans_of(split, index) for index in np.unique(shard).tolist()}
     offsets, sizes = np.array([spans[i][k] for i, k in zip(shard.tolist(), number.tolist())], np.int64).T
     return Places(shard.astype(np.int64), number.astype(np.int64), offsets, sizes)
+
+
+def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
+    """Returns where the records of a shard lie. Raises SourceError if there are more or fewer than the split has there."""
+    path, length = split.paths[index], split.lengths[index]
+    spans = shard_spans(path, length)
+    if len(spans) != length:
+        raise SourceError(f"{path} has {len(spans):,} records, expected {length:,}. Make the shard anew.")
+    return spans
 
 
 def _class_index(value: str | int) -> int:
@@ -165,6 +174,10 @@ def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
 
 def _label_at(fd: int, path: str, offset: int, size: int) -> int:
     head = os.pread(fd, min(size - FOOTER_BYTES, _HEAD_BYTES), offset)
+    if int.from_bytes(head[:8], "little") != size - FRAME_BYTES:
+        raise SourceError(
+            f"{path}: byte {offset:,}: no record of {size:,} bytes begins here. Make the shard anew, or its index if it has one."
+        )
     match = _LABEL.search(head, HEADER_BYTES)
     if match and match[1][0] == len(match[2]):
         return _varint(match[2])

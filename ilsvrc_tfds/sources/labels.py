@@ -31,7 +31,7 @@ _BETWEEN_WORDS = re.compile(r"[\s,;\"]+")
 
 _VALIDATION_STEM = re.compile(r"ILSVRC2012_val_\d")
 _VALIDATION_NAME = re.compile(r"(?:.*/)?(ILSVRC2012_val_\d{1,20})(?:\.[A-Za-z]+)?")
-_TRAIN_NAME = re.compile(rb"(n\d{8})_.+")
+_TRAIN_NAME = re.compile(rb"(n\d{8})_.+", re.I)
 
 
 def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.ndarray:
@@ -143,7 +143,9 @@ def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
     found = {}
     for name in names:
         # What official names of this split begin with is asked no further.
-        is_asked = name.startswith(b"ILSVRC2012_") if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
+        is_asked = (
+            name[:11].upper() == b"ILSVRC2012_" if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
+        )
         if is_asked and (other := synsets.split_of_name(name)) not in (None, split):
             found.setdefault(other, []).append(os.fsdecode(name))
     if found:
@@ -172,7 +174,7 @@ def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
 def _train_label(name: bytes, where: str) -> int | None:
     """Returns the class that a train image's name begins with, None where it begins otherwise."""
     match = _TRAIN_NAME.fullmatch(name)
-    return class_of_folder(match[1].decode(), f"{where}: {os.fsdecode(name)}") if match else None
+    return class_of_folder(match[1].decode().lower(), f"{where}: {os.fsdecode(name)}") if match else None
 
 
 def _validation_label(name: bytes, where: str) -> int | None:

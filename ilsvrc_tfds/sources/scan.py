@@ -202,9 +202,13 @@ def _tables(split: str, container: Container, folder: str, rows: list[tuple[byte
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
-        found = synsets.without_class(row[0]) if b"_n" in row[0] and split != "test" else None
+        found = synsets.without_class(row[0]) if b"_n" in row[0].lower() and split != "test" else None
         if found is None:
             plain.append(row)
+        elif b"_" + found[1].encode() not in row[0]:  # it would be looked for under another name
+            raise SourceError(
+                f"{where}: {shown(os.fsdecode(row[0]))} has a class in capitals appended. Rename it: _{found[1]}."
+            )
         else:
             appended.append((found[0], *row[1:]))
             wnids.append(found[1])

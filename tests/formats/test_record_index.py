@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
 from ilsvrc_tfds.outputs.index import index_records
 
@@ -185,3 +186,34 @@ def test_index_that_cannot_be_written_leaves_nothing(prepare):
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
     assert "cannot be written: File too large" in done.stdout, done.stderr
     assert not list(folder.glob("index-*"))
+
+
+def remove_line(lines: list[str]) -> list[str]:
+    return lines[:2] + lines[3:]
+
+
+def double_line(lines: list[str]) -> list[str]:
+    return lines[:2] + lines[1:]
+
+
+def join_lines(lines: list[str]) -> list[str]:
+    (offset, size), (_, more) = (map(int, line.split()) for line in lines[1:3])
+    return [lines[0], f"{offset} {size + more}", *lines[3:]]
+
+
+@pytest.mark.parametrize("harm", [remove_line, double_line, join_lines])
+def test_index_that_does_not_fit_is_not_believed(harm, folder):
+    index = index_records(folder, workers=1)[0]
+    shard, lines = str(shard_of(index)), index.read_text().splitlines()
+    right = [tuple(map(int, line.split())) for line in lines]
+    assert shard_spans(shard) == shard_spans(shard, len(lines)) == right
+    index.write_text("".join(f"{line}\n" for line in harm(lines)))
+    assert shard_spans(shard, len(lines)) == right
+
+
+@pytest.mark.parametrize("text", ["", "0 10\n", "0 -5\n", "x 1\n", "0\n", "9223372036854775808 1\n", "0 1 2\n"])
+def test_index_of_no_sense_is_not_believed(text, exported):
+    shard = exported / "train-00000-of-00003"
+    right = shard_spans(str(shard))
+    shard.with_name(f"index-{shard.name}").write_text(text)
+    assert len(right) == 4 and shard_spans(str(shard)) == right

@@ -54,6 +54,33 @@ def test_validation_names_tell_the_numbering_too(tmp_path):
     assert int(synsets.validation_labels()[1]) == 970 and pipeline.find_split(folder, "val").label_offset == 1
 
 
+@pytest.mark.parametrize(
+    "split, name, label",
+    [
+        ("val", "/data/val/ILSVRC2012_val_00000002.JPEG", 971),
+        ("val", "C:\\val\\ILSVRC2012_val_00000002.JPEG", 971),
+        ("val", "val/ILSVRC2012_val_00000002", 971),
+        ("val", "ilsvrc2012_val_2.jpg", 971),
+        ("train", "/data/train/n01491361/n01491361_9.JPEG", SHARK + 1),
+        ("train", "n01491361_9", SHARK + 1),
+    ],
+)
+def test_names_with_folders_or_without_extension_tell_the_numbering(split, name, label, tmp_path):
+    stem = {"val": "validation", "train": "train"}[split]
+    folder = write_shard(tmp_path / f"tf/{stem}-00000-of-00001", (name, label))
+    assert pipeline.find_split(folder, split).label_offset == 1
+    with pytest.raises(OptionError, match="label_offset=0, but .*has the label"):
+        pipeline.find_split(folder, split, label_offset=0)
+
+
+def test_numbering_is_told_by_a_later_record_where_the_first_tell_nothing(tmp_path):
+    records = [*((f"own{k}.JPEG", 4) for k in range(20)), (NAME, SHARK + 1)]
+    folder = write_shard(tmp_path / "tf/train-00000-of-00001", *records)
+    assert pipeline.find_split(folder, "train").label_offset == 1
+    with pytest.raises(OptionError, match="label_offset=0, but .*record 20, .* has the label 4"):
+        pipeline.find_split(folder, "train", label_offset=0)
+
+
 def test_numbering_that_nothing_tells_must_be_said(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (OWN, 1))
     with pytest.raises(

@@ -99,3 +99,32 @@ def test_folder_that_may_not_be_listed_is_an_error(prepared, tmp_path, permissio
                 pipeline.find_split(data, "train", data_dir=tmp_path / "data")
     finally:
         os.chmod(tmp_path / "data/ilsvrc2012", 0o755)
+
+
+@pytest.mark.parametrize("options", [{}, {"fraction": 1.0}, {"on_error": "skip"}], ids=["all", "subset", "skip"])
+def test_other_data_of_as_many_shards_under_a_training_are_an_error(options, tmp_path):
+    sources = [
+        drawing.official_archives(tmp_path / wnid, drawing.miniature(train=24, wnids=(wnid,)))
+        for wnid in ("n01440764", "n01443537")
+    ]
+    made = {"workers": 1, "allow_incomplete": True, "num_shards": {"train": 24, "val": 1}}
+    folder = ilsvrc_tfds.prepare(sources[0], tmp_path / "data", **made).data_path
+    stream = pipeline.for_training(folder, batch_size=1, epochs=1, ops=(), shuffle_buffer=1, **options)
+    batches = iter(stream)
+    labels = [int(next(batches)[1][0])]
+    ilsvrc_tfds.prepare(sources[1], tmp_path / "data", **made, overwrite=True)
+    with pytest.raises(SourceError, match=r"-of-00024 has changed since reading began. If .* start again"):
+        with pipeline.source_errors(folder):
+            labels += [int(label[0]) for _, label in batches]
+    assert set(labels) == {0}
+
+
+def test_shard_of_the_same_size_is_another_one(prepared, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "data")
+    stream = pipeline.for_evaluation(folder, batch_size=1, ops=())
+    shard = folder / "ilsvrc2012-val.tfrecord-00001-of-00002"
+    data = shard.read_bytes()
+    os.utime(shard, ns=(0, 0))
+    with pytest.raises(SourceError, match=f"^{shard} has changed since reading began"), pipeline.source_errors(folder):
+        list(stream)
+    assert shard.read_bytes() == data
