@@ -200,7 +200,7 @@ def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
     (record,) = blocks(text)
     assert record["name"] == r"'\x1b[2J\udcff\nrecord 1: fake'"
     assert record["label"] == "5000: none of the 1000 classes"
-    assert record["image"] == r"5 bytes that are no sound image: neither JPEG nor PNG: it begins with b'\x1b[31m'"
+    assert record["image"] == r"5 bytes that are not a valid image: neither JPEG nor PNG: it begins with b'\x1b[31m'"
     assert tiles(tmp_path / "sheet.png")[:2] == (1, 1)
 
 
@@ -229,7 +229,8 @@ def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
 def test_record_of_another_kind_is_an_error(features, tmp_path):
     with_record(tmp_path, "train-00000-of-00001", example(**features) if features else b"")
     with pytest.raises(
-        SourceError, match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected a value each of image/"
+        SourceError,
+        match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected one value for each of image/",
     ):
         show(tmp_path)
 
@@ -423,6 +424,6 @@ def test_shard_of_another_length_is_an_error(prepared, tmp_path):
     shard = tmp_path / "ilsvrc2012-train.tfrecord-00000-of-00004"
     shard.write_bytes(shard.read_bytes() * 2)
     with pytest.raises(
-        SourceError, match="00000-of-00004 has 6 records, 3 are stated. `ilsvrc-tfds verify` tells more"
+        SourceError, match="00000-of-00004 has 6 records, expected 3. Run `ilsvrc-tfds verify` for details"
     ):
         show(tmp_path)

@@ -17,7 +17,8 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012
-from ilsvrc_tfds.checks.verify import Report, verify
+from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.verify import verify
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.naming import shard_name
 from ilsvrc_tfds.formats.tfrecord import frame, read_records, read_spans
