@@ -48,7 +48,8 @@ def examine(
 
     >>> from ilsvrc_tfds.checks.doctor import examine
     >>> report = examine("/data/imagenet", "/data/tfds", deep=True)
-    >>> print(*report.facts[:3], sep="\n")
+    >>> for fact in report.facts[:3]:
+    ...     print(fact)
     archives in /data/imagenet
     train: 12 images of 3 classes, 0.0 MB; official: 1,281,167
     train: missing classes n01484850, n01494475, n01496331, n01498041, n01514668 and 992 more
@@ -58,9 +59,10 @@ def examine(
     Args:
       source: Folder in any layout.
       data_dir: Folder that the data would be prepared in.
-      deep: Whether the checksums of the archives and the head of every image are checked too, which reads all of the data.
-      decode: Whether every image is also decoded. This implies `deep`. Nothing else finds damage between the head and the
-        end of an image.
+      deep: Whether the checksums of the archives and the head of every image are checked too, which reads all of the
+        data.
+      decode: Whether every image is also decoded. This implies `deep`. Nothing else finds damage between the head and
+        the end of an image.
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
 

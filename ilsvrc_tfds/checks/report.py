@@ -8,8 +8,8 @@ class Report:
     """The result of `examine` or `verify`.
 
     >>> report = Report(("train: 1,281,167 images",), ("val: missing",))
-    >>> print(*report.facts, *(f"PROBLEM {line}" for line in report.problems), sep="\\n")
-    train: 1,281,167 images
+    >>> for problem in report.problems:
+    ...     print("PROBLEM", problem)
     PROBLEM val: missing
 
     Attributes:

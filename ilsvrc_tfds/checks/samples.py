@@ -46,7 +46,7 @@ def read_samples(output: Output, split: str, lengths: Sequence[int], num: int) -
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> output = find_output("/data/tfrecords")
     >>> [sample.file_name for sample in read_samples(output, "val", output.stated_lengths("val"), num=2)]
-    ['ILSVRC2012_val_00000994.JPEG', 'ILSVRC2012_val_00000262.JPEG']
+    ['ILSVRC2012_val_00000262.JPEG', 'ILSVRC2012_val_00002138.JPEG']
 
     Args:
       output: Folder of the shards.

@@ -39,9 +39,9 @@ def show(
     <BLANKLINE>
     1 of the 6 records of val, evenly spread:
     <BLANKLINE>
-    record 3: ILSVRC2012_val_00000293.JPEG
-      label  1: class 0, n01440764, tench, Tinca tinca
-      image  JPEG, RGB, 60 x 45 pixels, 1,490 bytes
+    record 3: ILSVRC2012_val_00002969.JPEG
+      label  4: class 3, n01491361, tiger shark, Galeocerdo cuvieri
+      image  JPEG, RGB, 60 x 45 pixels, ... bytes
       boxes  none
       place  validation-00003-of-00006: record 0, byte 0
 
