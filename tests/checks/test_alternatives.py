@@ -1,4 +1,4 @@
-"""Shards in other formats beside those of a set, which TFDS's info names: known, counted, and read if they are TFRecords.
+"""Shards in other formats beside those of a set, as TFDS's info names them. TFRecords among them are read.
 
 That `tfds convert_format` makes such folders, and that TFDS reads them, is in `test_dataset_info.py`.
 """

@@ -39,7 +39,8 @@ def exported(source, tmp_path_factory) -> Path:
     (folder / "xml").mkdir()
     for k in range(9, 13):
         objects = "".join(
-            f"<object><name>{TENCH}</name><bndbox><xmin>{x}</xmin><ymin>10</ymin><xmax>{x + 20}</xmax><ymax>90</ymax></bndbox></object>"
+            f"<object><name>{TENCH}</name>"
+            f"<bndbox><xmin>{x}</xmin><ymin>10</ymin><xmax>{x + 20}</xmax><ymax>90</ymax></bndbox></object>"
             for x in (10, 60)
         )
         size = "<size><width>100</width><height>100</height></size>"
@@ -61,7 +62,7 @@ def blocks(text: str) -> list[dict[str, str]]:
 
 
 def with_record(folder: Path, name: str, *payloads: bytes) -> Path:
-    """Puts these records in the place of a shard's and returns the folder, as a tool that writes no manifest leaves it."""
+    """Replaces the records of a shard and removes manifest and info, as if another tool wrote it; returns the folder."""
     (folder / name).write_bytes(b"".join(piece for payload in payloads for piece in frame([payload])))
     (folder / "manifest.json").unlink(missing_ok=True), (folder / "dataset_info.json").unlink(missing_ok=True)
     return folder

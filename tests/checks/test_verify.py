@@ -1,4 +1,4 @@
-"""Every kind of fault, put into a copy of a whole set: what is said of it, where; and that nothing is said of whole ones."""
+"""Every kind of fault, put into a copy of a whole set: what `verify` reports, and that it reports nothing of whole sets."""
 
 import dataclasses
 import json
@@ -122,7 +122,7 @@ def cut(position: Callable[[int, int], int]) -> Callable[[Set], None]:
 
 
 def put(key: str, value: bytes | int | Callable[[bytes], bytes]) -> Callable[[Set], None]:
-    """Returns the fault of another value of a feature in record 3; `name`, `image` and `label` are those of either kind."""
+    """Returns the fault of another value of a feature in record 3; `name`, `image`, `label` name those of either kind."""
 
     def put_value(features, keys) -> None:
         feature = features[keys.get(key, key)]
@@ -480,7 +480,8 @@ EXPORTED_FAULTS = {
         [f"{{1}}: it has 4 records, {MANIFEST} 12", f"{{1}}: it has [0-9,]+ bytes, {MANIFEST}"],
         [],
         [
-            "train: the shards have 4 to 12 whole records, expected a difference of at most 1: records are missing or were added"
+            "train: the shards have 4 to 12 whole records, expected a difference of at most 1: records are missing or "
+            "were added"
         ],
     ),
     "record of another split": (
