@@ -68,25 +68,22 @@ class SplitMetadata:
 
 
 class Images(Protocol):
-    """The images of one split: `sources.Members`, or what has the same.
-
-    Attributes:
-      split: train, val or test.
-      name: file names, S of shape (n,).
-      label: class indices in [0, 1000), int of shape (n,).
-    """
+    """The images of one split, for example a `sources.Members`."""
 
     @property
-    def split(self) -> str: ...
+    def split(self) -> str:
+        """Name of the split: train, val or test."""
 
     @property
-    def name(self) -> np.ndarray: ...
+    def name(self) -> np.ndarray:
+        """File names, S of shape (n,)."""
 
     @property
-    def label(self) -> np.ndarray: ...
+    def label(self) -> np.ndarray:
+        """Class indices in [0, 1000), int of shape (n,)."""
 
     def paths(self, *, official: bool = False) -> np.ndarray:
-        """Returns the path of each image, relative to the source; S of shape (n,). See `write`."""
+        """Returns the path of each image relative to the source, S of shape (n,). See `write` for `official`."""
 
 
 def write(

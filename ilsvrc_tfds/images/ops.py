@@ -96,7 +96,7 @@ class Untouched:
         return data
 
 
-# The data set's configs: what becomes of the images.
+# The data set's configs, and the operation on the images of each.
 CONFIGS: dict[str, Original | Resized] = {"classification": Original(), "raw256": Resized(256)}
 
 
