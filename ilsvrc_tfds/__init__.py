@@ -16,7 +16,8 @@ if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
     from ilsvrc_tfds.formats import hdf5 as metadata
-    from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
+    from ilsvrc_tfds.outputs.builder import Ilsvrc2012
+    from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
     from ilsvrc_tfds.outputs.export import export
     from ilsvrc_tfds.outputs.index import index_records
     from ilsvrc_tfds.outputs.prepare import prepare, prepare_all

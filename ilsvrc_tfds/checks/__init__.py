@@ -1,1 +1,1 @@
-"""Whether a source (`doctor`) and a folder of shards (`verify`) are whole and right, and what they hold (`show`)."""
+"""Checks of a source (`doctor`) and of a folder of shards (`verify`), and a look at records (`show`)."""

@@ -1,4 +1,4 @@
-"""What lies in a source, and what is wrong with it, before any work is begun."""
+"""The contents and the problems of a source, before hours of work are spent on it."""
 
 import dataclasses
 import functools
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
 from ilsvrc_tfds.images import CONFIGS, look
 from ilsvrc_tfds.runners import LocalRunner
@@ -28,66 +29,76 @@ _OFFICIAL_NAMES = {
     "val": re.compile(rb"ILSVRC2012_val_\d{8}\.JPEG"),
     "test": re.compile(rb"ILSVRC2012_test_\d{8}\.JPEG"),
 }
-# The wnids of the dog breeds are neighbours; task 3 has dingo, dhole and African hunting dog as well.
+# The wnids of the dog breeds follow each other. Task 3 also has dingo, dhole and African hunting dog.
 _FIRST_DOG, _LAST_DOG, _WILD_DOGS = "n02085620", "n02113978", {"n02115641", "n02115913", "n02116738"}
-_CHUNK = 2000  # images looked at by one job
+_CHUNK = 2000  # images in one job
 _READ_AT_ONCE = 1 << 22
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What was found.
-
-    Attributes:
-      facts: lines for the user.
-      problems: what is wrong, a line each; empty for the whole of ILSVRC2012.
-    """
-
-    facts: tuple[str, ...]
-    problems: tuple[str, ...]
 
 
 def examine(
     source: str | os.PathLike,
     data_dir: str | os.PathLike,
-    runner: LocalRunner,
     *,
     deep: bool = False,
     decode: bool = False,
     splits: Collection[str] | None = None,
+    workers: int | None = None,
 ) -> Report:
-    """Returns what lies in a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
+    """Returns a report on a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
+
+    >>> from ilsvrc_tfds.checks.doctor import examine
+    >>> report = examine("/data/imagenet", "/data/tfds", deep=True)
+    >>> for fact in report.facts[:3]:
+    ...     print(fact)
+    archives in /data/imagenet
+    train: 12 images of 3 classes, 0.0 MB; official: 1,281,167
+    train: missing classes n01484850, n01494475, n01496331, n01498041, n01514668 and 992 more
+    >>> report.problems[0]
+    'train: 12 of 1,281,167 images, 997 classes missing; complete it, or use --allow-incomplete'
 
     Args:
-      source: folder in any layout.
-      data_dir: where the data would be prepared.
-      runner: carries out the jobs.
-      deep: also the archives' sums, and every image's head.
-      decode: With `deep`, whether every image is decoded too: damage between head and end is found in no other way.
-      splits: that are wanted; where None train and val must be there, and test is looked at if it is.
+      source: Folder in any layout.
+      data_dir: Folder that the data would be prepared in.
+      deep: Whether the checksums of the archives and the head of every image are checked too, which reads all of the
+        data.
+      decode: Whether every image is also decoded. This implies `deep`. Nothing else finds damage between the head and
+        the end of an image.
+      splits: Splits that are wanted. None requires train and val, and includes test if it is there.
+      workers: Number of worker processes; None uses all cores.
 
     Raises:
-      SourceError, LabelError: nothing is found, or it cannot be indexed.
+      SourceError, LabelError: Nothing was found, or it cannot be indexed.
+      OptionError: `workers` is less than 1, or `source` is a URL.
+      InterruptedRun: A worker process died.
     """
+    with LocalRunner(workers) as runner:
+        layout, index = _indexed(source, splits, runner)
+        facts = [f"{index.layout} in {index.source}", *index.notes]
+        facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
+        problems = [*index.warnings, *_missing(index, splits), *_dogs(layout, index), *_odd_sizes(layout)]
+        if deep or decode:
+            for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
+                facts += more_facts
+                problems += more_problems
+    # Without duplicates: an archive that has vanished is reported for each of its images.
+    return Report(tuple(facts), tuple(dict.fromkeys(problems)))
+
+
+def _indexed(source: str | os.PathLike, splits: Collection[str] | None, runner: LocalRunner) -> tuple[Layout, Index]:
+    """Returns the layout and index of the wanted splits that are there; the index says what was seen of the others."""
     layout = find_layout([source])
     there = [place.split for place in layout.places if place.split in (splits or ())]
     seen, layout = layout.missing(), layout.only(there or splits)
-    index = dataclasses.replace(index_images(layout, runner.run), missing=seen)
-    facts, problems = [f"{index.layout} in {index.source}", *index.notes], [*index.warnings]
+    return layout, dataclasses.replace(index_images(layout, runner.run), missing=seen)
+
+
+def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
+    """Yields a line for each split that is missing, and for each that does not have the official number of images."""
     advice = (
         f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
     )
-    problems += [f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items()]
-    problems += [
-        f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items()
-    ]
-    problems += [*_dogs(layout, index), *_odd_sizes(layout)]
-    facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
-    if deep:
-        for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
-            facts += more_facts
-            problems += more_problems
-    return Report(tuple(facts), tuple(dict.fromkeys(problems)))  # an archive that is gone is found again by each image
+    yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
+    yield from (f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items())
 
 
 def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
@@ -100,9 +111,9 @@ def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
         members = index.splits[split]
         classes = f" of {len(np.unique(members.label)):,} classes" if split != "test" else ""
         yield f"{split}: {len(members):,} images{classes}, {_in_units(members.size.sum())}; official: {official:,}"
-        missing = set(range(synsets.NUM_CLASSES)) - set(members.label.tolist()) if split != "test" else ()
+        missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if split != "test" else ()
         if missing:
-            yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in sorted(missing)), 5)}"
+            yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in missing), 5)}"
 
 
 def _in_units(num_bytes: int) -> str:
@@ -125,7 +136,7 @@ def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
 
 
 def _dogs(layout: Layout, index: Index) -> Iterator[str]:
-    """Yields what is to be said where the train archive of task 3 is there in place of the true one, renamed or not."""
+    """Yields a line if the train archive of task 3, renamed or not, is there instead of the one of task 1."""
     if "train" in index.splits:
         wnids = {synsets.wnids()[label] for label in np.unique(index.splits["train"].label)}
         dogs_only = len(wnids) > 1 and all(_FIRST_DOG <= wnid <= _LAST_DOG for wnid in wnids - _WILD_DOGS)
@@ -137,7 +148,7 @@ def _dogs(layout: Layout, index: Index) -> Iterator[str]:
 
 
 def _archive_paths(layout: Layout) -> Iterator[str]:
-    """Yields the paths of the archives and development kits of a layout that stand in the official list."""
+    """Yields the paths of the archives and development kits whose names are in the official list."""
     paths = [place.path for place in layout.places if place.kind == "archive"] + [
         str(path) for path in layout.ground_truths
     ]
@@ -153,12 +164,13 @@ def _odd_sizes(layout: Layout) -> Iterator[str]:
             yield str(unreadable(path, error))
             continue
         if official is not None and size != official:
-            yield f"{path} has {size:,} bytes, the official one has {official:,}: it was made anew, or is damaged"
+            yield f"{path} has {size:,} bytes, the official one has {official:,}: it was repacked, or is damaged"
 
 
 def _sums(layout: Layout, runner: LocalRunner) -> tuple[list[str], list[str]]:
-    """Compares the archives' sums with the official ones; returns facts and problems."""
-    facts, problems = [], []
+    """Compares the checksums of the archives with the official ones and returns facts and problems."""
+    facts: list[str] = []
+    problems: list[str] = []
     for more_facts, more_problems in runner.run(_compare_sum, _archive_paths(layout)):
         facts += more_facts
         problems += more_problems
@@ -174,7 +186,7 @@ def _compare_sum(path: str) -> tuple[list[str], list[str]]:
         return [], [str(error)]
     if found == getattr(archive, kind):
         return [f"{path}: {kind} is the official one"], []
-    return [], [f"{path}: {kind} is {found}, not the official one: it was made anew, or is damaged"]
+    return [], [f"{path}: {kind} is {found}, not the official one: it was repacked, or is damaged"]
 
 
 def _sum(path: str, kind: str) -> str:
@@ -189,27 +201,29 @@ def _sum(path: str, kind: str) -> str:
 
 
 def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str], list[str]]:
-    """Looks at every image; returns what kinds there are, and the damaged and unreadable ones."""
+    """Checks every image and returns how many there are of each kind, and the damaged and unreadable ones."""
     facts, problems = [], []
     for split, members in index.splits.items():
         chunks = (
             members.take(np.arange(start, min(start + _CHUNK, len(members))))
             for start in range(0, len(members), _CHUNK)
         )
-        kinds, damaged = Counter(), []
+        kinds: Counter[str] = Counter()
+        damaged: list[str] = []
         for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
             kinds += chunk_kinds
             damaged += chunk_damaged
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-        facts.append(f"{split}: {counts or 'no image is whole'}")
+        facts.append(f"{split}: {counts or 'all images are damaged'}")
         problems += damaged
     return facts, problems
 
 
-def _look_at(members: Members, *, decode: bool) -> tuple[Counter, list[str]]:
+def _look_at(members: Members, *, decode: bool) -> tuple[Counter[str], list[str]]:
     from ilsvrc_tfds.images import pixels  # loads the codecs
 
-    kinds, damaged = Counter(), []
+    kinds: Counter[str] = Counter()
+    damaged = []
     with Reader() as reader:
         for row in range(len(members)):
             try:
@@ -220,7 +234,7 @@ def _look_at(members: Members, *, decode: bool) -> tuple[Counter, list[str]]:
                 kinds[_KINDS.get((head.format, head.components), head.format)] += 1
             except ImageError as error:
                 damaged.append(f"{members.place(row)}: {error}")
-            except SourceError as error:  # names the place itself
+            except SourceError as error:  # its message names the place already
                 damaged.append(str(error))
     return kinds, damaged
 

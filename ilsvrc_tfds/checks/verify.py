@@ -1,14 +1,15 @@
-"""Whether what lies in a folder of shards is whole and right: a prepared data set, or exported TFRecords."""
+"""Checks a folder of shards as a whole: a prepared data set, or exported TFRecords."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.checks.verify_info import info_problems
 from ilsvrc_tfds.checks.verify_record import KEYS, Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
@@ -32,36 +33,46 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.writer import TFRECORD
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
 
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What was found.
-
-    Attributes:
-      facts: lines for the user: what is there, and what could not be compared.
-      problems: all that is wrong, a line each; empty where everything is whole and right.
-    """
-
-    facts: tuple[str, ...]
-    problems: tuple[str, ...]
+_Value = TypeVar("_Value")
 
 
 def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | None = None) -> Report:
-    """Returns what lies in a prepared or exported folder and all that is wrong with it.
+    """Returns a report on a prepared or exported folder: what it contains, and everything that is wrong.
 
-    Every byte is read once. Compared are: sizes and digests with the manifest; the checksums of every record; its keys and
-    types; label, synset and words with the file name; size and kind of the image with what the record, manifest or config
-    says; names, which may come once in a split; the order of the records; numbers of records and bytes with
-    `dataset_info.json`; names and classes with `metadata.h5`. What is not there is not compared, and the facts say so.
+    Every byte is read once, and compared as follows:
+
+    | checked | against |
+    |---|---|
+    | size and digest of each shard | `manifest.json` |
+    | bytes of each record | its checksums |
+    | keys and types of each record | the manifest, or those of its kind |
+    | label, synset and words | the file name |
+    | size and format of the image | the record, the manifest and the config |
+    | file names | each other: none may occur twice in a split |
+    | order of the records | the order that this package writes |
+    | numbers of records and bytes | `dataset_info.json` |
+    | names and classes | `metadata.h5` |
+
+    If one of these files is missing, the comparison is left out, and a fact says so.
+
+    >>> import ilsvrc_tfds
+    >>> report = ilsvrc_tfds.verify("/data/tfds/ilsvrc2012/classification/1.0.0", decode=True)
+    >>> report.facts[1]
+    'every image is decoded'
+    >>> report.problems
+    ()
 
     Args:
-      folder: `…/ilsvrc2012/<config>/1.0.0`, or what `export` wrote; of other makers, too, if the files are named alike.
-      decode: whether every image is decoded; where not, only its head and end are looked at.
-      workers: processes; all cores where None.
+      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, or one that `export` wrote. Folders of other tools can be
+        checked too if their files have the same names.
+      decode: Whether every image is decoded. Otherwise only its head and end are checked.
+      workers: Number of worker processes; None uses all cores.
 
     Raises:
-      SourceError: no shards are there, or those of several sets and nothing that tells which count.
-      OptionError, InterruptedRun.
+      SourceError: The folder has no shards; or it has those of several sets, and no manifest or info that names the
+        right ones.
+      OptionError: `workers` is less than 1, or `folder` is a URL.
+      InterruptedRun: A worker process died.
     """
     require_local(folder)
     output, problems = _open(Path(folder).expanduser())
@@ -87,30 +98,28 @@ def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str]
 
 
 def _check_alternative(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
-    """Returns facts and problems of the same records in another format; nothing has digests of such shards."""
+    """Returns facts and problems of the same records in another format. No file states digests of such shards."""
     names = [name for names in output.shards.values() for name in names]
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
-    problems = [
-        f"{name} is missing, and {outputs.INFO_NAME} says that it is there" for name in names if name not in sizes
-    ]
+    problems = [f"{name} is missing, but {outputs.INFO_NAME} lists it" for name in names if name not in sizes]
     problems += [f"{name} is empty" for name, size in sizes.items() if not size]
     fact = f"the same in the format {output.file_format}: {sum(sizes.values()):,} bytes in {len(sizes):,} shards"
     if output.file_format != TFRECORD:
-        return [f"{fact}, of which only names and sizes are looked at"], problems
+        return [f"{fact}, of which only names and sizes are checked"], problems
     more_facts, more_problems = _check(output, decode, workers)
     return [fact, *more_facts], [*problems, *more_problems]
 
 
 def _open(folder: Path) -> tuple[Output, list[str]]:
-    """Returns what lies in the folder, by as much of manifest and info as can be read, and what is wrong with them."""
-    problems = []
+    """Returns the folder as described by its manifest and info, if they can be read, and what is wrong with them."""
+    problems: list[str] = []
     described = _tried(manifest.read, folder, problems)
     info = _tried(outputs.read_info, folder, problems)
     return outputs.describe_output(folder, described, info), problems
 
 
-def _tried(read: Callable, path: Path, problems: list[str]):
-    """Returns what `read` does, None where that cannot be used; the problems tell then."""
+def _tried(read: Callable[[Path], _Value], path: Path, problems: list[str]) -> _Value | None:
+    """Returns the result of `read`, or None after adding its SourceError to the problems."""
     try:
         return read(path)
     except SourceError as error:
@@ -119,14 +128,16 @@ def _tried(read: Callable, path: Path, problems: list[str]):
 
 
 def _key_problems(output: Output) -> Iterator[str]:
-    for key, kind in KEYS[output.kind].items() if output.manifest is not None else ():
+    if output.manifest is None:
+        return
+    for key, kind in KEYS[output.kind].items():
         stated = output.manifest.keys.get(key, "missing")
         if stated != kind:
             yield f"{manifest.NAME}: the type of {key} is {stated}, expected {kind}"
 
 
 def _rules(output: Output, decode: bool) -> Rules | None:
-    """Returns what the records have to be; None where they are not read."""
+    """Returns the rules for the records, or None if they are not read."""
     if output.file_format != TFRECORD:
         return None
     config = CONFIGS.get(str(output.info.get("configName"))) if output.info is not None else None
@@ -152,7 +163,7 @@ def _file_problems(output: Output) -> Iterator[str]:
 
 
 def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
-    """Returns what each shard that is there holds, in the order of splits and shards; shows progress on a terminal."""
+    """Returns the findings of each existing shard, in the order of splits and shards. Shows progress on a terminal."""
     paths = [(split, k, output.folder / name) for split, names in output.shards.items() for k, name in enumerate(names)]
     jobs = [ShardJob(split, k, str(path), rules) for split, k, path in paths if path.is_file()]
     total = sum(os.path.getsize(job.path) for job in jobs)
@@ -165,7 +176,7 @@ def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> l
 
 
 def _shard_problems(output: Output, found: Findings) -> Iterator[str]:
-    """Yields what is wrong with a shard: what its check found, and where the manifest says otherwise."""
+    """Yields what is wrong with a shard: the problems that its check found, and disagreements with the manifest."""
     name = output.shards[found.job.split][found.job.index]
     yield from (f"{name}: {line}" for line in found.problems)
     if output.manifest is None and output.info is None and found.records == 0:
@@ -182,7 +193,7 @@ def _shard_problems(output: Output, found: Findings) -> Iterator[str]:
 
 
 def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str], list[str]]:
-    """Returns facts and problems of the records of each split together."""
+    """Returns facts and problems of the records of each split as a whole."""
     splits = [_split_rows(output, split, findings) for split in output.shards]
     stated = output.label_offset
     offset = label_offset(splits, stated)
@@ -202,10 +213,9 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
 
 
 def _stated_boxes(output: Output, split: str) -> int | None:
-    """Returns how many records of a split have bounding boxes by the manifest, None where it does not say so."""
-    return (
-        output.manifest.boxes.get(split) if output.manifest is not None and output.manifest.boxes is not None else None
-    )
+    """Returns the number of records with bounding boxes that the manifest states for a split, or None."""
+    boxes = output.manifest.boxes if output.manifest is not None else None
+    return None if boxes is None else boxes.get(split)
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
@@ -216,17 +226,17 @@ def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRo
 def _offset_lines(output: Output, stated: int | None, offset: int) -> tuple[list[str], list[str]]:
     says = f"labels are the class index + {offset}"
     if stated is None:
-        return [f"{says}, which no manifest says: the file names and synsets tell it"], []
+        return [f"{says}, according to the file names and synsets: there is no manifest"], []
     if stated != offset:
-        return [], [f"{says}, expected + {stated}: most file names tell so"]
+        return [], [f"{says}, according to most file names; expected + {stated}"]
     return ([says] if output.kind != TFDS else []), []
 
 
 def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Mapping[str, hdf5.SplitMetadata]:
-    """Returns the metadata of the splits that they can be compared with; adds to facts and problems what they have not."""
+    """Returns the metadata of each split that has any, and adds what is missing to the facts and problems."""
     if not (output.folder / hdf5.NAME).exists():
         if output.kind == TFDS:
-            facts.append(f"without {hdf5.NAME} names and classes are not compared with it")
+            facts.append(f"names and classes are not compared with {hdf5.NAME}: it is missing")
         return {}
     tables = _tried(hdf5.read, output.folder / hdf5.NAME, problems) or {}
     if tables:
@@ -241,15 +251,14 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     config = ", ".join(f"{key} {value}" for key, value in output.config().items())
     yield f"{output.folder}: {kind}, {output.file_format}" + (f" ({config})" if config else "")
     for split, skipped in output.manifest.skipped.items() if output.manifest is not None else ():
-        yield f"{split}: {len(skipped):,} damaged images were skipped when it was made: {first_few(map(shown, skipped))}"
+        names = first_few(map(shown, skipped))
+        yield f"{split}: {len(skipped):,} damaged images were skipped when it was made: {names}"
     if output.manifest is None:
-        yield f"without {manifest.NAME} sizes and digests are not compared"
+        yield f"sizes and digests are not compared: {manifest.NAME} is missing"
     if output.file_format != TFRECORD:
-        yield f"records are not read, for the format is {output.file_format}: only whole files are compared"
+        yield f"records are not read: the format is {output.file_format}, of which only whole files are compared"
     else:
-        yield (
-            "every image is decoded" if decode else "of each image the head and the end are looked at, and not the rest"
-        )
+        yield "every image is decoded" if decode else "only the head and the end of each image are checked"
 
 
 def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
@@ -261,12 +270,13 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
         counts = [found.records for found in own if found.records is not None]
         size = f"{sum(found.bytes for found in own):,} bytes in {len(own):,} shards"
         if counts:
-            size = f"{sum(counts):,} records{_classes(own)}, {size} ({_spread(counts)} records each); official: {official:,}"
+            records = f"{sum(counts):,} records{_classes(own)}"
+            size = f"{records}, {size} ({_spread(counts)} records each); official: {official:,}"
         yield f"{split}: {size}"
 
 
 def _classes(findings: list[Findings]) -> str:
-    """Returns how many classes there are in a split, in words; nothing for `test`, which has labels of -1 alone."""
+    """Returns the number of classes of a split, in words; empty for `test`, where all labels are -1."""
     labels = Rows.joined([found.rows for found in findings]).label
     counts = np.unique(labels, return_counts=True)[1].tolist()
     return f" of {len(counts):,} classes ({_spread(counts)} each)" if (labels >= 0).any() else ""

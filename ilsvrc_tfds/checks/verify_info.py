@@ -1,4 +1,4 @@
-"""Whether TFDS's info agrees with the shards."""
+"""Compares TFDS's `dataset_info.json` with the shards."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from ilsvrc_tfds.formats.kinds import TFDS
 
 
 def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
-    """Yields where TFDS's info says otherwise than the shards."""
+    """Yields a line for each disagreement between TFDS's info and the shards."""
     if output.info is None or output.kind != TFDS:
         return
     stated = {split["name"]: split for split in output.info["splits"]}
@@ -18,7 +18,7 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
         here, there = (
             (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
         )
-        yield f"{here} has the split {split}, {there} has not"
+        yield f"{here} has the split {split}, {there} does not"
     for split in output.shards:
         if split in stated:
             yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
@@ -33,11 +33,6 @@ def _split_info_problems(output: Output, split: str, stated: Mapping, findings: 
         if found.records not in (None, lengths[found.job.index]):
             name, length = names[found.job.index], lengths[found.job.index]
             yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
-    sizes = [found.payload_bytes for found in findings]
-    if (
-        len(sizes) == len(names)
-        and None not in sizes
-        and "numBytes" in stated
-        and sum(sizes) != int(stated["numBytes"])
-    ):
+    sizes = [found.payload_bytes for found in findings if found.payload_bytes is not None]
+    if len(sizes) == len(names) and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
         yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"

@@ -1,4 +1,4 @@
-"""What is wrong with one record."""
+"""Checks one record."""
 
 import dataclasses
 import functools
@@ -13,48 +13,53 @@ from ilsvrc_tfds.images import Head
 from ilsvrc_tfds.images.ops import needs_fix
 
 KEYS = {TFDS: TFDS_KEYS, CLASSIC: CLASSIC_KEYS}
-# The class that nothing tells: the record of an image of the user's own.
+# The class of a record if neither its file name nor its synset names one, as with images of the user's own.
 UNKNOWN = -2
 
 _CONSTANTS = {"image/channels": 3, "image/colorspace": b"RGB", "image/format": b"JPEG"}
 _CORNERS = tuple(f"image/object/bbox/{corner}" for corner in ("xmin", "ymin", "xmax", "ymax"))
 _LISTS = frozenset({*_CORNERS, "image/object/bbox/label"})
 _TYPES = {"bytes": bytes, "float": float, "int64": int}
-# Of a file, on every file system in use.
+# The longest file name, in bytes, on every common file system.
 _LONGEST_NAME = 255
 
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What the records of a set have to be.
+    """Rules that the records of a set must follow.
 
     Attributes:
       kind: `tfds` or `classic`.
-      keys: and the type of each.
-      exact: whether each record has all of the keys and no others; else lists may be missing, and there may be others.
-      shorter_side: of each image, pixels; None for any.
-      decode: whether images are decoded; else only their heads and ends are looked at.
+      keys: Keys of a record and their types: `bytes`, `int64` or `float`.
+      exact: Whether each record must have all of the keys and no others. Otherwise the lists of bounding boxes may be
+        missing, and other keys are ignored.
+      shorter_side: Shorter side of each image in pixels; None allows any size.
+      decode: Whether images are decoded. Otherwise only their heads and ends are checked.
     """
 
     kind: str
     keys: Mapping[str, str]
     exact: bool
-    shorter_side: int | None
-    decode: bool
+    shorter_side: int | None = None
+    decode: bool = False
 
 
 def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes, int, int, bool] | None, str]:
-    """Returns what is in a record, and what is wrong with it.
+    """Returns the contents of a record, and what is wrong with it.
+
+    >>> rules = Rules("tfds", KEYS["tfds"], exact=True)
+    >>> check_record(b"", rules, "val")
+    (None, 'it has no file_name; it has no image; it has no label')
 
     Args:
-      payload: of the record, its checksum compared.
-      rules: of its set.
+      payload: Payload of the record, whose checksum has been compared already.
+      rules: Rules of its set.
       split: `train`, `val` or `test`.
 
     Returns:
-      File name, label as it stands there, class index that name or synset tells (-1 in `test`, UNKNOWN where nothing does),
-      and whether it has bounding boxes; None where the record has no such name or label. And all that is wrong in words, empty
-      where nothing is.
+      row: File name, stored label, class index according to file name or synset (-1 in `test`, UNKNOWN if neither names
+        a class), and whether the record has bounding boxes. None if the record has no valid name or label.
+      problems: Everything that is wrong, in words; empty if nothing is.
     """
     name_key, image_key, label_key = FIELDS[rules.kind]
     try:
@@ -70,7 +75,7 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
         problems += _class_problems(values, split)
         problems += _box_problems(features, label)
     if name is not None and not _is_file_name(name):
-        problems.append(f"its {name_key} is {name[:40]!r}, which is no file name")
+        problems.append(f"its {name_key} is {name[:40]!r}, which is not a file name")
         name = None
     boxed = rules.kind == CLASSIC and any(map(features.get, _LISTS))
     row = None if name is None or label is None else (name, label, _told(name, values, split), boxed)
@@ -78,8 +83,15 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
 
 
 def _single_values(features: Mapping[str, Sequence], rules: Rules, found: str | None) -> tuple[dict, list[str]]:
-    """Returns the values of the keys that have one, and what is wrong with keys and types; `found` is fine already."""
-    values, problems = {}, []
+    """Returns the values of all keys with a single value, and what is wrong with keys and types.
+
+    Args:
+      features: Features of the record.
+      rules: Rules of its set.
+      found: Key that is known to have a value although it is not among the features, or None.
+    """
+    values: dict = {}
+    problems: list[str] = []
     for key, kind in rules.keys.items():
         feature = features.get(key)
         if feature is None:
@@ -139,7 +151,7 @@ def _constant_problems(values: Mapping) -> Iterator[str]:
 
 
 def _class_problems(values: Mapping, split: str) -> Iterator[str]:
-    """Yields what is wrong with synset and text; whether they agree with the label is seen where its offset is known."""
+    """Yields what is wrong with synset and text. The label is compared with them later, when its offset is known."""
     wnid, text = values.get("image/class/synset"), values.get("image/class/text")
     if wnid is None:
         return
@@ -153,7 +165,7 @@ def _class_problems(values: Mapping, split: str) -> Iterator[str]:
         return
     told = synsets.label_of_name(values.get("image/filename", b""))
     if told not in (None, index):
-        yield f"its image/class/synset is {wnid.decode()}, its file name tells {synsets.wnids()[told]}"
+        yield f"its image/class/synset is {wnid.decode()}, its file name says {synsets.wnids()[told]}"
     words = synsets.synsets()[index].words
     if text is not None and text.decode("ascii", "replace") != words:
         yield f"its image/class/text is {text!r:.80}; the words of {wnid.decode()} are {words!r}"
@@ -185,6 +197,7 @@ def _is_file_name(name: bytes) -> bool:
 
 
 def _told(name: bytes, values: Mapping, split: str) -> int:
+    """Returns the class index according to file name or synset: -1 in `test`, UNKNOWN if neither names a class."""
     if split == "test":
         return -1
     told = synsets.class_told(name, values.get("image/class/synset", b""))

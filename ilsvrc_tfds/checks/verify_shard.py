@@ -1,5 +1,6 @@
-"""What one shard holds and what is wrong with it; a job for a runner."""
+"""Checks one shard, as a job for a runner."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,8 +14,16 @@ from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
 _BUFFER = 1 << 20
 
 
-class ShardJob(NamedTuple):
-    """One shard to check; without rules (of a format that is not read here) only its bytes."""
+@dataclasses.dataclass(frozen=True)
+class ShardJob:
+    """One shard to check.
+
+    Attributes:
+      split: `train`, `val` or `test`.
+      index: Number of the shard in its split.
+      path: Path of the file.
+      rules: Rules for its records; None if only the bytes are read, because the format is not TFRecord.
+    """
 
     split: str
     index: int
@@ -23,16 +32,16 @@ class ShardJob(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Records that have a name and a label, columns of shape (n,).
+    """A table of the records that have a name and a label, with columns of shape (n,).
 
     Attributes:
-      name: file names, S.
-      label: as they stand in the records, int64.
-      told: the class index that name or synset tells, -1 in `test`, UNKNOWN where nothing does; int16.
-      boxed: whether they have bounding boxes, bool.
-      shard: index of the shard, int32.
-      number: of the record in its shard, int32.
-      offset: of the record's first byte, int64.
+      name: File names, S.
+      label: Labels as stored in the records, int64.
+      told: Class indices according to file name or synset, int16: -1 in `test`, UNKNOWN if neither names a class.
+      boxed: Whether records have bounding boxes, bool.
+      shard: Index of the shard, int32.
+      number: Number of the record in its shard, int32.
+      offset: Position of the record's first byte in its shard, int64.
     """
 
     name: np.ndarray
@@ -45,21 +54,21 @@ class Rows(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence["Rows"]) -> "Rows":
-        """Returns the rows of several tables in their order."""
+        """Returns one table with the rows of several tables, in order."""
         return cls(*map(np.concatenate, zip(*parts))) if parts else _rows([], 0)
 
 
 class Findings(NamedTuple):
-    """What a shard holds.
+    """The result of checking one shard.
 
     Attributes:
-      job: that it was.
-      records: in the shard, stretches of damage included; None where it was not read as records.
-      bytes: of the file.
-      payload_bytes: of the records, without framing; None where there is damage, or it was not read as records.
-      digest: XXH3 (64 bits) of the file, hexadecimal; empty where it could not be read.
-      rows: of the records.
-      problems: `record 3, byte 1,234: what is wrong`, a line for each record with something wrong.
+      job: The job itself.
+      records: Number of records, each stretch of damage counted as one; None if the file was not read as records.
+      bytes: Size of the file.
+      payload_bytes: Size of all records without framing; None if there is damage, or the file was not read as records.
+      digest: XXH3 (64 bits) of the file, hexadecimal; empty if it could not be read.
+      rows: Table of the records.
+      problems: One line for each wrong record: `record 3, byte 1,234: what is wrong`.
     """
 
     job: ShardJob
@@ -72,17 +81,31 @@ class Findings(NamedTuple):
 
 
 def check_shard(job: ShardJob) -> Findings:
-    """Returns what a shard holds and all that is wrong with it. Memory is that of a few of its longest records."""
-    return _check_bytes(job) if job.rules is None else _check_records(job)
+    """Returns the contents of a shard and everything that is wrong with it.
+
+    This needs as much memory as a few of the longest records.
+
+    >>> from ilsvrc_tfds.checks.verify_record import KEYS
+    >>> shard = "/data/tfds/ilsvrc2012/classification/1.0.0/ilsvrc2012-val.tfrecord-00000-of-00001"
+    >>> findings = check_shard(ShardJob("val", 0, shard, Rules("tfds", KEYS["tfds"], exact=True)))
+    >>> findings.records, findings.problems
+    (6, ())
+    """
+    return _check_bytes(job) if job.rules is None else _check_records(job, job.rules)
 
 
 def place(number: int, offset: int) -> str:
-    """Returns where in its shard a record lies, for messages."""
+    """Returns the position of a record in its shard, for messages.
+
+    >>> place(3, 1234)
+    'record 3, byte 1,234'
+    """
     return f"record {number:,}, byte {offset:,}"
 
 
 def _check_bytes(job: ShardJob) -> Findings:
-    digest, size, problems = xxhash.xxh3_64(), 0, ()
+    digest, size = xxhash.xxh3_64(), 0
+    problems: tuple[str, ...] = ()
     try:
         with open(job.path, "rb", buffering=0) as file:
             while chunk := file.read(_BUFFER):
@@ -93,12 +116,12 @@ def _check_bytes(job: ShardJob) -> Findings:
     return Findings(job, None, size, None, "" if problems else digest.hexdigest(), _rows([], job.index), problems)
 
 
-def _check_records(job: ShardJob) -> Findings:
+def _check_records(job: ShardJob, rules: Rules) -> Findings:
     digest, rows, problems, size, count, whole = xxhash.xxh3_64(), [], [], 0, 0, True
     try:
         for record in read_records(job.path, digest):
             count, size, whole = count + 1, size + record.size, whole and not record.damage
-            row, wrong = (None, record.damage) if record.damage else check_record(record.payload, job.rules, job.split)
+            row, wrong = (None, record.damage) if record.damage else check_record(record.payload, rules, job.split)
             if row is not None:
                 rows.append((*row, record.number, record.offset))
             if wrong:

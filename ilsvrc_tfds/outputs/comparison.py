@@ -1,7 +1,8 @@
-"""Whether a prepared data set still has its shards, and a source the images that it was made of.
+"""Compares a prepared data set with its own shards, and a source with the images that the data set was made of.
 
-A data set records the number of images of each split of its source, and a digest of their names, labels and sizes. One that was
-made by version 1.0 records neither: its number of examples and the names and labels in its `metadata.h5` are compared.
+A data set records the number of images in each split of its source, and a digest of their names, labels and sizes.
+Version 1.0 recorded neither, so for its data sets the number of examples and the names and labels in `metadata.h5` are
+compared instead.
 """
 
 import collections
@@ -21,7 +22,7 @@ from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.reader import read_images
 
-# What is different if the digest is, and nothing else that is known.
+# The description of a difference if only the digests differ.
 _OTHERS = "other images, by name, label or size"
 
 _log = logging.getLogger(__name__)
@@ -29,14 +30,15 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """What a prepared data set is and was made of.
+    """A prepared data set, and what it records about its source.
 
     Attributes:
-      folder: The folder that it is in.
-      examples: The number of examples of each split.
-      max_examples: The option that it was made with.
-      source_images: `{"train": {"images": 1281167, "digest": "…"}, …}` of its source; None if it is not recorded.
-      skipped: The names of the images of each split that the source had and the data set does not have, for they are damaged.
+      folder: Folder of the data set.
+      examples: Number of examples of each split.
+      max_examples: Option `max_examples` that it was made with.
+      source_images: Recorded images of the source: `{"train": {"images": 1281167, "digest": "…"}, …}`. None if they are
+        not recorded.
+      skipped: Names of the damaged images of each split that the source had and the data set does not have.
     """
 
     folder: Path
@@ -46,14 +48,18 @@ class Made:
     skipped: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
 
     def images(self, split: str) -> int:
-        """Returns the number of images of a split that the source had, as far as it is known; 0 if it was not taken."""
+        """Returns the number of images that the source had in a split, as far as it is known; 0 if it was not used."""
         if self.source_images is None:
             return self.examples.get(split, 0)
         return self.source_images.get(split, {}).get("images", 0)
 
 
 def recorded_images(provenance: Mapping) -> Mapping[str, Mapping] | None:
-    """Returns what a data set's provenance records of its source's images; None if it is not there or makes no sense."""
+    """Returns the images of the source that a data set's provenance records, or None if they are missing or invalid.
+
+    >>> recorded_images({"source_images": {"val": {"images": 50000, "digest": "…"}}})
+    {'val': {'images': 50000, 'digest': '…'}}
+    """
     recorded = provenance.get("source_images")
     if not isinstance(recorded, Mapping):
         return None
@@ -64,9 +70,15 @@ def recorded_images(provenance: Mapping) -> Mapping[str, Mapping] | None:
 
 
 def differences(index: Index, made: Made) -> dict[str, str]:
-    """Returns, for each split of a source that is not what a data set was made of, what is different, in words.
+    """Returns a description, in words, for each split of a source that differs from what a data set was made of.
 
-    A split that the data set has and the source does not have is no difference: sources are deleted to save space.
+    A split that the data set has and the source does not have is not a difference: users delete sources to save space.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> folder = Path("/data/tfds/ilsvrc2012/classification/1.0.0")
+    >>> differences(index, Made(folder, {"train": 12, "val": 5}, max_examples=None, source_images=None))
+    {'val': '6 images now, 5 then'}
     """
     recorded = made.source_images
     if recorded is not None:
@@ -139,7 +151,7 @@ def _tables(made: Made) -> Mapping[str, hdf5.SplitMetadata]:
 
 
 def _described(members: Members, made: Made, tables: Mapping[str, hdf5.SplitMetadata]) -> str:
-    """Returns what is different in the number, the names and the labels of the images of a split; nothing if nothing is."""
+    """Returns the differences of a split in the number, names and labels of its images, in words; empty without any."""
     then = made.images(members.split)
     parts = [] if len(members) == then else [f"{len(members):,} images now, {f'{then:,}' if then else 'none'} then"]
     if members.split in tables:

@@ -1,4 +1,4 @@
-"""The files of a prepared data set, from an index to shards, metadata and manifest in staging."""
+"""Writes the files of a prepared data set into staging: shards, metadata and manifest."""
 
 import dataclasses
 import importlib.metadata
@@ -26,18 +26,23 @@ from ilsvrc_tfds.storage.staging import Staging, require_space, staged_bytes
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a preparation is to make.
+    """Options of a preparation.
+
+    >>> from ilsvrc_tfds.images import Resized
+    >>> Options(Resized(160), num_shards={"train": 256}).shards_of("train")
+    256
 
     Attributes:
-      op: from an image's bytes to a record's.
-      file_format: one of TFDS's.
-      num_shards: of each split, or of those named; by the size of the data where None.
-      max_examples: of each split; all where None.
-      splits: that are taken; where None all that the source has, which must be train and val at least.
-      allow_incomplete: whether a split may have another than the official number of images.
-      overwrite: whether data that is there is replaced.
-      on_error: `stop` at a damaged image, or `skip` it.
-      sync: Whether all files are on disk before the data set has its name.
+      op: Operation that turns the bytes of an image in the source into those of the record.
+      file_format: One of TFDS's file formats.
+      num_shards: Number of shards of every split, or of the splits named; None, and splits not named, follow TFDS's
+        rule.
+      max_examples: Largest number of examples of each split; None takes all.
+      splits: Splits to take; None takes all that the source has, which must include train and val.
+      allow_incomplete: Whether a split may have another number of images than the official one.
+      overwrite: Whether an existing data set is replaced.
+      on_error: `stop` to fail at a damaged image, or `skip` to leave it out.
+      sync: Whether all files must be on disk before the data set gets its name.
     """
 
     op: Original | Resized
@@ -50,7 +55,7 @@ class Options:
     on_error: str = STOP
     sync: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_known(self.on_error)
         unknown = set(self.num_shards) - set(synsets.OFFICIAL_COUNTS) if isinstance(self.num_shards, Mapping) else ()
         if unknown:
@@ -59,7 +64,7 @@ class Options:
             )
 
     def shards_of(self, split: str) -> int | None:
-        """Returns the wanted number of shards of a split, None where it follows from the size."""
+        """Returns the wanted number of shards of a split, or None to choose it by the size of the data."""
         return self.num_shards.get(split) if isinstance(self.num_shards, Mapping) else self.num_shards
 
     def require_splits(self, splits: Iterable[str]) -> None:
@@ -76,13 +81,13 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Files:
-    """Finished files in staging, and what they were made of.
+    """Finished files in staging, and a record of how they were made.
 
     Attributes:
-      folder: Folder in staging that holds them.
-      paths: Shards, metadata and manifest.
+      folder: Folder in staging with the files.
+      paths: Paths of the shards, the metadata and the manifest.
       receipts: Receipts of the shards of each split, in order.
-      provenance: How the data was made, in JSON's types; see `provenance`.
+      provenance: Record of how the data was made, in JSON's types; see `provenance`.
     """
 
     folder: Path
@@ -92,16 +97,20 @@ class Files:
 
 
 def write_files(index: Index, options: Options, claimed: Staging, runner: Runner) -> Files:
-    """Writes all files of a data set but TFDS's own into staging; those that an earlier run finished are kept.
+    """Writes all files of a data set into staging, except TFDS's own. Shards that an earlier run finished are kept.
 
     Args:
       index: Index of the source.
-      options: What to make.
+      options: Options of the preparation.
       claimed: Staging folder of the destination.
       runner: Engine that writes the shards.
 
     Raises:
-      IncompleteError, SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
+      IncompleteError: A split or images are missing, and that is not allowed.
+      SourceError, ImageError: An image cannot be read, or is damaged.
+      DestinationError: A file cannot be written, or there is too little space.
+      OptionError: The number of shards does not fit a split, or `max_examples` is less than 1.
+      InterruptedRun: A worker died.
     """
     index = of_splits(index, options.splits)
     log_shortfalls(index, options.allow_incomplete, options.splits)
@@ -116,10 +125,24 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
 
 
 def provenance(index: Index, options: Options, receipts: Mapping[str, list[Receipt]]) -> dict[str, object]:
-    """Returns how the data was made, in JSON's types: the options, the codecs, the source's layout, what is missing from it.
+    """Returns a record of how the data was made, in JSON's types, for `metadata.json`.
 
-    `missing` is about the splits that were asked for; the data is `complete` if it is the whole of train and val at least.
-    `source_images` is what `comparison` compares a source with.
+    | key | value |
+    |---|---|
+    | `ilsvrc_tfds`, `codecs` | versions of this package and of the image libraries |
+    | `images` | operation on each image |
+    | `source_layout` | layout of the source, in words |
+    | `source_images` | number and digest of the images of each split, for `comparison` |
+    | `complete` | whether at least train and val are whole |
+    | `missing` | what is missing of each wanted split, in words |
+    | `skipped_images` | damaged images that were left out: reasons by split and file name |
+    | `splits`, `max_examples_per_split` | the options |
+    | `changed_images` | number of images of each split whose bytes differ from the source |
+
+    Args:
+      index: Index of the splits that were used.
+      options: Options of the preparation.
+      receipts: Receipts of the shards of each split.
     """
     missing = {**dict.fromkeys(missing_splits(index, options.splits), "all images"), **shortfalls(index)}
     is_whole = not missing and index.splits.keys() >= set(hdf5.SPLITS)
@@ -142,7 +165,12 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
 
 
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
-    """Raises DestinationError where there is not room for all of several data sets, by destination, of one source."""
+    """Raises DestinationError if there is too little space for several data sets together.
+
+    Args:
+      index: Index of the source of all of them.
+      wanted: Options of each data set, by its destination.
+    """
     needed = sum(
         plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options)
     )
@@ -177,7 +205,7 @@ def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[S
 def _write_metadata(
     plans: list[SplitPlan], receipts: Mapping[str, list[Receipt]], options: Options, folder: Path
 ) -> list[Path]:
-    """Writes `metadata.h5` of the labelled splits and returns its path; nothing if there are none."""
+    """Writes `metadata.h5` and returns its path in a list, which is empty if no split is labelled."""
     if all(plan.members.split not in hdf5.SPLITS for plan in plans):
         return []
     skipped = run.skipped_images(receipts)

@@ -1,4 +1,4 @@
-"""TFDS's description of a data set: errors that a user can act on, other formats beside the shards, and on disk in time."""
+"""TFDS's description of a data set, with errors that a user can act on, and written safely to disk."""
 
 import contextlib
 import json
@@ -20,19 +20,22 @@ _READ_BESIDE = ("features.json", "label.labels.txt")
 
 
 class DatasetInfo(tfds.core.DatasetInfo):
-    """What TFDS writes and reads as `dataset_info.json`, and the files beside it."""
+    """TFDS's description of a data set, stored as `dataset_info.json` and the files beside it."""
 
     def initialize_from_bucket(self) -> None:
         """Does nothing: TFDS's bucket has no such data set, and the base class would leave a temporary folder each time."""
 
     @property
     def alternative_file_formats(self) -> list[tfds.core.FileFormat]:
-        """Formats that `tfds convert_format` has added. TFDS forgets them when a builder with code reads its info."""
+        """Formats that `tfds convert_format` added. TFDS itself loses them when a builder with code reads its info."""
         return [tfds.core.FileFormat.from_value(name) for name in self.as_proto.alternative_file_formats]
 
     @property
     def metadata(self) -> tfds.core.Metadata | None:
-        """How the data was made, from `metadata.json`, which TFDS reads late. Raises SourceError as `read_from_directory`."""
+        """Record of how the data was made, from `metadata.json`.
+
+        TFDS reads this file when the property is first used. Raises SourceError if it cannot be read or parsed.
+        """
         path = Path(self.data_dir, "metadata.json")
         with _source_errors(path):
             if path.exists():
@@ -42,11 +45,11 @@ class DatasetInfo(tfds.core.DatasetInfo):
             return metadata
 
     def replace_metadata(self, values: Mapping[str, object]) -> None:
-        """Sets how the data was made, whatever a data set that is replaced says of itself."""
+        """Replaces the record of how the data was made, also if it was read from an older data set."""
         self._metadata = tfds.core.MetadataDict(values)
 
     def read_from_directory(self, dataset_info_dir: os.PathLike | str) -> None:
-        """Reads the info of a folder. Raises SourceError if it cannot be read or makes no sense."""
+        """Reads the info of a folder. Raises SourceError if it cannot be read or parsed."""
         path = Path(dataset_info_dir, INFO_NAME)
         with _source_errors(path):
             for name in (INFO_NAME, *_READ_BESIDE):
@@ -58,9 +61,23 @@ class DatasetInfo(tfds.core.DatasetInfo):
 
 
 def write_info(info: tfds.core.DatasetInfo, folder: Path, *, sync: bool = True) -> list[Path]:
-    """Writes what TFDS has to say of a data set into a folder: `dataset_info.json`, `features.json` and others.
+    """Writes TFDS's description of a data set: `dataset_info.json`, `features.json` and others, each all or nothing.
 
-    Returns the paths of the files, each of which is written all or nothing. Raises DestinationError.
+    >>> import ilsvrc_tfds
+    >>> builder = ilsvrc_tfds.prepare("/data/imagenet", "/data/tfds")
+    >>> [path.name for path in write_info(builder.info, Path(builder.data_dir))][:2]
+    ['dataset_info.json', 'features.json']
+
+    Args:
+      info: Description of the data set.
+      folder: Folder to write into.
+      sync: Whether the files must be on disk when this returns.
+
+    Returns:
+      The paths of the files.
+
+    Raises:
+      DestinationError: A file cannot be written.
     """
     with tempfile.TemporaryDirectory() as scratch:
         with destination_errors(scratch):
@@ -104,7 +121,7 @@ def _check_provenance(metadata: Mapping[str, object]) -> None:
 
 @contextlib.contextmanager
 def _source_errors(path: Path) -> Iterator[None]:
-    """Raises SourceError for what TFDS says of a file: what its parsers raise, and an error of its own around that of the system."""
+    """Raises SourceError instead of what TFDS raises for a file: errors of its parsers, and wrapped system errors."""
     try:
         yield
     except SourceError:

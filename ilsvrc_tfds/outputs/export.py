@@ -1,10 +1,10 @@
-"""Classic TFRecords, `train-00000-of-01024` and so on, straight from a source or from a prepared data set."""
+"""Exports classic TFRecords, `train-00000-of-01024` and so on, from a source or from a prepared data set."""
 
 import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import xxhash
@@ -32,9 +32,9 @@ from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
 
-# What readers hard-code. The scripts that wrote such files first knew no test split.
+# The numbers that readers hard-code, except for test, a split that the original scripts did not write.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
-# The splits that have official bounding boxes.
+# Splits with official bounding boxes.
 _ANNOTATED = ("train", "val")
 
 _log = logging.getLogger(__name__)
@@ -57,32 +57,42 @@ def export(
     overwrite: bool = False,
     sync: bool = True,
 ) -> Path:
-    """Writes classic TFRecords and their manifest, all or nothing; continues where an earlier run of the call stopped.
+    """Writes classic TFRecords and their manifest, all or nothing.
+
+    If an earlier run of the same call was stopped, this run resumes it: finished shards are not written again.
+
+    >>> import ilsvrc_tfds
+    >>> shards = {"train": 2, "val": 1}
+    >>> out = ilsvrc_tfds.export("/data/imagenet", "/data/tfrecords", config="raw256", num_shards=shards)
+    >>> sorted(path.name for path in out.iterdir())
+    ['manifest.json', 'train-00000-of-00002', 'train-00001-of-00002', 'validation-00000-of-00001']
 
     Args:
-      source: folder in any layout; or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are passed on.
-      out: folder for the files; it must not exist or be empty, unless `overwrite`.
-      config: `classification` (where None) or `raw256`, or an operation as `Resized(160)`. A prepared data set has its own.
-      splits: of train, val (or validation), test, the only ones that are taken, and all of them must be there; where None all
-        that the source has, and train and val must be there.
-      num_shards: of each split; where it is not said 1024 of train, 128 of val and test, or one an image if those are fewer.
-      label_offset: added to the class index: 1 (0 is the background) or 0.
-      bbox: archives, folders or tables of bounding boxes.
-      index: whether an index for DALI and the package `tfrecord` is written beside each shard.
-      workers: processes of this machine; all cores where None.
-      runner: writes the shards on other machines; see `Ilsvrc2012`.
-      allow_incomplete: whether train or val may be missing where `splits` is None, and whether a split may have another than
-        the official number of images.
-      on_error: What to do about a damaged image: `stop`, or `skip` it. Skipped images are listed in the manifest.
-      overwrite: whether an export that is in `out` is replaced, once the new one is finished.
-      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
-        scratch disks.
+      source: Folder in any layout, or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are copied.
+      out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
+      config: Processing of the images: `classification`, `raw256`, or an operation such as `Resized(160)`. None means
+        `classification`. It must be None if `source` is a prepared data set.
+      splits: Splits to export, of train, val (or validation) and test; all of them must be there. None exports all that
+        the source has, which must include train and val.
+      num_shards: Number of shards of each split. A split that is not named has 1024 (train) or 128 (val, test) shards,
+        or one for each image if it has fewer images.
+      label_offset: Number added to the class index: 1, which reserves 0 for the background, or 0.
+      bbox: Archives, folders or tables with bounding boxes.
+      index: Whether an index for DALI and the package `tfrecord` is written beside each shard.
+      workers: Number of worker processes on this machine; None uses all cores.
+      runner: Engine that writes the shards on other machines; see `Ilsvrc2012`.
+      allow_incomplete: Whether train or val may be missing (if `splits` is None), and whether a split may have another
+        number of images than the official one. None asks the environment variable ILSVRC2012_ALLOW_INCOMPLETE.
+      on_error: `stop` to fail at a damaged image, or `skip` to leave it out. Skipped images are listed in the manifest.
+      overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
+      sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
+        power failure. Use False for scratch disks only.
 
     Returns:
-      `out`, absolute and without links.
+      The path of `out`, absolute and with links resolved.
 
     Raises:
-      IlsvrcError: what the user can act on.
+      IlsvrcError: Something that the user can act on, such as a damaged image or a full disk; see `ilsvrc_tfds.errors`.
     """
     require_local(out)
     require_known(on_error)
@@ -101,9 +111,9 @@ def export(
         encoder = dataclasses.replace(encoder, op=op)
         identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
         with claim(out) as claimed:
-            require_free_for_export(out, overwrite)  # another run may have been faster
+            require_free_for_export(out, overwrite)  # another run may have finished meanwhile
             folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
-            tasks = _tasks(plans, encoder, boxes, {"on_error": on_error, "sync": sync}, folder)
+            tasks = _tasks(plans, encoder, boxes, folder, on_error=on_error, sync=sync)
             receipts = run.finish_shards(plans, tasks, runner, folder)
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
@@ -145,11 +155,18 @@ def _described(
 
 
 def _images(
-    source, config, splits, runner: LocalRunner
+    source: str | os.PathLike,
+    config: str | Original | Resized | None,
+    splits: Collection[str] | None,
+    runner: LocalRunner,
 ) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], Mapping[str, Mapping[str, str]]]:
-    """Returns the index of a source or of a prepared data set, what is to be done with its images, and what is done then.
+    """Returns the images of a source or of a prepared data set, and how they are processed.
 
-    The last value is the images that the prepared data set was made without, for they are damaged.
+    Returns:
+      images: Index of the images.
+      op: Operation that remains to be applied to each of them.
+      made: Description, for the manifest, of how the exported images were made.
+      skipped: Damaged images that a prepared data set was made without: the reason by file name, for each split.
     """
     if not is_output(source):
         op = _op(config or "classification")
@@ -162,12 +179,14 @@ def _images(
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:
-    if isinstance(config, str) and config not in CONFIGS:
+    if not isinstance(config, str):
+        return config
+    if config not in CONFIGS:
         raise OptionError(f"config must be one of {', '.join(CONFIGS)}, or Resized(…), got {config!r}.")
-    return CONFIGS[config] if isinstance(config, str) else config
+    return CONFIGS[config]
 
 
-def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
+def _plans(images: Index, num_shards: Mapping[str, int], op: Original | Resized | Untouched) -> list[SplitPlan]:
     counts = {_split(name): count for name, count in num_shards.items()}
     if len(counts) < len(num_shards):
         raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")
@@ -189,15 +208,17 @@ def _require_splits(names: Iterable[str], images: Index) -> None:
 
 
 def _split(name: str) -> str:
-    """Returns the data set's own name of a split, for either name. Raises OptionError."""
+    """Returns train, val or test for a name of a split, `val` or `validation` alike. Raises OptionError."""
     own = own_split(name)
     if own is None:
         raise OptionError(f"There is no split {name!r}; expected some of train, validation (or val), test.")
     return own
 
 
-def _boxes(plans: list[SplitPlan], paths: list[str | os.PathLike], op) -> dict[bytes, Boxes]:
-    """Returns the bounding boxes of the images that are exported. Raises SourceError where none is of such an image."""
+def _boxes(
+    plans: list[SplitPlan], paths: list[str | os.PathLike], op: Original | Resized | Untouched
+) -> dict[bytes, Boxes]:
+    """Returns the bounding boxes of the exported images. Raises SourceError if none of these images has any."""
     if not paths:
         return {}
     found = read_boxes(paths)
@@ -206,20 +227,19 @@ def _boxes(plans: list[SplitPlan], paths: list[str | os.PathLike], op) -> dict[b
     if not boxes:
         raise SourceError(f"{first_few(paths)}: none of the {len(found):,} annotated images is in the source.")
     for split, of_split in selected.items():
-        if split in _ANNOTATED and not any(
-            image_boxes.corners for image_boxes in of_split.values()
-        ):  # before hours of work
+        if split in _ANNOTATED and not any(image_boxes.corners for image_boxes in of_split.values()):
+            # Warned of now, not after hours of work.
             _log.warning("No image of %s will have bounding boxes: %s has none of them.", split, first_few(paths))
     if isinstance(op, Untouched) and not all(image_boxes.has_size for image_boxes in boxes.values()):
         raise OptionError(
-            "Kaggle's tables give boxes in pixels of the original images, whose sizes are not known here. Export from the "
-            "source, or give the XML annotations."
+            "Kaggle's tables give boxes in pixels of the original images, whose sizes are not known here. Export from "
+            "the source, or give the XML annotations."
         )
     return boxes
 
 
 def _log_boxes(made: Manifest) -> None:
-    """Says how many images have bounding boxes, loudly where it is none of a split."""
+    """Logs how many images of each split have bounding boxes, as a warning if none has."""
     for split, count in (made.boxes or {}).items():
         words = boxes_in_words(count, sum(shard.records for shard in made.shards[split]))
         _log.log(logging.INFO if count else logging.WARNING, "%s: %s", CLASSIC_NAMES[split], words)
@@ -237,10 +257,13 @@ def _tasks(
     plans: list[SplitPlan],
     encoder: ClassicExample,
     boxes: Mapping[bytes, Boxes],
-    options: Mapping[str, object],
     folder: Path,
+    *,
+    on_error: str,
+    sync: bool,
 ) -> Iterator[ShardTask]:
     for plan in plans:
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
-            yield ShardTask(shard, str(folder / name), dataclasses.replace(encoder, boxes=own), **options)
+            encode = dataclasses.replace(encoder, boxes=own)
+            yield ShardTask(shard, str(folder / name), encode, on_error=on_error, sync=sync)

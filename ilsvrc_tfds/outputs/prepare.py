@@ -1,18 +1,20 @@
-"""Prepared data sets in a data directory: make them, or find that they are there."""
+"""Prepares data sets in a data directory, or checks that existing ones are what was asked for."""
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, shown
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import describe_op
-from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
+from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
 from ilsvrc_tfds.outputs.data_set import Options, require_room
+from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP, TFRECORD
 from ilsvrc_tfds.sources import Index, find_layout
@@ -26,8 +28,8 @@ _log = logging.getLogger(__name__)
 
 
 def prepare(
-    source: epath.PathLike | Index,
-    data_dir: epath.PathLike,
+    source: str | os.PathLike | Index,
+    data_dir: str | os.PathLike,
     *,
     config: str | Ilsvrc2012Config = "classification",
     workers: int | None = None,
@@ -41,29 +43,38 @@ def prepare(
     overwrite: bool = False,
     sync: bool = True,
 ) -> Ilsvrc2012:
-    """Prepares one config and returns its builder; continues where an earlier run of the same call stopped.
+    """Prepares one config and returns its builder.
 
-    If the data set is there already, the source is indexed and compared with what the data set was made of. A source that is
-    not there any more is not compared, and a warning says so.
+    If an earlier run of the same call was stopped, this run resumes it: finished shards are not written again. If the
+    data set already exists, the source is indexed and compared with the images that the data set was made of. If the
+    source does not exist any more, it is not compared, and a warning says so.
+
+    >>> import ilsvrc_tfds
+    >>> builder = ilsvrc_tfds.prepare("/data/imagenet", "/data/tfds", config="raw256")
+    >>> builder.info.splits["train"].num_examples
+    12
+    >>> builder.as_dataset(split="val", as_supervised=True).element_spec[0].shape
+    TensorShape([None, None, 3])
 
     Args:
-      source: folder with the archives or images, in any layout; or its index.
-      data_dir: TFDS's data directory; the data set becomes `data_dir/ilsvrc2012/<config>/1.0.0`.
-      config: its name, or one of your own as `Ilsvrc2012Config(name="raw160", shorter_side=160)`.
-      workers: processes of this machine; all cores where None.
-      runner: writes the shards on other machines; see `Ilsvrc2012`.
-      num_shards: for all splits or for each, as `{"train": 256}`; by the size of the data where None.
-      file_format: one of TFDS's; `tfrecord` where None.
-      max_examples: of each split, for a trial; all where None.
-      splits: see `Ilsvrc2012`.
-      allow_incomplete: see `Ilsvrc2012`.
-      on_error: What to do about a damaged image: `stop`, or `skip` it; see `Ilsvrc2012`.
-      overwrite: whether a data set that is there is replaced, once the new one is finished.
-      sync: see `Ilsvrc2012`.
+      source: Folder with the archives or images, in any layout; or its index.
+      data_dir: TFDS's data directory. The data set is written to `data_dir/ilsvrc2012/<config>/1.0.0`.
+      config: Name of the config, or a config of your own: `Ilsvrc2012Config(name="raw160", shorter_side=160)`.
+      workers: Number of worker processes on this machine; None uses all cores.
+      runner: Engine that writes the shards on other machines; see `Ilsvrc2012`.
+      num_shards: Number of shards of every split, or of each: `{"train": 256}`; None follows from the size of the data.
+      file_format: One of TFDS's file formats; None means `tfrecord`.
+      max_examples: Largest number of examples of each split, for a trial; None takes all.
+      splits: Splits to take; see `Ilsvrc2012`.
+      allow_incomplete: Whether splits or images may be missing; see `Ilsvrc2012`.
+      on_error: `stop` to fail at a damaged image, or `skip` to leave it out; see `Ilsvrc2012`.
+      overwrite: Whether an existing data set is replaced, once the new one is finished.
+      sync: Whether all files must be on disk before they get their final names; see `Ilsvrc2012`.
 
     Raises:
-      IlsvrcError: what the user can act on; DestinationError where a data set made with other options, or of other images than
-        the source has now, is there.
+      DestinationError: A data set exists that was made with other options, or from other images than the source has
+        now.
+      IlsvrcError: Something else that the user can act on, such as a damaged image; see `ilsvrc_tfds.errors`.
     """
     require_local(data_dir)
     builder = Ilsvrc2012(
@@ -94,11 +105,23 @@ def prepare(
 
 
 def prepare_all(
-    source: epath.PathLike | Index, data_dir: epath.PathLike, *, overwrite: bool = False, **options
+    source: str | os.PathLike | Index, data_dir: str | os.PathLike, *, overwrite: bool = False, **options: Any
 ) -> dict[str, Ilsvrc2012]:
-    """Prepares every config from one index of the source, with the options of `prepare`; returns the builders by name.
+    """Prepares every config from one index of the source, and returns the builders by name.
 
-    Before the work begins there must be room for all.
+    >>> import ilsvrc_tfds
+    >>> list(ilsvrc_tfds.prepare_all("/data/imagenet", "/data/tfds"))
+    ['classification', 'raw256']
+
+    Args:
+      source: Folder with the archives or images, in any layout; or its index.
+      data_dir: TFDS's data directory.
+      overwrite: Whether existing data sets are replaced, each once the new one is finished.
+      **options: Other options of `prepare`, except `config`.
+
+    Raises:
+      DestinationError: There is too little space for all data sets, which is checked before any is written.
+      IlsvrcError: See `prepare`.
     """
     require_local(data_dir)
     names = [config.name for config in Ilsvrc2012.BUILDER_CONFIGS]
@@ -133,7 +156,7 @@ def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download
 
 
 def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
-    """Raises DestinationError where the data set on disk was made with other options than those wanted."""
+    """Raises DestinationError if the data set on disk was made with other options than the wanted ones."""
     info = builder.info
     made, splits = info.metadata, info.splits
     wanted.require_splits(splits)
@@ -151,20 +174,19 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     }
     differing = [f"{name} {there!r}, not {asked!r}" for name, (there, asked) in pairs.items() if there != asked]
     if differing:
-        raise DestinationError(f"{builder.data_dir} is there already, made with {'; '.join(differing)}. {_REPLACE}.")
+        raise DestinationError(f"{builder.data_dir} exists already, made with {'; '.join(differing)}. {_REPLACE}.")
 
 
 def _index_again(
     builder: Ilsvrc2012, download_config: tfds.download.DownloadConfig, workers: int | None
 ) -> Index | None:
-    """Returns the index of what a source has now of the wanted splits; None, and says so, where nothing is there any more."""
+    """Returns a new index of the wanted splits that the source still has, or None after a warning if it has none."""
     splits = builder.options(download_config).splits
+    if isinstance(builder.source, Index):
+        index = builder.source
+        return of_splits(index, None if splits is None else [split for split in splits if split in index.splits])
     source = builder.candidates(None, download_config)
-    if isinstance(source[0], Index):
-        return of_splits(
-            source[0], None if splits is None else [split for split in splits if split in source[0].splits]
-        )
-    _log.info("Looking whether %s is still what %s was made of.", first_few(source), builder.data_dir)
+    _log.info("Comparing %s with the images that %s was made of.", first_few(source), builder.data_dir)
     try:
         places = find_layout(source).places
         there = [place.split for place in places if splits is None or place.split in splits]
@@ -173,20 +195,18 @@ def _index_again(
                 return find_images(source, runner, there)
     except NotFoundError:
         pass
-    _log.warning(
-        "The images of %s are not in %s any more: they were not compared.", builder.data_dir, first_few(source)
-    )
+    _log.warning("The images of %s are no longer in %s: they were not compared.", builder.data_dir, first_few(source))
     return None
 
 
 def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
-    """Raises DestinationError where the source has other images now than those that the data set on disk was made of."""
+    """Raises DestinationError if the source now has other images than those that the data set on disk was made of."""
     if index is None:
         return
     made, examples = builder.info.metadata, {name: split.num_examples for name, split in builder.info.splits.items()}
     gone = [split for split in examples if split not in index.splits]
     if gone:
-        _log.warning("The split %s is not in %s any more: it was not compared.", first_few(gone), index.source)
+        _log.warning("The split %s is no longer in %s: it was not compared.", first_few(gone), index.source)
     skipped = made.get("skipped_images", {})
     there = Made(Path(builder.data_dir), examples, made.get("max_examples_per_split"), recorded_images(made), skipped)
     found = differences(index, there)
@@ -194,10 +214,11 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
         return
     texts = "; ".join(f"{split}: {text}" for split, text in found.items())
     keep = (
-        f" Or, to go without what is new, --splits {','.join(examples)}." if not found.keys() & examples.keys() else ""
+        f" Or, to leave the new ones out, --splits {','.join(examples)}." if not found.keys() & examples.keys() else ""
     )
     raise DestinationError(
-        f"{builder.data_dir} is there already, and {index.source} has other images than it was made of ({texts}). {_REPLACE}.{keep}"
+        f"{builder.data_dir} exists already, and was made of other images than {index.source} has now ({texts}). "
+        f"{_REPLACE}.{keep}"
     )
 
 
@@ -213,7 +234,7 @@ def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Opt
 
 
 def _require_all_images(builder: Ilsvrc2012, wanted: Options) -> None:
-    """Raises DestinationError where the data set on disk is incomplete, and that is not allowed."""
+    """Raises DestinationError if the data set on disk is incomplete, and that is not allowed."""
     splits = builder.info.splits
     expected = ("train", "val") if wanted.splits is None else wanted.splits
     missing = {split: "all images" for split in expected if split not in splits}
@@ -221,6 +242,6 @@ def _require_all_images(builder: Ilsvrc2012, wanted: Options) -> None:
     if missing and not wanted.allow_incomplete:
         texts = "; ".join(f"{split}: {text}" for split, text in missing.items())
         raise DestinationError(
-            f"{builder.data_dir} is there already, with missing images ({texts}). Allow it (--allow-incomplete); or complete the "
-            "source and replace it with --overwrite (overwrite=True), or choose another data directory."
+            f"{builder.data_dir} exists already, with missing images ({texts}). Allow it (--allow-incomplete); or "
+            "complete the source and replace it with --overwrite (overwrite=True), or choose another data directory."
         )

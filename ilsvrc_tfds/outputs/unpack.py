@@ -1,13 +1,16 @@
-"""The images of a prepared data set as files again, and HDF5 metadata whose paths point at them.
+"""Unpacks a prepared data set into image files, with HDF5 metadata whose paths name these files.
 
     <out>/
         train256/<wnid>/<name>, val256/<wnid>/<name>, test256/<name>
-                            the shorter side, 256, is part of the name where images were resized; else train, val, test
-        metadata.h5         where there are labels
-        classes.txt         the same: the 1000 wnids, a line each; each labelled split has a folder for each of them
-        unpacked.json       says that this folder was made here: nothing else is ever replaced
+                            images; 256 is the shorter side of resized images, others are in train, val and test
+        metadata.h5         metadata of the labelled splits, if there are any
+        classes.txt         the 1000 wnids, one in each line, if there are labelled splits; each of them has a folder
+        for
+                            every wnid
+        unpacked.json       a mark that this folder was unpacked; only folders with this mark can be replaced
 
-Until all is there, the files wait in `.<out>.staging` beside it: a run that was killed goes on with the shards that are left.
+The files wait in `.<out>.staging` beside `out` until all of them are written. A run that was killed is resumed with the
+shards that are left.
 """
 
 import functools
@@ -51,22 +54,32 @@ def unpack(
     overwrite: bool = False,
     sync: bool = True,
 ) -> Path:
-    """Writes the images of a prepared data set as files, all or nothing; continues where an earlier run of the call stopped.
+    """Writes the images of a prepared data set as files, all or nothing.
+
+    If an earlier run of the same call was stopped, this run resumes it: finished files are not written again.
+
+    >>> import ilsvrc_tfds
+    >>> out = ilsvrc_tfds.unpack("/data/tfds/ilsvrc2012/classification/1.0.0", "/data/files")
+    >>> sorted(path.name for path in out.iterdir())
+    ['classes.txt', 'metadata.h5', 'train', 'unpacked.json', 'val']
 
     Args:
-      prepared: folder of the data set, `…/ilsvrc2012/<config>/1.0.0`; every checksum in it is compared.
-      out: folder for the files; it must not exist or be empty, unless `overwrite`.
-      workers: processes; all cores where None.
-      overwrite: whether files unpacked into `out` earlier are replaced, once the new ones are finished.
-      sync: Whether all files are on disk before `out` has its name: what a power failure leaves is whole. False is for
-        scratch disks.
+      prepared: Folder of the data set, `…/ilsvrc2012/<config>/1.0.0`. The checksum of every record is compared.
+      out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
+      workers: Number of worker processes; None uses all cores.
+      overwrite: Whether files that were unpacked into `out` earlier are replaced, once the new ones are finished.
+      sync: Whether all files must be on disk before `out` gets its name, so that it is whole even after a power
+        failure. Use False for scratch disks only.
 
     Returns:
-      `out`, absolute and without links.
+      The absolute path of `out`, with links resolved.
 
     Raises:
-      SourceError: no prepared data set, a damaged one, or one with names that cannot be files'; LabelError.
-      DestinationError: `out` holds something else, cannot be written, or has too little room; InterruptedRun; OptionError.
+      SourceError: The data set is missing or damaged, or has names that are not safe as file names.
+      LabelError: A record has a label that is not valid.
+      DestinationError: `out` contains something else, or cannot be written, or there is too little space.
+      OptionError: `workers` is less than 1, or a path is a URL.
+      InterruptedRun: A worker process died.
     """
     require_local(out)
     out = real_path(out)
@@ -81,10 +94,10 @@ def unpack(
         files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])
         with staging.claim(out) as claimed:
-            require_free_for_files(out, overwrite)  # what a run that was killed had moved aside is back
+            require_free_for_files(out, overwrite)  # data that a killed run had moved aside is in its place again
             tree = _written(plans, files, claimed, runner)
             _describe(tree, images, files, sync)
-            require_free_for_files(out, overwrite)  # hours later
+            require_free_for_files(out, overwrite)  # somebody may have written there during the hours of work
             with claimed.replacing(sync=sync), destination_errors(out):
                 tree.rename(out)
             claimed.discard()
@@ -93,7 +106,7 @@ def unpack(
 
 
 def _images(output: Output) -> Mapping[str, object]:
-    """Returns what became of the images, by the manifest or by TFDS's metadata; empty where neither says it."""
+    """Returns how the images were processed, according to the manifest or TFDS's metadata; empty if neither says so."""
     if output.config():
         return output.config()
     path = output.folder / "metadata.json"
@@ -110,7 +123,7 @@ def _images(output: Output) -> Mapping[str, object]:
 
 
 def _suffix(images: Mapping[str, object]) -> str:
-    """Returns what the names of splits end with: `256` where the shorter side was made 256, else nothing."""
+    """Returns the suffix of the folders of splits: `256` if the images were resized to a shorter side of 256, or ""."""
     if images.get("op") != "Resized":
         return ""
     side = images.get("shorter_side")
@@ -120,13 +133,13 @@ def _suffix(images: Mapping[str, object]) -> str:
 
 
 def _plan(members: Members) -> SplitPlan:
-    """Returns the plan whose shards are those of the prepared data set; its tables are in their order."""
+    """Returns a plan with the shards of the prepared data set. Its tables are in the order of the shards."""
     bounds = np.searchsorted(members.container, np.arange(len(members.containers) + 1)).tolist()
     return SplitPlan(members, np.arange(len(members)), tuple(bounds), int(members.size.sum()))
 
 
 def _require_plain(plans: Sequence[SplitPlan]) -> None:
-    """Raises SourceError, LabelError where an image has no class or a name that no file may have: nobody vouches for them."""
+    """Raises LabelError or SourceError if an image has no valid class or no safe file name: records are not trusted."""
     if not plans:
         raise SourceError(f"There are no images in the prepared data set. {ANEW}")
     for plan in plans:
@@ -138,8 +151,8 @@ def _require_plain(plans: Sequence[SplitPlan]) -> None:
         for row, name in enumerate(plan.members.name.tolist()):
             if not _is_plain(name):
                 raise SourceError(
-                    f"{_place(plan, row)} has the file name {name[:80]!r}; expected printable ASCII of 1 to {_LONGEST_NAME} "
-                    "characters without separators. Nothing was written."
+                    f"{_place(plan, row)} has the file name {name[:80]!r}; expected printable ASCII of 1 to "
+                    f"{_LONGEST_NAME} characters without separators. Nothing was written."
                 )
 
 
@@ -161,7 +174,7 @@ def _place(plan: SplitPlan, row: int) -> str:
 
 
 def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], where: str = "") -> None:
-    """Raises SourceError where a path comes twice; splits have folders of their own."""
+    """Raises SourceError if a path occurs twice in a split. The splits have separate folders."""
     for plan, own in zip(plans, paths):
         order = np.argsort(own, kind="stable")
         for k in np.flatnonzero(own[order][1:] == own[order][:-1])[:1]:
@@ -173,7 +186,7 @@ def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], w
 def _written(
     plans: Sequence[SplitPlan], files: Sequence[Members], claimed: staging.Staging, runner: LocalRunner
 ) -> Path:
-    """Returns the folder in staging with all images as files; what an earlier run has finished is not written again."""
+    """Writes all images as files into staging and returns their folder. Files that an earlier run finished are kept."""
     paths = [members.paths() for members in files]
     folder, anew = claimed.folder_for(
         run.fingerprint(
@@ -186,13 +199,13 @@ def _written(
     with destination_errors(tree):
         tree.mkdir(exist_ok=True)
     if _folds_case(tree):
-        _require_distinct(plans, [np.char.lower(own) for own in paths], " on this file system, which takes A for a")
+        _require_distinct(plans, [np.char.lower(own) for own in paths], " on this file system, which ignores case")
     _fill(functools.partial(_tasks, plans, paths, folder), sum(map(len, files)), folder, runner)
     return tree
 
 
 def _folds_case(folder: Path) -> bool:
-    """Returns whether a folder, named in lower case, is found in upper case too."""
+    """Returns whether the file system ignores case: whether a folder with a lower-case name is found in upper case."""
     return folder.with_name(folder.name.upper()).exists()
 
 
@@ -209,7 +222,7 @@ def _name(shard: Shard) -> str:
 
 
 def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Path, runner: LocalRunner) -> None:
-    """Writes the files of all tasks that are not finished already; shows progress on a terminal."""
+    """Writes the files of all unfinished tasks. Shows progress on a terminal."""
     left = [task.room if not os.path.exists(task.receipt) else None for task in tasks()]
     if kept := left.count(None):
         _log.info("Continuing: the images of %d of %d shards are written already.", kept, len(left))
@@ -220,10 +233,10 @@ def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Pat
 
 
 def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:
-    """Writes the classes, the metadata and the mark; returns when they and all files are on disk."""
+    """Writes the classes, the metadata and the mark. If `sync`, they and all files are on disk when this returns."""
     add_classes(tree, files)
     held = {split_folder(members): len(members) for members in files}
-    beside = tree.parent / hdf5.NAME  # a part of it, left by a run that was killed, is removed there
+    beside = tree.parent / hdf5.NAME  # written beside the files, so that no partial file of a killed run is among them
     if any(members.split in hdf5.SPLITS for members in files):
         hdf5.write(beside, files, sync=sync)
     with destination_errors(tree):

@@ -87,6 +87,15 @@ def find_split(
     return Split(name, output.folder, paths, lengths, output.kind, offset, stamps)
 
 
+def stamp_of(path: str) -> tuple[int, int]:
+    """Returns the size of a file in bytes and the time of its last change in ns. Another file in its place has others.
+
+    No inode: some network file systems give a file another one now and then. Raises OSError.
+    """
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[None]:
     """Raises SourceError, which names `path`, for what the system says of it in the block."""

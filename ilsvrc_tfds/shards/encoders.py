@@ -1,17 +1,17 @@
-"""From an image to its record: as TFDS's `imagenet2012` has it, or as the Inception, slim and TPU scripts have it.
+"""Encodes an image as a record, in the form of TFDS's `imagenet2012` or of the Inception, slim and TPU scripts.
 
-The keys of the classic records, the latter:
+Records of the second form are called classic here. Their keys are:
 
 | key | type | content |
 |---|---|---|
 | image/encoded | bytes | RGB or grey JPEG |
 | image/height, image/width | int64 | of that JPEG |
 | image/channels, image/colorspace, image/format | int64, bytes, bytes | always 3, `RGB`, `JPEG` |
-| image/filename | bytes | base name |
+| image/filename | bytes | file name without folders |
 | image/class/label | int64 | class index + offset; -1 in the test split |
 | image/class/synset, image/class/text | bytes | wnid; words; empty in the test split |
-| image/object/bbox/{xmin,xmax,ymin,ymax} | float list | 0..1, one a box, may be empty |
-| image/object/bbox/label | int64 list | the image's label, once a box |
+| image/object/bbox/{xmin,xmax,ymin,ymax} | float list | 0..1, one value for each box; empty without boxes |
+| image/object/bbox/label | int64 list | the label of the image, once for each box |
 """
 
 import dataclasses
@@ -34,34 +34,54 @@ from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS
 from ilsvrc_tfds.images import Original, look
 from ilsvrc_tfds.sources.boxes import Boxes, image_key
 
-_ENCODERS = {"int64": int64_feature, "bytes": bytes_feature, "float": float_feature}
+_ENCODERS: Mapping[str, Callable[[Sequence], bytes]] = {
+    "int64": int64_feature,
+    "bytes": bytes_feature,
+    "float": float_feature,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassicExample:
-    """Encodes records; a value, as the operations on images are.
+    """A function that encodes images as classic records.
+
+    >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> with Reader() as reader:
+    ...     data = reader.read(val, row=0)
+    >>> encode = ClassicExample(label_offset=1)
+    >>> example = encode(val.name[0], data, int(val.label[0]))
+    >>> example.image is data, b"image/class/label" in example.before, b"image/height" in example.after
+    (True, True, True)
 
     Attributes:
-      op: from an image's bytes to those of the record.
-      label_offset: added to the class index: 1 leaves 0 for the background, 0 numbers from 0.
-      boxes: of images, by `boxes.image_key` of the file name; those of other images do no harm.
+      op: Operation that turns the bytes of the source image into those of the record.
+      label_offset: Number added to the class index: 1 reserves label 0 for the background, 0 starts at 0.
+      boxes: Bounding boxes, keyed by `boxes.image_key` of the file name. Boxes of images that are never encoded are
+        ignored.
     """
 
     op: Callable[[bytes], bytes] = Original()
     label_offset: int = 1
     boxes: Mapping[bytes, Boxes] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.label_offset not in (0, 1):
             raise OptionError(f"label_offset must be 0 or 1, got {self.label_offset}.")
 
     def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
-        """Returns the example of an image; its `image` is `data` itself where `op` leaves it as it is. Raises ImageError.
+        """Returns the example of an image.
 
         Args:
-          file_name: of the image, ASCII.
-          data: its bytes in the source: boxes without a size of their own are measured in that image.
-          label: class index in [0, 1000), or -1.
+          file_name: File name of the image, ASCII.
+          data: Bytes of the image in the source. Boxes given in pixels, without an image size, refer to this image.
+          label: Class index in [0, 1000), or -1.
+
+        Returns:
+          The example. Its `image` is the same object as `data` if `op` did not change the bytes.
+
+        Raises:
+          ImageError: The image is damaged, or cannot be processed.
         """
         image = self.op(data)
         head = look(image)
@@ -91,9 +111,9 @@ def _number(label: int, label_offset: int) -> int:
 
 @functools.cache
 def _before(label: int, label_offset: int) -> bytes:
-    """Returns the entries in front of the image's, which are the same for a whole class."""
+    """Returns the entries before the image, which are the same for all images of a class."""
     synset = synsets.synsets()[label] if label >= 0 else None
-    values = {
+    values: dict[str, Sequence] = {
         "image/channels": [3],
         "image/class/label": [_number(label, label_offset)],
         "image/class/synset": [synset.wnid.encode() if synset else b""],
@@ -109,9 +129,9 @@ def _size(key: str, pixels: int) -> bytes:
 
 
 def _bbox(boxes: list[tuple[float, float, float, float]], number: int) -> bytes:
-    """Returns the entries of the boxes, which have one label."""
+    """Returns the entries of the bounding boxes, which all have the same label."""
     xmin, ymin, xmax, ymax = zip(*boxes) if boxes else ((), (), (), ())
-    values = {
+    values: dict[str, Sequence] = {
         "image/object/bbox/label": [number] * len(boxes),
         "image/object/bbox/xmax": xmax,
         "image/object/bbox/xmin": xmin,
@@ -131,14 +151,23 @@ _NO_BOXES = _bbox([], 0)
 
 @dataclasses.dataclass(frozen=True)
 class TfdsExample:
-    """Encodes the records of a prepared data set; a value.
+    """A function that encodes images as the records of a prepared data set.
+
+    >>> from ilsvrc_tfds.images import Original
+    >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> with Reader() as reader:
+    ...     data = reader.read(val, row=0)
+    >>> example = TfdsExample(Original())(val.name[0], data, int(val.label[0]))
+    >>> example.image is data, b"file_name" in example.before, b"label" in example.after
+    (True, True, True)
 
     Attributes:
-      op: from an image's bytes to those of the record.
+      op: Operation that turns the bytes of the source image into those of the record.
     """
 
     op: Callable[[bytes], bytes]
 
     def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
-        """Returns the example of an image; its `image` is `data` itself where `op` leaves it as it is. Raises ImageError."""
+        """Returns the example of an image. Raises ImageError. For the arguments see `ClassicExample`."""
         return encode_example(file_name, self.op(data), label)

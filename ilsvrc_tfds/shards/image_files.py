@@ -1,4 +1,4 @@
-"""The images of one shard as files: a worker's job."""
+"""Writes the images of one shard as files, as a job for a worker."""
 
 import dataclasses
 import os
@@ -10,19 +10,19 @@ from ilsvrc_tfds.errors import ImageError, unwritable
 from ilsvrc_tfds.sources.members import Members
 from ilsvrc_tfds.sources.reader import Reader
 
-# What file systems give out; 1.3 million images have half of it too much, each.
+# The unit in which file systems allocate space. On average each of 1.3 million files wastes half of it.
 _BLOCK_BYTES = 4096
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FilesTask:
-    """The files of one shard.
+    """The job of writing the files of one shard.
 
     Attributes:
-      members: the images, in the order of the shard.
-      paths: of the files below `tree`, S of shape (n,).
-      tree: folder.
-      receipt: a file that is made when all are written.
+      members: Images, in the order of the shard.
+      paths: Paths of the files relative to `tree`, S of shape (n,).
+      tree: Folder that all files are written into.
+      receipt: Path of an empty file that is created once all files are written.
     """
 
     members: Members
@@ -32,7 +32,7 @@ class FilesTask:
 
     @property
     def room(self) -> int:
-        """Bytes that the files take on disk, about."""
+        """Approximate number of bytes that the files take on disk."""
         return int((-(-self.members.size // _BLOCK_BYTES) * _BLOCK_BYTES).sum())
 
     def targets(self) -> list[str]:
@@ -41,7 +41,19 @@ class FilesTask:
 
 
 def write_files(task: FilesTask) -> int:
-    """Returns the number of files of a shard once all of them are there. Raises SourceError, ImageError, DestinationError."""
+    """Writes the files of a shard, unless they are already there and right, and returns their number.
+
+    >>> from ilsvrc_tfds.shards.image_folders import as_files
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> write_files(FilesTask(val, as_files(val, "").paths(), tree="/data/files", receipt="/data/val-is-written"))
+    6
+
+    Raises:
+      SourceError: An image cannot be read, or is not the one that was indexed.
+      ImageError: An image has no bytes.
+      DestinationError: A file cannot be written.
+    """
     targets = task.targets()
     if not _is_finished(task, targets):
         try:
@@ -56,7 +68,7 @@ def write_files(task: FilesTask) -> int:
 
 
 def _is_finished(task: FilesTask, targets: list[str]) -> bool:
-    """Returns whether the files have been written and have the images' bytes: a machine that lost power may leave zeros."""
+    """Returns whether the files are written and equal the images. After a power failure they may contain zeros."""
     if not os.path.exists(task.receipt):
         return False
     try:

@@ -1,8 +1,9 @@
-"""Images as files in folders of their classes, so that those who number the folders get the official class indices.
+"""Arranges images as files in one folder for each class, so that readers number the classes as the data set does.
 
-torchvision's ImageFolder and Keras number the folders of a split in sorted order, empty ones included. timm numbers those that
-have images, unless `--class-map` names a file with a folder's name in each line. So there is a folder for each of the 1000
-classes in each labelled split, whatever images there are, and such a file beside them.
+torchvision's ImageFolder and Keras number the folders of a split in sorted order, empty folders included. timm numbers
+only the folders with images, unless `--class-map` names a file that lists the folders, one in each line. Each labelled
+split therefore gets a folder for each of the 1000 classes, with or without images, and such a list is written beside
+the splits.
 """
 
 import dataclasses
@@ -23,7 +24,17 @@ _log = logging.getLogger(__name__)
 
 
 def as_files(members: Members, suffix: str) -> Members:
-    """Returns the same images as files in the folders that they will have: `train256/<wnid>`, `test256`."""
+    """Returns the same images with the folders that their files will have: `train256/<wnid>`, `test256`.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
+    >>> as_files(train, suffix="256").paths().tolist()[0]
+    b'train256/n01440764/n01440764_9.JPEG'
+
+    Args:
+      members: Images of one split.
+      suffix: Text appended to the name of the split, or "".
+    """
     split, labels = f"{members.split}{suffix}", np.unique(members.label)
     folders = [split if label < 0 else f"{split}/{synsets.wnids()[label]}" for label in labels.tolist()]
     containers = tuple(Container(folder, folder, "") for folder in folders)
@@ -32,19 +43,19 @@ def as_files(members: Members, suffix: str) -> Members:
 
 
 def split_folder(files: Members) -> str:
-    """Returns the folder of a split: `train256`."""
+    """Returns the folder of a split, `train256`, from images that `as_files` returned."""
     return files.containers[0].folder.partition("/")[0]
 
 
 def add_classes(tree: Path, files: Sequence[Members]) -> None:
-    """Makes a folder for each of the 1000 classes in each labelled split, and the list of the classes.
+    """Creates a folder for each of the 1000 classes in each labelled split, and writes the list of the classes.
 
     Args:
-      tree: Folder around the splits.
+      tree: Folder that contains the folders of the splits.
       files: Images of each split, as `as_files` returns them.
 
     Raises:
-      DestinationError: something cannot be written.
+      DestinationError: A folder or the list cannot be written.
     """
     labelled = [members for members in files if members.split != "test"]
     with destination_errors(tree):
@@ -56,7 +67,7 @@ def add_classes(tree: Path, files: Sequence[Members]) -> None:
 
 
 def warn_of_empty_classes(tree: Path, files: Sequence[Members]) -> None:
-    """Logs a warning for each labelled split in which a class has no images: not every reader numbers empty folders."""
+    """Logs a warning for each labelled split with a class without images, because some readers ignore empty folders."""
     for members in files:
         missing = np.setdiff1d(np.arange(synsets.NUM_CLASSES), members.label) if members.split != "test" else ()
         if len(missing):

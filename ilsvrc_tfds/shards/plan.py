@@ -1,4 +1,4 @@
-"""Which image goes where: order, number of shards, cuts. Pure: everything follows from the index."""
+"""Decides which image goes into which shard, in which order. These are pure functions of the index."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 
-# TFDS's bounds of a shard's size (core/utils/shard_utils.py), and what its rule adds for each record.
+# The smallest and largest shard of TFDS (core/utils/shard_utils.py), and the overhead that it assumes for each record.
 _MIN_SHARD_BYTES, _MAX_SHARD_BYTES = 64 << 20, 1 << 30
 _RECORD_OVERHEAD = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shard:
-    """One shard.
+    """One shard of a split.
 
     Attributes:
-      split: that it belongs to.
-      index: its number, in [0, count).
-      count: shards of the split.
-      members: its images in the order of its records.
+      split: `train`, `val` or `test`.
+      index: Number of the shard, in [0, count).
+      count: Number of shards of the split.
+      members: Images of the shard, in the order of its records.
     """
 
     split: str
@@ -33,13 +33,13 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SplitPlan:
-    """One split, cut into shards.
+    """The plan of one split: the order of its records and the bounds of its shards. `len(plan)` is their number.
 
     Attributes:
-      members: the images as indexed.
-      order: rows of `members` in the order of the records; int of shape (n,).
-      bounds: record k is in shard i if bounds[i] <= k < bounds[i + 1]; ints of length shards + 1.
-      num_bytes: of all its records, estimated.
+      members: Images in the order of the index.
+      order: Rows of `members` in the order of the records; int of shape (n,).
+      bounds: Bounds of the shards, ints of length shards + 1: record k is in shard i if bounds[i] <= k < bounds[i + 1].
+      num_bytes: Estimated size of all records.
     """
 
     members: Members
@@ -55,7 +55,7 @@ class SplitPlan:
         return self.members.take(self.order)
 
     def shards(self) -> Iterator[Shard]:
-        """Yields the shards one by one: each has a copy of its rows."""
+        """Yields the shards one by one, because each holds a copy of its rows."""
         for index, (start, stop) in enumerate(zip(self.bounds, self.bounds[1:])):
             yield Shard(self.members.split, index, len(self), self.members.take(self.order[start:stop]))
 
@@ -65,14 +65,21 @@ def plan_split(
 ) -> SplitPlan:
     """Returns the plan of one split.
 
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
+    >>> plan = plan_split(train, num_shards=3)
+    >>> [len(shard.members) for shard in plan.shards()]
+    [4, 4, 4]
+
     Args:
-      members: its images.
-      num_shards: how many; where None, TFDS's rule on the size of the images.
-      image_bytes: mean size to expect of an image in a record; None where images stay as they are.
-      max_examples: keep only the first records of the order.
+      members: Images of the split.
+      num_shards: Number of shards; None applies TFDS's rule to the size of the images, see `shard_count`.
+      image_bytes: Expected mean size of an image in a record; None if images keep the size that they have in the
+        source.
+      max_examples: Number of records to keep, from the beginning of the order; None keeps all.
 
     Raises:
-      OptionError: num_shards is not in [1, number of images], or max_examples not at least 1.
+      OptionError: `num_shards` is not in [1, number of images], or `max_examples` is less than 1.
     """
     if max_examples is not None and max_examples < 1:
         raise OptionError(f"max_examples must be at least 1, got {max_examples}.")
@@ -88,9 +95,17 @@ def plan_split(
 
 
 def shard_count(num_bytes: int, n: int) -> int:
-    """Returns TFDS's number of shards for n records of num_bytes in all: 1024 for the original train split, 64 for val.
+    """Returns the number of shards that TFDS would choose.
 
-    A power of two up to 1024, or a multiple of 1024, so that a shard has 64 MiB to 1 GiB; 1 where none fits.
+    The number is a power of two up to 1024, or a multiple of 1024, such that a shard has 64 MiB to 1 GiB; it is 1 if no
+    such number exists.
+
+    >>> shard_count(147_000_000_000, 1_281_167)  # the original train split
+    1024
+
+    Args:
+      num_bytes: Size of all records in bytes.
+      n: Number of records.
     """
     total = num_bytes + n * _RECORD_OVERHEAD
     most, least = total // _MIN_SHARD_BYTES, total // _MAX_SHARD_BYTES

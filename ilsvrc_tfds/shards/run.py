@@ -1,4 +1,4 @@
-"""All shards of a plan: which are finished already, and the rest as jobs for a runner."""
+"""Writes all shards of a plan with any engine. Shards that an earlier run finished are kept."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.staging import Staging, receipt_path, require_space
 
-# To be changed when the records or the receipts change, so that older shards are not taken over.
+# Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2
 
 _log = logging.getLogger(__name__)
@@ -33,15 +33,15 @@ def require_sizes(plans: Sequence[SplitPlan], on_error: str) -> None:
 
 
 def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping[str, object]) -> Path:
-    """Returns the folder in staging for the shards of a plan; those that an earlier run of the plan finished are there.
+    """Returns the folder in staging for the shards of a plan, with those that an earlier run of the plan finished.
 
     Args:
       claimed: Staging folder of the destination.
       plans: Plans of the splits.
-      identity: Whatever else the bytes of the shards depend on; see `fingerprint`.
+      identity: Everything else that the bytes of the shards depend on; see `fingerprint`.
 
     Raises:
-      DestinationError: There is too little room, or the folder cannot be made.
+      DestinationError: There is too little space, or the folder cannot be created.
     """
     folder, anew = claimed.folder_for(fingerprint(plans, identity))
     if anew:
@@ -56,16 +56,19 @@ def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping
 def finish_shards(
     plans: Sequence[SplitPlan], tasks: Iterable[ShardTask], runner: Runner, folder: Path
 ) -> dict[str, list[Receipt]]:
-    """Returns the receipts of all shards of each split, in order, once each shard is in the folder.
+    """Writes the shards that are not finished yet, and returns the receipts of all shards of each split, in order.
 
     Args:
       plans: Plans of the splits.
-      tasks: Jobs that write the shards into the folder, in the order of the plans; finished ones are not done again.
-      runner: Engine that carries out the jobs.
+      tasks: Jobs that write the shards into the folder, in the order of the plans.
+      runner: Engine that runs the jobs.
       folder: Folder in staging.
 
     Raises:
-      SourceError, ImageError, DestinationError, OptionError, InterruptedRun.
+      SourceError, ImageError: An image cannot be read, is damaged, or none of a split can be used.
+      DestinationError: A shard cannot be written.
+      OptionError: A worker has other codec versions than the driver, or a package for the file format is missing.
+      InterruptedRun: A worker died.
     """
     receipts = fill(tasks, sum(len(plan.order) for plan in plans), runner, folder)
     by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
@@ -74,17 +77,23 @@ def finish_shards(
 
 
 def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[str, str]]:
-    """Returns the images of each split that were left out, the reason by file name; splits of which none was are left out."""
+    """Returns the skipped images of each split that has any: `{"train": {file name: reason}}`."""
     found = {split: {name: why for r in own for name, why in r.skipped.items()} for split, own in receipts.items()}
     return {split: skipped for split, skipped in found.items() if skipped}
 
 
 def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> str:
-    """Returns 16 hexadecimal digits that change whenever the bytes of a shard could.
+    """Returns 16 hexadecimal digits that change whenever the bytes of a shard could change.
+
+    >>> from ilsvrc_tfds.shards.plan import plan_split
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> plans = [plan_split(members) for members in index_images(find_layout(["/data/imagenet"])).splits.values()]
+    >>> fingerprint(plans, {"op": "Original"}) == fingerprint(plans, {"op": "Resized"})
+    False
 
     Args:
-      plans: Plans of the splits: the places and sizes of the images, and the cuts, are part of it.
-      identity: Whatever else the bytes depend on, spelled out in JSON's types.
+      plans: Plans of the splits, from which the images, their places and sizes, and the bounds of the shards are taken.
+      identity: Everything else that the bytes depend on, in JSON's types.
     """
     digest = hashlib.sha256(json.dumps([_FORMAT, identity], sort_keys=True).encode())
     for plan in plans:
@@ -97,7 +106,7 @@ def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> s
 
 
 def fill(tasks: Iterable[ShardTask], num_images: int, runner: Runner, folder: Path) -> list[Receipt]:
-    """Returns the receipts of all shards after each is there in the folder, in order; shows progress on a terminal."""
+    """Runs the tasks and returns their receipts in order. Shows a progress bar on a terminal."""
     receipts, written = [], 0
     function = functools.partial(finish_alike, codec_versions())
     with at_work(runner, num_images) as bar:
@@ -111,18 +120,26 @@ def fill(tasks: Iterable[ShardTask], num_images: int, runner: Runner, folder: Pa
 
 
 def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
-    """Does `finish_shard` where these codecs are installed, on whatever machine; others would write other bytes."""
+    """Runs `finish_shard` after checking the codec versions of this worker, because other versions write other bytes.
+
+    Args:
+      codecs: Codec versions of the driver.
+      task: Shard to write.
+
+    Raises:
+      OptionError: This machine has other codec versions; and what `finish_shard` raises.
+    """
     own = codec_versions()
     if own != codecs:
         raise OptionError(
-            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same versions "
-            "on all machines, and run the same command again to continue."
+            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same "
+            "versions on all machines, and run the same command again to continue."
         )
     return finish_shard(task)
 
 
 def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
-    """Logs the images that were left out. Raises ImageError if none of a split is left."""
+    """Logs the skipped images. Raises ImageError if all images of a split were skipped."""
     for split, skipped in skipped_images(receipts).items():
         reasons = first_few((f"{name}: {why}" for name, why in skipped.items()), 10)
         if not sum(receipt.records for receipt in receipts[split]):
@@ -134,9 +151,9 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
 
 @contextlib.contextmanager
 def at_work(runner: Runner, num_images: int) -> Iterator[tqdm]:
-    """Yields a bar that shows progress on a terminal, and stops the runner where the block fails.
+    """Yields a progress bar, which is shown on a terminal only, and stops the runner if the block fails.
 
-    That is before the claim ends: nobody may write into a folder that is given back.
+    The runner must stop before the claim on the folder ends, because after that another run may write there.
     """
     with tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
         try:

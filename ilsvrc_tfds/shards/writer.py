@@ -1,4 +1,4 @@
-"""Write one shard, all or nothing; one that is already there and whole is not written again."""
+"""Writes one shard, all or nothing. A shard that is already there and whole is not written again."""
 
 import contextlib
 import dataclasses
@@ -17,22 +17,22 @@ from ilsvrc_tfds.storage.files import destination_errors, partial_path, sync_fil
 from ilsvrc_tfds.storage.staging import receipt_path
 
 TFRECORD = "tfrecord"
-# What to do about a damaged image.
+# Values of `on_error`: what to do about a damaged image.
 STOP, SKIP = "stop", "skip"
 _BUFFER = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShardTask:
-    """All that is needed to write one shard, anywhere.
+    """Everything that a worker on any machine needs to write one shard.
 
     Attributes:
-      shard: the images and their order.
-      path: of the finished file.
-      encode: `encode(file_name, data, label)`, the record's example of an image's bytes in the source.
-      file_format: one of TFDS's, `tfrecord`, `array_record`, ….
-      on_error: STOP, or SKIP to leave damaged images out.
-      sync: Whether the file's bytes are on disk before it counts as finished.
+      shard: Images in the order of the records.
+      path: Path of the finished file.
+      encode: Function that returns the example of an image: `encode(file_name, data, label)`.
+      file_format: One of TFDS's file formats: `tfrecord`, `array_record`, ….
+      on_error: `stop` to fail at a damaged image, or `skip` to leave it out.
+      sync: Whether the bytes of the file must be on disk before it counts as finished.
     """
 
     shard: Shard
@@ -45,18 +45,18 @@ class ShardTask:
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """What a finished shard holds; it lies beside the shard as JSON.
+    """The contents of a finished shard, stored beside it as JSON.
 
     Attributes:
-      split: that the shard belongs to.
-      index: number of the shard.
-      records: in the shard.
-      payload_bytes: of its examples, without framing: what TFDS calls `num_bytes`.
-      file_bytes: of the file.
+      split: Split of the shard.
+      index: Number of the shard.
+      records: Number of records.
+      payload_bytes: Size of all examples without framing, which TFDS calls `num_bytes`.
+      file_bytes: Size of the file.
       digest: XXH3 (64 bits) of the file, hexadecimal.
-      changed: Number of images whose bytes are not the source's.
+      changed: Number of images whose bytes differ from those of the source.
       boxed: Number of records with bounding boxes.
-      skipped: Images that were left out because they are damaged: the reason by file name.
+      skipped: Damaged images that were left out: reasons by file name.
     """
 
     split: str
@@ -71,30 +71,41 @@ class Receipt:
 
 
 def finish_shard(task: ShardTask) -> Receipt:
-    """Returns the receipt of a shard that is whole at `task.path`: it was there, or it is written now.
+    """Writes a shard, unless it is already there and whole, and returns its receipt.
+
+    >>> from ilsvrc_tfds.images import Original
+    >>> from ilsvrc_tfds.shards.encoders import TfdsExample
+    >>> from ilsvrc_tfds.shards.plan import plan_split
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
+    >>> shard = next(plan_split(train, num_shards=3).shards())
+    >>> path = "/data/ilsvrc2012-train.tfrecord-00000-of-00003"
+    >>> receipt = finish_shard(ShardTask(shard, path, TfdsExample(Original())))
+    >>> receipt.split, receipt.index, receipt.records, receipt.boxed
+    ('train', 0, 4, 0)
 
     Raises:
-      ImageError, SourceError: an image is damaged or gone; the message names it.
-      DestinationError: the file cannot be written.
-      OptionError: a package that the file format needs is missing.
+      ImageError, SourceError: An image is damaged or missing; the message names it.
+      DestinationError: The file cannot be written.
+      OptionError: A package that the file format needs is missing.
     """
     receipt = _existing(task.path)
     if receipt is None or receipt.skipped and task.on_error == STOP:
         return _write(task)
-    if task.sync:  # the run that wrote it may have been killed before it did that
+    if task.sync:  # the run that wrote it may have been killed before it synced the file
         with destination_errors(task.path):
             sync_file(task.path)
     return receipt
 
 
 def require_known(on_error: str) -> None:
-    """Raises OptionError for a value that `on_error` does not have."""
+    """Raises OptionError if `on_error` is neither `stop` nor `skip`."""
     if on_error not in (STOP, SKIP):
         raise OptionError(f"on_error must be {STOP!r} or {SKIP!r}, got {on_error!r}.")
 
 
 def _existing(path: str) -> Receipt | None:
-    """Returns the receipt of a shard that is there and has the bytes that were written, else None."""
+    """Returns the receipt of a shard that exists and has the bytes that were written, or None."""
     try:
         with open(receipt_path(path), "rb") as file:
             receipt = Receipt(**json.load(file))
@@ -127,7 +138,8 @@ def _write(task: ShardTask) -> Receipt:
 
 
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
-    digest, records, changed, boxed, payload_bytes, skipped = xxhash.xxh3_64(), 0, 0, 0, 0, {}
+    digest, records, changed, boxed, payload_bytes = xxhash.xxh3_64(), 0, 0, 0, 0
+    skipped: dict[str, str] = {}
     with open(partial, "wb", buffering=_BUFFER) as file:
         for data, example in _examples(task, skipped):
             for piece in frame(example):
@@ -149,10 +161,13 @@ def _examples(task: ShardTask, skipped: dict[str, str]) -> Iterator[tuple[bytes,
 
 
 def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
-    """Writes a shard in one of TFDS's other formats, with TFDS's own writer."""
+    """Writes a shard in one of TFDS's other formats with TFDS's writer."""
     from tensorflow_datasets.core import file_adapters
 
-    sizes, changes, boxed, skipped = [], [], [], {}
+    sizes: list[int] = []
+    changes: list[bool] = []
+    boxed: list[bool] = []
+    skipped: dict[str, str] = {}
 
     def keyed() -> Iterator[tuple[int, bytes]]:
         for key, (data, example) in enumerate(_examples(task, skipped)):
@@ -168,7 +183,7 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
         raise OptionError(
             f"The file format {task.file_format!r} needs a package: {error}. Install it, or use {TFRECORD!r}."
         ) from error
-    except RuntimeError as error:  # array_record's, of the file system
+    except RuntimeError as error:  # array_record reports errors of the file system in this way
         raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
     digest = _digest(partial)

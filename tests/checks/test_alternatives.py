@@ -1,4 +1,4 @@
-"""Shards in other formats beside those of a set, which TFDS's info names: known, counted, and read if they are TFRecords.
+"""Shards in other formats beside those of a set, as TFDS's info names them. TFRecords among them are read.
 
 That `tfds convert_format` makes such folders, and that TFDS reads them, is in `test_dataset_info.py`.
 """
@@ -42,7 +42,7 @@ def test_shards_that_the_info_names_belong_to_the_set(folder):
     report = verify(folder, workers=1)
     assert report.problems == ()
     assert (
-        "the same in the format array_record: 300 bytes in 3 shards, of which only names and sizes are looked at"
+        "the same in the format array_record: 300 bytes in 3 shards, of which only names and sizes are checked"
         in report.facts
     )
 
@@ -57,7 +57,7 @@ def test_shard_that_is_named_and_not_there(folder):
     (folder / "ilsvrc2012-train.array_record-00001-of-00002").unlink()
     (folder / "ilsvrc2012-val.array_record-00000-of-00001").write_bytes(b"")
     assert found(folder) == (
-        "ilsvrc2012-train.array_record-00001-of-00002 is missing, and dataset_info.json says that it is there",
+        "ilsvrc2012-train.array_record-00001-of-00002 is missing, but dataset_info.json lists it",
         "ilsvrc2012-val.array_record-00000-of-00001 is empty",
     )
 

@@ -21,8 +21,7 @@ def report(tmp_path):
     """Examines a source; returns its facts and its problems as one text each."""
 
     def examined(source, **options):
-        with LocalRunner(1) as runner:
-            found = examine(source, tmp_path / "data", runner, **options)
+        found = examine(source, tmp_path / "data", workers=1, **options)
         return "\n".join(found.facts), "\n".join(found.problems)
 
     return examined
@@ -68,8 +67,7 @@ def test_room_is_estimated_for_both_configs(report, archives):
 @pytest.mark.parametrize("place", ["missing/data", "file/data"])
 def test_room_is_told_for_a_folder_that_is_not_there_yet(tmp_path, archives, place):
     (tmp_path / "file").touch()
-    with LocalRunner(1) as runner:
-        facts = examine(archives, tmp_path / place, runner).facts
+    facts = examine(archives, tmp_path / place, workers=1).facts
     assert any(re.match(rf"room free at {tmp_path}/{place}: [\d.,]+ [GM]B$", fact) for fact in facts)
 
 
@@ -97,9 +95,8 @@ def test_decode_names_images_that_are_damaged_inside(report, tmp_path, images):
     damaged = {first[0]: whole[:-60] + b"\xff\x44" + whole[-58:], **dict(others)}
     source = drawing.official_archives(tmp_path / "source", drawing.Images(images.train, damaged, {}))
     assert first[0] not in report(source, deep=True)[1]
-    assert (
-        f"{first[0]}: the JPEG is damaged (Unsupported marker type 0x44)" in report(source, deep=True, decode=True)[1]
-    )
+    for options in ({"decode": True}, {"deep": True, "decode": True}):
+        assert f"{first[0]}: the JPEG is damaged (Unsupported marker type 0x44)" in report(source, **options)[1]
 
 
 def test_deep_finds_no_fault_with_an_official_sum(report, archives, monkeypatch):
@@ -111,7 +108,7 @@ def test_deep_finds_no_fault_with_an_official_sum(report, archives, monkeypatch)
     assert val.name not in problems
 
 
-def test_deep_goes_on_where_an_archive_vanishes(tmp_path, archives):
+def test_deep_goes_on_where_an_archive_vanishes(tmp_path, archives, monkeypatch):
     val = archives / "ILSVRC2012_img_val.tar"
 
     class Unplugging(LocalRunner):
@@ -119,7 +116,8 @@ def test_deep_goes_on_where_an_archive_vanishes(tmp_path, archives):
             yield from super().run(function, jobs)
             val.unlink(missing_ok=True)  # as soon as the source is indexed
 
-    found = examine(archives, tmp_path, Unplugging(1), deep=True)
+    monkeypatch.setattr(doctor, "LocalRunner", Unplugging)
+    found = examine(archives, tmp_path, deep=True, workers=1)
     assert [line for line in found.problems if line.startswith(f"{val} cannot be read: No such file")] == [
         line for line in found.problems if val.name in line
     ]
@@ -146,10 +144,9 @@ def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     reports = []
     for workers in (1, 2):
-        with LocalRunner(workers) as runner:
-            facts, problems = dataclasses.astuple(examine(archives, tmp_path, runner, deep=True))
-            # Other programs write to the disk meanwhile.
-            reports.append(([fact for fact in facts if not fact.startswith("room free")], problems))
+        facts, problems = dataclasses.astuple(examine(archives, tmp_path, deep=True, workers=workers))
+        # Other programs write to the disk meanwhile.
+        reports.append(([fact for fact in facts if not fact.startswith("room free")], problems))
     assert reports[0] == reports[1]
 
 

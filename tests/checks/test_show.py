@@ -39,7 +39,8 @@ def exported(source, tmp_path_factory) -> Path:
     (folder / "xml").mkdir()
     for k in range(9, 13):
         objects = "".join(
-            f"<object><name>{TENCH}</name><bndbox><xmin>{x}</xmin><ymin>10</ymin><xmax>{x + 20}</xmax><ymax>90</ymax></bndbox></object>"
+            f"<object><name>{TENCH}</name>"
+            f"<bndbox><xmin>{x}</xmin><ymin>10</ymin><xmax>{x + 20}</xmax><ymax>90</ymax></bndbox></object>"
             for x in (10, 60)
         )
         size = "<size><width>100</width><height>100</height></size>"
@@ -61,7 +62,7 @@ def blocks(text: str) -> list[dict[str, str]]:
 
 
 def with_record(folder: Path, name: str, *payloads: bytes) -> Path:
-    """Puts these records in the place of a shard's and returns the folder, as a tool that writes no manifest leaves it."""
+    """Replaces the records of a shard and removes manifest and info, as if another tool wrote it; returns the folder."""
     (folder / name).write_bytes(b"".join(piece for payload in payloads for piece in frame([payload])))
     (folder / "manifest.json").unlink(missing_ok=True), (folder / "dataset_info.json").unlink(missing_ok=True)
     return folder
@@ -213,7 +214,7 @@ def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
     (record,) = blocks(text)
     assert record["name"] == r"'\x1b[2J\udcff\nrecord 1: fake'"
     assert record["label"] == "5000: none of the 1000 classes"
-    assert record["image"] == r"5 bytes that are no sound image: neither JPEG nor PNG: it begins with b'\x1b[31m'"
+    assert record["image"] == r"5 bytes that are not a valid image: neither JPEG nor PNG: it begins with b'\x1b[31m'"
     assert tiles(tmp_path / "sheet.png")[:2] == (1, 1)
 
 
@@ -242,7 +243,8 @@ def test_text_of_a_hostile_record_is_fit_for_a_terminal(tmp_path):
 def test_record_of_another_kind_is_an_error(features, tmp_path):
     with_record(tmp_path, "train-00000-of-00001", example(**features) if features else b"")
     with pytest.raises(
-        SourceError, match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected a value each of image/"
+        SourceError,
+        match="train-00000-of-00001: record 0, byte 0 has the keys .*; expected one value for each of image/",
     ):
         show(tmp_path)
 
@@ -436,6 +438,6 @@ def test_shard_of_another_length_is_an_error(prepared, tmp_path):
     shard = tmp_path / "ilsvrc2012-train.tfrecord-00000-of-00004"
     shard.write_bytes(shard.read_bytes() * 2)
     with pytest.raises(
-        SourceError, match="00000-of-00004 has 6 records, 3 are stated. `ilsvrc-tfds verify` tells more"
+        SourceError, match="00000-of-00004 has 6 records, expected 3. Run `ilsvrc-tfds verify` for details"
     ):
         show(tmp_path)

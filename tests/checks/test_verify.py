@@ -1,4 +1,4 @@
-"""Every kind of fault, put into a copy of a whole set: what is said of it, where; and that nothing is said of whole ones."""
+"""Every kind of fault, put into a copy of a whole set: what `verify` reports, and that it reports nothing of whole sets."""
 
 import dataclasses
 import json
@@ -17,7 +17,8 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012
-from ilsvrc_tfds.checks.verify import Report, verify
+from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.verify import verify
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.naming import shard_name
 from ilsvrc_tfds.formats.tfrecord import frame, read_records, read_spans
@@ -121,7 +122,7 @@ def cut(position: Callable[[int, int], int]) -> Callable[[Set], None]:
 
 
 def put(key: str, value: bytes | int | Callable[[bytes], bytes]) -> Callable[[Set], None]:
-    """Returns the fault of another value of a feature in record 3; `name`, `image` and `label` are those of either kind."""
+    """Returns the fault of another value of a feature in record 3; `name`, `image`, `label` name those of either kind."""
 
     def put_value(features, keys) -> None:
         feature = features[keys.get(key, key)]
@@ -238,7 +239,7 @@ RECORD_FAULTS = {
     ),
     "path for a file name": (
         put("name", b"train/n01440764_9.JPEG"),
-        "{here}its .*name is b'train/n0.*', which is no file name",
+        "{here}its .*name is b'train/n0.*', which is not a file name",
     ),
     "key missing": (without("label"), "{here}it has no (image/class/)?label"),
     "key of the image missing": (without("image"), "{here}it has no image"),
@@ -361,14 +362,14 @@ PREPARED_FAULTS = {
         [f"{{1}}: it has 13 records, {MANIFEST} 12", f"{{1}}: it has [0-9,]+ bytes, {MANIFEST}"],
         [
             f"{{1}}: it has 13 records, {INFO} 12",
-            "{1}: record 4, byte [0-9,]+: n01.* is there twice, first as {1}: record 3, byte",
+            "{1}: record 4, byte [0-9,]+: n01.* occurs twice, first as {1}: record 3, byte",
             "dataset_info.json: train has [0-9,]+ bytes of data; there are [0-9,]+",
         ],
     ),
     "two records exchanged": (
         exchanged,
         [f"{{1}}: its xxh3_64 is .*, {MANIFEST}|{{1}}: it has [0-9,]+ bytes, {MANIFEST}", f"{{2}}: .*, {MANIFEST}"],
-        ["{1}: record 4, byte [0-9,]+: n01.* does not belong behind n01.*{1}: record 3,", "{2}: record 5, byte .* behind"],
+        ["{1}: record 4, byte [0-9,]+: n01.* does not belong after n01.*{1}: record 3,", "{2}: record 5, byte .* after"],
     ),
     "record of another split": (
         moved_from_val,
@@ -377,8 +378,8 @@ PREPARED_FAULTS = {
             f"{{1}}: it has 13 records, {INFO} 12",
             ".*-val.*: it has 5 records, dataset_info.json says 6",
             "dataset_info.json: (train|val) has",
-            "{1}: record [34], .* does not belong behind",
-            "{1}: record 3, .*: ILSVRC2012_val_.* is a name of another split than train",
+            "{1}: record [34], .* does not belong after",
+            "{1}: record 3, .*: ILSVRC2012_val_.* has the form of another split's name",
             "{1}: record 3, byte [0-9,]+: ILSVRC2012_val_.* is not in metadata.h5",
             "metadata.h5: ILSVRC2012_val_.* is in no whole record of val",
         ],
@@ -386,12 +387,12 @@ PREPARED_FAULTS = {
     "two shards exchanged": (
         swapped,
         [f"{{1}}: .*, {MANIFEST}", f"{{2}}: .*, {MANIFEST}"],
-        [r"{2}: record 0, byte 0: n01.* does not belong behind n01.* \({1}: record 11, byte"],
+        [r"{2}: record 0, byte 0: n01.* does not belong after n01.* \({1}: record 11, byte"],
     ),
     "labels from 1": (
         renumbered,
         [f".*: its xxh3_64 is .*, {MANIFEST}"],
-        [r"labels are the class index \+ 1, expected \+ 0: most file names tell so"],
+        [r"labels are the class index \+ 1, according to most file names; expected \+ 0"],
     ),
     "shard missing": (unlink("{shard}"), [], ["{1} is missing", SYNSETS]),
     "shard without records": (
@@ -478,14 +479,17 @@ EXPORTED_FAULTS = {
         lambda shards: shards.write(shards.payloads()[:4]),
         [f"{{1}}: it has 4 records, {MANIFEST} 12", f"{{1}}: it has [0-9,]+ bytes, {MANIFEST}"],
         [],
-        ["train: 4 to 12 whole records a shard; those of this package differ by one: some are missing, or were added"],
+        [
+            "train: the shards have 4 to 12 whole records, expected a difference of at most 1: records are missing or "
+            "were added"
+        ],
     ),
     "record of another split": (
         moved_from_val,
         [f"{{1}}: .*, {MANIFEST}", f"validation-.*: .*, {MANIFEST}"],
         [
-            "{1}: record [34], .* does not belong behind",
-            "{1}: record 3, .*: ILSVRC2012_val_.* is a name of another split than train",
+            "{1}: record [34], .* does not belong after",
+            "{1}: record 3, .*: ILSVRC2012_val_.* has the form of another split's name",
         ],
     ),
     "bytes appended": (*PREPARED_FAULTS["bytes appended"][:2], [PREPARED_FAULTS["bytes appended"][2][0]]),
@@ -562,7 +566,7 @@ MANIFEST_FAULTS = {
     ),
     "of another offset": (
         in_manifest(lambda values: values.update(label_offset=1 - values["label_offset"])),
-        [r"labels are the class index \+ [01], expected \+ [01]: most file names tell so"],
+        [r"labels are the class index \+ [01], according to most file names; expected \+ [01]"],
     ),
     "of fewer splits": (
         in_manifest(lambda values: values["shards"].pop("val")),
@@ -634,7 +638,7 @@ def test_whole_set_has_no_problems(name, with_manifest, decode, copy_of):
     report = report_of(copy_of(name, with_manifest).folder, decode=decode)
     assert report.problems == ()
     assert (
-        any("without manifest.json sizes and digests are not compared" in fact for fact in report.facts)
+        any("sizes and digests are not compared: manifest.json is missing" in fact for fact in report.facts)
         != with_manifest
     )
 
@@ -661,7 +665,7 @@ def test_label_offset_is_told_where_no_manifest_says_it(offset, archives, tmp_pa
     report = report_of(out)
     assert report.problems == ()
     assert (
-        f"labels are the class index + {offset}, which no manifest says: the file names and synsets tell it"
+        f"labels are the class index + {offset}, according to the file names and synsets: there is no manifest"
         in report.facts
     )
 
@@ -733,14 +737,14 @@ def test_records_of_the_base_class_writer_have_no_problems(archives, tmp_path):
     base.info.write_to_directory(base.data_path)
     report = report_of(base.data_path)
     assert report.problems == ()
-    assert "without metadata.h5 names and classes are not compared with it" in report.facts
+    assert "names and classes are not compared with metadata.h5: it is missing" in report.facts
 
 
 def test_other_formats_are_compared_as_whole_files(prepare):
     folder = Path(prepare(file_format="array_record", num_shards={"train": 2}).data_dir)
     report = report_of(folder)
     assert report.problems == ()
-    assert "records are not read, for the format is array_record: only whole files are compared" in report.facts
+    assert "records are not read: the format is array_record, of which only whole files are compared" in report.facts
     shard = folder / "ilsvrc2012-train.array_record-00001-of-00002"
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
@@ -762,7 +766,8 @@ def test_foreign_records_are_judged_by_less(copy_of):
         shards.write([example.SerializeToString() for example in examples], index)
     report = report_of(shards.folder)
     assert report.problems == ()
-    assert "train: the records are in another order than that of this package, which is not looked at" in report.facts
+    fact = "train: the records are in another order than this package writes, so the order is not checked"
+    assert fact in report.facts
 
 
 @pytest.mark.parametrize("name", ["prepared", "exported"])

@@ -103,7 +103,7 @@ def test_source_that_has_other_images_now_is_an_error(tmp_path, make, again, the
     there = Path(make(archives(tmp_path / "source", **then)).data_dir)
     before = {path.name: path.read_bytes() for path in there.iterdir()}
     source = archives(tmp_path / "source", **now)
-    expected = f"{there} is there already, and {source} has other images than it was made of .{message}. Replace it with --overwrite"
+    expected = f"{there} exists already, and was made of other images than {source} has now .{message}. Replace it with"
     with pytest.raises(DestinationError, match=expected):
         again(source)
     assert {path.name: path.read_bytes() for path in there.iterdir()} == before
@@ -132,7 +132,7 @@ def test_image_that_has_moved_to_another_class_is_another_image(tmp_path, make, 
 def test_split_that_arrives_may_be_left_out(tmp_path, make, again):
     make(archives(tmp_path / "source", test={}))
     source = archives(tmp_path / "source")
-    with pytest.raises(DestinationError, match="Or, to go without what is new, --splits train,val"):
+    with pytest.raises(DestinationError, match="Or, to leave the new ones out, --splits train,val"):
         again(source)
     assert list(again(source, splits=["train", "val"]).info.splits) == ["train", "val"]
 
@@ -201,7 +201,7 @@ def test_source_that_is_gone_is_a_loud_warning(tmp_path, make, again, caplog):
         caplog.clear()
         again(source)
         [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert warning == f"The images of {there} are not in {source} any more: they were not compared."
+        assert warning == f"The images of {there} are no longer in {source}: they were not compared."
 
 
 def test_split_that_is_gone_is_a_loud_warning_and_the_others_are_compared(tmp_path, make, again, caplog):
@@ -211,7 +211,7 @@ def test_split_that_is_gone_is_a_loud_warning_and_the_others_are_compared(tmp_pa
     caplog.clear()
     again(source)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == [f"The split val is not in {source} any more: it was not compared."]
+    assert warnings == [f"The split val is no longer in {source}: it was not compared."]
     with pytest.raises(DestinationError, match="train: 15 images now, 12 then"):
         again(archives(tmp_path / "source", val={}, train=GROWN))
 
@@ -222,7 +222,7 @@ def test_named_split_that_is_gone_is_a_loud_warning(tmp_path, make, again, caplo
     os.unlink(source / VAL)
     caplog.clear()
     again(source, splits=["train", "val"])
-    assert f"The split val is not in {source} any more: it was not compared." in caplog.messages
+    assert f"The split val is no longer in {source}: it was not compared." in caplog.messages
 
 
 def test_source_that_cannot_be_read_is_an_error(tmp_path, make, again):
@@ -240,7 +240,7 @@ def test_line_before_the_index_says_what_is_being_done(tmp_path, make, again, ca
     caplog.clear()
     again(source)
     said = [record.getMessage() for record in caplog.records if record.name.startswith("ilsvrc_tfds")]
-    assert said[0] == f"Looking whether {source} is still what {there} was made of."
+    assert said[0] == f"Comparing {source} with the images that {there} was made of."
 
 
 def test_index_is_compared_as_a_source_is(tmp_path, make, again):
@@ -280,9 +280,7 @@ def test_prepare_all_compares_both_with_one_index(tmp_path, caplog):
     ilsvrc_tfds.prepare_all(source, tmp_path / "data", **options)
     assert sum("12 train, 6 val images" in message for message in caplog.messages) == 1
     source = archives(tmp_path / "source")
-    with pytest.raises(
-        DestinationError, match="classification/1.0.0 is there already, .*test: 3 images now, none then"
-    ):
+    with pytest.raises(DestinationError, match="classification/1.0.0 exists already, .*test: 3 images now, none then"):
         ilsvrc_tfds.prepare_all(source, tmp_path / "data", **options)
     shutil.rmtree(tmp_path / "data/ilsvrc2012/raw256")
     builders = ilsvrc_tfds.prepare_all(source, tmp_path / "data", splits=iter(["train", "val"]), **options)

@@ -193,7 +193,7 @@ def test_boxes_of_other_images_are_an_error(export, tmp_path):
 
 @pytest.fixture
 def boxes_of(tmp_path, images):
-    """Writes annotations of the first images of a split, the box of the first one outside of the picture; returns their folder."""
+    """Writes annotations of the first images of a split, the first box outside of its image; returns the folder."""
 
     def annotations(split: str, count: int, outside: int = 0) -> Path:
         folder = tmp_path / f"boxes-{split}-{count}"

@@ -294,14 +294,14 @@ def test_folder_of_others_is_never_replaced(held, overwrite, prepared, tmp_path)
     for name, data in held.items():
         (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "out" / name).write_bytes(data)
-    with pytest.raises(DestinationError, match="out is not empty and is no folder that was unpacked: it h"):
+    with pytest.raises(DestinationError, match="out is not empty and was not made by unpack: it h"):
         unpack(prepared, tmp_path / "out", workers=1, overwrite=overwrite)
     assert files(tmp_path) == {f"out/{name}": data for name, data in held.items()}
 
 
 def test_prepared_data_set_is_not_replaced_by_its_own_images(prepared):
     before = files(prepared)
-    with pytest.raises(DestinationError, match="is not empty and is no folder that was unpacked"):
+    with pytest.raises(DestinationError, match="is not empty and was not made by unpack"):
         unpack(prepared, prepared, workers=1, overwrite=True)
     assert files(prepared) == before
 
@@ -335,9 +335,7 @@ def test_files_put_there_meanwhile_are_kept(prepared, tmp_path, monkeypatch):
         (tmp_path / "out").mkdir(), (tmp_path / "out/thesis.tex").write_text("years of work")
 
     monkeypatch.setattr(unpacking, "_describe", describe_slowly)
-    with pytest.raises(
-        DestinationError, match="out is not empty and is no folder that was unpacked: it holds 'thesis.tex'"
-    ):
+    with pytest.raises(DestinationError, match="out is not empty and was not made by unpack: it holds 'thesis.tex'"):
         unpack(prepared, tmp_path / "out", workers=1, overwrite=True)
     assert files(tmp_path / "out") == {"thesis.tex": b"years of work"}
 
@@ -400,7 +398,7 @@ def test_names_in_upper_and_lower_case_are_one_where_the_file_system_says_so(fol
     monkeypatch.setattr(unpacking, "_folds_case", lambda folder: folds)  # no such file system is at hand
     if folds:
         with pytest.raises(
-            SourceError, match="record 1 would be the same file as .* on this file system, which takes A for a"
+            SourceError, match="record 1 would be the same file as .* on this file system, which ignores case"
         ):
             unpack(folder, tmp_path / "out", workers=1)
         assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))

@@ -24,7 +24,7 @@ def torchvision_labels(folder: Path, allow_empty: bool) -> dict[str, int]:
 
 
 def timm_labels(folder: Path, class_map: Path | None) -> dict[str, int]:
-    """Returns the label of each file by timm's rule: the lines of a class map, or folders that have images in sorted order."""
+    """Returns the label of each file by timm's rule: lines of a class map, or sorted folders that have images."""
     names = sorted({path.parent.name for path in folder.glob("*/*")})
     if class_map is not None:
         names = class_map.read_text().splitlines()

@@ -150,7 +150,8 @@ def test_damaged_image_is_named_and_leaves_nothing(tmp_path, file_format):
     images = drawing.miniature()
     images.train["n01443537"]["n01443537_10.JPEG"] = drawing.jpeg()[:-200]
     source = drawing.official_archives(tmp_path / "source", images)
-    message = r"source/ILSVRC2012_img_train.tar: train/n01443537/n01443537_10.JPEG: the JPEG ends early: .*Get it again\. Damaged images"
+    place = "source/ILSVRC2012_img_train.tar: train/n01443537/n01443537_10.JPEG"
+    message = rf"{place}: the JPEG ends early: .*Get it again\. Damaged images"
     with pytest.raises(ImageError, match=message):
         writer.finish_shard(task(source, tmp_path / "out", file_format))
     assert os.listdir(tmp_path / "out") == []

@@ -7,7 +7,6 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds.checks import doctor
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.storage.files import require_local
 
 HERE = "/nowhere"
@@ -21,7 +20,7 @@ CALLS = {
     "verify": ilsvrc_tfds.verify,
     "show": ilsvrc_tfds.show,
     "index": ilsvrc_tfds.index_records,
-    "doctor": lambda url: doctor.examine(url, HERE, LocalRunner(1)),
+    "doctor": lambda url: doctor.examine(url, HERE),
     "batches": lambda url: ilsvrc_tfds.for_training(url, batch_size=8),
     "train on": lambda url: ilsvrc_tfds.training.train(url, HERE),
     "train to": lambda url: ilsvrc_tfds.training.train(HERE, url),
