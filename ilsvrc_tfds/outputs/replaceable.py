@@ -76,7 +76,7 @@ def _no_export(out: Path, names: list[str]) -> str:
     try:
         made = manifest.read(out)
     except SourceError as error:
-        return str(error).rstrip(".")
+        return str(error).partition(". Make the data anew")[0].rstrip(".")  # for nobody should remove a file of others
     if made is None:
         return f"it has no {manifest.NAME}"
     if made.kind != CLASSIC:
@@ -99,7 +99,7 @@ def _not_unpacked(out: Path, names: list[str]) -> str:
     if MARK_NAME not in names:
         return f"has no {MARK_NAME}"
     if _held(out / MARK_NAME) is None:
-        return f"has a {MARK_NAME} that is not that of unpacked images"
+        return f"has an {MARK_NAME} that is not that of unpacked images"
     return ""
 
 

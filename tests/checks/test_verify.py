@@ -701,7 +701,11 @@ def test_names_of_another_split_are_a_problem_where_this_package_made_the_set(ar
     assert [line for line in report_of(prepared).problems if line.startswith(expected)] == list(
         report_of(prepared).problems
     )
-    exported = ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, allow_incomplete=True)
+    options = {"workers": 1, "allow_incomplete": True, "num_shards": {"train": 1, "val": 1}}
+    with pytest.raises(SourceError, match="12 of 12 records are not of the split val"):
+        ilsvrc_tfds.export(prepared, tmp_path / "out", **options)
+    exported = ilsvrc_tfds.export(archives, tmp_path / "out", **options)
+    shutil.copy(exported / "train-00000-of-00001", exported / "validation-00000-of-00001")
     os.unlink(exported / "manifest.json")  # of others it is not known whether they want it so
     report = report_of(exported)
     assert report.problems == () and any(fact.startswith(expected) for fact in report.facts)
