@@ -3,7 +3,7 @@
 import dataclasses
 import importlib.metadata
 
-from ilsvrc_tfds.errors import ImageError, OptionError
+from ilsvrc_tfds.errors import ImageError, OptionError, require_whole
 from ilsvrc_tfds.images.head import Head, look
 
 # libjpeg's JPEG_MAX_DIMENSION.
@@ -52,6 +52,7 @@ class Resized:
     quality: int = 95
 
     def __post_init__(self):
+        require_whole(shorter_side=self.shorter_side, quality=self.quality)
         if not 1 <= self.shorter_side <= _LONGEST_SIDE:
             raise OptionError(f"shorter_side must be in [1, {_LONGEST_SIDE}], got {self.shorter_side}.")
         if not 1 <= self.quality <= 100:

@@ -164,6 +164,8 @@ def _op(config: str | Original | Resized) -> Original | Resized:
 
 
 def _plans(images: Index, num_shards: Mapping[str, int], op) -> list[SplitPlan]:
+    if not isinstance(num_shards, Mapping):
+        raise OptionError(f"num_shards must be of each split, as {{'train': 1024}}, got {num_shards!r}.")
     counts = {_split(name): count for name, count in num_shards.items()}
     _require_splits(counts, images)
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from etils import epath
 
-from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few
+from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_whole
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012, Ilsvrc2012Config
@@ -118,6 +118,8 @@ def prepare_all(
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
+    if max_examples is not None:
+        require_whole(max_examples=max_examples)
     modes = tfds.GenerateMode
     return tfds.download.DownloadConfig(
         download_mode=modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS,

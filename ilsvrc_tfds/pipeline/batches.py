@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_whole
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.examples import ASSERT, batches_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE, SKIP, require_known
@@ -92,6 +92,7 @@ def for_training(
     """
     found = _labelled(find_split(data, split, data_dir=data_dir, label_offset=label_offset))
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
+    require_whole(batch_size=batch_size, shuffle_buffer=shuffle_buffer)
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
     require_known(on_error)
@@ -160,6 +161,7 @@ def for_evaluation(
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
     if subset is not None:
         _labelled(found)
+    require_whole(batch_size=batch_size)
     if batch_size < 1:
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
     require_known(on_error)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from loky import cpu_count
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_whole
 from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
 from ilsvrc_tfds.pipeline.split import Split
@@ -64,6 +64,7 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
 
 def key_of(seed: int, host: Host) -> tf.Tensor:
     """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range."""
+    require_whole(seed=seed)
     if not 0 <= seed < 1 << 62:
         raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
     return tf.random.fold_in(tf.constant([seed & 0x7FFF_FFFF, seed >> 31], tf.int32), host.index)

@@ -12,7 +12,7 @@ from loky import ProcessPoolExecutor, cpu_count
 from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
-from ilsvrc_tfds.errors import InterruptedRun, OptionError
+from ilsvrc_tfds.errors import InterruptedRun, OptionError, require_whole
 
 # Set in worker processes: see the package's __init__.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
@@ -33,6 +33,7 @@ class LocalRunner:
 
     def __init__(self, workers: int | None = None):
         workers = cpu_count() if workers is None else workers
+        require_whole(workers=workers)
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self.workers = workers
