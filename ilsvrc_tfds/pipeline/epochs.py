@@ -33,7 +33,7 @@ class Share:
     Attributes:
       rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
       read: returns the data set ((origin, payload), number) of a path, what the shard is to be replaced with, and the rest of a row.
-      paths: of the shards.
+      paths: Paths of the shards, as bytes.
       in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
       examples: of this host.
       fewest: examples that any host has at least.
@@ -42,7 +42,7 @@ class Share:
 
     rows: tuple[np.ndarray, ...]
     read: Callable
-    paths: tuple[str, ...]
+    paths: list[bytes]
     in_runs: bool
     examples: int
     fewest: int
@@ -59,7 +59,9 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
         total = len(places)
         own = places.rows(*host.bounds(total))
         rows = (own.shard, own.number, own.offset, own.size)
-    return Share(rows, read, split.paths, subset is None, host.examples(total), total // host.count, host.most(total))
+    return Share(
+        rows, read, split.encoded_paths, subset is None, host.examples(total), total // host.count, host.most(total)
+    )
 
 
 def key_of(seed: int, host: Host) -> tf.Tensor:

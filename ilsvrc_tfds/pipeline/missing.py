@@ -15,7 +15,7 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, opened
+from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, in_utf8, opened
 from ilsvrc_tfds.pipeline.split import Split
 
 # What an op says of an image that it cannot decode.
@@ -53,7 +53,7 @@ def checker(split: Split, example: Callable, on_error: str) -> Callable:
         return np.int64(0)
 
     def check(records: tuple, rows: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(look, [*records, rows], tf.int64, stateful=False), [])
+        return tf.ensure_shape(tf.numpy_function(in_utf8(look), [*records, rows], tf.int64, stateful=False), [])
 
     return check
 
@@ -66,7 +66,7 @@ def asserting_checker(split: Split) -> Callable:
         _, shards, numbers, payloads = records
         came = tf.scatter_nd(rows[:, tf.newaxis], tf.ones_like(rows), tf.shape(shards))
         row = tf.argmin(came)
-        path, payload = tf.gather(split.paths, shards[row]), payloads[row]
+        path, payload = tf.gather(split.encoded_paths, shards[row]), payloads[row]
         is_read = tf.strings.length(payload) > 0
         features = {name_key: tf.io.FixedLenFeature([], tf.string)}
         name = tf.cond(is_read, lambda: tf.io.parse_single_example(payload, features)[name_key], lambda: "")

@@ -53,6 +53,11 @@ class Split:
         return sum(self.lengths)
 
     @property
+    def encoded_paths(self) -> list[bytes]:
+        """Paths of the shards as TensorFlow takes them: a name on disk is bytes, and need not be UTF-8."""
+        return list(map(os.fsencode, self.paths))
+
+    @property
     def fields(self) -> Fields:
         """Keys of a record's features."""
         return FIELDS[self.kind]
