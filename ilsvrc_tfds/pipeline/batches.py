@@ -70,15 +70,17 @@ def for_training(
       epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it: without that its first epoch never
         ends. A data set with an end begins anew with its first epoch, the same order and crops, each time that it is iterated,
         as for each of Keras's epochs. Keras warns of neither.
-      drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then.
-      start_step: number of the first batch.
+      drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then, unless
+        `on_error="skip"` leaves some out on one of them.
+      start_step: number of the first batch. It counts as if no example had been skipped: after skips it is not the same batch.
       shard: (i, n) for host i of n, or a `tf.distribute.InputContext`. An example is one host's in every epoch.
       classes: wnids or class indices; all where None.
       relabel: whether labels become 0, 1, … in the order of `classes` as given; of sorted ones, in that of the class indices.
       fraction: of each class, in (0, 1].
       per_class: images of each class at most.
       deterministic: False gives batches as they get ready, the seed notwithstanding; `start_step` and checkpoints go astray.
-      on_error: `raise` stops at a damaged record, naming shard and record; `skip` logs and counts it.
+      on_error: `raise` stops at a damaged record, naming shard and record; `skip` logs and counts it. Hosts may have
+        different numbers of batches then, and `start_step` begins elsewhere than a stream that has skipped; a warning says so.
       service: address of a tf.data service's dispatcher, `grpc://host:port`, whose workers read, decode and augment; they must
         see the shards under the same paths. Batches come as they get ready, and epochs mix where they meet, by as much as the
         workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
@@ -119,6 +121,7 @@ def for_training(
             on_error=on_error,
             deterministic=deterministic,
             drop_remainder=drop_remainder,
+            lost=_lost_by_skipping(host, start_step),
         )
         data = mixed(data, batch_ops, deterministic)
         data = data.map(_pair)
@@ -172,7 +175,16 @@ def for_evaluation(
     steps = -(-(share.most if pad else share.examples) // batch_size)
 
     data = records_in_order(share, key)
-    data = batches_of(data, found, subset, ops, batch_size=batch_size, on_error=on_error, deterministic=True)
+    data = batches_of(
+        data,
+        found,
+        subset,
+        ops,
+        batch_size=batch_size,
+        on_error=on_error,
+        deterministic=True,
+        lost=_lost_by_skipping(host),
+    )
     data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
     data = _padded(data, batch_size, steps) if pad else data
@@ -185,6 +197,15 @@ def _labelled(split: Split) -> Split:
     if split.name == "test":
         raise OptionError("The test split has no labels. Choose train or val.")
     return split
+
+
+def _lost_by_skipping(host: Host, start_step: int = 0) -> str:
+    """Returns what a user must know once an example was skipped; empty if it changes nothing but the examples."""
+    lost = ["hosts may have different numbers of batches, and one would wait for another"] if host.count > 1 else []
+    lost += [f"start_step={start_step} is not the batch that it would be without skipped records"] if start_step else []
+    return (
+        f"With on_error='skip' and a record that was skipped, {'; '.join(lost)}. Make the shard anew." if lost else ""
+    )
 
 
 def _require_plain(start_step: int, on_error: str) -> None:

@@ -26,7 +26,7 @@ _OF_THE_METADATA = re.compile(re.escape(hdf5.NAME) + r"[^'\n]*")
 _log = logging.getLogger(__name__)
 
 
-def checker(split: Split, example: Callable, on_error: str) -> Callable:
+def checker(split: Split, example: Callable, on_error: str, lost: str = "") -> Callable:
     """Returns a function of (records, rows that came) that looks at those that did not: `raise` names the first, `skip` logs each.
 
     It returns 0. Records are (keys of the epoch [n, 2], shards [n], numbers in the shard [n], payloads [n]).
@@ -35,6 +35,7 @@ def checker(split: Split, example: Callable, on_error: str) -> Callable:
       split: of the records.
       example: `example(key, shard, number, payload)`, what failed; it is tried again to find out why.
       on_error: `raise` or `skip`. Only damaged records and images that cannot be decoded are skipped.
+      lost: What does not hold any more once a record was skipped, for a warning; empty if all does.
     """
     skipped = set()
 
@@ -46,6 +47,8 @@ def checker(split: Split, example: Callable, on_error: str) -> Callable:
                 raise SourceError(f"{place}.")
             if on_error != SKIP:
                 raise SourceError(f"{place}. Make the shard anew, or pass on_error='skip'.")
+            if lost and not skipped:
+                _log.warning(lost)
             skipped.add((path, number))
             _log.warning("%s. Skipped; %d different records so far.", place, len(skipped))
             if len(skipped) == split.num_examples:  # an endless stream would look for a whole one for ever

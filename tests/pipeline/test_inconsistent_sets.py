@@ -131,3 +131,21 @@ def test_training_on_validation_images_is_a_warning_and_a_problem(exported, capl
     assert "record 0 of split 'train' has the name of an image of split 'val', 'ILSVRC2012_val_" in caplog.text
     found = verify(exported, workers=1)
     assert any("train: 21 names have the form of another split's: ILSVRC2012_val_" in line for line in found.problems)
+
+
+def test_skipped_record_warns_of_what_does_not_hold_any_more(prepared, caplog):
+    shard = prepared / "ilsvrc2012-train.tfrecord-00000-of-00003"
+    data = bytearray(shard.read_bytes())
+    data[40] ^= 1
+    shard.write_bytes(data)
+    made = {"batch_size": 2, "epochs": 2, "ops": (Name(),), "on_error": "skip"}
+    for options, text in (
+        ({}, ""),
+        ({"shard": (0, 2)}, "hosts may have different numbers of batches"),
+        ({"start_step": 1}, "start_step=1 is not the batch that it would be"),
+    ):
+        caplog.clear()
+        names(pipeline.for_training(prepared, **made, **options))
+        assert "Skipped; 1 different records so far" in caplog.text
+        assert caplog.text.count("With on_error='skip' and a record that was skipped") == bool(text)
+        assert text in caplog.text
