@@ -15,6 +15,7 @@ What the system refuses becomes one of them in `unreadable` and `unwritable`, ea
 """
 
 import errno
+import numbers
 import os
 import resource
 
@@ -53,6 +54,13 @@ class DestinationError(IlsvrcError):
 
 class InterruptedRun(IlsvrcError):
     """A worker died or the run was stopped; what is finished is kept for the next run."""
+
+
+def require_integers(**values) -> None:
+    """Raises OptionError for an option that is no whole number: a float would be an error later, and True would be a 1."""
+    for name, value in values.items():
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+            raise OptionError(f"{name} must be a whole number, got {value!r}.")
 
 
 def first_few(items, limit: int = 3) -> str:

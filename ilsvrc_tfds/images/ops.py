@@ -6,7 +6,7 @@ They are frozen dataclasses: two equal operations give the same bytes, and print
 import dataclasses
 import importlib.metadata
 
-from ilsvrc_tfds.errors import ImageError, OptionError
+from ilsvrc_tfds.errors import ImageError, OptionError, require_integers
 from ilsvrc_tfds.images.head import Head, look
 
 # libjpeg's JPEG_MAX_DIMENSION.
@@ -65,6 +65,7 @@ class Resized:
     quality: int = 95
 
     def __post_init__(self) -> None:
+        require_integers(shorter_side=self.shorter_side, quality=self.quality)
         if not 1 <= self.shorter_side <= _LONGEST_SIDE:
             raise OptionError(f"shorter_side must be in [1, {_LONGEST_SIDE}], got {self.shorter_side}.")
         if not 1 <= self.quality <= 100:

@@ -187,6 +187,8 @@ def _op(config: str | Original | Resized) -> Original | Resized:
 
 
 def _plans(images: Index, num_shards: Mapping[str, int], op: Original | Resized | Untouched) -> list[SplitPlan]:
+    if not isinstance(num_shards, Mapping):
+        raise OptionError(f"num_shards must name splits, as in {{'train': 1024}}, got {num_shards!r}.")
     counts = {_split(name): count for name, count in num_shards.items()}
     if len(counts) < len(num_shards):
         raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")

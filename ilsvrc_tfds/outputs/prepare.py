@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, shown
+from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
@@ -148,6 +148,8 @@ def prepare_all(
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
+    if max_examples is not None:
+        require_integers(max_examples=max_examples)
     modes = tfds.GenerateMode
     return tfds.download.DownloadConfig(
         download_mode=modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS,

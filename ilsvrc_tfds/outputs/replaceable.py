@@ -76,7 +76,7 @@ def _no_export(out: Path, names: list[str]) -> str:
     try:
         made = manifest.read(out)
     except SourceError as error:
-        return str(error).partition(". Make the data anew")[0].rstrip(".")  # for nobody should remove a file of others
+        return str(error).partition(". Make the data again")[0].rstrip(".")  # for nobody should remove a file of others
     if made is None:
         return f"it has no {manifest.NAME}"
     if made.kind != CLASSIC:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.examples import ASSERT, batches_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE, SKIP, require_known
@@ -70,8 +70,9 @@ def for_training(
       epochs: how many; None for no end, as `model.fit` with `steps_per_epoch` wants it: without that its first epoch never
         ends. A data set with an end begins anew with its first epoch, the same order and crops, each time that it is iterated,
         as for each of Keras's epochs. Keras warns of neither.
-      drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then.
-      start_step: number of the first batch.
+      drop_remainder: whether a last batch that is not full is left out. All hosts have as many batches then, unless
+        `on_error="skip"` leaves some out on one of them.
+      start_step: number of the first batch. It counts as if no example had been skipped: after skips it is not the same batch.
       shard: (i, n) for host i of n, or a `tf.distribute.InputContext`. An example is one host's in every epoch.
       classes: wnids or class indices; all where None.
       relabel: whether labels become 0, 1, … in the order of `classes` as given; of sorted ones, in that of the class indices.
@@ -80,6 +81,8 @@ def for_training(
       deterministic: False gives batches as they get ready, the seed notwithstanding; `start_step` and checkpoints go astray.
       on_error: `raise` stops at a damaged record, or an image that cannot be decoded, and names shard, record and file name;
         `skip` logs it, counts it, and fills the batch with what follows. If nothing that is read can be used, that is an error.
+        Hosts may have different numbers of batches then, and `start_step` begins elsewhere than a stream that has skipped; a
+        warning says so.
       service: address of a tf.data service's dispatcher, `grpc://host:port`, whose workers read, decode and augment; they must
         see the shards under the same paths. Batches come as they get ready, and epochs mix where they meet, by as much as the
         workers' shuffle buffers hold; over all epochs each example still comes exactly so often, if no worker dies.
@@ -93,6 +96,7 @@ def for_training(
     """
     found = _labelled(find_split(data, split, data_dir=data_dir, label_offset=label_offset))
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
+    require_integers(batch_size=batch_size, shuffle_buffer=shuffle_buffer)
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
     require_known(on_error)
@@ -120,6 +124,7 @@ def for_training(
             on_error=on_error,
             deterministic=deterministic,
             drop_remainder=drop_remainder,
+            lost=_lost_by_skipping(host, start_step),
         )
         data = mixed(data, batch_ops, deterministic)
         data = data.map(_pair)
@@ -162,6 +167,7 @@ def for_evaluation(
     subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
     if subset is not None:
         _labelled(found)
+    require_integers(batch_size=batch_size)
     if batch_size < 1:
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
     require_known(on_error)
@@ -181,6 +187,7 @@ def for_evaluation(
         batch_size=batch_size,
         on_error=on_error,
         deterministic=True,
+        lost=_lost_by_skipping(host),
     )
     data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
@@ -194,6 +201,15 @@ def _labelled(split: Split) -> Split:
     if split.name == "test":
         raise OptionError("The test split has no labels. Choose train or val.")
     return split
+
+
+def _lost_by_skipping(host: Host, start_step: int = 0) -> str:
+    """Returns what a user must know once an example was skipped; empty if it changes nothing but the examples."""
+    lost = ["hosts may have different numbers of batches, and one would wait for another"] if host.count > 1 else []
+    lost += [f"start_step={start_step} is not the batch that it would be without skipped records"] if start_step else []
+    return (
+        f"With on_error='skip' and a record that was skipped, {'; '.join(lost)}. Make the shard anew." if lost else ""
+    )
 
 
 def _require_plain(start_step: int, on_error: str) -> None:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from loky import cpu_count
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.pipeline.batches import PREFETCHED_BATCHES
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, share_of
@@ -132,6 +132,7 @@ def measure(
 
     Raises: OptionError and SourceError, as `for_training`.
     """
+    require_integers(batch_size=batch_size, rounds=rounds)
     if not seconds > 0 or rounds < 1:
         raise OptionError(f"seconds must be above 0 and rounds at least 1, got {seconds} and {rounds}.")
     found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)

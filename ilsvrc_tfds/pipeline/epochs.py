@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from loky import cpu_count
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
 from ilsvrc_tfds.pipeline.split import Split
@@ -33,7 +33,7 @@ class Share:
     Attributes:
       rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
       read: returns the data set ((origin, payload), number) of a path, what the shard is to be replaced with, and the rest of a row.
-      paths: of the shards.
+      paths: Paths of the shards, as bytes.
       in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
       examples: of this host.
       fewest: examples that any host has at least.
@@ -42,7 +42,7 @@ class Share:
 
     rows: tuple[np.ndarray, ...]
     read: Callable
-    paths: tuple[str, ...]
+    paths: list[bytes]
     in_runs: bool
     examples: int
     fewest: int
@@ -59,11 +59,14 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
         total = len(places)
         own = places.rows(*host.bounds(total))
         rows = (own.shard, own.number, own.offset, own.size)
-    return Share(rows, read, split.paths, subset is None, host.examples(total), total // host.count, host.most(total))
+    return Share(
+        rows, read, split.encoded_paths, subset is None, host.examples(total), total // host.count, host.most(total)
+    )
 
 
 def key_of(seed: int, host: Host) -> tf.Tensor:
     """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range."""
+    require_integers(seed=seed)
     if not 0 <= seed < 1 << 62:
         raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
     return tf.random.fold_in(tf.constant([seed & 0x7FFF_FFFF, seed >> 31], tf.int32), host.index)

@@ -37,6 +37,7 @@ def batches_of(
     on_error: str,
     deterministic: bool,
     drop_remainder: bool = False,
+    lost: str = "",
 ) -> tf.data.Dataset:
     """Returns batches of the examples of (((key, shard), payload), number) after the ops, each of which names what it lacks.
 
@@ -54,9 +55,10 @@ def batches_of(
         is `raise` without Python, for processes other than this one.
       deterministic: If False, batches are returned as soon as they are ready.
       drop_remainder: Whether a last batch that is not full is left out.
+      lost: What does not hold any more once an example was skipped, for a warning.
     """
     example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
-    check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error)
+    check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error, lost)
     still = unchanged(split) if on_error != ASSERT else lambda shards: tf.constant(0, tf.int64)
     # A service's workers have cores of their own to count.
     calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import SourceError, shown
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, opened, rescued, without_ops
+from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, in_utf8, opened, rescued, without_ops
 from ilsvrc_tfds.pipeline.split import Split
 
 # What an op says of an image that it cannot decode; only an InvalidArgumentError says it of its input, and not of memory, say.
@@ -26,7 +26,7 @@ _OF_THE_METADATA = re.compile(re.escape(hdf5.NAME) + r"[^'\n]*")
 _log = logging.getLogger(__name__)
 
 
-def checker(split: Split, num_examples: int, example: Callable, on_error: str) -> Callable:
+def checker(split: Split, num_examples: int, example: Callable, on_error: str, lost: str = "") -> Callable:
     """Returns a function of (records, rows that came) that looks at those that did not: `raise` names the first, `skip` logs each.
 
     It returns 0. Records are (keys of the epoch [n, 2], shards [n], numbers in the shard [n], payloads [n]).
@@ -36,6 +36,7 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str) -
       num_examples: Number of different records that the stream reads: a subset of the split, or a host's share of it.
       example: `example(key, shard, number, payload)`, what failed; it is tried again to find out why.
       on_error: `raise` or `skip`. Only damaged records and images that cannot be decoded are skipped.
+      lost: What does not hold any more once a record was skipped, for a warning; empty if all does.
     """
     skipped = set()
 
@@ -47,6 +48,8 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str) -
                 raise SourceError(f"{place}.")
             if on_error != SKIP:
                 raise SourceError(f"{place}. Make the shard anew, or pass on_error='skip'.")
+            if lost and not skipped:
+                _log.warning(lost)
             skipped.add((path, number))
             _log.warning("%s. Skipped; %d different records so far.", place, len(skipped))
             if len(skipped) == num_examples:  # an endless stream would look for a whole one for ever
@@ -57,7 +60,7 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str) -
         return np.int64(0)
 
     def check(records: tuple, rows: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(look, [*records, rows], tf.int64, stateful=False), [])
+        return tf.ensure_shape(tf.numpy_function(in_utf8(look), [*records, rows], tf.int64, stateful=False), [])
 
     return check
 
@@ -70,7 +73,7 @@ def asserting_checker(split: Split) -> Callable:
         _, shards, numbers, payloads = records
         came = tf.scatter_nd(rows[:, tf.newaxis], tf.ones_like(rows), tf.shape(shards))
         row = tf.argmin(came)
-        path, payload = tf.gather(split.paths, shards[row]), payloads[row]
+        path, payload = tf.gather(split.encoded_paths, shards[row]), payloads[row]
         is_read = tf.strings.length(payload) > 0
         features = {name_key: tf.io.VarLenFeature(tf.string)}  # the record may have none
 

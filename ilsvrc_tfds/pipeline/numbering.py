@@ -1,8 +1,9 @@
 """What a split's labels are more than the class index: told by its first records, whose file names or synsets tell their class."""
 
 import itertools
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
@@ -11,13 +12,16 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import FIELDS
-from ilsvrc_tfds.formats.tfrecord import read_records
+from ilsvrc_tfds.formats.tfrecord import Record, read_records
 
 # Records that are looked at in a split, the first ones of up to so many shards: those of two exports may be in one folder.
 _LOOKED_AT = 8
 # Where these tell nothing, so many of the first shard with records: at 110 KB each, 0.1 s.
 _MOST_LOOKED_AT = 2000
 _SYNSET = "image/class/synset"
+_GZIP = b"\x1f\x8b"
+
+_log = logging.getLogger(__name__)
 
 
 class _Told(NamedTuple):
@@ -57,7 +61,7 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
       LabelError: the first records contradict each other, or what the folder says.
       SourceError: the first records cannot be read.
     """
-    if wanted not in (None, 0, 1):
+    if wanted not in (None, 0, 1) or isinstance(wanted, (bool, float)):
         raise OptionError(f"label_offset must be 0 or 1, got {wanted!r}.")
     stated = output.label_offset
     if None not in (stated, wanted) and stated != wanted:
@@ -66,8 +70,14 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
         )
     if split == "test":  # its labels are -1, whatever those of the others
         return stated or wanted or 0
-    told = _told_by_all(_first_records(output, paths)) or _told_by_all(_more_records(output, paths))
+    first = _first_records(paths)
+    told = _told_by_all(_told_by(output, first))
+    if told is None and stated is None:
+        told = _told_by_all(_more_records(output, paths))
+    _warn_of_other_splits(output, split, first)
     if told is None:
+        if stated is wanted is None and all(record.damage for _, record in first):
+            raise SourceError(_damage(paths, first))
         return _believed(output, stated if wanted is None else wanted)
     if stated not in (None, told.offset):
         source = manifest.NAME if output.manifest is not None else "its kind"
@@ -99,23 +109,57 @@ def _told_by_all(records: Iterator[_Told]) -> _Told | None:
     return first
 
 
-def _first_records(output: Output, paths: Sequence[str]) -> Iterator[_Told]:
-    """Yields the first whole records that tell their class. Raises LabelError for one whose name and synset tell two."""
+def _first_records(paths: Sequence[str]) -> list[tuple[str, Record]]:
+    """Returns path and record of the first records of some shards. Raises SourceError for a shard that is compressed."""
     chosen = sorted({len(paths) * k // _LOOKED_AT for k in range(_LOOKED_AT)})
-    for path in (paths[k] for k in chosen):
-        for record in itertools.islice(read_records(path), -(-_LOOKED_AT // len(chosen))):
-            if not record.damage:  # what becomes of damaged ones is said where they are read
-                yield from _told(output, record.payload, f"{path}: record {record.number:,}")
+    count = -(-_LOOKED_AT // len(chosen))
+    found = [(paths[k], record) for k in chosen for record in itertools.islice(read_records(paths[k]), count)]
+    for path, record in found:
+        if record.damage and record.offset == 0 and _begin(path) == _GZIP:
+            raise SourceError(f"{path} is compressed with gzip, which is not read. Decompress the shards (`gunzip`).")
+    return found
+
+
+def _begin(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(len(_GZIP))
+
+
+def _told_by(output: Output, records: Iterable[tuple[str, Record]]) -> Iterator[_Told]:
+    """Yields the whole records that tell their class. Raises LabelError for one whose name and synset tell two."""
+    for path, record in records:
+        if not record.damage:  # what becomes of damaged ones is said where they are read
+            yield from _told(output, record.payload, f"{path}: record {record.number:,}")
+
+
+def _damage(paths: Sequence[str], records: list[tuple[str, Record]]) -> str:
+    """Returns what is wrong with shards in which no whole record was found, in words."""
+    path, damage = paths[0], "it has no records"
+    for path, record in records[:1]:
+        damage = f"record {record.number:,}, byte {record.offset:,}: {record.damage}"
+    return f"{path}: {damage}; no whole record was found, so that nothing tells how labels are numbered. Make the shards anew."
+
+
+def _warn_of_other_splits(output: Output, split: str, records: list[tuple[str, Record]]) -> None:
+    """Logs names that have the form of another split's images: those would be seen in training and in evaluation."""
+    key = FIELDS[output.kind].file_name
+    for path, record in records:
+        name = b"" if record.damage else next(iter(parse_example(record.payload, path).get(key, ())), b"")
+        other = synsets.split_of_name(os.path.basename(name)) if isinstance(name, bytes) else None
+        if other not in (None, split):
+            _log.warning(
+                "%s: record %d of split %r has the name of an image of split %r, %a. Training and evaluation may share images: "
+                "`ilsvrc-tfds verify` tells how many.",
+                *(path, record.number, split, other, name.decode("ascii", "backslashreplace")[:80]),
+            )
+            return
 
 
 def _more_records(output: Output, paths: Sequence[str]) -> Iterator[_Told]:
     """Yields the first record that tells its class among those of the first shard that has any; it may be none."""
     path = next(filter(os.path.getsize, paths), paths[0])
     records = itertools.islice(read_records(path), _MOST_LOOKED_AT)
-    told = (
-        _told(output, record.payload, f"{path}: record {record.number:,}") for record in records if not record.damage
-    )
-    yield from itertools.islice(itertools.chain.from_iterable(told), 1)
+    yield from itertools.islice(_told_by(output, ((path, record) for record in records)), 1)
 
 
 def _told(output: Output, payload: bytes, where: str) -> Iterator[_Told]:

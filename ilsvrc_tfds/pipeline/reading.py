@@ -147,6 +147,18 @@ def without_ops(message: str) -> str:
     return _OPS.sub("", message)
 
 
+def in_utf8(function: Callable) -> Callable:
+    """Returns a function whose SourceErrors TensorFlow can pass on: of one that names a path that is not UTF-8 it loses the text."""
+
+    def called(*arguments):
+        try:
+            return function(*arguments)
+        except SourceError as error:
+            raise SourceError(str(error).encode("utf-8", "backslashreplace").decode()) from error
+
+    return called
+
+
 def opened(path: tf.Tensor) -> tf.Tensor:
     """Returns how many bytes of a file could be read, 1 at most; fails where it cannot be opened."""
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 
 
 class Piece(NamedTuple):
@@ -53,10 +53,11 @@ def as_host(shard) -> Host:
     if hasattr(shard, "input_pipeline_id"):
         return Host(shard.input_pipeline_id, shard.num_input_pipelines)
     try:
-        index, count = (int(value) for value in shard)
+        index, count = shard
     except (TypeError, ValueError) as error:
         raise OptionError(f"shard must be (i, n) or a tf.distribute.InputContext, got {shard!r}.") from error
-    return Host(index, count)
+    require_integers(**{"i of shard=(i, n)": index, "n of shard=(i, n)": count})
+    return Host(int(index), int(count))
 
 
 def deal(lengths: tuple[int, ...], host: Host) -> list[Piece]:
@@ -94,6 +95,9 @@ class Course:
     drop_remainder: bool
 
     def __post_init__(self):
+        require_integers(batch_size=self.batch_size, start_step=self.start_step)
+        if self.epochs is not None:
+            require_integers(epochs=self.epochs)
         if self.batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {self.batch_size}.")
         if self.epochs is not None and self.epochs < 1:

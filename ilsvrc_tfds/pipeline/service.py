@@ -10,6 +10,9 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 
 _ADDRESS = re.compile(r"grpc://(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
 _SECONDS_TO_ANSWER = 10
+# gRPC is HTTP/2: a client begins with this and an empty frame of settings, a server with its own settings (RFC 9113, 3.4).
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FRAME_BYTES, _TYPE, _SETTINGS = 9, 3, b"\x04"
 
 
 def made_by_service(data: tf.data.Dataset, address: str, batch_size: int, drop_remainder: bool) -> tf.data.Dataset:
@@ -28,7 +31,12 @@ def _require_dispatcher(address: str) -> None:
     if match is None:
         raise OptionError(f"service must be grpc://HOST:PORT, the address of a tf.data dispatcher, got {address!r}.")
     try:
-        socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=_SECONDS_TO_ANSWER).close()
+        place = (match["host"].strip("[]"), int(match["port"]))
+        with socket.create_connection(place, timeout=_SECONDS_TO_ANSWER) as connection:
+            connection.sendall(_HTTP2)
+            answer = connection.recv(_FRAME_BYTES, socket.MSG_WAITALL)
+        if answer[_TYPE : _TYPE + 1] != _SETTINGS:
+            raise OSError(f"what answers there is another server: {answer!r}")
     except (OSError, OverflowError) as error:
         raise SourceError(
             f"No tf.data service answers at {address} ({error}). Start tf.data.experimental.service.DispatchServer there."

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from ilsvrc_tfds.pipeline.numbering import label_offset_of
 from ilsvrc_tfds.storage.files import require_local
 
 DEFAULT_CONFIG = "classification"
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"ilsvrc2012(?:/(?P<config>[\w.-]+))?(?::(?P<version>\d+\.\d+\.\d+))?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -48,6 +51,11 @@ class Split:
     def num_examples(self) -> int:
         """Records of all shards."""
         return sum(self.lengths)
+
+    @property
+    def encoded_paths(self) -> list[bytes]:
+        """Paths of the shards as TensorFlow takes them: a name on disk is bytes, and need not be UTF-8."""
+        return list(map(os.fsencode, self.paths))
 
     @property
     def fields(self) -> Fields:
@@ -180,7 +188,11 @@ def _require_readable(paths: Iterable[str]) -> None:
 
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
     """Returns the records of each shard, as they are written down; only where they are not the shards are looked through."""
-    return output.stated_lengths(split) or tuple(map(_length, paths))
+    lengths = output.stated_lengths(split) or tuple(map(_length, paths))
+    empty = [path for path, length in zip(paths, lengths) if not length]
+    if empty:
+        _log.warning("%d shards of split %r have no records: %s. Are they whole?", len(empty), split, first_few(empty))
+    return lengths
 
 
 def _stamp(path: str) -> tuple[int, int]:

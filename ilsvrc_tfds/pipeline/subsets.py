@@ -5,6 +5,8 @@ prepared data set. A record of exported TFRecords has its label in front of the 
 """
 
 import dataclasses
+import itertools
+import numbers
 import os
 import re
 from collections.abc import Iterable
@@ -13,17 +15,19 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.errors import OptionError, SourceError, require_integers
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.formats.record_index import shard_spans
-from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES
+from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.pipeline.split import Split, reading
 
 # Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
 _HEAD_BYTES = 256
+# Of so many shards the first record's name is compared with the metadata.
+_SHARDS_COMPARED = 8
 # Entry of the map of features: key, Feature {int64_list {value: packed varint}}.
 _LABEL = re.compile(
     rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])"
@@ -52,8 +56,10 @@ class Subset:
             raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {different} different.")
         if self.fraction is not None and self.per_class is not None:
             raise OptionError("fraction and per_class exclude each other. Give one of them.")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise OptionError(f"fraction must be in (0, 1], got {self.fraction}.")
+        if self.fraction is not None and not (_is_number(self.fraction) and 0 < self.fraction <= 1):
+            raise OptionError(f"fraction must be in (0, 1], got {self.fraction!r}.")
+        if self.per_class is not None:
+            require_integers(per_class=self.per_class)
         if self.per_class is not None and self.per_class < 1:
             raise OptionError(f"per_class must be at least 1, got {self.per_class}.")
 
@@ -113,6 +119,8 @@ def as_subset(
         raise OptionError("relabel=True needs classes=[…]: all 1000 have their numbers.")
     if relabel and isinstance(classes, (set, frozenset)):  # of texts, it has another order in each process
         raise OptionError("relabel=True needs classes in their order, as a list, got a set. Perhaps sorted(…)?")
+    if classes is not None and (isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable)):
+        raise OptionError(f"classes must be a list of wnids or class indices, got {classes!r}.")
     wanted = range(synsets.NUM_CLASSES) if classes is None else map(_class_index, classes)
     return Subset(tuple(wanted), relabel, fraction, per_class)
 
@@ -145,9 +153,14 @@ def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
     return spans
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def _class_index(value: str | int) -> int:
     if isinstance(value, str):
         return synsets.index_of(value)
+    require_integers(**{"A class index": value})
     if not 0 <= value < synsets.NUM_CLASSES:
         raise OptionError(f"A class index is in [0, {synsets.NUM_CLASSES}), got {value}.")
     return int(value)
@@ -163,7 +176,20 @@ def _labels_by_name(split: Split) -> np.ndarray:
             f"{path} has {count} names of split {split.name!r}, which has {split.num_examples:,} records."
         )
     names = np.array([os.fsencode(os.path.basename(name)) for name in table.image_filenames.tolist()], np.bytes_)
-    return table.object_ids[disk_order(split.name, names), 1]
+    order = disk_order(split.name, names)
+    _require_names(split, path, names[order])
+    return table.object_ids[order, 1]
+
+
+def _require_names(split: Split, metadata: Path, names: np.ndarray) -> None:
+    """Raises SourceError if the first records of some shards have other names than the metadata say: then all others may."""
+    starts = np.concatenate([[0], np.cumsum(split.lengths)])
+    for shard in sorted({len(split.paths) * k // _SHARDS_COMPARED for k in range(_SHARDS_COMPARED)}):
+        for record in itertools.islice(read_records(split.paths[shard]), min(1, split.lengths[shard])):
+            where, expected = f"{split.paths[shard]}: record 0", names[starts[shard]].decode("ascii", "replace")
+            found = b"" if record.damage else parse_example(record.payload, where).get(split.fields.file_name, [b""])[0]
+            if not record.damage and found != names[starts[shard]]:
+                raise SourceError(f"{where} is {found!r:.80}, {metadata} says {expected}: it belongs to other images.")
 
 
 def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.pipeline.reading import MADE_ANEW
+from ilsvrc_tfds.pipeline.reading import MADE_ANEW, in_utf8
 from ilsvrc_tfds.pipeline.split import Split, stamp_of
 
 # Of a file that has no record behind its footer: none is as long.
@@ -30,7 +30,7 @@ def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
                 raise SourceError(f"{path} has changed since reading began. {MADE_ANEW}")
         return np.int64(0)
 
-    return lambda shards: tf.ensure_shape(tf.numpy_function(look, [shards], tf.int64, stateful=False), [])
+    return lambda shards: tf.ensure_shape(tf.numpy_function(in_utf8(look), [shards], tf.int64, stateful=False), [])
 
 
 def with_size_compared(split: Split, read: Callable) -> Callable:

@@ -11,7 +11,7 @@ from loky import ProcessPoolExecutor, cpu_count
 from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
-from ilsvrc_tfds.errors import InterruptedRun, OptionError
+from ilsvrc_tfds.errors import InterruptedRun, OptionError, require_integers
 from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
 from ilsvrc_tfds.runners.open_files import affordable
 
@@ -39,6 +39,7 @@ class LocalRunner:
         Raises OptionError for a number below 1.
         """
         workers = cpu_count() if workers is None else workers
+        require_integers(workers=workers)
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self.workers = affordable(workers)

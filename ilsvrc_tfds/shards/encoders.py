@@ -19,7 +19,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.formats.example import (
     BoxedExample,
     Example,
@@ -66,6 +66,7 @@ class ClassicExample:
     boxes: Mapping[bytes, Boxes] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_integers(label_offset=self.label_offset)
         if self.label_offset not in (0, 1):
             raise OptionError(f"label_offset must be 0 or 1, got {self.label_offset}.")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 
@@ -81,6 +81,8 @@ def plan_split(
     Raises:
       OptionError: `num_shards` is not in [1, number of images], or `max_examples` is less than 1.
     """
+    wanted = {"num_shards": num_shards, "max_examples": max_examples}
+    require_integers(**{name: value for name, value in wanted.items() if value is not None})
     if max_examples is not None and max_examples < 1:
         raise OptionError(f"max_examples must be at least 1, got {max_examples}.")
     order = disk_order(members.split, members.name)[:max_examples]

@@ -1,5 +1,7 @@
 """Sets whose files do not fit each other: no example is lost, doubled or given another label in silence."""
 
+import dataclasses
+import gzip
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
+from ilsvrc_tfds.checks.verify import verify
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.tfrecord import read_spans
 
@@ -74,3 +77,75 @@ def test_subset_of_a_set_with_a_short_shard_is_an_error(options, prepared):
     shard.write_bytes(shard.read_bytes()[:offset])
     with pytest.raises(SourceError, match=f"{shard} has 8 records, expected 10. Make the shard anew"):
         pipeline.for_evaluation(prepared, batch_size=4, ops=(Name(),), **options)
+
+
+def test_metadata_of_as_many_other_images_is_an_error_for_a_subset(prepared, tmp_path):
+    images = drawing.miniature(train=TRAIN // 3, val=VAL // 3)
+    renamed = {
+        wnid: {f"{wnid}_{100 + k}.JPEG": own[name] for k, name in enumerate(own)} for wnid, own in images.train.items()
+    }
+    source = drawing.official_archives(tmp_path / "source", dataclasses.replace(images, train=renamed))
+    other = ilsvrc_tfds.prepare(source, tmp_path / "other", workers=1, allow_incomplete=True).data_path
+    shutil.copy(other / "metadata.h5", prepared / "metadata.h5")
+    with pytest.raises(
+        SourceError, match="train.*: record 0 is b'n.*', .*metadata.h5 says n.*: it belongs to other images"
+    ):
+        pipeline.for_training(prepared, batch_size=1, ops=(Name(),), per_class=3)
+
+
+def test_compressed_shards_are_refused(prepared, exported):
+    for folder in (prepared, exported):
+        shards = sorted(folder.glob("*train*-of-00003"))
+        for shard in shards:
+            shard.write_bytes(gzip.compress(shard.read_bytes()))
+        for options in ({}, {"label_offset": 1} if folder == exported else {}):
+            with pytest.raises(SourceError, match="-of-00003 is compressed with gzip, which is not read. Decompress"):
+                pipeline.find_split(folder, "train", **options)
+
+
+def test_shards_without_records_are_named(exported, caplog):
+    shards = sorted(exported.glob("train-*-of-00003"))
+    for index in exported.glob("index-*"):
+        index.unlink()
+    shards[1].write_bytes(b"")
+    assert pipeline.find_split(exported, "train").lengths == (10, 0, 10)
+    assert f"1 shards of split 'train' have no records: {shards[1]}" in caplog.text
+    for shard in shards:
+        shard.write_bytes(b"")
+    with pytest.raises(SourceError, match="train-00000-of-00003: it has no records; no whole record was found"):
+        pipeline.find_split(exported, "train")
+    for shard in shards:
+        shard.write_bytes(bytes(1000))
+    with pytest.raises(
+        SourceError, match="train-00000-of-00003: record 0, byte 0: .* zeros.*; no whole record was found"
+    ):
+        pipeline.find_split(exported, "train")
+
+
+def test_training_on_validation_images_is_a_warning_and_a_problem(exported, caplog):
+    for shard in exported.glob("*train-*"):
+        shard.unlink()
+    for shard in exported.glob("*validation-*"):
+        shard.rename(exported / shard.name.replace("validation", "train"))
+    pipeline.find_split(exported, "train")
+    assert "record 0 of split 'train' has the name of an image of split 'val', 'ILSVRC2012_val_" in caplog.text
+    found = verify(exported, workers=1)
+    assert any("train: 21 names have the form of another split's: ILSVRC2012_val_" in line for line in found.problems)
+
+
+def test_skipped_record_warns_of_what_does_not_hold_any_more(prepared, caplog):
+    shard = prepared / "ilsvrc2012-train.tfrecord-00000-of-00003"
+    data = bytearray(shard.read_bytes())
+    data[40] ^= 1
+    shard.write_bytes(data)
+    made = {"batch_size": 2, "epochs": 2, "ops": (Name(),), "on_error": "skip"}
+    for options, text in (
+        ({}, ""),
+        ({"shard": (0, 2)}, "hosts may have different numbers of batches"),
+        ({"start_step": 1}, "start_step=1 is not the batch that it would be"),
+    ):
+        caplog.clear()
+        names(pipeline.for_training(prepared, **made, **options))
+        assert "Skipped; 1 different records so far" in caplog.text
+        assert caplog.text.count("With on_error='skip' and a record that was skipped") == bool(text)
+        assert text in caplog.text

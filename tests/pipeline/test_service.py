@@ -6,6 +6,7 @@ import dataclasses
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import drawing
@@ -15,6 +16,7 @@ import tensorflow as tf
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.pipeline import service as pipeline_service
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +169,26 @@ def test_address_where_nobody_answers_is_an_error(prepared):
         port = server.getsockname()[1]
     with pytest.raises(SourceError, match=f"No tf.data service answers at grpc://127.0.0.1:{port} .*Start tf.data"):
         pipeline.for_training(prepared, batch_size=6, service=f"grpc://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.0 400 Bad request\r\n\r\n", b"", None], ids=["http", "closed", "silent"])
+def test_another_server_is_an_error(answer, prepared, monkeypatch):
+    monkeypatch.setattr(pipeline_service, "_SECONDS_TO_ANSWER", 1)
+
+    def serve(server):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(100)
+            if answer is None:
+                connection.recv(1)
+            else:
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        address = f"grpc://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SourceError, match=rf"No tf.data service answers at {address} \((what answers|timed out)"):
+            pipeline.for_training(prepared, batch_size=6, service=address)
 
 
 @pytest.mark.parametrize(
