@@ -76,9 +76,14 @@ class Images(Protocol):
       label: class indices in [0, 1000), int of shape (n,).
     """
 
-    split: str
-    name: np.ndarray
-    label: np.ndarray
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def name(self) -> np.ndarray: ...
+
+    @property
+    def label(self) -> np.ndarray: ...
 
     def paths(self, *, official: bool = False) -> np.ndarray:
         """Returns the path of each image, relative to the source; S of shape (n,). See `write`."""

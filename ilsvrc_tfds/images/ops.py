@@ -97,7 +97,7 @@ class Untouched:
 
 
 # The data set's configs: what becomes of the images.
-CONFIGS = {"classification": Original(), "raw256": Resized(256)}
+CONFIGS: dict[str, Original | Resized] = {"classification": Original(), "raw256": Resized(256)}
 
 
 def describe_op(op: Original | Resized | Untouched) -> dict[str, object]:

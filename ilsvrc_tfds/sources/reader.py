@@ -5,10 +5,13 @@ import os
 import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
+
+_Result = TypeVar("_Result")
 
 # Class archives can be 1000 files; the usual limit of a process is 1024 open ones, on some machines 256 or 64.
 _OPEN_ARCHIVES, _SHARE_OF_LIMIT = 128, 4
@@ -105,8 +108,8 @@ def require_sizes(members: Members) -> None:
 
 
 def read_images(
-    members: Members, function: Callable[[bytes, bytes, int], object], skipped: dict[str, str] | None = None
-) -> Iterator[tuple[bytes, object]]:
+    members: Members, function: Callable[[bytes, bytes, int], _Result], skipped: dict[str, str] | None = None
+) -> Iterator[tuple[bytes, _Result]]:
     """Yields (data, `function(file_name, data, label)`) of each image's bytes, in the order of the table.
 
     Args:
