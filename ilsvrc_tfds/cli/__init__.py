@@ -103,4 +103,4 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
     kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
-    return f"{ENDS[number]}.{kept}"
+    return f"{ENDS[signal.Signals(number)]}.{kept}"

@@ -16,9 +16,9 @@ import math
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, NoReturn, cast
 from xml.etree.ElementTree import Element
 
 from defusedxml.common import DefusedXmlException
@@ -37,6 +37,9 @@ _BUFFER = 1 << 20
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
+Corners = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax
+
+
 class Boxes(NamedTuple):
     """The boxes of one image.
 
@@ -48,14 +51,14 @@ class Boxes(NamedTuple):
 
     width: float
     height: float
-    corners: tuple[tuple[float, float, float, float], ...]
+    corners: tuple[Corners, ...]
 
     @property
     def has_size(self) -> bool:
         """Whether `relative` needs no size."""
         return self.width > 0
 
-    def relative(self, width: int = 0, height: int = 0) -> list[tuple[float, float, float, float]]:
+    def relative(self, width: float = 0, height: float = 0) -> list[Corners]:
         """Returns the corners in 0..1 of the sides: reversed ones swapped, clamped, boxes without an area dropped.
 
         Args:
@@ -79,7 +82,7 @@ def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
 
     Raises SourceError for what cannot be read, is no annotation, or has a size or corners that make no sense.
     """
-    boxes = {}
+    boxes: dict[bytes, Boxes] = {}
     for path in map(Path, paths):
         found = dict(_read(path))
         if not found:
@@ -116,7 +119,7 @@ def _read(path: Path) -> Iterator[tuple[bytes, Boxes]]:
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[bytes, Boxes]]:
-    def refuse(error: OSError):
+    def refuse(error: OSError) -> NoReturn:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
@@ -131,13 +134,15 @@ def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
     with open(path, "rb") as file:
         zipped = file.read(2) == _GZIP_MAGIC
     with (gzip.open if zipped else open)(path, "rb") as file:
-        stream = _Remembering(file)
-        with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
+        stream = _Remembering(cast(IO[bytes], file))
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", tarinfo=BoundedHeader) as archive:
             while member := archive.next():
-                archive.members = []  # 0.5 GB of them otherwise
+                # `tarfile` would keep 0.5 GB of them. The attribute is missing in its type stubs.
+                archive.members = []  # type: ignore[attr-defined]
                 name = member.name.rpartition("/")[2]
                 if member.isreg() and _is_annotation(name):
-                    data = archive.extractfile(member).read(_MAX_XML_BYTES + 1)
+                    content = cast(IO[bytes], archive.extractfile(member))  # never None for a regular file
+                    data = content.read(_MAX_XML_BYTES + 1)
                     yield _parse(name, data, f"{path}: {shown(member.name)}")
         # tarfile takes an archive that was cut between two files or inside a header for a whole one.
         if bytes(_TAR_BLOCK) not in stream.last:
@@ -149,7 +154,7 @@ def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
 class _Remembering:
     """A file whose last piece is kept."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self._file, self.last = file, b""
 
     def read(self, size: int) -> bytes:
@@ -195,15 +200,20 @@ def _texts(element: Element, tag: str, children: tuple[str, ...]) -> list[str | 
     return [None if parent is None else parent.findtext(child) for child in children]
 
 
-def _own(key: bytes, groups: list[tuple[str, list[str | None]]], where: str) -> tuple[tuple[float, ...], ...]:
+def _own(key: bytes, groups: Iterable[tuple[str, Sequence[str | None]]], where: str) -> tuple[Corners, ...]:
     """Returns the corners of the boxes that do not name another class of the challenge than the image's."""
     wnid = _wnid(key)
     return tuple(
-        tuple(_pixels(corner, where) for corner in corners)
-        for named, corners in groups
+        _corners(texts, where)
+        for named, texts in groups
         # Many dogs are annotated by their breed's name and not by its wnid: those boxes are the image's own.
         if named == wnid or wnid is None or not synsets.is_class(named)
     )
+
+
+def _corners(texts: Sequence[str | None], where: str) -> Corners:
+    xmin, ymin, xmax, ymax = (_pixels(text, where) for text in texts)
+    return xmin, ymin, xmax, ymax
 
 
 def _wnid(key: bytes) -> str | None:

@@ -9,7 +9,7 @@ import functools
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
+
+_Colour = tuple[int, int, int]  # red, green, blue in 0..255
 
 _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n04275548": "L", "n06874185": "L"}
 
@@ -89,34 +91,41 @@ def _image(wnid: str, name: str, seed: int, mode: str) -> bytes:
 # Drawings: (rng, width, height) -> RGB picture. Places are complex numbers, x + iy: a product turns and scales them.
 
 
-def _xy(*places):
+def _xy(*places: np.ndarray | complex) -> list[float]:
     return np.hstack(places).astype(complex).view(float).tolist()
 
 
-def _tint(rng, colour, spread=12, shade=1.0):
+def _tint(rng: np.random.Generator, colour: Iterable[int], spread: float = 12, shade: float = 1.0) -> tuple[int, ...]:
     """Returns the colour (red, green, blue in 0..255) times `shade`, each component off by up to `spread`."""
     return tuple(min(255, max(0, int(c * shade + rng.uniform(-spread, spread)))) for c in colour)
 
 
-def _scene(rng, width, height, noise, *colours):
+def _scene(
+    rng: np.random.Generator, width: int, height: int, noise: float, *colours: tuple[_Colour, _Colour]
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """Returns a soft picture and its pen: from top to bottom one of the pairs of colours, mixed with `noise`."""
-    top, bottom = (_tint(rng, colour) for colour in colours[rng.integers(len(colours))])
+    top, bottom = (np.array(_tint(rng, colour)) for colour in colours[rng.integers(len(colours))])
     coarse = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((32, 32))
     chance = noise * (np.asarray(coarse) / 128 - 1 + rng.uniform(-0.2, 0.2, (32, 32)))
     share = np.clip(np.linspace(0, 1, 32)[:, None] + chance, 0, 1)[..., None]
     mixed = (top * (1 - share) + bottom * share).astype(np.uint8)
-    image = Image.fromarray(mixed).resize((width, height), Image.BILINEAR)
+    image = Image.fromarray(mixed).resize((width, height), Image.Resampling.BILINEAR)
     return image, ImageDraw.Draw(image)
 
 
-def _glow(image, place, radii, colour, strength):
+def _glow(image: Image.Image, place: complex, radii: complex, colour: _Colour, strength: float) -> None:
     """Paints a spot that fades outwards: a shadow, a halo, a light out of focus."""
     fading = np.clip(1 - np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]), 0, 1) * 255 * strength
     mask = Image.fromarray(fading.astype(np.uint8)).resize((int(2 * radii.real), int(2 * radii.imag)))
     image.paste(colour, (int((place - radii).real), int((place - radii).imag)), mask)
 
 
-def _solid(rng, skin, pores, half_width=lambda u: np.sqrt(1 - u**2)):
+def _solid(
+    rng: np.random.Generator,
+    skin: _Colour,
+    pores: float,
+    half_width: Callable[[np.ndarray], np.ndarray] = lambda u: np.sqrt(1 - u**2),
+) -> Image.Image:
     """Returns a round thing, lit from above, 128 pixels square: `half_width` along its axis -1..1 is its outline."""
     v, u = np.mgrid[-1:1:128j, -1:1:128j].astype("f4")
     edge = half_width(u) + 1e-6
@@ -128,35 +137,38 @@ def _solid(rng, skin, pores, half_width=lambda u: np.sqrt(1 - u**2)):
     return Image.fromarray(np.clip(np.dstack([colour, (edge - abs(v)) * 8000]), 0, 255).astype(np.uint8))
 
 
-def _still_life(rng, width, height, *, thing):
+def _still_life(
+    rng: np.random.Generator, width: int, height: int, *, thing: Callable[[np.random.Generator], Image.Image]
+) -> Image.Image:
     """Returns one to four things with shadows, on wood, cloth, grass or blue ground."""
     grounds = ((130, 84, 48), (165, 119, 83)), ((205, 205, 200), (235, 235, 230)), ((50, 80, 45), (85, 115, 80))
     image, _ = _scene(rng, width, height, 0.25, *grounds, ((66, 92, 130), (101, 127, 165)))
     columns = rng.permutation(4)[: rng.integers(1, 5)] * 0.17 + rng.uniform(0.2, 0.3)
     for x, y in zip(columns * width, np.sort(rng.uniform(0.28, 0.72, len(columns))) * height, strict=True):
         place, radius = x + 1j * y, int(min(width, height) * rng.uniform(0.18, 0.3))
-        picture = thing(rng).rotate(rng.uniform(-60, 60), Image.BILINEAR).resize((2 * radius,) * 2, Image.BILINEAR)
+        picture = thing(rng).rotate(rng.uniform(-60, 60), Image.Resampling.BILINEAR)
+        picture = picture.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
         _glow(image, place + radius * (0.1 + 0.5j), radius * (1.5 + 1j), (25, 20, 15), 0.8)
         image.paste(picture, (int(x) - radius, int(y) - radius), picture)
     return image
 
 
-def _orange(rng):
+def _orange(rng: np.random.Generator) -> Image.Image:
     return _solid(rng, (250, 132, 18), 0.12)
 
 
-def _lemon(rng):
+def _lemon(rng: np.random.Generator) -> Image.Image:
     return _solid(rng, (255, 222, 40), 0.1, lambda u: np.maximum(0.46 - 0.6 * u**2, 0.022 * (1 - u**4)) ** 0.5)
 
 
-def _tennis_ball(rng):
+def _tennis_ball(rng: np.random.Generator) -> Image.Image:
     image = _solid(rng, (196, 226, 62), 0.35)
     for x, start in (-84, -49), (84, 131):  # circles of the ball's radius that cross its outline at 49 degrees
         ImageDraw.Draw(image).arc((x, 0, x + 128, 128), start, start + 98, (240, 240, 228), 6)
     return image
 
 
-def _balloon(rng, width, height):
+def _balloon(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image, pen = _scene(rng, width, height, 0.25, ((70, 130, 205), (195, 220, 240)), ((120, 130, 190), (250, 190, 140)))
     for y, hills in (0.86, (110, 135, 120)), (0.92, (85, 120, 75)):
         ridge = np.linspace(0, width, 40) + 1j * (np.cumsum(rng.normal(0, 8, 40)) + height * y)
@@ -172,11 +184,13 @@ def _balloon(rng, width, height):
         for gore, band in np.ndindex(12, 5):
             part, shade = outline[4 * band : 4 * band + 5], 0.55 + 0.5 * np.cos(gores[gore] - sun)
             left, right = (place + radius * (gores[k] * part.real + 1j * part.imag) for k in (gore, gore + 1))
-            pen.polygon(_xy(left, right[::-1]), _tint(rng, palette[(gore + twist * band) % len(palette)], 0, shade))
+            pen.polygon(
+                _xy(left, right[::-1]), _tint(rng, palette[(gore + twist * band) % len(palette)], 0, float(shade))
+            )
     return image
 
 
-def _honeycomb(rng, width, height):
+def _honeycomb(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image = Image.new("RGB", (width, height), _tint(rng, (196, 134, 48), 20))
     pen, size = ImageDraw.Draw(image), min(width, height) * rng.uniform(0.05, 0.11)
     turn, glint = np.exp(1j * rng.uniform(0, np.pi)), size * np.exp(1j * rng.uniform(0, 6.3)) / 7
@@ -196,7 +210,7 @@ def _honeycomb(rng, width, height):
     return image
 
 
-def _spider_web(rng, width, height):
+def _spider_web(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     green, blue, brown = ((30, 55, 30), (70, 95, 50)), ((25, 35, 60), (80, 95, 115)), ((60, 40, 30), (110, 85, 50))
     image, pen = _scene(rng, width, height, 0.7, green, blue, brown)
     hub = rng.uniform(0.35, 0.65) * width + 1j * rng.uniform(0.35, 0.65) * height
@@ -214,7 +228,7 @@ def _spider_web(rng, width, height):
     return image
 
 
-def _traffic_light(rng, width, height):
+def _traffic_light(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     day, dusk, rain = ((95, 150, 215), (215, 225, 235)), ((35, 40, 75), (190, 120, 90)), ((150,) * 3, (205,) * 3)
     image, pen = _scene(rng, width, height, 0.15, day, dusk, rain)
     for x in np.arange(0, width, width / 6):
@@ -233,7 +247,7 @@ def _traffic_light(rng, width, height):
     return image
 
 
-def _daisy(rng, width, height):
+def _daisy(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image, pen = _scene(rng, width, height, 0.6, ((60, 105, 45), (95, 140, 55)))
     for y in np.sort(rng.uniform(0, height * 1.1, 300)):
         root, tip = rng.uniform(0, width) + 1j * y, height * (rng.uniform(-0.05, 0.05) - rng.uniform(0.05, 0.16) * 1j)
@@ -251,7 +265,7 @@ def _daisy(rng, width, height):
     return image
 
 
-_DRAWINGS = {
+_DRAWINGS: dict[str, Callable[[np.random.Generator, int, int], Image.Image]] = {
     "n02782093": _balloon,
     "n03530642": _honeycomb,
     "n04275548": _spider_web,

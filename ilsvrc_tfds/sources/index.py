@@ -136,10 +136,12 @@ def _stray(place: Place, path: str) -> str:
     )
 
 
-def _archive_scans(place: Place) -> list[TarScan]:
+def _archive_scans(place: Place) -> list[TarScan | FolderScan]:
     stamp = archive_stamp(place.path)
     classes, has_others = inner_archives(place.path) if place.split == "train" else ({}, True)
-    jobs = [TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()]
+    jobs: list[TarScan | FolderScan] = [
+        TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()
+    ]
     return [*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs
 
 

@@ -11,8 +11,9 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unread
 from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
+
+_Key = TypeVar("_Key", int, str)  # what an entry of a table is known by: a number or a name
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 # 50,000 numbers of up to 4 digits and a line end have 250 KB, with the names of the images 1.7 MB, twice that in UTF-16.
@@ -139,7 +142,7 @@ def check_synset_mapping(path: Path) -> str:
 
 def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
     """Raises SourceError for official names of another split: such an image would be seen in training and in evaluation."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for name in names:
         # What official names of this split begin with is asked no further.
         is_asked = name.startswith(b"ILSVRC2012_") if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
@@ -158,8 +161,10 @@ def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
     in_folder = class_of_folder(folder, where)
     wrong = []
     for name in names:
-        told = {label_of(name, where) for label_of in _LABEL_OF_NAME.values()} - {None, in_folder}
-        wrong += [f"{os.fsdecode(name)} of {synsets.wnids()[label]}" for label in told]
+        told = {label_of(name, where) for label_of in _LABEL_OF_NAME.values()}
+        wrong += [
+            f"{os.fsdecode(name)} of {synsets.wnids()[label]}" for label in told if label not in (None, in_folder)
+        ]
     if wrong:
         raise LabelError(
             f"{where}: {len(wrong):,} images lie in class {folder} but their names say otherwise: {first_few(wrong)}. "
@@ -218,7 +223,8 @@ def _ground_truth_text(path: Path) -> str:
         with tarfile.open(path, tarinfo=BoundedHeader) as archive:
             for member in archive:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
-                    return decode(archive.extractfile(member).read(_GROUND_TRUTH_BYTES))
+                    content = cast(IO[bytes], archive.extractfile(member))  # never None for a regular file
+                    return decode(content.read(_GROUND_TRUTH_BYTES))
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
             raise unreadable(path, error, then=_WITHOUT) from error
@@ -235,7 +241,7 @@ def _unusable(path: Path, what: str) -> SourceError:
     return SourceError(f"{path} {what}. Get it again, or move it away to go without this check.")
 
 
-def _compare(path: Path, theirs: dict, ours: dict) -> str:
+def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -> str:
     """Returns what agreed. Raises LabelError, which counts the entries that differ, are missing, or are of nothing official."""
     differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     missing, foreign = [key for key in ours if key not in theirs], [key for key in theirs if key not in ours]

@@ -170,7 +170,7 @@ def _single_archive(path: Path) -> Layout:
         source=folder,
         places=places,
         unused=(),
-        sightings=sightings(folder, [""], [path]),
+        sightings=sightings(folder, [""], [absolute(path)]),
         ground_truths=_existing(_folders_beside(path.parent, places), _DEVKITS),
         solutions=(),
         synset_mappings=(),

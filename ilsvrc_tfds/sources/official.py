@@ -28,4 +28,9 @@ def official_archives() -> dict[str, Archive]:
     """Returns the official archives by name, from `checksums/ilsvrc2012.tsv`."""
     text = importlib.resources.files("ilsvrc_tfds.checksums").joinpath("ilsvrc2012.tsv").read_text()
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
+    return {row["file"]: _archive(row) for row in rows}
+
+
+def _archive(row: dict[str, str]) -> Archive:
+    size = int(row["bytes"]) if row["bytes"] else None
+    return Archive(row["file"], size, row["md5"], row["sha256"], row["note"])

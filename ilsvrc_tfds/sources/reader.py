@@ -5,6 +5,7 @@ import os
 import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from io import FileIO
 from typing import TypeVar
 
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
@@ -22,9 +23,9 @@ _WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 class Reader:
     """Reads images, and keeps the archives open that it read last. A context manager, for one thread."""
 
-    def __init__(self):
-        self._archives = OrderedDict()
-        self._stamps = {}
+    def __init__(self) -> None:
+        self._archives: OrderedDict[str, FileIO] = OrderedDict()
+        self._stamps: dict[str, str] = {}
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         share = _OPEN_ARCHIVES if limit == resource.RLIM_INFINITY else limit // _SHARE_OF_LIMIT
         self._most = max(1, min(_OPEN_ARCHIVES, share))
@@ -32,7 +33,7 @@ class Reader:
     def __enter__(self) -> "Reader":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._close_all_but(0)
 
     def read(self, members: Members, row: int) -> bytes:
@@ -67,7 +68,7 @@ class Reader:
             if archive_stamp(path) != stamp:
                 raise _changed(path)
 
-    def _open(self, container: Container):
+    def _open(self, container: Container) -> FileIO:
         file = self._archives.pop(container.path, None)
         if file is None:
             self._close_all_but(self._most - 1)
@@ -79,7 +80,7 @@ class Reader:
         self._archives[container.path] = file
         return file
 
-    def _opened(self, path: str):
+    def _opened(self, path: str) -> FileIO:
         """Opens a file for reading; gives up the archives that are open where no more files may be. Raises OSError."""
         try:
             return open(path, "rb", buffering=0)

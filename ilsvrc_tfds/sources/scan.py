@@ -7,6 +7,7 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from io import FileIO
 
 import numpy as np
 
@@ -21,6 +22,8 @@ _LONGEST_NAME = 255
 # Folders inside an archive that name no class.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 _CLASS_IN_PATH = re.compile(rb"(?:^|/)(n\d{8})(?=/)")
+
+_Row = tuple[bytes, int, int]  # name, offset, size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Scanned:
 
 def scan(job: TarScan | FolderScan) -> Scanned:
     """Returns the images of one archive or folder, labelled. Raises SourceError, LabelError."""
-    return _SCANS[type(job)](job)
+    return _scan_tar(job) if isinstance(job, TarScan) else _scan_folder(job)
 
 
 def archive_stamp(path: str) -> str:
@@ -113,7 +116,7 @@ def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
     return classes, has_others
 
 
-def open_archive(path: str):
+def open_archive(path: str) -> FileIO:
     """Opens an archive for reading; SourceError where that is not permitted."""
     try:
         return open(path, "rb", buffering=0)
@@ -131,7 +134,8 @@ def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = 
 
 
 def _scan_tar(job: TarScan) -> Scanned:
-    by_folder, passed_over, other_kinds, unread = defaultdict(list), [], [], []
+    by_folder: defaultdict[str, list[_Row]] = defaultdict(list)
+    passed_over, other_kinds, unread = [], [], []
     inner = f"inner archive {job.wnid}.tar" if job.start else ""
     for member in _read_archive(job.path, inner, job.start, job.end):
         name = _base_name(member.name)
@@ -143,7 +147,7 @@ def _scan_tar(job: TarScan) -> Scanned:
             unread.append((shown(os.fsdecode(member.name)), 0))
         elif job.wnid or job.split != "train" or not _is_archive(name):
             passed_over.append(shown(os.fsdecode(member.name)))
-    tables = []
+    tables: list[Members] = []
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
         tables += _tables(job.split, Container(job.path, place, job.stamp), folder, rows)
@@ -172,11 +176,11 @@ def _scan_folder(job: FolderScan) -> Scanned:
     return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), passed_over, other_kinds, unread)
 
 
-def _is_of_other_kind(entry: os.DirEntry) -> bool:
+def _is_of_other_kind(entry: os.DirEntry[str]) -> bool:
     return is_other_image(os.fsencode(entry.name)) and entry.is_file()
 
 
-def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
+def _not_read(job: FolderScan, others: list[os.DirEntry[str]]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
     """Returns the names of what is passed over in a folder, and of what holds images that are not read, with their number."""
     passed_over, unread, classes = [], [], {name[:9] for name in job.passes_over}
     for entry in others:
@@ -190,10 +194,7 @@ def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ..
     return tuple(passed_over), tuple(unread)
 
 
-_SCANS = {TarScan: _scan_tar, FolderScan: _scan_folder}
-
-
-def _tables(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Iterator[Members]:
+def _tables(split: str, container: Container, folder: str, rows: list[_Row]) -> Iterator[Members]:
     """Yields the table of these images; two where some names have the class appended and others do not."""
     where = f"{container.path} ({shown(container.folder)})"
     if rows:
@@ -215,7 +216,7 @@ def _tables(split: str, container: Container, folder: str, rows: list[tuple[byte
         yield table
 
 
-def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]], where: str) -> Members:
+def _table(split: str, container: Container, folder: str, rows: list[_Row], where: str) -> Members:
     names, offsets, sizes = (list(column) for column in zip(*rows))
     return Members(
         split=split,

@@ -51,7 +51,7 @@ def sightings(source: str | os.PathLike, roots: Iterable[str], taken: Iterable[s
     """
     known = {os.path.realpath(path) for path in taken}
     known |= {str(parent) for path in known for parent in Path(path).parents}
-    found = {}
+    found: dict[str, Sighting] = {}
     for root in roots:
         for sighting in _sightings_in(source, root, known):
             found.setdefault(os.path.realpath(os.path.join(source, sighting.path)), sighting)
@@ -146,14 +146,14 @@ def _has_images_or_folders(folder: str) -> bool:
     return any(is_image(os.fsencode(entry.name)) or os.path.isdir(entry.path) for entry in _first_entries(folder))
 
 
-def _first_entries(folder: str | os.PathLike) -> list[os.DirEntry]:
+def _first_entries(folder: str | os.PathLike) -> list[os.DirEntry[str]]:
     return list(itertools.islice(_all_entries(folder), _MOST_ENTRIES))
 
 
-def _all_entries(folder: str | os.PathLike) -> Iterator[os.DirEntry]:
+def _all_entries(folder: str | os.PathLike) -> Iterator[os.DirEntry[str]]:
     """Yields the entries of a folder that are not hidden; none of a folder that cannot be read."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(os.fspath(folder)) as entries:
             yield from (entry for entry in entries if not entry.name.startswith("."))
     except OSError:
         return

@@ -53,7 +53,7 @@ class BoundedHeader(tarfile.TarInfo):
     """A header as `tarfile` reads it, for compressed archives; a name of gigabytes, packed into megabytes, is a TarError."""
 
     @classmethod
-    def frombuf(cls, buf, encoding, errors):
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "BoundedHeader":
         header = super().frombuf(buf, encoding, errors)
         if header.type in map(bytes, zip(_EXTENSIONS)) and header.size > _MAX_EXTENSION:
             raise tarfile.TarError(f"a header claims {header.size:,} bytes for a name")
@@ -73,7 +73,8 @@ def read_members(fd: int, path: str, start: int = 0, end: int | None = None) -> 
       SourceError: no tar, cut short, damaged, or a member that is a link or sparse.
     """
     end = os.fstat(fd).st_size if end is None else end
-    position, extension = start, {}
+    position = start
+    extension: dict[bytes, bytes] = {}
     while found := _header(fd, path, position, start, end):
         header, size = found
         kind, data = header[156], position + BLOCK
