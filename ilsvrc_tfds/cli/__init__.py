@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     that cannot be written, to a full disk say, is a failure of those commands alone that make nothing else.
     """
     make_usable()
-    options = argparse.Namespace(continues=False, makes_files=False)
+    options = argparse.Namespace(resumes=False, makes_files=False)
     try:
         options = _parsed(arguments)
         _require_open_files()
@@ -102,5 +102,5 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
-    kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
+    kept = " What is finished is kept: run the same command again to continue." if options.resumes else ""
     return f"{ENDS[signal.Signals(number)]}.{kept}"
