@@ -1,4 +1,4 @@
-"""The arguments of each command: one function a command, which adds them to its parser."""
+"""The arguments of each command. One function for each command adds them to its parser."""
 
 import argparse
 import dataclasses
@@ -28,34 +28,38 @@ _SPLITS = ["train", "val", "validation", "test"]
 
 def doctor(command: argparse.ArgumentParser) -> None:
     add_source(command)
-    add_data_dir(command, "where the data would go")
-    command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
+    add_data_dir(command, "data directory whose disk is checked for room")
+    command.add_argument(
+        "--deep", action="store_true", help="also compare the archives' checksums and read the header of every image"
+    )
     command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
-    add_splits(command, "the only ones that are wanted")
+    add_splits(command, "the splits that are needed")
 
 
 def prepare(command: argparse.ArgumentParser) -> None:
     add_source(command)
-    add_data_dir(command, "where the data goes")
+    add_data_dir(command, "folder for the data set")
     configs = [*Ilsvrc2012.builder_configs, "all"]
     command.add_argument(
-        "--config", default="classification", choices=configs, help="what to make (default: %(default)s)"
+        "--config", default="classification", choices=configs, help="config to prepare (default: %(default)s)"
     )
     command.add_argument(
         "--num-shards",
         type=shards,
         metavar="train=N,val=N",
-        help="shards of each split (default: by the size of the data)",
+        help="number of shards of each split (default: chosen by the size of the data)",
     )
     formats = ["tfrecord", "array_record", "riegeli", "parquet"]
-    command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
-    command.add_argument("--max-examples", type=count, metavar="N", help="only N of each split, for a trial")
+    command.add_argument("--file-format", choices=formats, help="format of the shards (default: tfrecord)")
+    command.add_argument(
+        "--max-examples", type=count, metavar="N", help="prepare only N images of each split, for a trial"
+    )
     add_splits(command)
     add_runner(command)
     add_allow_incomplete(command)
     add_on_error(command)
     command.add_argument(
-        "--overwrite", action="store_true", help="replace data that is there, once the new one is finished"
+        "--overwrite", action="store_true", help="replace an existing data set after the new one is finished"
     )
     add_no_sync(command)
 
@@ -63,9 +67,9 @@ def prepare(command: argparse.ArgumentParser) -> None:
 def metadata(command: argparse.ArgumentParser) -> None:
     add_source(command)
     command.add_argument("--out", type=path, required=True, metavar="FILE", help="the HDF5 file to write")
-    command.add_argument("--image-root", default="", metavar="DIR", help="put in front of each path")
+    command.add_argument("--image-root", default="", metavar="DIR", help="prefix of each image path in the file")
     add_splits(command)
-    add_allow_incomplete(command, "train or val may be missing")
+    add_allow_incomplete(command, "allow that train or val is missing")
 
 
 def export(command: argparse.ArgumentParser) -> None:
@@ -74,13 +78,13 @@ def export(command: argparse.ArgumentParser) -> None:
     )
     add_out(command)
     command.add_argument(
-        "--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)"
+        "--config", choices=list(CONFIGS), help="config for the images of a source (default: classification)"
     )
     command.add_argument(
         "--num-shards",
         type=classic_shards,
         metavar="train=N,validation=N",
-        help="shards of each split (default: train=1024,validation=128, which readers hard-code)",
+        help="number of shards of each split (default: train=1024,validation=128, which many readers expect)",
     )
     add_splits(command)
     command.add_argument(
@@ -88,7 +92,7 @@ def export(command: argparse.ArgumentParser) -> None:
         type=int,
         choices=[0, 1],
         default=1,
-        help="the first class's label (default: 1; 0 is the background)",
+        help="label of the first class (default: 1, since 0 is the background class)",
     )
     command.add_argument(
         "--bbox",
@@ -96,14 +100,16 @@ def export(command: argparse.ArgumentParser) -> None:
         default=[],
         type=path,
         metavar="FILE",
-        help="bounding boxes: archives, folders of XML, Kaggle's tables",
+        help="sources of bounding boxes: archives, folders of XML files, or Kaggle's tables",
     )
-    command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
+    command.add_argument(
+        "--index", action="store_true", help="also write an index for DALI and tfrecord beside each shard"
+    )
     add_runner(command)
     add_allow_incomplete(command)
     add_on_error(command)
     command.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier export, once the new one is finished"
+        "--overwrite", action="store_true", help="replace an earlier export after the new one is finished"
     )
     add_no_sync(command)
 
@@ -121,87 +127,108 @@ def unpack(command: argparse.ArgumentParser) -> None:
     add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
     add_out(command)
     command.add_argument(
-        "--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished"
+        "--overwrite", action="store_true", help="replace earlier unpacked files after all new ones are finished"
     )
     add_no_sync(command)
 
 
 def show(command: argparse.ArgumentParser) -> None:
     add_folder(command)
-    command.add_argument("--split", choices=_SPLITS, help="of which split (default: the first)")
-    command.add_argument("--num", type=count, default=8, metavar="N", help="how many records (default: %(default)s)")
-    command.add_argument("--out", type=path, metavar="FILE.png", help="draw a contact sheet, too")
+    command.add_argument("--split", choices=_SPLITS, help="split to read (default: the first)")
+    command.add_argument("--num", type=count, default=8, metavar="N", help="number of records (default: %(default)s)")
+    command.add_argument("--out", type=path, metavar="FILE.png", help="also draw a contact sheet into this file")
 
 
 def train(command: argparse.ArgumentParser) -> None:
     add_data(command)
-    command.add_argument("--out", type=path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
+    command.add_argument(
+        "--out", type=path, metavar="DIR", help="folder of the training run (default: ilsvrc2012-MODEL)"
+    )
     for field in dataclasses.fields(Recipe):
         kind, metavar, text = _RECIPE_WORDS[field.name]
         default = "" if field.default is None else f" (default: {field.default})"
         word = f"--{field.name.replace('_', '-')}"
         command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
     command.add_argument(
-        "--overwrite", action="store_true", help="throw a finished or other training in the folder away"
+        "--overwrite",
+        action="store_true",
+        help="delete a finished or different training run in the folder, and start again",
     )
 
 
 _RECIPE_WORDS = {
-    "model": (str, "MODEL", "of keras.applications in small letters, or small"),
-    "image_size": (int, "N", "side in pixels (default: the model's)"),
-    "epochs": (int, "N", "how many"),
-    "batch_size": (int, "N", "examples of a batch"),
-    "ops": (str, "PRESET", "resnet_train or randaugment_train"),
-    "optimizer": (str, "NAME", f"{' or '.join(OPTIMIZERS)}"),
+    "model": (str, "MODEL", "model of keras.applications, in lower case, or small"),
+    "image_size": (int, "N", "side of the input images in pixels (default: the model's)"),
+    "epochs": (int, "N", "number of epochs"),
+    "batch_size": (int, "N", "examples per batch"),
+    "ops": (str, "PRESET", "augmentation of the train images: resnet_train or randaugment_train"),
+    "optimizer": (str, "NAME", f"optimizer: {' or '.join(OPTIMIZERS)}"),
     "learning_rate": (
         float,
         "RATE",
-        "its peak (default: 0.1 for 256 examples of a batch with sgd, 0.001 for 1024 with adamw)",
+        "peak learning rate (default: 0.1 per 256 examples of a batch with sgd, 0.001 per 1024 with adamw)",
     ),
-    "weight_decay": (float, "RATE", "of a step, times the learning rate (default: 0.001 with sgd, 0.05 with adamw)"),
-    "warmup_epochs": (int, "N", "in which the learning rate rises (default: 5, fewer than half of the epochs)"),
-    "label_smoothing": (float, "SHARE", "of the label, goes to all classes"),
-    "shuffle_buffer": (int, "N", "records in the shuffle buffer"),
-    "seed": (int, "N", "of weights, order and augmentation"),
+    "weight_decay": (
+        float,
+        "RATE",
+        "weight decay of a step, multiplied by the learning rate (default: 0.001 with sgd, 0.05 with adamw)",
+    ),
+    "warmup_epochs": (
+        int,
+        "N",
+        "epochs in which the learning rate rises (default: 5, but fewer than half of the epochs)",
+    ),
+    "label_smoothing": (float, "SHARE", "share of the label that is spread over all classes"),
+    "shuffle_buffer": (int, "N", "number of records in the shuffle buffer"),
+    "seed": (int, "N", "seed of the weights, the order and the augmentation"),
 }
 
 
 def evaluate(command: argparse.ArgumentParser) -> None:
     add_data(command)
     command.add_argument(
-        "--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there"
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="a .keras file, the output folder of train, or a model name as for train",
     )
-    command.add_argument("--weights", metavar="FILE", help="weights of the model, or imagenet for Keras's own")
     command.add_argument(
-        "--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)"
+        "--weights",
+        metavar="FILE",
+        help="file with the weights of a named model, or imagenet for the weights that Keras publishes",
     )
     command.add_argument(
-        "--batch-size", type=count, default=256, metavar="N", help="examples of a batch (default: %(default)s)"
+        "--split", choices=["train", "val", "validation"], default="val", help="split to evaluate (default: val)"
+    )
+    command.add_argument(
+        "--batch-size", type=count, default=256, metavar="N", help="examples per batch (default: %(default)s)"
     )
 
 
 def bench(command: argparse.ArgumentParser) -> None:
     add_data(command)
     command.add_argument(
-        "--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)"
+        "--ops",
+        metavar="PRESET",
+        help="operations on each image (default: resnet_train for train, resnet_eval for other splits)",
     )
     command.add_argument(
         "--split",
         choices=_SPLITS,
         default="train",
-        help="train as for a training, others as for an evaluation (default: %(default)s)",
+        help="split to read: train as in a training, others as in an evaluation (default: %(default)s)",
     )
     command.add_argument(
-        "--batch-size", type=count, default=128, metavar="N", help="images of a batch (default: %(default)s)"
+        "--batch-size", type=count, default=128, metavar="N", help="images per batch (default: %(default)s)"
     )
     command.add_argument(
         "--seconds",
         type=float,
         default=2,
         metavar="N",
-        help="of the whole job in each of 5 rounds (default: %(default)s)",
+        help="seconds that the whole pipeline is measured in each of 5 rounds (default: %(default)s)",
     )
-    command.add_argument("--json", type=path, metavar="FILE", help="write the figures as JSON, too")
+    command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
 
 
 def demo(command: argparse.ArgumentParser) -> None:
@@ -211,5 +238,5 @@ def demo(command: argparse.ArgumentParser) -> None:
         nargs="?",
         default="ilsvrc2012-demo",
         type=path,
-        help="to draw into (default: %(default)s)",
+        help="folder to draw into (default: %(default)s)",
     )

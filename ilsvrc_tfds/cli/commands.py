@@ -1,4 +1,4 @@
-"""What the commands do: each takes the words as parsed, prints what came of it, and returns its exit status."""
+"""The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
 
 import argparse
 import dataclasses
@@ -33,10 +33,10 @@ def doctor(options: argparse.Namespace) -> int:
     with LocalRunner(options.workers) as runner:
         deep, splits = options.deep or options.decode, _splits(options)
         report = examine(options.source, options.data_dir, runner, deep=deep, decode=options.decode, splits=splits)
-    return _tell(report.facts, report.problems)
+    return _report(report.facts, report.problems)
 
 
-def _tell(facts: Iterable[str], problems: Iterable[str]) -> int:
+def _report(facts: Iterable[str], problems: Iterable[str]) -> int:
     lines = [f"PROBLEM {line}" for line in problems]
     say(*facts, *(lines or ["No problems found."]))
     return 1 if lines else 0
@@ -60,9 +60,8 @@ def prepare(options: argparse.Namespace) -> int:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
-        say(
-            f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)'
-        )
+        name = f"{builder.name}/{builder.builder_config.name}"
+        say(f'{builder.data_dir}: {splits} examples; tfds.load("{name}", data_dir=…)')
     return 0
 
 
@@ -72,7 +71,7 @@ class _Engine(TypedDict):
 
 
 def _engine(options: argparse.Namespace) -> _Engine:
-    """Returns the arguments that say who does the work. Raises OptionError for an option of another engine."""
+    """Returns the arguments that choose the engine. Raises OptionError for an option that belongs to another engine."""
     for word, value, name in (
         ("--beam-options", options.beam_options, "beam"),
         ("--scheduler", options.scheduler, "dask"),
@@ -98,7 +97,7 @@ def metadata(options: argparse.Namespace) -> int:
 
 
 def _splits(options: argparse.Namespace) -> tuple[str, ...] | None:
-    """Returns the splits that are wanted by the data set's own names, None where they are not named."""
+    """Returns the chosen splits by the names of the data set (`val`), or None if none were chosen."""
     return None if options.splits is None else own_splits(options.splits)
 
 
@@ -125,7 +124,7 @@ def export(options: argparse.Namespace) -> int:
 
 
 def _records(made: Manifest, split: str) -> str:
-    """Returns the number of records of a split, and how many of them have bounding boxes if some were asked for."""
+    """Returns the number of records of a split in words, and of those with bounding boxes if the export has boxes."""
     records = sum(shard.records for shard in made.shards[split])
     counts = made.boxes or {}
     boxes = f" ({manifest.boxes_in_words(counts[split], records)})" if split in counts else ""
@@ -140,7 +139,7 @@ def index(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    return _tell(report.facts, report.problems)
+    return _report(report.facts, report.problems)
 
 
 def unpack(options: argparse.Namespace) -> int:
@@ -164,9 +163,8 @@ def train(options: argparse.Namespace) -> int:
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
-    say(
-        f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}"
-    )
+    top1, top5 = last["val_top1"], last["val_top5"]
+    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
     return 0
 
 
@@ -181,9 +179,8 @@ def evaluate(options: argparse.Namespace) -> int:
         split=options.split,
         **_source(options),
     )
-    say(
-        f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once"
-    )
+    accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
+    say(f"{accuracy}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
     return 0
 
 
@@ -217,22 +214,22 @@ def demo(options: argparse.Namespace) -> int:
         archives, data_dir, workers=options.workers, allow_incomplete=True, overwrite=True
     )
     batch = _first_batch(data_dir)
-    # All at once and at the end: what cannot be printed must not stop the work.
+    # All output comes at the end: if it cannot be printed, the work is done all the same.
     say(
         f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}",
         *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
         f"Read back with tfds.load: {batch}",
         "Next, with your own images:\n"
-        "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
-        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"
+        "  ilsvrc-tfds doctor FOLDER                                     checks that the source is complete\n"
+        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; resumes if run again\n"
         '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python\n'
-        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; --model small does for these drawings",
+        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; for this demo use --model small",
     )
     return 0
 
 
 def _first_batch(data_dir: Path) -> str:
-    """Returns what the first batch of a prepared data set holds, in words."""
+    """Returns a description of the first batch of a prepared data set: dtype, shape and classes."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

