@@ -159,7 +159,7 @@ def test_development_kit_that_contradicts_names_the_first(archives, devkit):
     [
         (ground_truth()[:1000], r"49,7.. of 50,000 entries are missing \(\d+, \d+, \d+ and 49,7"),  # the end is missing
         ("", ": 50,000 of 50,000 entries are missing .1, 2, 3 and 49,997 more"),
-        (ground_truth() + "17\n", ": 1 entries are of nothing official .50001: '17'."),
+        (ground_truth() + "17\n", ": 1 entries are not official .50001: '17'."),
         (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differ \(2: '9{40}', not '361'\)"),
         (ground_truth({2: "²"}), r"2: '\\xb2', not '361'"),
         (ground_truth({2: "\x1b[2J"}), r"2: '\\x1b\[2J', not '361'"),
@@ -218,12 +218,12 @@ def edit(path: Path, old: str, new: str) -> Path:
         (
             "ILSVRC2012_val_00000002,n09193705",
             "x",
-            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are of nothing official \(x 10 20 30 40: ''",
+            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are not official \(x 10 20 30 40: ''",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "ILSVRC2012_val_00050002,",
-            "missing .*_val_00000002.; 1 entries are of nothing official .*_val_00050002: 'n09193705'",
+            "missing .*_val_00000002.; 1 entries are not official .*_val_00050002: 'n09193705'",
         ),
         (
             "ILSVRC2012_val_00000002,",

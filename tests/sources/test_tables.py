@@ -136,7 +136,7 @@ def test_entries_that_differ_are_missing_and_are_foreign_are_counted_apart(tmp_p
     found = (
         r"contradicts the official labels: 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\); "
         r"3 of 50,000 entries are missing \(ILSVRC2012_val_00000003, ILSVRC2012_val_00000004, ILSVRC2012_val_00000005\); "
-        r"2 entries are of nothing official \(mine: 'n01440764', ILSVRC2012_val_00099999: 'x'\)\. It belongs"
+        r"2 entries are not official \(mine: 'n01440764', ILSVRC2012_val_00099999: 'x'\)\. It belongs"
     )
     with pytest.raises(LabelError, match=found):
         check_solution(save(tmp_path / SOLUTION, "\n".join(lines)))
