@@ -4,7 +4,7 @@
 |---|---|
 | official archives | `ILSVRC2012_bbox_train_v2.tar.gz`, `ILSVRC2012_bbox_val_v3.tgz`: one XML file per image |
 | folders | the unpacked archives; Kaggle's `Annotations/CLS-LOC/{train/<wnid>,val}` |
-| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels, without the size of the image |
+| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels, without a size |
 
 The XML has the format of PASCAL VOC. It states the size of the picture that the annotator saw, and the corners are
 pixels of that picture; the image itself may have another size. In some files `filename` is `%s`, so the name of the file
@@ -84,7 +84,7 @@ class Boxes(NamedTuple):
 def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
     """Returns the boxes of each image, by the `image_key` of its name.
 
-    If two paths have boxes of the same image, those of the later path count. Boxes of another class of the challenge than
+    If two paths have boxes of one image, those of the later path count. Boxes of another class of the challenge than
     the image's own are left out.
 
     Raises SourceError for a file that cannot be read or is not an annotation, and for impossible sizes or corners.
@@ -256,7 +256,7 @@ def _pixels(text: str | None, where: str) -> float:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _number(text: str | None) -> float | None:
-    """Returns a finite number, or None for any other text. Cached to save memory: 2.4 million corners have few values."""
+    """Returns a finite number, or None for any other text. Cached to save memory: 2.4 million corners, few values."""
     try:
         number = float(text or "")
     except ValueError:

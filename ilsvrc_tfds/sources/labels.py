@@ -1,8 +1,8 @@
 """The class of each image: taken from its name or folder, and checked against every other source of the labels.
 
 A train image has the class of its folder or inner archive; if its file name begins with a wnid, that must agree. A
-validation image has the class that belongs to the number in its file name, whatever its position in a list. If it is in
-a class folder, that must agree; so must the development kit's ground truth, Kaggle's table, and a class that is appended
+validation image has the class of the number in its file name, whatever its position in a list. If it is in a class
+folder, that must agree; so must the development kit's ground truth, Kaggle's table, and a class that is appended
 to a name as in Hugging Face's copy. In a class folder a user's own images may have any name except an official one of
 another split.
 """
@@ -156,7 +156,7 @@ def check_synset_mapping(path: Path) -> str:
 
 
 def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
-    """Raises SourceError for official names of another split: such images would be in training and evaluation alike."""
+    """Raises SourceError for official names of another split: the images would be in training and evaluation."""
     found: dict[str, list[str]] = {}
     for name in names:
         # To save time: names that begin like the official ones of this split need no further check.
@@ -257,7 +257,7 @@ def _unusable(path: Path, what: str) -> SourceError:
 
 
 def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -> str:
-    """Returns a note that the labels agree. Raises LabelError, which counts differing, missing and unofficial entries."""
+    """Returns a note that the labels agree. Raises LabelError, which counts different, missing and other entries."""
     differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     missing, foreign = [key for key in ours if key not in theirs], [key for key in theirs if key not in ours]
     parts = []

@@ -228,7 +228,7 @@ def edit(path: Path, old: str, new: str) -> Path:
         (
             "ILSVRC2012_val_00000002,",
             "\0" * 200_000,
-            ": 1 of 50,000 entries are missing .*; 1 entries are of",
+            ": 1 of 50,000 entries are missing .*; 1 entries are not",
         ),  # more than Python's csv takes
     ],
 )

@@ -127,7 +127,7 @@ def test_two_other_names_of_a_split_are_an_error(tmp_path, names):
             drawing.folders(tmp_path, drawing.Images({}, IMAGES.val, {}), val=name)
     first, second = sorted(names, key=lambda name: ("/" in name, name))
     with pytest.raises(
-        SourceError, match=f"{first}, {tmp_path}/{second} both claim the split val. Name the right one val"
+        SourceError, match=f"{first}, {tmp_path}/{second} may both be the split val. Rename the right one to val"
     ):
         find_layout([tmp_path])
 
