@@ -4,11 +4,11 @@
 |---|---|
 | official archives | `ILSVRC2012_bbox_train_v2.tar.gz`, `ILSVRC2012_bbox_val_v3.tgz`: one XML file per image |
 | folders | the unpacked archives; Kaggle's `Annotations/CLS-LOC/{train/<wnid>,val}` |
-| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels, without a size |
+| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels |
 
 The XML has the format of PASCAL VOC. It states the size of the picture that the annotator saw, and the corners are
-pixels of that picture; the image itself may have another size. In some files `filename` is `%s`, so the name of the file
-itself is used.
+pixels of that picture; the image itself may have another size. In some files `filename` is `%s`, so the file's own name
+is used.
 """
 
 import functools

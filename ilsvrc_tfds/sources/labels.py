@@ -156,7 +156,7 @@ def check_synset_mapping(path: Path) -> str:
 
 
 def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
-    """Raises SourceError for official names of another split: the images would be in training and evaluation."""
+    """Raises SourceError for official names of other splits: they would be in training and evaluation."""
     found: dict[str, list[str]] = {}
     for name in names:
         # To save time: names that begin like the official ones of this split need no further check.
@@ -172,7 +172,7 @@ def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
 
 
 def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
-    """Returns the index of a class folder for each image. Raises LabelError if an official name states another class."""
+    """Returns the index of a class folder for each image. Raises LabelError if a name states another class."""
     in_folder = class_of_folder(folder, where)
     wrong = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Files and folders of a source that are not read but may be a split. They are reported: no split is lost in silence."""
+"""Files and folders of a source that are not read but may be a split. They are reported: no split is lost silently."""
 
 import itertools
 import os

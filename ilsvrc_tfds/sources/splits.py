@@ -85,14 +85,15 @@ def refuse_rivals(chosen: Place, found: list[Place]) -> None:
         if (place.split, place.kind) == (chosen.split, chosen.kind) and not is_same(place, chosen)
     ]
     if rivals and not chosen.usual:
+        paths = first_few(shown(place.path) for place in (chosen, *rivals))
         raise SourceError(
-            f"{first_few(shown(place.path) for place in (chosen, *rivals))} may both be the split {chosen.split}. Rename "
-            f"the right one to {FOLDERS[chosen.split][0]}, or move the other one away."
+            f"{paths} may both be the split {chosen.split}. Rename the right one to {FOLDERS[chosen.split][0]}, "
+            "or move the other one away."
         )
 
 
 def _innermost(folder: Path, split: str) -> Path:
-    """Returns the folder, or the one inside it that has all its images: `val/val/`, of a tar with `val/` in its names."""
+    """Returns the folder, or the one in it that has all its images: `val/val/`, from a tar with `val/`."""
     names = names_in(folder)
     if any(is_image(os.fsencode(name)) or synsets.is_wnid(name.removesuffix(".tar")) for name in names):
         return folder
@@ -131,7 +132,7 @@ def names_in(folder: str | os.PathLike) -> list[str]:
 
 
 def kind_of(path: Path) -> str:
-    """Returns `file`, `folder`, or an empty string. Raises SourceError for a broken link, or if permission is denied."""
+    """Returns `file`, `folder`, or an empty string. Raises SourceError for a broken link and other errors."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -150,5 +151,5 @@ def absolute(path: Path) -> str:
 
 
 def is_same(place: Place, other: Place) -> bool:
-    """Returns whether two places are one file or folder, even through a link or with names that differ in case."""
+    """Returns whether two places are the same, even if their paths differ."""
     return os.path.samefile(place.path, other.path)

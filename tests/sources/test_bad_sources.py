@@ -154,7 +154,7 @@ def test_pipes_are_never_opened(tmp_path, images):
     os.mkfifo(source / "val" / VAL_1)
     index = indexed(source)
     assert len(index.splits["train"]) == 12 and VAL_1 not in labels_of(index, "val")
-    assert index.notes[-1] == f"passed over 1 entries that are no images: val/{VAL_1}"
+    assert index.notes[-1] == f"skipped 1 entries that are not images: val/{VAL_1}"
 
 
 @pytest.mark.parametrize("name", ["", "train", "val", "train/n01440764", "train/n01440764/n01440764_9.JPEG"])
@@ -308,15 +308,15 @@ def test_class_folder_of_no_class_for_validation_is_an_error(tmp_path):
 def test_folder_of_images_that_is_no_class_is_an_error(tmp_path, images, name, with_others):
     path = write(drawing.folders(tmp_path, images) if with_others else tmp_path, name)
     split = path.parent.parent
-    expected = f"Images of split {split.name!r} are expected in {split} itself or in class folders, as n0"
-    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of .* {expected}"):
+    expected = f"Images of split {split.name!r} are expected in {split} itself or in class folders such as n0"
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but its name is not one of .* {expected}"):
         indexed(tmp_path)
 
 
 def test_folder_of_images_beside_an_inner_one_of_the_same_sense_is_an_error(tmp_path, images):
     source = drawing.folders(tmp_path, images, val="val/val")
     path = write(source, f"val/cats/{VAL_1}")
-    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of the 1000 classes"):
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but its name is not one of the 1000 classes"):
         indexed(source)
 
 
@@ -328,7 +328,7 @@ def test_folders_without_images_are_passed_over(tmp_path, split, name):
     (source / split / name).mkdir(parents=True) if name[-1] == "/" else write(source, f"{split}/{name}")
     index = indexed(source)
     assert len(index.splits[split]) == count
-    assert index.notes == (f"passed over 1 entries that are no images: {split}/{name.partition('/')[0]}",)
+    assert index.notes == (f"skipped 1 entries that are not images: {split}/{name.partition('/')[0]}",)
 
 
 @pytest.mark.parametrize("name", ["train/n01443537/n01440764_1.JPEG", f"val/n01443537/{VAL_1}"])
@@ -494,7 +494,7 @@ def test_huge_image_in_an_archive_is_indexed_and_cannot_be_read(tmp_path):
 def test_folder_with_the_name_of_an_image_is_passed_over(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     (source / "val/folder.JPEG").mkdir()
-    assert indexed(source).notes == ("passed over 1 entries that are no images: val/folder.JPEG",)
+    assert indexed(source).notes == ("skipped 1 entries that are not images: val/folder.JPEG",)
 
 
 @pytest.mark.parametrize("name", [TRAIN, VAL])
