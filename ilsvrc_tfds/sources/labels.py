@@ -215,8 +215,8 @@ def _refuse_unnamed(split: str, names: list[bytes], labels: list[int | None], wh
     unnamed = [os.fsdecode(name) for name, label in zip(names, labels) if label is None]
     if unnamed:
         raise SourceError(
-            f"{where}: {len(unnamed):,} images of split {split!r} lie in no class folder and their names tell no "
-            f"class: {first_few(unnamed)}. Expected names as {_EXAMPLE_NAME[split]}."
+            f"{where}: {len(unnamed):,} images of split {split!r} are not in class folders, and their names do "
+            f"not state a class: {first_few(unnamed)}. Expected names like {_EXAMPLE_NAME[split]}."
         )
 
 

@@ -117,7 +117,7 @@ def _header(fd: int, path: str, position: int, start: int, end: int) -> tuple[by
             return header, size
     if header and position == start:
         advice = next((text for magic, text in _NO_TARS.items() if header.startswith(magic)), _AGAIN)
-        raise SourceError(f"{path} is no tar archive. {advice}")
+        raise SourceError(f"{path} is not a tar archive. {advice}")
     if len(header) < BLOCK:
         raise SourceError(_cut_short(path, position + BLOCK, end))
     raise SourceError(f"{path} is damaged: no tar header at byte {position:,}. {_AGAIN}")
@@ -168,7 +168,7 @@ def _pax_records(payload: bytes) -> dict[bytes, bytes]:
             raise ValueError("holds no records")
         key, _, value = payload[start + len(digits) + 1 : end - 1].partition(b"=")
         if key == b"size" and not (value.isdigit() and len(value) < _MAX_DIGITS):
-            raise ValueError("has a size that is no number")
+            raise ValueError("has a size that is not a number")
         records[key] = value
         start = end
     return records

@@ -186,9 +186,9 @@ def test_missing_permission_of_an_archive_is_an_error(archives, permissions_coun
     "data, message",
     [
         (b"", "cut short"),
-        (PICTURE, "no tar archive"),
-        (b"<html>" + b" " * 5000, "no tar archive. It looks like a web page"),
-        (b"\x1f\x8b\x08" + bytes(5000), "no tar archive. It is compressed with gzip"),
+        (PICTURE, "not a tar archive"),
+        (b"<html>" + b" " * 5000, "not a tar archive. It looks like a web page"),
+        (b"\x1f\x8b\x08" + bytes(5000), "not a tar archive. It is compressed with gzip"),
         (drawing.tar([("README", b"text")]), "holds no images that are read, but README. Expected files"),
         (bytes(10240), "holds no images that are read, but nothing"),
         (bytes(4 << 20), "4,194,304 bytes follow. Either parts of it were never downloaded"),
@@ -233,7 +233,7 @@ def test_inner_archive_damaged_is_named(tmp_path, images):
     inner = {wnid: bytearray(drawing.tar(classes.items())) for wnid, classes in images.train.items()}
     inner["n01443537"][100] ^= 1
     write_train(tmp_path, [(f"{wnid}.tar", data) for wnid, data in inner.items()])
-    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive n01443537.tar is no tar archive"):
+    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive n01443537.tar is not a tar archive"):
         indexed(tmp_path)
 
 
@@ -356,7 +356,9 @@ def test_file_in_the_wrong_class_archive_is_an_error(tmp_path, name):
 @pytest.mark.parametrize("name", ["cat.JPEG", "ILSVRC2012_val_mine.JPEG", "train/dog.jpg"])
 def test_train_image_without_a_class_is_an_error(tmp_path, name):
     write_train(tmp_path, [(name, PICTURE)])
-    with pytest.raises(SourceError, match="split 'train' lie in no class folder and their names tell no class"):
+    with pytest.raises(
+        SourceError, match="split 'train' are not in class folders, and their names do not state a class"
+    ):
         indexed(tmp_path)
 
 

@@ -28,7 +28,8 @@ def thing(name: str, *corners) -> str:
 def annotation(*things: str, size=(500, 375), file_name: str = "%s") -> bytes:
     """Returns an annotation as the official ones are written."""
     sides = f"<size>\n\t\t<width>{size[0]}</width>\n\t\t<height>{size[1]}</height>\n\t\t<depth>3</depth></size>"
-    source = f"<folder>{TENCH}</folder><filename>{file_name}</filename><source><database>ImageNet database</database></source>"
+    source = f"<folder>{TENCH}</folder><filename>{file_name}</filename>"
+    source += "<source><database>ImageNet database</database></source>"
     return f"<annotation>\n\t{source}{sides}<segmented>0</segmented>{''.join(things)}</annotation>\n".encode()
 
 

@@ -143,7 +143,7 @@ def test_class_archives_of_another_kind_in_an_archive_are_named(tmp_path):
 
 def test_commands_say_it_loudly_and_doctor_calls_it_a_problem(tmp_path, caplog, capsys):
     source = write(drawing.folders(tmp_path / "source", drawing.miniature()), f"train/{TENCH}/images/1.JPEG")
-    expected = "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected directly in the folder of a split"
+    expected = "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected directly"
     for command, word in {"prepare": "--data-dir", "export": "--out", "metadata": "--out"}.items():
         caplog.clear()
         allowed = [] if command == "metadata" else ["--allow-incomplete"]
