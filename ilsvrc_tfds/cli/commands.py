@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def doctor(options: argparse.Namespace) -> int:
+    """Prints the report on a source. Returns 1 if it has problems."""
     with LocalRunner(options.workers) as runner:
         deep, splits = options.deep or options.decode, _splits(options)
         report = examine(options.source, options.data_dir, runner, deep=deep, decode=options.decode, splits=splits)
@@ -138,6 +139,7 @@ def index(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
+    """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
     return _report(report.facts, report.problems)
 

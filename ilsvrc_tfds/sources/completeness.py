@@ -68,7 +68,7 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
     if refused or missing and not allow_incomplete:
         texts = "; ".join(f"{split}: {text}" for split, text in {**missing, **refused}.items())
         raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if that is meant, "
+            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if this is intended, "
             f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
             "ILSVRC2012_ALLOW_INCOMPLETE=1."
         )

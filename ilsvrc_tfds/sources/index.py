@@ -179,7 +179,7 @@ def _refuse_doubles(members: Members) -> None:
     # With the same name in two classes they are two images. Renaming is asked for first: removing one would lose it.
     clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
     if len(clashes):
-        what = "have the name of one of another class"
+        what = "have the same name as an image of another class"
         raise SourceError(_pairs(members, clashes, what) + "Rename one of each: a file name identifies an image.")
     if len(pairs):
         raise SourceError(_pairs(members, pairs, "come twice") + "Remove one of each.")

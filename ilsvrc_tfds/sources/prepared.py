@@ -89,11 +89,13 @@ def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     values = [features.get(key, []) for key in FIELDS[TFDS]]
     if any(len(value) != 1 for value in values):
         raise SourceError(
-            f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each."
+            f"{where} has the keys {sorted(features)}; expected file_name, image and label, with one value each."
         )
     name, image, label = (value[0] for value in values)
     if not (isinstance(name, bytes) and isinstance(image, bytes) and isinstance(label, int)):
-        raise SourceError(f"{where} has values of other types than a file name's, an image's and a label's.")
+        raise SourceError(
+            f"{where} has values of wrong types; expected bytes for file_name and image, and an integer for label."
+        )
     if not -1 <= label < synsets.NUM_CLASSES or not name.isascii() or b"\0" in name:
         raise SourceError(f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to 999.")
     return name, image, label

@@ -1,4 +1,4 @@
-"""File names of Hugging Face's copy, `<official name>_<wnid>.JPEG`: they confirm the label, and the data set is the same."""
+"""Names of Hugging Face's copy, `<official name>_<wnid>.JPEG`: they confirm the label, and the data set is the same."""
 
 import dataclasses
 import os

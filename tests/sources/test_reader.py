@@ -139,7 +139,7 @@ needs_tfrecord = pytest.mark.skipif(
 
 
 def read_with_tfrecord(folder: Path, pattern: str, description, shard: tuple[int, int] = (0, 1)) -> list[dict]:
-    """Returns the records of one of several workers, which finds its share of each file by the index; images as sha256."""
+    """Returns the records of one of several workers, which finds its share by the index; images as sha256."""
     job = json.dumps([*shards(folder, pattern), description, shard])
     process = subprocess.run([sys.executable, "-c", TFRECORD_SCRIPT, job], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
