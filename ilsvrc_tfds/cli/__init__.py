@@ -1,4 +1,4 @@
-"""The command `ilsvrc-tfds`: words to calls."""
+"""The command `ilsvrc-tfds`: parses the arguments, runs a command, and turns errors into a line and an exit status."""
 
 import argparse
 import atexit
@@ -19,11 +19,11 @@ from ilsvrc_tfds.runners.open_files import require_open_files
 
 
 def run() -> NoReturn:
-    """Runs the command of this process and ends it with the exit status of `main`."""
+    """Runs the command line of this process, and ends the process with the exit status of `main`."""
     status = 0
 
     def end() -> None:
-        # Registered first and called last, behind which Python would wait for what TensorFlow still reads.
+        # Registered first, so called last. After it Python would wait for the threads in which TensorFlow still reads.
         if status > 128:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
@@ -36,13 +36,26 @@ def run() -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0; 1 for what the user can mend; 2 for usage; 130 for Ctrl-C.
+    """Runs a command and returns its exit status.
 
-    And, as a shell has it, 143 for SIGTERM, which schedulers send; 141 where nobody reads the output any more: `| head`. Output
-    that cannot be written, to a full disk say, is a failure of those commands alone that make nothing else.
+    | status | meaning |
+    |---|---|
+    | 0 | success |
+    | 1 | an error that the user can fix, or problems found by `doctor` or `verify` |
+    | 2 | wrong usage; raised as SystemExit |
+    | 130, 143 | stopped by Ctrl-C, or by SIGTERM, which schedulers send: 128 and the signal's number, as in a shell |
+    | 141 | the reader of the output has ended, for example `head` |
+
+    If the output cannot be written, for example to a full disk, only commands that make no files fail.
+
+    >>> main(["metadata", "/data/imagenet", "--out", "/data/metadata.h5"])
+    /data/metadata.h5: ... bytes
+    0
+    >>> main(["show", "/data/nowhere"])
+    1
     """
     make_usable()
-    options = argparse.Namespace(continues=False, makes_files=False)
+    options = argparse.Namespace(resumes=False, makes_files=False)
     try:
         options = _parsed(arguments)
         require_open_files()
@@ -77,9 +90,9 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _carried_out(options: argparse.Namespace) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's ten lines about the processor
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # Dask's forty about each worker's coming and going
-    # Before anything loads HDF5: some file systems refuse its locks, and Keras asks for them of the weights that it downloads.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's ten lines about the processor
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # hides Dask's forty lines about workers
+    # Set before anything loads HDF5: some file systems refuse its locks, and Keras asks for them for weights that it downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
@@ -89,5 +102,5 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
-    kept = " What is finished is kept: run the same command again to continue." if options.continues else ""
-    return f"{ENDS[number]}.{kept}"
+    kept = " What is finished is kept: run the same command again to continue." if options.resumes else ""
+    return f"{ENDS[signal.Signals(number)]}.{kept}"

@@ -1,11 +1,13 @@
-"""What the commands do: each takes the words as parsed, prints what came of it, and returns its exit status."""
+"""The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
 
+import argparse
 import dataclasses
 import json
 import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
@@ -13,10 +15,11 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.index import index_records
-from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner
+from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
@@ -26,7 +29,8 @@ from ilsvrc_tfds.training.recipe import Recipe
 _log = logging.getLogger(__name__)
 
 
-def doctor(options) -> int:
+def doctor(options: argparse.Namespace) -> int:
+    """Prints the report on a source. Returns 1 if it has problems."""
     report = examine(
         options.source,
         options.data_dir,
@@ -35,17 +39,17 @@ def doctor(options) -> int:
         splits=_splits(options),
         workers=options.workers,
     )
-    return _tell(report.facts, report.problems)
+    return _report(report.facts, report.problems)
 
 
-def _tell(facts: Iterable[str], problems: Iterable[str]) -> int:
+def _report(facts: Iterable[str], problems: Iterable[str]) -> int:
     lines = [f"PROBLEM {line}" for line in problems]
     say(*facts, *(lines or ["No problems found."]))
     return 1 if lines else 0
 
 
-def prepare(options) -> int:
-    arguments = {
+def prepare(options: argparse.Namespace) -> int:
+    arguments: dict[str, Any] = {  # `prepare` and `prepare_all` share them
         **_engine(options),
         "num_shards": options.num_shards,
         "file_format": options.file_format,
@@ -57,26 +61,30 @@ def prepare(options) -> int:
         "sync": options.sync,
     }
     if options.config == "all":
-        builders = ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values()
+        builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
-        say(
-            f'{builder.data_dir}: {splits} examples; tfds.load("{builder.name}/{builder.builder_config.name}", data_dir=…)'
-        )
+        name = f"{builder.name}/{builder.builder_config.name}"
+        say(f'{builder.data_dir}: {splits} examples; tfds.load("{name}", data_dir=…)')
     return 0
 
 
-def _engine(options) -> dict[str, object]:
-    """Returns the arguments that say who does the work. Raises OptionError for an option of another engine."""
+class _Engine(TypedDict):
+    workers: int | None
+    runner: Runner | None
+
+
+def _engine(options: argparse.Namespace) -> _Engine:
+    """Returns the arguments that choose the engine. Raises OptionError for an option that belongs to another engine."""
     for word, value, name in (
         ("--beam-options", options.beam_options, "beam"),
         ("--scheduler", options.scheduler, "dask"),
     ):
         if value is not None and options.runner != name:
             raise OptionError(f"{word} is for --runner {name}, not --runner {options.runner}.")
-    runner = None
+    runner: Runner | None = None
     if options.runner == "beam":
         runner = BeamRunner(options.beam_options, workers=options.workers)
     elif options.runner == "dask":
@@ -84,7 +92,7 @@ def _engine(options) -> dict[str, object]:
     return {"workers": options.workers, "runner": runner}
 
 
-def metadata(options) -> int:
+def metadata(options: argparse.Namespace) -> int:
     splits, out = _splits(options), file_to_replace(options.out)
     with LocalRunner(options.workers) as runner:
         index = find_images([options.source], runner, splits)
@@ -94,12 +102,12 @@ def metadata(options) -> int:
     return 0
 
 
-def _splits(options) -> tuple[str, ...] | None:
-    """Returns the splits that are wanted by the data set's own names, None where they are not named."""
+def _splits(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """Returns the chosen splits by the names of the data set (`val`), or None if none were chosen."""
     return None if options.splits is None else own_splits(options.splits)
 
 
-def export(options) -> int:
+def export(options: argparse.Namespace) -> int:
     out = ilsvrc_tfds.export(
         options.source,
         options.out,
@@ -115,31 +123,33 @@ def export(options) -> int:
         overwrite=options.overwrite,
         sync=options.sync,
     )
-    made = manifest.read(out)
+    made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {len(shards):,} shards" for split, shards in made.shards.items()]
     say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
     return 0
 
 
-def _records(made: manifest.Manifest, split: str) -> str:
-    """Returns the number of records of a split, and how many of them have bounding boxes if some were asked for."""
+def _records(made: Manifest, split: str) -> str:
+    """Returns the number of records of a split in words, and of those with bounding boxes if the export has boxes."""
     records = sum(shard.records for shard in made.shards[split])
-    boxes = f" ({manifest.boxes_in_words(made.boxes[split], records)})" if split in (made.boxes or {}) else ""
+    counts = made.boxes or {}
+    boxes = f" ({manifest.boxes_in_words(counts[split], records)})" if split in counts else ""
     return f"{records:,} {CLASSIC_NAMES[split]}{boxes}"
 
 
-def index(options) -> int:
+def index(options: argparse.Namespace) -> int:
     paths = index_records(options.folder, workers=options.workers)
     say(f"{options.folder}: {len(paths):,} indexes, {PREFIX}*")
     return 0
 
 
-def verify(options) -> int:
+def verify(options: argparse.Namespace) -> int:
+    """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    return _tell(report.facts, report.problems)
+    return _report(report.facts, report.problems)
 
 
-def unpack(options) -> int:
+def unpack(options: argparse.Namespace) -> int:
     say(
         ilsvrc_tfds.unpack(
             options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
@@ -148,25 +158,24 @@ def unpack(options) -> int:
     return 0
 
 
-def show(options) -> int:
+def show(options: argparse.Namespace) -> int:
     say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
     return 0
 
 
-def train(options) -> int:
+def train(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training  # loads TensorFlow and Keras
 
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
-    say(
-        f"{model}: validation top-1 {last['val_top1']:.2%}, top-5 {last['val_top5']:.2%} at the end of epoch {recipe.epochs}"
-    )
+    top1, top5 = last["val_top1"], last["val_top5"]
+    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
     return 0
 
 
-def evaluate(options) -> int:
+def evaluate(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training
 
     scores = training.evaluate(
@@ -177,17 +186,16 @@ def evaluate(options) -> int:
         split=options.split,
         **_source(options),
     )
-    say(
-        f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once"
-    )
+    accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
+    say(f"{accuracy}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
     return 0
 
 
-def _source(options) -> dict:
+def _source(options: argparse.Namespace) -> dict[str, Any]:
     return {"data_dir": options.data_dir, "label_offset": options.label_offset}
 
 
-def bench(options) -> int:
+def bench(options: argparse.Namespace) -> int:
     from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
@@ -205,7 +213,7 @@ def bench(options) -> int:
     return 0
 
 
-def demo(options) -> int:
+def demo(options: argparse.Namespace) -> int:
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
     _log.info("Drew a miniature ILSVRC2012, in the layout of the official archives: %s", archives)
@@ -214,26 +222,26 @@ def demo(options) -> int:
     except DestinationError as error:
         raise DestinationError(f"{error} The demo itself replaces nothing: `ilsvrc-tfds demo OTHER_DIR`.") from error
     batch = _first_batch(data_dir)
-    # All at once and at the end: what cannot be printed must not stop the work.
+    # All output comes at the end: if it cannot be printed, the work is done all the same.
     say(
         f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}",
         *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
         f"Read back with tfds.load: {batch}",
         "Next, with your own images:\n"
-        "  ilsvrc-tfds doctor FOLDER                                     what lies there, and is it whole\n"
-        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; run it again if it was stopped\n"
+        "  ilsvrc-tfds doctor FOLDER                                     checks that the source is complete\n"
+        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; resumes if run again\n"
         '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python\n'
-        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; --model small does for these drawings",
+        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; for this demo use --model small",
     )
     return 0
 
 
 def _first_batch(data_dir: Path) -> str:
-    """Returns what the first batch of a prepared data set holds, in words."""
+    """Returns a description of the first batch of a prepared data set: dtype, shape and classes."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    def crop(image, label):
+    def crop(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.image.resize_with_crop_or_pad(image, 224, 224), label
 
     data = tfds.load("ilsvrc2012/raw256", data_dir=data_dir, split="train", as_supervised=True)

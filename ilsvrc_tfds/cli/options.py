@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are parsed."""
+"""Options that several commands share, and the functions that parse their values."""
 
 import argparse
 import os
@@ -25,16 +25,19 @@ def add_folder(
 
 def add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "data", metavar="DATA", type=named, help="a prepared or exported folder, or a name as ilsvrc2012/raw256"
+        "data", metavar="DATA", type=named, help="a prepared or exported folder, or a name such as ilsvrc2012/raw256"
     )
     command.add_argument(
-        "--data-dir", type=path, metavar="DIR", help="where a name is looked for (default: TFDS's data directory)"
+        "--data-dir",
+        type=path,
+        metavar="DIR",
+        help="data directory in which a name is looked up (default: TFDS's data directory)",
     )
     command.add_argument(
         "--label-offset",
         type=int,
         choices=[0, 1],
-        help="the first class's label, of exported TFRecords where nothing in them tells it",
+        help="label of the first class, if exported TFRecords do not state it",
     )
 
 
@@ -45,41 +48,44 @@ def add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
 
 
 def add_out(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=path, required=True, metavar="DIR", help="folder to make")
+    command.add_argument("--out", type=path, required=True, metavar="DIR", help="folder to write")
 
 
 def add_runner(command: argparse.ArgumentParser) -> None:
     runners = ["local", "beam", "dask"]
     command.add_argument(
-        "--runner", choices=runners, default="local", help="what writes the shards (default: %(default)s processes)"
+        "--runner",
+        choices=runners,
+        default="local",
+        help="engine that writes the shards (default: %(default)s processes)",
     )
     command.add_argument(
         "--beam-options",
         metavar="WORDS",
-        help='for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)',
+        help='options for Beam: --beam-options="--runner=… --…" (default: all cores of this machine)',
     )
     command.add_argument(
         "--scheduler",
         metavar="tcp://HOST:8786",
-        help="Dask's, whose workers see the same folders (default: workers started here)",
+        help="address of a Dask scheduler whose workers see the same folders (default: workers on this machine)",
     )
 
 
-def add_splits(command: argparse.ArgumentParser, text: str = "only these") -> None:
-    text = f"{text}, of train, val, test (default: all that are there; train and val must be)"
+def add_splits(command: argparse.ArgumentParser, text: str = "only these splits") -> None:
+    text = f"{text}, of train, val, test (default: all that exist; train and val must exist)"
     command.add_argument("--splits", type=splits, metavar="S,S", help=text)
 
 
 def add_allow_incomplete(
     command: argparse.ArgumentParser,
-    text: str = "train or val, or images of any split, may be missing; that is recorded",
+    text: str = "allow that train or val, or images of any split, are missing; the result records it",
 ) -> None:
     command.add_argument("--allow-incomplete", action="store_true", help=text)
 
 
 def add_on_error(command: argparse.ArgumentParser) -> None:
     text = (
-        "what to do about a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
+        "what to do with a damaged image (default: %(default)s); skipped ones are listed, and the result is incomplete"
     )
     command.add_argument("--on-error", choices=[STOP, SKIP], default=STOP, help=text)
 
@@ -89,11 +95,12 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
         "--no-sync",
         dest="sync",
         action="store_false",
-        help="do not wait until all is on disk, for scratch disks: what a power failure leaves may not be whole",
+        help="do not wait for the disk, for scratch disks: after a power failure files may be incomplete",
     )
 
 
 def path(text: str) -> Path:
+    """Returns a path, with `~` expanded."""
     return Path(os.path.expanduser(named(text)))
 
 
@@ -105,17 +112,31 @@ def named(text: str) -> str:
 
 
 def count(text: str) -> int:
+    """Returns a whole number of at least 1.
+
+    >>> count("8")
+    8
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
 
 
 def splits(text: str) -> list[str]:
+    """Returns the names of splits that commas separate.
+
+    >>> splits("train,validation")
+    ['train', 'validation']
+    """
     return [classic_split(name) for name in text.split(",")]
 
 
 def shards(text: str) -> dict[str, int]:
-    """Returns `{"train": 256}` of `train=256`."""
+    """Returns the number of shards of each split, by the names of a TFDS data set.
+
+    >>> shards("train=256,val=8")
+    {'train': 256, 'val': 8}
+    """
     counts = _counts(text)
     if not counts.keys() <= synsets.OFFICIAL_COUNTS.keys():
         raise argparse.ArgumentTypeError(f"expected train=N,val=N,test=N or some of them, got {text!r}")
@@ -123,11 +144,16 @@ def shards(text: str) -> dict[str, int]:
 
 
 def classic_shards(text: str) -> dict[str, int]:
+    """Returns the number of shards of each split, by the names of classic TFRecords.
+
+    >>> classic_shards("train=256,validation=8")
+    {'train': 256, 'validation': 8}
+    """
     return {classic_split(split): count(number) for split, number in _counts(text).items()}
 
 
 def _counts(text: str) -> dict[str, str]:
-    """Returns `{"train": "256"}` of `train=256`. A split that is named twice, by either of its names, is wrong usage."""
+    """Returns `{"train": "256"}` for `train=256`. It is wrong usage to name a split twice, even by different names."""
     pairs = [part.partition("=") for part in text.split(",")]
     splits = [own_split(split) or split for split, _, _ in pairs]
     if len(set(splits)) < len(splits):
@@ -136,6 +162,7 @@ def _counts(text: str) -> dict[str, str]:
 
 
 def classic_split(name: str) -> str:
+    """Returns the name if it is one of a split: train, val, validation or test."""
     if own_split(name) is None:
         raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
     return name

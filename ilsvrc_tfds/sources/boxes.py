@@ -1,13 +1,14 @@
-"""Bounding boxes of the official annotations, by the image that they belong to.
+"""Bounding boxes of the official annotations, by image.
 
-| source | looks like |
+| source | files |
 |---|---|
-| official archives | `ILSVRC2012_bbox_train_v2.tar.gz`, `ILSVRC2012_bbox_val_v3.tgz`: one XML file an image |
-| folders | the same files unpacked; Kaggle's `Annotations/CLS-LOC/{train/<wnid>,val}` |
-| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels, without the image's size |
+| official archives | `ILSVRC2012_bbox_train_v2.tar.gz`, `ILSVRC2012_bbox_val_v3.tgz`: one XML file per image |
+| folders | the unpacked archives; Kaggle's `Annotations/CLS-LOC/{train/<wnid>,val}` |
+| Kaggle's tables | `LOC_train_solution.csv`, `LOC_val_solution.csv`: corners in pixels |
 
-The XML is PASCAL VOC's. Its corners are in pixels of the picture that the annotator saw, whose size it states and which need
-not be the image's own. Its `filename` is `%s` in some files, so the name of the file itself counts.
+The XML has the format of PASCAL VOC. It states the size of the picture that the annotator saw, and the corners are
+pixels of that picture; the image itself may have another size. In some files `filename` is `%s`, so the file's own name
+is used.
 """
 
 import functools
@@ -16,9 +17,9 @@ import math
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, NoReturn, cast
 from xml.etree.ElementTree import Element
 
 from defusedxml.common import DefusedXmlException
@@ -30,7 +31,7 @@ from ilsvrc_tfds.sources.tables import solutions_of, without_extension
 from ilsvrc_tfds.sources.tar import BoundedHeader
 from ilsvrc_tfds.storage.regular import open_regular
 
-# A real one has 500 bytes, and 300 for each further box.
+# A real annotation has 500 bytes, and 300 more for each further box.
 _MAX_XML_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_BLOCK = 512
@@ -38,30 +39,38 @@ _BUFFER = 1 << 20
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
+Corners = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax
+
+
 class Boxes(NamedTuple):
     """The boxes of one image.
 
     Attributes:
-      width: of the picture that the corners were measured in, pixels; 0 where it is not known (Kaggle's tables).
-      height: likewise.
-      corners: xmin, ymin, xmax, ymax of each box, in pixels; as they were found.
+      width: Width in pixels of the picture in which the corners were measured, or 0 if unknown (Kaggle's tables).
+      height: Height of that picture, likewise.
+      corners: The values xmin, ymin, xmax, ymax of each box in pixels, as in the source.
+
+    >>> Boxes(500, 375, ((100, 75, 300, 225),)).relative()
+    [(0.2, 0.2, 0.6, 0.6)]
     """
 
     width: float
     height: float
-    corners: tuple[tuple[float, float, float, float], ...]
+    corners: tuple[Corners, ...]
 
     @property
     def has_size(self) -> bool:
-        """Whether `relative` needs no size."""
+        """Whether the boxes state the size of their picture, so that `relative` needs no other."""
         return self.width > 0
 
-    def relative(self, width: int = 0, height: int = 0) -> list[tuple[float, float, float, float]]:
-        """Returns the corners in 0..1 of the sides: reversed ones swapped, clamped, boxes without an area dropped.
+    def relative(self, width: float = 0, height: float = 0) -> list[Corners]:
+        """Returns the corners as fractions of the sides, in 0..1, with xmin < xmax and ymin < ymax.
+
+        Reversed corners are swapped, values outside the picture are clamped, and boxes without an area are dropped.
 
         Args:
-          width: of the original image, pixels; needed and used only where the boxes have no size of their own.
-          height: likewise.
+          width: Width of the original image in pixels. It is used, and needed, only if `has_size` is False.
+          height: Height of the original image, likewise.
         """
         width, height = (self.width, self.height) if self.has_size else (width, height)
         boxes = []
@@ -74,13 +83,20 @@ class Boxes(NamedTuple):
 
 
 def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
-    """Returns the boxes of each image, by `image_key` of its name; where two paths have an image, the later one counts.
+    """Returns the boxes of each image, by the `image_key` of its name.
 
-    Boxes that name another class of the challenge than their image's are left out.
+    If two paths have boxes of one image, those of the later path count. Boxes of another class of the challenge than
+    the image's own are left out.
 
-    Raises SourceError for what cannot be read, is no annotation, or has a size or corners that make no sense.
+    Raises SourceError for a file that cannot be read or is not an annotation, and for impossible sizes or corners.
+
+    >>> read_boxes(["/data/LOC_train_solution.csv"])
+    {b'n01440764_10026': Boxes(width=0.0, height=0.0, corners=((10.0, 20.0, 50.0, 60.0),))}
+
+    Args:
+      paths: Archives, folders of XML files, and Kaggle's tables.
     """
-    boxes = {}
+    boxes: dict[bytes, Boxes] = {}
     for path in map(Path, paths):
         found = dict(_read(path))
         if not found:
@@ -92,13 +108,22 @@ def read_boxes(paths: Iterable[str | os.PathLike]) -> dict[bytes, Boxes]:
 
 
 def select(boxes: Mapping[bytes, Boxes], file_names: Iterable[bytes]) -> dict[bytes, Boxes]:
-    """Returns the boxes of these images alone, as a job needs them that has to do with no others."""
+    """Returns the boxes of only these images, for a job that writes no others.
+
+    >>> boxes = read_boxes(["/data/LOC_train_solution.csv"])
+    >>> list(select(boxes, [b"n01440764_10026.JPEG", b"n01440764_18.JPEG"]))
+    [b'n01440764_10026']
+    """
     keys = map(image_key, file_names)
     return {key: boxes[key] for key in keys if key in boxes}
 
 
 def image_key(file_name: bytes) -> bytes:
-    """Returns what annotations call an image: its name up to the extension, which re-made sources change."""
+    """Returns the name of an image without its extension, which converted sources change. Annotations use this name.
+
+    >>> image_key(b"n01440764_10026.JPEG")
+    b'n01440764_10026'
+    """
     return file_name.rpartition(b".")[0] or file_name
 
 
@@ -111,13 +136,13 @@ def _read(path: Path) -> Iterator[tuple[bytes, Boxes]]:
         else:
             yield from _read_archive(path)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
+        if isinstance(error, OSError) and error.errno:  # gzip's errors about damage have none
             raise unreadable(path, error) from error
         raise SourceError(f"{path} cannot be read ({error}). Get it again, or check the path.") from error
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[bytes, Boxes]]:
-    def refuse(error: OSError):
+    def refuse(error: OSError) -> NoReturn:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
@@ -132,25 +157,27 @@ def _read_archive(path: Path) -> Iterator[tuple[bytes, Boxes]]:
     with open_regular(path) as file:
         zipped = file.read(2) == _GZIP_MAGIC
     with (gzip.open if zipped else open)(path, "rb") as file:
-        stream = _Remembering(file)
-        with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
+        stream = _Remembering(cast(IO[bytes], file))
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", tarinfo=BoundedHeader) as archive:
             while member := archive.next():
-                archive.members = []  # 0.5 GB of them otherwise
+                # `tarfile` would keep 0.5 GB of them. The attribute is missing in its type stubs.
+                archive.members = []  # type: ignore[attr-defined]
                 name = member.name.rpartition("/")[2]
                 if member.isreg() and _is_annotation(name):
-                    data = archive.extractfile(member).read(_MAX_XML_BYTES + 1)
+                    content = cast(IO[bytes], archive.extractfile(member))  # never None for a regular file
+                    data = content.read(_MAX_XML_BYTES + 1)
                     yield _parse(name, data, f"{path}: {shown(member.name)}")
-        # tarfile takes an archive that was cut between two files or inside a header for a whole one.
+        # tarfile does not notice that an archive was cut between two files or inside a header.
         if bytes(_TAR_BLOCK) not in stream.last:
             raise EOFError("it ends early")
-        while stream.read(_BUFFER):  # gzip compares its checksum at the end
+        while stream.read(_BUFFER):  # at the end gzip compares its checksum
             pass
 
 
 class _Remembering:
-    """A file whose last piece is kept."""
+    """A file that keeps the last piece that was read."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self._file, self.last = file, b""
 
     def read(self, size: int) -> bytes:
@@ -177,11 +204,11 @@ def _read_table(path: Path) -> Iterator[tuple[bytes, Boxes]]:
 def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
     """Returns the image's key and its boxes, from one XML file."""
     if len(data) > _MAX_XML_BYTES:
-        raise SourceError(f"{where} has over {_MAX_XML_BYTES:,} bytes: that is no annotation.")
+        raise SourceError(f"{where} has over {_MAX_XML_BYTES:,} bytes, so it is not an annotation.")
     try:
-        root = fromstring(data, forbid_dtd=True)  # so no entity can be declared, inside or outside
+        root = fromstring(data, forbid_dtd=True)  # so that no entity can be declared
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise SourceError(f"{where} is no annotation: {type(error).__name__} ({error!s:.100}).") from error
+        raise SourceError(f"{where} is not an annotation: {type(error).__name__} ({error!s:.100}).") from error
     key = os.fsencode(without_extension(file_name.removesuffix(".xml")))
     width, height = (_pixels(text, where) for text in _texts(root, "size", ("width", "height")))
     if width <= 0 or height <= 0:
@@ -191,24 +218,29 @@ def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
 
 
 def _texts(element: Element, tag: str, children: tuple[str, ...]) -> list[str | None]:
-    """Returns the texts of some children of the first child `tag`, None for each that is not there."""
+    """Returns the texts of these children of the first child `tag`, and None for each one that does not exist."""
     parent = element.find(tag)
     return [None if parent is None else parent.findtext(child) for child in children]
 
 
-def _own(key: bytes, groups: list[tuple[str, list[str | None]]], where: str) -> tuple[tuple[float, ...], ...]:
-    """Returns the corners of the boxes that do not name another class of the challenge than the image's."""
+def _own(key: bytes, groups: Iterable[tuple[str, Sequence[str | None]]], where: str) -> tuple[Corners, ...]:
+    """Returns the corners of all boxes except those that name another class of the challenge than the image's."""
     wnid = _wnid(key)
     return tuple(
-        tuple(_pixels(corner, where) for corner in corners)
-        for named, corners in groups
-        # Many dogs are annotated by their breed's name and not by its wnid: those boxes are the image's own.
+        _corners(texts, where)
+        for named, texts in groups
+        # Many dogs are annotated with the name of their breed instead of its wnid. Those boxes are kept.
         if named == wnid or wnid is None or not synsets.is_class(named)
     )
 
 
+def _corners(texts: Sequence[str | None], where: str) -> Corners:
+    xmin, ymin, xmax, ymax = (_pixels(text, where) for text in texts)
+    return xmin, ymin, xmax, ymax
+
+
 def _wnid(key: bytes) -> str | None:
-    """Returns the class of an image by its name, None where the name tells none."""
+    """Returns the wnid of an image's class according to its name, or None if the name does not state one."""
     number = synsets.validation_number(key + b".JPEG")
     if number is not None and 1 <= number <= synsets.NUM_VALIDATION:
         return synsets.wnids()[synsets.validation_labels()[number - 1]]
@@ -219,13 +251,13 @@ def _wnid(key: bytes) -> str | None:
 def _pixels(text: str | None, where: str) -> float:
     number = _number(text)
     if number is None:
-        raise SourceError(f"{where}: {f'{text!r:.40}' if text else 'nothing'} in place of a number of pixels.")
+        raise SourceError(f"{where}: expected a number of pixels, got {f'{text!r:.40}' if text else 'nothing'}.")
     return number
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def _number(text: str | None) -> float | None:
-    """Returns a finite number, None for anything else. Equal ones are one object: 2.4 million corners have few values."""
+    """Returns a finite number, or None for any other text. Cached to save memory: 2.4 million corners, few values."""
     try:
         number = float(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is missing from a source, and whether that is allowed."""
+"""Checks which splits and images of a source are missing, and whether that is allowed."""
 
 import dataclasses
 import logging
@@ -17,18 +17,29 @@ ALLOW_VARIABLE = "ILSVRC2012_ALLOW_INCOMPLETE"
 
 
 def incomplete_is_allowed(argument: bool | None) -> bool:
-    """Returns whether incomplete splits are allowed: by the argument, or by ILSVRC2012_ALLOW_INCOMPLETE=1 where it is None."""
+    """Returns whether incomplete splits are allowed.
+
+    Args:
+      argument: The caller's choice. None leaves the choice to the user: ILSVRC2012_ALLOW_INCOMPLETE=1 allows them.
+    """
     return os.environ.get(ALLOW_VARIABLE) == "1" if argument is None else argument
 
 
 def of_splits(index: Index, splits: Collection[str] | None) -> Index:
-    """Returns the index of these splits alone, all where None. Raises IncompleteError if one of them is not there."""
+    """Returns the index with only these splits, or with all if None. Raises IncompleteError if one of them is missing.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> list(of_splits(index, ["val"]).splits)
+    ['val']
+    """
     if splits is None:
         return index
     missing = missing_splits(index, splits)
     if missing:
         raise IncompleteError(
-            f"{index.source} does not have the split {', '.join(missing)}, which was asked for; it has {', '.join(index.splits)}."
+            f"{index.source} does not have the split {', '.join(missing)}, which was asked for; "
+            f"it has {', '.join(index.splits)}."
         )
     return dataclasses.replace(
         index, splits={split: members for split, members in index.splits.items() if split in splits}
@@ -36,28 +47,28 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
 
 
 def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
-    """Says what is missing from the source; raises IncompleteError where that is not allowed.
+    """Logs which splits and images are missing. Raises IncompleteError if any are, and that is not allowed.
 
     Args:
-      index: of the source.
-      allow_incomplete: whether it is allowed.
-      splits: that were asked for; see `missing_splits`.
+      index: Index of the source.
+      allow_incomplete: Whether missing splits and images are allowed.
+      splits: Splits that were asked for; see `missing_splits`.
     """
     _log_allowed(index, splits, {} if allow_incomplete else shortfalls(index), allow_incomplete)
 
 
 def log_missing_splits(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
-    """Says what is missing, likewise, for a description of the images that are there: only splits may not be missing."""
+    """Logs which splits and images are missing. Raises IncompleteError for missing splits only, unless allowed."""
     _log_allowed(index, splits, {}, allow_incomplete)
 
 
 def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str, str], allow_incomplete: bool) -> None:
-    """Raises IncompleteError for what is `refused`, and for missing splits unless they are allowed; warns of all else."""
+    """Raises IncompleteError for `refused` shortfalls, and for missing splits unless allowed. Logs all others."""
     missing = missing_splits(index, splits)
     if refused or missing and not allow_incomplete:
         texts = "; ".join(f"{split}: {text}" for split, text in {**missing, **refused}.items())
         raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if that is meant, "
+            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if this is intended, "
             f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
             "ILSVRC2012_ALLOW_INCOMPLETE=1."
         )
@@ -70,7 +81,12 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
 
 
 def shortfalls(index: Index) -> dict[str, str]:
-    """Returns, for each split whose number of images is not the official one, what is missing or too many."""
+    """Returns a description of each split whose number of images is not the official one.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> shortfalls(index_images(find_layout(["/data/imagenet"])))["val"]
+    '6 of 50,000 images, 997 classes missing'
+    """
     found = {}
     for split, members in index.splits.items():
         official = synsets.OFFICIAL_COUNTS[split]
@@ -82,11 +98,11 @@ def shortfalls(index: Index) -> dict[str, str]:
 
 
 def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[str, str]:
-    """Returns, for each split that is expected and not there, what was seen in its place.
+    """Returns, for each expected split that is missing, a text that says what was found instead.
 
     Args:
-      index: The images of the source.
-      splits: The splits that were asked for; train and val are expected for None, and test is not.
+      index: Index of the source.
+      splits: Splits that were asked for. If None, train and val are expected, and test is not.
     """
     expected = ("train", "val") if splits is None else splits
     return {
@@ -97,5 +113,5 @@ def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[
 
 
 def _choice(index: Index) -> str:
-    """Returns how the splits that are there are chosen, in words."""
+    """Returns the option that chooses exactly the splits that exist, as part of a message."""
     return f"name the splits to take, --splits {','.join(index.splits)} (splits={list(index.splits)}), or "

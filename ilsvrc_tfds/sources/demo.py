@@ -1,8 +1,8 @@
-"""A miniature ILSVRC2012 in the official archive layout, drawn by the program: for demos and tests without a download.
+"""Draws a miniature ILSVRC2012 in the layout of the official archives, for demos and tests without a download.
 
-Eight of the 1000 classes, no two pictures alike. Some oddities of the real archives are in it, each as the first train
-picture of a class: an orange is a CMYK JPEG, a daisy an RGBA PNG named .JPEG; a honeycomb, a spider web and a traffic
-light are grey. All others are RGB JPEGs, 4:2:0.
+It has eight of the 1000 classes, and all pictures differ. The first train picture of some classes has a format that is
+rare in the real archives: an orange is a CMYK JPEG, a daisy is an RGBA PNG named .JPEG; a honeycomb, a spider web and a
+traffic light are grey. All other pictures are RGB JPEGs, 4:2:0.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +25,31 @@ from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, partia
 # What a run that was killed has left.
 _PARTIAL = re.compile(rf"ILSVRC2012_img_(train|val)\.tar\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}")
 
+_Colour = tuple[int, int, int]  # red, green, blue in 0..255
+
 _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n04275548": "L", "n06874185": "L"}
 
 
 def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class: int = 20, seed: int = 0) -> Path:
-    """Draws `ILSVRC2012_img_train.tar` and `ILSVRC2012_img_val.tar` into `folder`, made if missing; returns the folder.
+    """Draws `ILSVRC2012_img_train.tar` and `ILSVRC2012_img_val.tar` into a folder; returns the folder.
 
-    The bytes depend on the three numbers (and the versions of NumPy and Pillow) only, a picture on `seed` and its own name
-    only. A validation picture bears one of the 50 numbers whose official label is its class. Archives that are there already
-    have to be the same, for nothing is replaced; and nothing else may be in the folder, for it would count as a source.
+    The bytes depend only on the three numbers, and on the versions of NumPy and Pillow; those of a picture depend only on
+    `seed` and its name. The number in the name of a validation picture is one of the 50 whose official label is the
+    picture's class. Archives that exist must be the same, because nothing is replaced, and the folder must not contain
+    anything else, because that would count as a source.
 
-    Raises OptionError, a ValueError, for train_per_class outside [1, 1300], val_per_class [1, 50] or seed [0, 2**32);
-    DestinationError where the folder cannot be written, or something else is in it.
+    >>> sorted(path.name for path in draw("/data/demo", train_per_class=1, val_per_class=1).iterdir())
+    ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']
+
+    Args:
+      folder: Folder for the archives. It is created if it does not exist.
+      train_per_class: Number of train pictures of each class, in [1, 1300].
+      val_per_class: Number of validation pictures of each class, in [1, 50].
+      seed: Seed of the drawings, in [0, 2**32).
+
+    Raises:
+      OptionError: A number is outside its range.
+      DestinationError: The folder cannot be written, or contains something else.
     """
     limits = ("train_per_class", train_per_class, 1, 1300), ("val_per_class", val_per_class, 1, 50)
     for name, value, low, high in (*limits, ("seed", seed, 0, 2**32 - 1)):
@@ -94,7 +107,7 @@ def _write_tar(file: io.BufferedIOBase, members: Iterable[tuple[str, bytes]]) ->
 def _train_members(per_class: int, seed: int) -> Iterator[tuple[str, bytes]]:
     for wnid in sorted(_DRAWINGS):
         inner, modes = io.BytesIO(), [_ODD_MODES.get(wnid, "RGB")] + ["RGB"] * (per_class - 1)
-        names = [f"{wnid}_{10 + 17 * k}.JPEG" for k in range(per_class)]  # numbers have gaps, as the official ones
+        names = [f"{wnid}_{10 + 17 * k}.JPEG" for k in range(per_class)]  # with gaps, like the official numbers
         _write_tar(inner, ((name, _image(wnid, name, seed, mode)) for name, mode in zip(names, modes, strict=True)))
         yield f"{wnid}.tar", inner.getvalue()
 
@@ -108,12 +121,12 @@ def _val_members(per_class: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _image(wnid: str, name: str, seed: int, mode: str) -> bytes:
-    """Returns an encoded picture, shorter side 180..400, longer up to 500, with exposure, white balance and grain."""
+    """Returns an encoded picture with sides of 180..400 and up to 500 pixels, and random exposure and grain."""
     rng = np.random.default_rng([seed, *name.encode()])
     shorter = int(rng.integers(180, 401))
     sides = min(500, int(shorter * rng.uniform(1, 1.6))), shorter
     width, height = sides if rng.random() < 0.7 else sides[::-1]
-    picture = _DRAWINGS[wnid](rng, 2 * width, 2 * height).reduce(2)  # drawn twice as large: smooth edges
+    picture = _DRAWINGS[wnid](rng, 2 * width, 2 * height).reduce(2)  # drawn at twice the size, for smooth edges
     picture = picture.filter(ImageFilter.BoxBlur(1)) if rng.random() < 0.2 else picture
     gains = (rng.uniform(0.94, 1.06, 3) * rng.uniform(0.85, 1.1)).astype("f4")
     grain = rng.standard_normal((height, width, 1), "f4") * np.float32(rng.uniform(1, 7))
@@ -122,38 +135,45 @@ def _image(wnid: str, name: str, seed: int, mode: str) -> bytes:
     return buffer.getvalue()
 
 
-# Drawings: (rng, width, height) -> RGB picture. Places are complex numbers, x + iy: a product turns and scales them.
+# Functions (rng, width, height) -> RGB picture. Points are complex numbers, x + iy.
 
 
-def _xy(*places):
+def _xy(*places: np.ndarray | complex) -> list[float]:
     return np.hstack(places).astype(complex).view(float).tolist()
 
 
-def _tint(rng, colour, spread=12, shade=1.0):
-    """Returns the colour (red, green, blue in 0..255) times `shade`, each component off by up to `spread`."""
+def _tint(rng: np.random.Generator, colour: Iterable[int], spread: float = 12, shade: float = 1.0) -> tuple[int, ...]:
+    """Returns the colour times `shade`, with each component changed by up to `spread` at random."""
     return tuple(min(255, max(0, int(c * shade + rng.uniform(-spread, spread)))) for c in colour)
 
 
-def _scene(rng, width, height, noise, *colours):
-    """Returns a soft picture and its pen: from top to bottom one of the pairs of colours, mixed with `noise`."""
-    top, bottom = (_tint(rng, colour) for colour in colours[rng.integers(len(colours))])
+def _scene(
+    rng: np.random.Generator, width: int, height: int, noise: float, *colours: tuple[_Colour, _Colour]
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Returns a soft picture and its pen. The picture fades from one colour of a random pair to the other."""
+    top, bottom = (np.array(_tint(rng, colour)) for colour in colours[rng.integers(len(colours))])
     coarse = Image.fromarray(rng.integers(0, 256, (5, 5), np.uint8)).resize((32, 32))
     chance = noise * (np.asarray(coarse) / 128 - 1 + rng.uniform(-0.2, 0.2, (32, 32)))
     share = np.clip(np.linspace(0, 1, 32)[:, None] + chance, 0, 1)[..., None]
     mixed = (top * (1 - share) + bottom * share).astype(np.uint8)
-    image = Image.fromarray(mixed).resize((width, height), Image.BILINEAR)
+    image = Image.fromarray(mixed).resize((width, height), Image.Resampling.BILINEAR)
     return image, ImageDraw.Draw(image)
 
 
-def _glow(image, place, radii, colour, strength):
-    """Paints a spot that fades outwards: a shadow, a halo, a light out of focus."""
+def _glow(image: Image.Image, place: complex, radii: complex, colour: _Colour, strength: float) -> None:
+    """Paints a spot that fades outwards: a shadow, a halo or a blurred light."""
     fading = np.clip(1 - np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]), 0, 1) * 255 * strength
     mask = Image.fromarray(fading.astype(np.uint8)).resize((int(2 * radii.real), int(2 * radii.imag)))
     image.paste(colour, (int((place - radii).real), int((place - radii).imag)), mask)
 
 
-def _solid(rng, skin, pores, half_width=lambda u: np.sqrt(1 - u**2)):
-    """Returns a round thing, lit from above, 128 pixels square: `half_width` along its axis -1..1 is its outline."""
+def _solid(
+    rng: np.random.Generator,
+    skin: _Colour,
+    pores: float,
+    half_width: Callable[[np.ndarray], np.ndarray] = lambda u: np.sqrt(1 - u**2),
+) -> Image.Image:
+    """Returns a round object of 128 x 128 pixels, lit from above. `half_width` is its outline, along its axis -1..1."""
     v, u = np.mgrid[-1:1:128j, -1:1:128j].astype("f4")
     edge = half_width(u) + 1e-6
     bumps = pores * np.asarray(Image.fromarray(rng.uniform(-0.5, 0.5, (70, 70)).astype("f4")).resize((128, 128)))
@@ -164,35 +184,38 @@ def _solid(rng, skin, pores, half_width=lambda u: np.sqrt(1 - u**2)):
     return Image.fromarray(np.clip(np.dstack([colour, (edge - abs(v)) * 8000]), 0, 255).astype(np.uint8))
 
 
-def _still_life(rng, width, height, *, thing):
-    """Returns one to four things with shadows, on wood, cloth, grass or blue ground."""
+def _still_life(
+    rng: np.random.Generator, width: int, height: int, *, thing: Callable[[np.random.Generator], Image.Image]
+) -> Image.Image:
+    """Returns one to four objects with shadows, on wood, cloth, grass or blue ground."""
     grounds = ((130, 84, 48), (165, 119, 83)), ((205, 205, 200), (235, 235, 230)), ((50, 80, 45), (85, 115, 80))
     image, _ = _scene(rng, width, height, 0.25, *grounds, ((66, 92, 130), (101, 127, 165)))
     columns = rng.permutation(4)[: rng.integers(1, 5)] * 0.17 + rng.uniform(0.2, 0.3)
     for x, y in zip(columns * width, np.sort(rng.uniform(0.28, 0.72, len(columns))) * height, strict=True):
         place, radius = x + 1j * y, int(min(width, height) * rng.uniform(0.18, 0.3))
-        picture = thing(rng).rotate(rng.uniform(-60, 60), Image.BILINEAR).resize((2 * radius,) * 2, Image.BILINEAR)
+        picture = thing(rng).rotate(rng.uniform(-60, 60), Image.Resampling.BILINEAR)
+        picture = picture.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
         _glow(image, place + radius * (0.1 + 0.5j), radius * (1.5 + 1j), (25, 20, 15), 0.8)
         image.paste(picture, (int(x) - radius, int(y) - radius), picture)
     return image
 
 
-def _orange(rng):
+def _orange(rng: np.random.Generator) -> Image.Image:
     return _solid(rng, (250, 132, 18), 0.12)
 
 
-def _lemon(rng):
+def _lemon(rng: np.random.Generator) -> Image.Image:
     return _solid(rng, (255, 222, 40), 0.1, lambda u: np.maximum(0.46 - 0.6 * u**2, 0.022 * (1 - u**4)) ** 0.5)
 
 
-def _tennis_ball(rng):
+def _tennis_ball(rng: np.random.Generator) -> Image.Image:
     image = _solid(rng, (196, 226, 62), 0.35)
     for x, start in (-84, -49), (84, 131):  # circles of the ball's radius that cross its outline at 49 degrees
         ImageDraw.Draw(image).arc((x, 0, x + 128, 128), start, start + 98, (240, 240, 228), 6)
     return image
 
 
-def _balloon(rng, width, height):
+def _balloon(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image, pen = _scene(rng, width, height, 0.25, ((70, 130, 205), (195, 220, 240)), ((120, 130, 190), (250, 190, 140)))
     for y, hills in (0.86, (110, 135, 120)), (0.92, (85, 120, 75)):
         ridge = np.linspace(0, width, 40) + 1j * (np.cumsum(rng.normal(0, 8, 40)) + height * y)
@@ -208,11 +231,13 @@ def _balloon(rng, width, height):
         for gore, band in np.ndindex(12, 5):
             part, shade = outline[4 * band : 4 * band + 5], 0.55 + 0.5 * np.cos(gores[gore] - sun)
             left, right = (place + radius * (gores[k] * part.real + 1j * part.imag) for k in (gore, gore + 1))
-            pen.polygon(_xy(left, right[::-1]), _tint(rng, palette[(gore + twist * band) % len(palette)], 0, shade))
+            pen.polygon(
+                _xy(left, right[::-1]), _tint(rng, palette[(gore + twist * band) % len(palette)], 0, float(shade))
+            )
     return image
 
 
-def _honeycomb(rng, width, height):
+def _honeycomb(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image = Image.new("RGB", (width, height), _tint(rng, (196, 134, 48), 20))
     pen, size = ImageDraw.Draw(image), min(width, height) * rng.uniform(0.05, 0.11)
     turn, glint = np.exp(1j * rng.uniform(0, np.pi)), size * np.exp(1j * rng.uniform(0, 6.3)) / 7
@@ -220,7 +245,7 @@ def _honeycomb(rng, width, height):
     centres = (width + 1j * height) / 2 + size * turn * (np.sqrt(3) * (column + row % 2 / 2) + 1.5j * row)
     centres = centres[(abs(centres.real / width - 0.5) < 0.65) & (abs(centres.imag / height - 0.5) < 0.65)]
     waves = np.sin(np.stack([centres.real / width, centres.imag / height], 1) @ rng.normal(0, 4, (2, 3))).sum(1)
-    kinds = np.digitize(waves + rng.normal(0, 0.4, len(centres)), (-0.5, 0.8))  # full, empty and closed cells, in areas
+    kinds = np.digitize(waves + rng.normal(0, 0.4, len(centres)), (-0.5, 0.8))  # areas of full, empty and closed cells
     honey, empty, lid = _tint(rng, (228, 145, 25)), _tint(rng, (92, 50, 14)), _tint(rng, (226, 186, 112))
     hexagon = size * turn * 1j * np.exp(1j * np.pi / 3 * np.arange(6))
     for centre, kind in zip(centres + size * rng.normal(0, 0.03, len(centres)), kinds, strict=True):
@@ -232,7 +257,7 @@ def _honeycomb(rng, width, height):
     return image
 
 
-def _spider_web(rng, width, height):
+def _spider_web(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     green, blue, brown = ((30, 55, 30), (70, 95, 50)), ((25, 35, 60), (80, 95, 115)), ((60, 40, 30), (110, 85, 50))
     image, pen = _scene(rng, width, height, 0.7, green, blue, brown)
     hub = rng.uniform(0.35, 0.65) * width + 1j * rng.uniform(0.35, 0.65) * height
@@ -250,7 +275,7 @@ def _spider_web(rng, width, height):
     return image
 
 
-def _traffic_light(rng, width, height):
+def _traffic_light(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     day, dusk, rain = ((95, 150, 215), (215, 225, 235)), ((35, 40, 75), (190, 120, 90)), ((150,) * 3, (205,) * 3)
     image, pen = _scene(rng, width, height, 0.15, day, dusk, rain)
     for x in np.arange(0, width, width / 6):
@@ -269,7 +294,7 @@ def _traffic_light(rng, width, height):
     return image
 
 
-def _daisy(rng, width, height):
+def _daisy(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     image, pen = _scene(rng, width, height, 0.6, ((60, 105, 45), (95, 140, 55)))
     for y in np.sort(rng.uniform(0, height * 1.1, 300)):
         root, tip = rng.uniform(0, width) + 1j * y, height * (rng.uniform(-0.05, 0.05) - rng.uniform(0.05, 0.16) * 1j)
@@ -277,7 +302,7 @@ def _daisy(rng, width, height):
     for radius in min(width, height) * np.sort(rng.uniform(0.12, 0.38, rng.integers(1, 6))):
         place, count = rng.uniform(0.2, 0.8) * width + 1j * rng.uniform(0.2, 0.8) * height, rng.integers(14, 25)
         petal = radius * (np.array((0, 0.6, 0.9, 1, 0.9, 0.6)) + np.array((0, -2.6j, -1.8j, 0, 1.8j, 2.6j)) / count)
-        for k in range(2 * count):  # the second round half a petal further
+        for k in range(2 * count):  # the second round is shifted by half a petal
             turn, shade = np.exp(2j * np.pi / count * (k + k // count / 2 + rng.normal(0, 0.15))), 0.85 + k // count / 9
             pen.polygon(_xy(place + petal * turn * rng.uniform(0.88, 1.05)), _tint(rng, (236, 234, 230), 10, shade))
         heart = radius * rng.uniform(0.24, 0.34)
@@ -287,7 +312,7 @@ def _daisy(rng, width, height):
     return image
 
 
-_DRAWINGS = {
+_DRAWINGS: dict[str, Callable[[np.random.Generator, int, int], Image.Image]] = {
     "n02782093": _balloon,
     "n03530642": _honeycomb,
     "n04275548": _spider_web,

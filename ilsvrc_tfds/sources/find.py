@@ -1,4 +1,4 @@
-"""Where a source is looked for, and what was found there."""
+"""Finds the source in the usual places, indexes it, and logs the result."""
 
 import logging
 import os
@@ -16,7 +16,17 @@ SOURCE_VARIABLE = "ILSVRC2012_DIR"
 
 
 def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLike]:
-    """Returns where the source is looked for if it was not named: ILSVRC2012_DIR; else TFDS's manual folder, `<data_dir>/ilsvrc2012`."""
+    """Returns the folders to search if no source was named.
+
+    The only one is the value of ILSVRC2012_DIR if that is set.
+
+    >>> usual_places(Path("/data/tfds/downloads/manual"), Path("/data/tfds/ilsvrc2012"))
+    [PosixPath('/data/tfds/downloads/manual'), PosixPath('/data/tfds/ilsvrc2012')]
+
+    Args:
+      manual_dir: TFDS's folder for data that is downloaded by hand.
+      below_data_dir: The folder `<data_dir>/ilsvrc2012`.
+    """
     variable = os.environ.get(SOURCE_VARIABLE)
     return [variable] if variable else [manual_dir, below_data_dir]
 
@@ -24,16 +34,22 @@ def usual_places(manual_dir: Path, below_data_dir: Path) -> list[str | os.PathLi
 def find_images(
     candidates: list[str | os.PathLike], runner: LocalRunner, splits: Collection[str] | None = None
 ) -> Index:
-    """Returns the index of the first candidate folder that holds ILSVRC2012, and logs what was found.
+    """Returns the index of the first candidate folder that holds ILSVRC2012. Logs its counts, notes and warnings.
+
+    >>> with LocalRunner(1) as runner:
+    ...     index = find_images(["/data/imagenet"], runner)
+    >>> {split: len(members) for split, members in index.splits.items()}
+    {'train': 12, 'val': 6}
 
     Args:
-      candidates: folders to look into.
-      runner: carries out the scans.
-      splits: the only ones that are taken; all where None.
+      candidates: Folders to search, in this order.
+      runner: Runner of the scans.
+      splits: Splits to index, or None for all.
 
     Raises:
-      IncompleteError: one of `splits` is not there.
-      SourceError, LabelError.
+      IncompleteError: One of `splits` is missing.
+      SourceError: A source cannot be read or makes no sense.
+      LabelError: Two sources of a label contradict each other.
     """
     index = index_images(find_layout(candidates).only(splits), runner.run)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())

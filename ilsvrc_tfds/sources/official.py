@@ -1,4 +1,4 @@
-"""The official archives, as published."""
+"""Names, sizes and checksums of the official archives."""
 
 import csv
 import dataclasses
@@ -7,14 +7,14 @@ import importlib.resources
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """An official archive as published; what is not known of it is empty.
+    """An official archive.
 
     Attributes:
-      file: its name.
-      bytes: its size.
-      md5: hexadecimal.
-      sha256: hexadecimal.
-      note: what it holds.
+      file: Name of the file.
+      bytes: Size of the file, or None if it is not known.
+      md5: Checksum in hexadecimal, or empty if it is not known.
+      sha256: Checksum in hexadecimal, or empty if it is not known.
+      note: Description of the contents.
     """
 
     file: str
@@ -25,7 +25,16 @@ class Archive:
 
 
 def official_archives() -> dict[str, Archive]:
-    """Returns the official archives by name, from `checksums/ilsvrc2012.tsv`."""
+    """Returns the official archives by file name, from `checksums/ilsvrc2012.tsv`.
+
+    >>> official_archives()["ILSVRC2012_img_val.tar"].bytes
+    6744924160
+    """
     text = importlib.resources.files("ilsvrc_tfds.checksums").joinpath("ilsvrc2012.tsv").read_text()
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    return {row["file"]: Archive(**{**row, "bytes": int(row["bytes"]) if row["bytes"] else None}) for row in rows}
+    return {row["file"]: _archive(row) for row in rows}
+
+
+def _archive(row: dict[str, str]) -> Archive:
+    size = int(row["bytes"]) if row["bytes"] else None
+    return Archive(row["file"], size, row["md5"], row["sha256"], row["note"])

@@ -1,4 +1,4 @@
-"""The images of a prepared data set, as a source: its records are indexed in place, like the members of an archive."""
+"""Prepared data sets as sources of images: their records are indexed in place, like the members of an archive."""
 
 import itertools
 import os
@@ -37,18 +37,24 @@ class _ShardScan(NamedTuple):
 
 
 def index_prepared(output: Output, run: Callable = map) -> Index:
-    """Returns where every image of a prepared data set lies.
+    """Returns the place and label of every image of a prepared data set.
 
-    All checksums of the records are compared, and the number of records, the size and the digest of each shard, as far as the
-    manifest or TFDS's info say them: a shard that was cut between two records, or exchanged, has checksums that match.
+    The checksums of all records are compared. So are the number of records, the size and the digest of each shard, as far
+    as the manifest or TFDS's info state them: the checksums of a shard that was cut between two records, or exchanged, match.
+
+    >>> from ilsvrc_tfds.formats.folder import find_output
+    >>> index = index_prepared(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
+    >>> {split: len(members) for split, members in index.splits.items()}
+    {'train': 12, 'val': 6}
 
     Args:
-      output: the folder of the data set.
-      run: `run(function, jobs)` yields `function(job)` in the order of the jobs.
+      output: Folder of the data set.
+      run: Function such as `map` that runs the scans: `run(function, jobs)` yields `function(job)` in the order of the
+        jobs.
 
     Raises:
-      SourceError: it is no prepared data set, in another format than TFRecord, incomplete, damaged or mixed up.
-      LabelError: a record's label is not that of its file name.
+      SourceError: The folder is not a prepared data set in TFRecord format, or is incomplete, damaged or mixed up.
+      LabelError: The label of a record contradicts its file name.
     """
     output = output.in_tfrecord()
     if output.kind != TFDS:
@@ -129,21 +135,28 @@ def _scan(job: _ShardScan) -> Members:
 
 def _image_offset(payload: bytes, name: bytes, image: bytes, label: int) -> int:
     before = encode_example(name, image, label).before
-    # A search takes ten times as long; other writers have the features in another order.
+    # A search takes ten times as long. It is needed if another writer stored the features in another order.
     return len(before) if payload.startswith(before) else payload.find(image)
 
 
 def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
-    """Returns (file name, image, label) of a prepared data set's record. Raises SourceError, which names `where`."""
+    """Returns (file name, image, label) of a record of a prepared data set. Raises SourceError, which names `where`.
+
+    >>> payload = b"".join(encode_example(b"n01440764_18.JPEG", b"image", 0))
+    >>> fields_of(payload, "record 0")
+    (b'n01440764_18.JPEG', b'image', 0)
+    """
     features = parse_example(payload, where)
     values = [features.get(key, []) for key in FIELDS[TFDS]]
     if any(len(value) != 1 for value in values):
         raise SourceError(
-            f"{where} has the keys {sorted(features)}; expected file_name, image and label, a value each."
+            f"{where} has the keys {sorted(features)}; expected file_name, image and label, with one value each."
         )
     name, image, label = (value[0] for value in values)
     if not (isinstance(name, bytes) and isinstance(image, bytes) and isinstance(label, int)):
-        raise SourceError(f"{where} has values of other types than a file name's, an image's and a label's.")
+        raise SourceError(
+            f"{where} has values of wrong types; expected bytes for file_name and image, and an integer for label."
+        )
     if not -1 <= label < synsets.NUM_CLASSES or not name.isascii() or b"\0" in name:
         raise SourceError(f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to 999.")
     return name, image, label
@@ -174,7 +187,7 @@ def _check_stated(job: _ShardScan, records: int, size: int, digest: str) -> None
 
 
 def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> None:
-    """Raises LabelError where a name tells another class than the label: names of the user's own tell none."""
+    """Raises LabelError if a file name states another class than the label. A user's own names state none."""
     wrong = []
     for name, label in zip(names, labels):
         told = synsets.label_of_name(name) if job.split != "test" else -1

@@ -1,10 +1,11 @@
-"""Read one image's bytes where they lie."""
+"""Reads one image's bytes from its archive or folder."""
 
 import errno
 import os
 import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from io import FileIO
 from typing import TypeVar
 
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
@@ -13,18 +14,26 @@ from ilsvrc_tfds.sources.scan import archive_stamp
 
 _Result = TypeVar("_Result")
 
-# Class archives can be 1000 files; the usual limit of a process is 1024 open ones, on some machines 256 or 64.
+# There can be 1000 class archives. A process may usually have 1024 open files, on some machines only 256 or 64.
 _OPEN_ARCHIVES, _SHARE_OF_LIMIT = 128, 4
 
 _WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 
 
 class Reader:
-    """Reads images, and keeps the archives open that it read last. A context manager, for one thread."""
+    """Reads images, and keeps the archives that it read last open. A context manager, for use in one thread.
 
-    def __init__(self):
-        self._archives = OrderedDict()
-        self._stamps = {}
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> with Reader() as reader:
+    ...     image = reader.read(val, 0)
+    >>> image[:3]
+    b'\\xff\\xd8\\xff'
+    """
+
+    def __init__(self) -> None:
+        self._archives: OrderedDict[str, FileIO] = OrderedDict()
+        self._stamps: dict[str, str] = {}
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         share = _OPEN_ARCHIVES if limit == resource.RLIM_INFINITY else limit // _SHARE_OF_LIMIT
         self._most = max(1, min(_OPEN_ARCHIVES, share))
@@ -32,15 +41,15 @@ class Reader:
     def __enter__(self) -> "Reader":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._close_all_but(0)
 
     def read(self, members: Members, row: int) -> bytes:
         """Returns the bytes of one image.
 
         Raises:
-          SourceError: They are gone or not those that were indexed; the message names the place.
-          ImageError: There are none, or too many, by the index; the message does not name the place.
+          SourceError: The image is gone, or has changed since it was indexed. The message names its place.
+          ImageError: The image is empty or too large according to the index. The message does not name its place.
         """
         container = members.containers[members.container[row]]
         offset, size = int(members.offset[row]), int(members.size[row])
@@ -62,12 +71,12 @@ class Reader:
         return data
 
     def require_unchanged(self) -> None:
-        """Raises SourceError where an archive that was read has changed meanwhile: an image may be half of each."""
+        """Raises SourceError if an archive has changed while it was read: images may then mix old and new bytes."""
         for path, stamp in self._stamps.items():
             if archive_stamp(path) != stamp:
                 raise _changed(path)
 
-    def _open(self, container: Container):
+    def _open(self, container: Container) -> FileIO:
         file = self._archives.pop(container.path, None)
         if file is None:
             self._close_all_but(self._most - 1)
@@ -79,8 +88,8 @@ class Reader:
         self._archives[container.path] = file
         return file
 
-    def _opened(self, path: str):
-        """Opens a file for reading; gives up the archives that are open where no more files may be. Raises OSError."""
+    def _opened(self, path: str) -> FileIO:
+        """Opens a file for reading. If too many files are open, closes all archives and tries again. Raises OSError."""
         try:
             return open(path, "rb", buffering=0)
         except OSError as error:
@@ -100,7 +109,7 @@ def _changed(path: str) -> SourceError:
 
 
 def require_sizes(members: Members) -> None:
-    """Raises ImageError if images are empty or too large to be read, by the index: before hours of work."""
+    """Raises ImageError if images are empty or too large according to the index, so that a run fails at its start."""
     if odd := members.odd_sizes():
         raise ImageError(
             f"{len(odd):,} images of {members.split} cannot be used: {first_few(odd)}. Get them again. {_WAY_ON}"
@@ -114,10 +123,16 @@ def read_images(
 
     Args:
       members: Images to read.
-      function: What to do with each.
-      skipped: If given, a damaged image is left out and noted here, the reason by file name, instead of raising ImageError.
+      function: Function to call with each image.
+      skipped: If given, damaged images are skipped instead of raising ImageError, and `skipped[file_name]` becomes the
+        reason.
 
-    Raises ImageError, SourceError; the message names the image.
+    Raises ImageError or SourceError, whose message names the image.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> [size for _, size in read_images(val, lambda file_name, data, label: len(data))] == val.size.tolist()
+    True
     """
     names, labels = members.name.tolist(), members.label.tolist()
     with Reader() as reader:

@@ -1,4 +1,4 @@
-"""Look through one archive or folder and return where its images lie. Each scan is a job of its own."""
+"""Lists the images of one archive or folder. Each scan is a job of its own."""
 
 import dataclasses
 import hashlib
@@ -7,6 +7,7 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from io import FileIO
 
 import numpy as np
 
@@ -19,22 +20,24 @@ from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 from ilsvrc_tfds.storage.regular import open_regular
 
 _LONGEST_NAME = 255
-# Folders inside an archive that name no class.
+# Folders inside an archive that are not class folders.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")
 _CLASS_IN_PATH = re.compile(rb"(?:^|/)(n\d{8})(?=/)")
+
+_Row = tuple[bytes, int, int]  # name, offset, size
 
 
 @dataclasses.dataclass(frozen=True)
 class TarScan:
-    """An archive to look through, or a part of it.
+    """A job: the scan of an archive or of a part of it.
 
     Attributes:
-      split: that the images belong to.
-      path: of the archive.
-      stamp: of the archive.
-      wnid: class of all images where the archive is a class's, else empty.
-      start: first byte.
-      end: byte behind the last; None for the file's end.
+      split: Split of the images.
+      path: Path of the archive.
+      stamp: Stamp of the archive, see `archive_stamp`.
+      wnid: Class of all images if this is the archive of a class, else empty.
+      start: First byte to scan.
+      end: End of the part, exclusive; None for the end of the file.
     """
 
     split: str
@@ -47,14 +50,14 @@ class TarScan:
 
 @dataclasses.dataclass(frozen=True)
 class FolderScan:
-    """A folder of image files to look through.
+    """A job: the scan of a folder of image files.
 
     Attributes:
-      split: that the images belong to.
-      path: of the folder.
-      folder: the same relative to the source.
-      wnid: class of all images where the folder is a class's, else empty.
-      passes_over: names in it that are scans of their own.
+      split: Split of the images.
+      path: Path of the folder.
+      folder: Path of the folder relative to the source.
+      wnid: Class of all images if this is a class folder, else empty.
+      passes_over: Names in the folder to ignore, because they have scans of their own.
     """
 
     split: str
@@ -66,13 +69,14 @@ class FolderScan:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scanned:
-    """What a scan found.
+    """The result of a scan.
 
     Attributes:
-      members: The images.
-      passed_over: Names of what does not hold images.
-      other_kinds: Names of images of kinds that are not read.
-      unread: Names of folders in too deep a place, and the number of images in each; of class archives of another kind, and 0.
+      members: Tables of the images.
+      passed_over: Names of files and folders that hold no images.
+      other_kinds: Names of images in formats that are not read.
+      unread: Name and number of images of each folder that is too deep to be read; name and 0 of each class archive of
+        another kind.
     """
 
     members: tuple[Members, ...]
@@ -82,12 +86,17 @@ class Scanned:
 
 
 def scan(job: TarScan | FolderScan) -> Scanned:
-    """Returns the images of one archive or folder, labelled. Raises SourceError, LabelError."""
-    return _SCANS[type(job)](job)
+    """Returns the labelled images of one archive or folder. Raises SourceError or LabelError.
+
+    >>> [members] = scan(FolderScan("val", "/data/folders/val", "val")).members
+    >>> len(members), members.split
+    (3, 'val')
+    """
+    return _scan_tar(job) if isinstance(job, TarScan) else _scan_folder(job)
 
 
 def archive_stamp(path: str) -> str:
-    """Returns what changes when an archive is replaced: its size and its time. Raises SourceError."""
+    """Returns the size and time of an archive, as a text that changes if it is replaced. Raises SourceError."""
     try:
         status = os.stat(path)
     except OSError as error:
@@ -96,9 +105,12 @@ def archive_stamp(path: str) -> str:
 
 
 def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
-    """Returns the class archives inside an archive, `{wnid: (start, end)}`, and whether it holds other files as well.
+    """Returns the class archives inside an archive, `{wnid: (start, end)}`, and whether it holds other files too.
 
-    Raises SourceError for an inner archive that is named by none of the 1000 classes, or a class that comes twice.
+    Raises SourceError for an inner archive whose name is not one of the 1000 classes, and for a class that comes twice.
+
+    >>> inner_archives("/data/imagenet/ILSVRC2012_img_train.tar")[0]["n01440764"]
+    (512, 10752)
     """
     classes, has_others = {}, False
     for member in _read_archive(path):
@@ -114,8 +126,8 @@ def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
     return classes, has_others
 
 
-def open_archive(path: str):
-    """Opens an archive for reading; SourceError where that is not permitted."""
+def open_archive(path: str) -> FileIO:
+    """Opens an archive for reading. Raises SourceError if it cannot be opened."""
     try:
         return open_regular(path, buffering=0)
     except OSError as error:
@@ -132,7 +144,8 @@ def _read_archive(path: str, inner: str = "", start: int = 0, end: int | None = 
 
 
 def _scan_tar(job: TarScan) -> Scanned:
-    by_folder, passed_over, other_kinds, unread = defaultdict(list), [], [], []
+    by_folder: defaultdict[str, list[_Row]] = defaultdict(list)
+    passed_over, other_kinds, unread = [], [], []
     inner = f"inner archive {job.wnid}.tar" if job.start else ""
     for member in _read_archive(job.path, inner, job.start, job.end):
         name = _base_name(member.name)
@@ -144,7 +157,7 @@ def _scan_tar(job: TarScan) -> Scanned:
             unread.append((shown(os.fsdecode(member.name)), 0))
         elif job.wnid or job.split != "train" or not _is_archive(name):
             passed_over.append(shown(os.fsdecode(member.name)))
-    tables = []
+    tables: list[Members] = []
     for folder, rows in by_folder.items():
         place = f"train/{folder}" if job.split == "train" and folder else job.split
         tables += _tables(job.split, Container(job.path, place, job.stamp), folder, rows)
@@ -157,8 +170,10 @@ def _scan_folder(job: FolderScan) -> Scanned:
         with os.scandir(job.path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 name = os.fsencode(entry.name)
-                status = entry.stat() if is_image(name) else None  # follows links; one that points nowhere is an error
-                if status is None or not stat.S_ISREG(status.st_mode):  # a folder; a pipe, which would be read for ever
+                status = entry.stat() if is_image(name) else None  # follows links; a broken link is an error
+                if status is None or not stat.S_ISREG(
+                    status.st_mode
+                ):  # a folder, or a pipe, whose reading would not end
                     if entry.name not in job.passes_over:
                         others.append(entry)
                     continue
@@ -173,16 +188,16 @@ def _scan_folder(job: FolderScan) -> Scanned:
     return Scanned(tuple(_tables(job.split, container, job.wnid, rows)), passed_over, other_kinds, unread)
 
 
-def _is_of_other_kind(entry: os.DirEntry) -> bool:
+def _is_of_other_kind(entry: os.DirEntry[str]) -> bool:
     return is_other_image(os.fsencode(entry.name)) and entry.is_file()
 
 
-def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
-    """Returns the names of what is passed over in a folder, and of what holds images that are not read, with their number."""
+def _not_read(job: FolderScan, others: list[os.DirEntry[str]]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
+    """Returns the fields `passed_over` and `unread` of the result, from the entries of a folder that are not images."""
     passed_over, unread, classes = [], [], {name[:9] for name in job.passes_over}
     for entry in others:
         name, count = shown(f"{job.folder}/{entry.name}"), images_below(entry.path) if entry.is_dir() else 0
-        # In the folder of its own class, or beside it, an archive has been unpacked already.
+        # An archive in its own class folder, or beside that, has been unpacked already.
         is_lost = is_class_archive(os.fsencode(entry.name)) and not job.wnid and entry.name[:9] not in classes
         if count or is_lost:
             unread.append((name, count))
@@ -191,11 +206,8 @@ def _not_read(job: FolderScan, others: list[os.DirEntry]) -> tuple[tuple[str, ..
     return tuple(passed_over), tuple(unread)
 
 
-_SCANS = {TarScan: _scan_tar, FolderScan: _scan_folder}
-
-
-def _tables(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]]) -> Iterator[Members]:
-    """Yields the table of these images; two where some names have the class appended and others do not."""
+def _tables(split: str, container: Container, folder: str, rows: list[_Row]) -> Iterator[Members]:
+    """Yields the table of these images, or two if only some names have the class appended."""
     where = f"{container.path} ({shown(container.folder)})"
     if rows:
         _refuse_odd_names([name for name, _, _ in rows], where)
@@ -220,7 +232,7 @@ def _tables(split: str, container: Container, folder: str, rows: list[tuple[byte
         yield table
 
 
-def _table(split: str, container: Container, folder: str, rows: list[tuple[bytes, int, int]], where: str) -> Members:
+def _table(split: str, container: Container, folder: str, rows: list[_Row], where: str) -> Members:
     names, offsets, sizes = (list(column) for column in zip(*rows))
     return Members(
         split=split,
@@ -252,16 +264,16 @@ def _is_archive(name: bytes) -> bool:
 
 
 def _class_folder(job: TarScan, name: bytes) -> str:
-    """Returns the class folder of a path inside an archive, empty where the images lie flat (`./`, `val/`).
+    """Returns the class folder of a path inside an archive, or an empty string if it has none (`./`, `val/`).
 
-    Raises LabelError where it is another than the archive's own class.
+    Raises LabelError if it belongs to another class than the archive.
     """
     classes = [os.fsdecode(wnid) for wnid in _CLASS_IN_PATH.findall(name)]
     if job.wnid:
         strange = [wnid for wnid in classes if wnid != job.wnid]
         if strange:
             raise LabelError(
-                f"{job.path}: the archive of class {job.wnid} holds {os.fsdecode(name)!r}, which lies in the folder of "
+                f"{job.path}: the archive of class {job.wnid} holds {os.fsdecode(name)!r}, which is in the folder of "
                 f"class {strange[-1]}. Take the official archives, or unpack it and move the images to their class."
             )
         return job.wnid

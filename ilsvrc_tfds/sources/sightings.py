@@ -1,4 +1,4 @@
-"""What lies in a source beside the splits that are taken, and may be one of its splits: a split must not be lost in silence."""
+"""Files and folders of a source that are not read but may be a split. They are reported: no split is lost silently."""
 
 import itertools
 import os
@@ -12,7 +12,7 @@ from ilsvrc_tfds.errors import first_few, shown
 from ilsvrc_tfds.sources.members import is_image
 from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_folder
 
-# Entries looked at in a folder, folders in a place, class folders in one of them: what a folder holds is seen at once.
+# Limits that keep the search short: entries per folder, folders per root, class folders per folder.
 _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
 
 _UNFINISHED = re.compile(
@@ -20,17 +20,17 @@ _UNFINISHED = re.compile(
 )
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
-# Archives of the data set that hold no images.
+# Archives of ILSVRC2012 without images.
 _OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
 
 
 class Sighting(NamedTuple):
-    """Something that is not taken and may be a split.
+    """A file or folder that is not read but may be a split.
 
     Attributes:
-      path: Relative to the source.
-      what: What it is, in words.
-      split: The split that its name reminds of, None if it reminds of none.
+      path: Path relative to the source.
+      what: Description: `images`, `an unfinished download`.
+      split: Split that its name suggests, or None if it suggests none.
     """
 
     path: str
@@ -42,16 +42,19 @@ class Sighting(NamedTuple):
 
 
 def sightings(source: str | os.PathLike, roots: Iterable[str], taken: Iterable[str]) -> tuple[Sighting, ...]:
-    """Returns what lies in these folders and may be a split, without what is taken.
+    """Returns the files and folders that may be a split, except those that are read.
+
+    >>> [str(sighting) for sighting in sightings("/data/folders", [""], ["/data/folders/train"])]
+    ['val/ (images)']
 
     Args:
-      source: The folder that the paths are relative to.
-      roots: Folders below it that were looked into, relative to it; `""` is the source itself.
-      taken: Paths of the archives and folders that are known already.
+      source: Folder of the source.
+      roots: Folders to search, relative to the source; `""` is the source itself.
+      taken: Paths of the archives and folders that are read.
     """
     known = {os.path.realpath(path) for path in taken}
     known |= {str(parent) for path in known for parent in Path(path).parents}
-    found = {}
+    found: dict[str, Sighting] = {}
     for root in roots:
         for sighting in _sightings_in(source, root, known):
             found.setdefault(os.path.realpath(os.path.join(source, sighting.path)), sighting)
@@ -59,12 +62,15 @@ def sightings(source: str | os.PathLike, roots: Iterable[str], taken: Iterable[s
 
 
 def describe_missing(found: Iterable[Sighting], split: str, names: Iterable[str]) -> str:
-    """Returns what was seen in place of a split, in words.
+    """Returns a text that says what was found instead of a split.
+
+    >>> describe_missing([Sighting("my_val/", "images", "val")], "val", [])
+    'seen: my_val/ (images)'
 
     Args:
-      found: The sightings in the source.
-      split: The split that is missing.
-      names: The names of what lies in the source; they are shown if nothing there reminds of the split.
+      found: Sightings in the source.
+      split: Split that is missing.
+      names: Names in the source. They are shown if no sighting may be the split.
     """
     near = [sighting for sighting in found if sighting.split in (split, None)]
     near.sort(key=lambda sighting: sighting.split is None)
@@ -72,9 +78,12 @@ def describe_missing(found: Iterable[Sighting], split: str, names: Iterable[str]
 
 
 def contents(folder: str | os.PathLike) -> str:
-    """Returns what a folder holds: `images`, `class folders`, `class archives`, `shards`, or nothing.
+    """Returns `images`, `class folders`, `class archives` or `shards`, by what a folder holds; else an empty string.
 
-    A folder that cannot be read holds nothing: the caller does not depend on it.
+    The result is empty for a folder that cannot be read: no split is read from it.
+
+    >>> contents("/data/folders/train"), contents("/data/folders/val"), contents("/data/imagenet")
+    ('class folders', 'images', '')
     """
     entries = _first_entries(folder)
     if any(is_image(os.fsencode(entry.name)) and os.path.isfile(entry.path) for entry in entries):
@@ -88,12 +97,12 @@ def contents(folder: str | os.PathLike) -> str:
 
 
 def _sightings_in(source: str | os.PathLike, root: str, known: set[str]) -> Iterator[Sighting]:
-    """Yields what lies in one folder and may be a split, beginning with the folder itself."""
+    """Yields the sightings in one folder, beginning with the folder itself."""
     folder = os.path.join(source, root)
     what = contents(folder)
     if what not in ("", "shards"):
         yield Sighting(os.path.join(root or ".", ""), what, None)
-    # Images and classes are the folder's own. A flat folder of 50,000 images is not asked 50,000 times.
+    # Images and class folders belong to the folder itself. Leaving them out saves 50,000 looks at a flat folder.
     entries = [e for e in _all_entries(folder) if not is_image(os.fsencode(e.name)) and not synsets.is_wnid(e.name[:9])]
     entries.sort(key=lambda entry: entry.name)
     folders = {entry.name: entry for entry in entries if os.path.isdir(entry.path)}
@@ -104,7 +113,7 @@ def _sightings_in(source: str | os.PathLike, root: str, known: set[str]) -> Iter
 
 
 def _sightings_of_files(root: str, names: list[str], source: str | os.PathLike, known: set[str]) -> Iterator[Sighting]:
-    """Yields the files that may hold a split; of its shards only the first of each split."""
+    """Yields the files that may hold a split. Of the shards of a split only the first is returned."""
     shards = set()
     for name in names:
         what, split = _kind_of_file(name, split_hinted(name)), split_hinted(name)
@@ -116,7 +125,7 @@ def _sightings_of_files(root: str, names: list[str], source: str | os.PathLike, 
 
 
 def _kind_of_file(name: str, split: str | None) -> str:
-    """Returns what a file is that may hold a split, in words; nothing for any other file."""
+    """Returns a description of a file that may hold a split, or an empty string for any other file."""
     if _UNFINISHED.search(name):
         return "an unfinished download"
     if split is None or _OTHERS.search(name):
@@ -127,7 +136,7 @@ def _kind_of_file(name: str, split: str | None) -> str:
 
 
 def _sightings_of_folder(folder: str, path: str, known: set[str]) -> Iterator[Sighting]:
-    """Yields a folder that holds images or shards; else the folders and archives of a split in it."""
+    """Yields the folder itself if it holds images or shards, else the folders and archives of a split in it."""
     what = contents(folder)
     if what:
         yield Sighting(f"{path}/", what, split_hinted(os.path.basename(path)))
@@ -146,14 +155,14 @@ def _has_images_or_folders(folder: str) -> bool:
     return any(is_image(os.fsencode(entry.name)) or os.path.isdir(entry.path) for entry in _first_entries(folder))
 
 
-def _first_entries(folder: str | os.PathLike) -> list[os.DirEntry]:
+def _first_entries(folder: str | os.PathLike) -> list[os.DirEntry[str]]:
     return list(itertools.islice(_all_entries(folder), _MOST_ENTRIES))
 
 
-def _all_entries(folder: str | os.PathLike) -> Iterator[os.DirEntry]:
-    """Yields the entries of a folder that are not hidden; none of a folder that cannot be read."""
+def _all_entries(folder: str | os.PathLike) -> Iterator[os.DirEntry[str]]:
+    """Yields the entries of a folder that are not hidden. Yields none if the folder cannot be read."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(os.fspath(folder)) as entries:
             yield from (entry for entry in entries if not entry.name.startswith("."))
     except OSError:
         return

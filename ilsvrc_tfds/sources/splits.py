@@ -1,4 +1,4 @@
-"""Where the splits lie in a folder, by the names of archives and folders."""
+"""The places of the splits in a folder, found by the names of archives and folders."""
 
 import dataclasses
 import os
@@ -16,14 +16,14 @@ USUAL_NAMES = frozenset(name for names in (*ARCHIVES.values(), *FOLDERS.values()
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where one split lies.
+    """The archive or folder of one split.
 
     Attributes:
-      split: `train`, `val` or `test`.
-      path: of the archive or folder.
-      folder: the same relative to the source; of an archive the split, since its members' paths begin so.
-      kind: `archive` or `folder`.
-      usual: whether it has the usual name; other case and synonyms come behind all usual ones.
+      split: Name of the split: `train`, `val` or `test`.
+      path: Path of the archive or folder.
+      folder: Path of a folder relative to the source. For an archive, the name of the split.
+      kind: Either `archive` or `folder`.
+      usual: Whether it has a usual name. Places with other names rank behind all usual ones.
     """
 
     split: str
@@ -34,7 +34,15 @@ class Place:
 
 
 def places_in(source: Path, root: str) -> list[Place]:
-    """Returns the places of all splits under their usual names in one folder, the better ones first."""
+    """Returns the places of all splits with usual names in one folder, best ones first.
+
+    >>> [(place.split, place.kind, place.folder) for place in places_in(Path("/data/folders"), "")]
+    [('train', 'folder', 'train'), ('val', 'folder', 'val')]
+
+    Args:
+      source: Folder of the source.
+      root: Folder to search, relative to the source.
+    """
     folder = source / root
     places = []
     for split in SPLITS:
@@ -48,7 +56,7 @@ def places_in(source: Path, root: str) -> list[Place]:
 
 
 def other_places_in(source: Path, root: str, without: frozenset[str] = USUAL_NAMES) -> list[Place]:
-    """Returns the places of all splits under names that are known but for those `without`, in the order of the names."""
+    """Returns the places of all splits with known names except those in `without`, in the order of the names."""
     places = []
     for name in names_in(source / root):
         path = source / root / name
@@ -58,7 +66,7 @@ def other_places_in(source: Path, root: str, without: frozenset[str] = USUAL_NAM
             places.append(Place(split, absolute(path), split, "archive", usual=False))
         elif (split := split_of_folder(name)) and kind_of(path) == "folder":
             place = dataclasses.replace(_folder_place(source, path, split), usual=False)
-            # Such a name may be anything's, as /dev.
+            # A name such as `dev` may belong to something else, as /dev does.
             if contents(place.path) not in ("", "shards"):
                 places.append(place)
     return places
@@ -70,21 +78,22 @@ def _folder_place(source: Path, folder: Path, split: str) -> Place:
 
 
 def refuse_rivals(chosen: Place, found: list[Place]) -> None:
-    """Raises SourceError if another place of its kind has as good a claim to a split as the one that is chosen."""
+    """Raises SourceError if the chosen place has an unusual name and another one of its kind may be the split too."""
     rivals = [
         place
         for place in found
         if (place.split, place.kind) == (chosen.split, chosen.kind) and not is_same(place, chosen)
     ]
     if rivals and not chosen.usual:
+        paths = first_few(shown(place.path) for place in (chosen, *rivals))
         raise SourceError(
-            f"{first_few(shown(place.path) for place in (chosen, *rivals))} both claim the split {chosen.split}. Name the "
-            f"right one {FOLDERS[chosen.split][0]}, or move the other one away."
+            f"{paths} may both be the split {chosen.split}. Rename the right one to {FOLDERS[chosen.split][0]}, "
+            "or move the other one away."
         )
 
 
 def _innermost(folder: Path, split: str) -> Path:
-    """Returns the folder, or the one inside it of the same sense that has all images: `val/val/`, of a prefixed tar."""
+    """Returns the folder, or the one in it that has all its images: `val/val/`, from a tar with `val/`."""
     names = names_in(folder)
     if any(is_image(os.fsencode(name)) or synsets.is_wnid(name.removesuffix(".tar")) for name in names):
         return folder
@@ -96,8 +105,12 @@ def _innermost(folder: Path, split: str) -> Path:
 
 
 def is_stray(folder: str | os.PathLike, name: str, split: str) -> bool:
-    """Returns whether `name`, in the folder of a split, is a folder of images without being a class's or `val/val/`."""
-    # A flat folder of 50,000 images is not asked 50,000 times.
+    """Returns whether `name` in the folder of a split is a folder of images that is neither a class's nor `val/val/`.
+
+    >>> is_stray("/data/folders/train", "n01440764", "train"), is_stray("/data/folders", "val", "train")
+    (False, True)
+    """
+    # By name first: in a flat folder this saves 50,000 looks at the file system.
     if is_image(os.fsencode(name)) or synsets.is_wnid(name) or name in FOLDERS[split] or split_of_folder(name) == split:
         return False
     path = os.path.join(folder, name)
@@ -105,7 +118,13 @@ def is_stray(folder: str | os.PathLike, name: str, split: str) -> bool:
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
-    """Returns what a folder holds, sorted; nothing where it is none. Raises SourceError where it may not be read."""
+    """Returns the names in a folder that are not hidden, sorted. Raises SourceError if it cannot be read.
+
+    The result is empty if the path is not a folder.
+
+    >>> names_in("/data/imagenet")
+    ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']
+    """
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
     except OSError as error:
@@ -113,7 +132,7 @@ def names_in(folder: str | os.PathLike) -> list[str]:
 
 
 def kind_of(path: Path) -> str:
-    """Returns `file`, `folder`, or nothing; SourceError for a link that points nowhere, or where it may not be read."""
+    """Returns `file`, `folder`, or an empty string. Raises SourceError for a broken link and other errors."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -126,11 +145,11 @@ def kind_of(path: Path) -> str:
 
 
 def absolute(path: Path) -> str:
-    """Returns a path from the root of the file system, as it is otherwise."""
-    # Not os.path.abspath: `link/..` is not the folder that holds the link.
+    """Returns an absolute path that is otherwise unchanged."""
+    # Not os.path.abspath, which removes `link/..`: that is not the folder that holds the link.
     return str(path.absolute())
 
 
 def is_same(place: Place, other: Place) -> bool:
-    """Returns whether two places are one, reached over a link or on a file system that ignores case."""
+    """Returns whether two places are the same, even if their paths differ."""
     return os.path.samefile(place.path, other.path)

@@ -1,8 +1,8 @@
-"""Tables of labels and boxes as people have them: saved again by a spreadsheet, in UTF-16, with other separators, without a header.
+"""Reads tables of labels and boxes, also if a spreadsheet saved them in UTF-16, with other separators or no header.
 
-Text is UTF-8, with or without a byte order mark, or UTF-16 with one. Fields are separated by commas, semicolons or tabs, lines
-by CR, LF or both; quotation marks around fields do not matter. No field of these tables has a separator or a quotation mark in it.
-The names of images are without an extension; tables that were made anew have it, and it does not matter.
+The text is UTF-8, with or without a byte order mark, or UTF-16 with one. Commas, semicolons or tabs separate fields;
+CR, LF or both end lines. Quotation marks around fields are ignored; no field of these tables contains a separator or a
+quotation mark. Image names have no extension in the official tables; if a table has them, they are removed.
 """
 
 import codecs
@@ -15,7 +15,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.storage.regular import open_regular
 
-# Kaggle's table of the train split has 40 MB, 80 MB in UTF-16, and 544,547 lines. A row of the most boxes has some KB.
+# Kaggle's table of the train split has 544,547 lines and 40 MB, or 80 MB in UTF-16. Its longest row has some KB.
 _MAX_BYTES, _MAX_LINES = 256 << 20, 2_000_000
 _LONGEST_LINE = 1 << 20
 _SHOWN = 40
@@ -23,38 +23,50 @@ _SHOWN = 40
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = re.compile(r"[,;\t]")
 _EXTENSION = re.compile(r"\.(?:jpe?g|png)$", re.I)
-# What a field of a row begins with: the name of an image, or the class of a box.
+# How a field of a row begins, and a header does not: with the name of an image, or the class of a box.
 _FIELD_OF_A_ROW = re.compile(r"n\d{8}(?![^_ ])|ILSVRC2012_(?:val|test)_\d")
 
 
 def decode(data: bytes) -> str:
-    """Returns the text of a table; U+FFFD in place of what is no text."""
+    """Returns the text of a table, with U+FFFD for bytes that are not text.
+
+    >>> decode("ImageId,PredictionString".encode("utf-16"))
+    'ImageId,PredictionString'
+    """
     return data.decode(_encoding(data), errors="replace")
 
 
 def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yields the lines of a table that are not blank, with their numbers from 1; a line of over 1 MiB in pieces.
+    """Yields the number, from 1, and the text of each line of a table that is not blank. Splits lines of over 1 MiB.
 
-    Raises SourceError if the table has over 256 MiB or two million lines; OSError.
+    Raises OSError if the file cannot be read, and SourceError if it has over 256 MiB or two million lines.
+
+    >>> list(lines_of("/data/LOC_train_solution.csv"))
+    [(1, 'ImageId,PredictionString'), (2, 'n01440764_10026,n01440764 10 20 50 60')]
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > _MAX_BYTES:
-            raise SourceError(f"{path} has {size:,} bytes, and no such table has over {_MAX_BYTES:,}. Get it again.")
+            raise SourceError(f"{path} has {size:,} bytes, but such a table has at most {_MAX_BYTES:,}. Get it again.")
         encoding = _encoding(file.read(2))
         file.seek(0)
-        text = io.TextIOWrapper(file, encoding=encoding, errors="replace")  # knows all three ends of lines
+        text = io.TextIOWrapper(file, encoding=encoding, errors="replace")  # accepts all three line ends
         for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), 1):
             if number > _MAX_LINES:
-                raise SourceError(f"{path} has over {_MAX_LINES:,} lines, and no such table has. Get it again.")
+                raise SourceError(f"{path} has over {_MAX_LINES:,} lines, more than any such table. Get it again.")
             if line.strip():
                 yield number, line.rstrip("\n")  # a tab at its end is an empty field
 
 
 def solutions_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
-    """Yields the line, the image's name without extension and the prediction (None if there is none) of the rows of Kaggle's `LOC_*_solution.csv`.
+    """Yields (line number, image name, prediction) of each row of Kaggle's `LOC_*_solution.csv`.
 
-    Raises SourceError if it does not begin as a table; OSError.
+    The image name has no extension. The prediction is None if the row has too few fields.
+
+    Raises OSError if the file cannot be read, and SourceError if it does not begin like a table.
+
+    >>> list(solutions_of(Path("/data/LOC_train_solution.csv")))
+    [(2, 'n01440764_10026', 'n01440764 10 20 50 60')]
     """
     lines = lines_of(path)
     number, line = next(lines, (0, ""))
@@ -73,12 +85,17 @@ def solutions_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
 
 
 def without_extension(name: str) -> str:
-    """Returns the name of an image without the extension of an image file, if it has one."""
+    """Returns the name of an image without its extension. Only extensions of images are removed."""
     return _EXTENSION.sub("", name)
 
 
 def no_table(path: str | os.PathLike, begin: str) -> SourceError:
-    """Returns the error for a file that is not a table; `begin` is what it begins with."""
+    """Returns the error for a file that is not a table.
+
+    Args:
+      path: Path of the file.
+      begin: First characters of the file, for the message.
+    """
     return SourceError(
         f"{path} is not a comma-separated UTF-8 table: it begins with {ascii(begin[:_SHOWN])}. "
         "Save it again as CSV in UTF-8, get it again, or move it away to go without it."

@@ -1,7 +1,7 @@
-"""The members of a tar archive with the offsets of their bytes, from the headers alone.
+"""Lists the members of a tar archive with the offsets of their bytes. Only the headers are read.
 
 Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax) and GNU tar, as described in GNU tar's manual, "Basic Tar Format".
-Standard `tarfile` builds an object of 40 fields for each member; 1.3 million images want less.
+Python's `tarfile` builds an object of 40 fields for each member, too much for 1.3 million images.
 """
 
 import os
@@ -12,9 +12,9 @@ from typing import NamedTuple
 from ilsvrc_tfds.errors import SourceError
 
 BLOCK = 512
-# A pax or GNU header is some hundred bytes; a larger one is no name but an attack or damage.
+# A pax or GNU header has some hundred bytes. A larger one is damaged, or an attack.
 _MAX_EXTENSION = 1 << 20
-# Behind the end mark tar fills its last record with zeros: 10 KB usually, 1 MiB with the largest blocking factors.
+# After the end mark tar fills its last record with zeros: usually 10 KB, and 1 MiB with the largest blocking factors.
 _MAX_PADDING = 1 << 20
 _MAX_DIGITS = 20
 
@@ -23,13 +23,13 @@ _FILES = b"07\0"
 _LINKS = b"12"
 _WITHOUT_DATA = b"3456V"  # devices, directories, pipes, GNU's name of the whole archive
 
-# What people have under the name of a tar, by its first bytes.
+# Other files that people name like a tar archive, by their first bytes.
 _NO_TARS = {
     b"\x1f\x8b": "It is compressed with gzip: gunzip it first.",
     b"BZh": "It is compressed with bzip2: bunzip2 it first.",
     b"\xfd7zXZ": "It is compressed with xz: unxz it first.",
     b"PK\3\4": "It is a zip archive: unzip it first.",
-    b"<": "It looks like a web page, as servers send it when the login has failed: download the archive again.",
+    b"<": "It looks like a web page, which servers send if a login has failed: download the archive again.",
 }
 _AGAIN = "Get the archive again and compare its checksum."
 _ANEW = "Make the archive anew with tar --dereference --hard-dereference, without --sparse."
@@ -39,9 +39,9 @@ class TarMember(NamedTuple):
     """A regular file in an archive.
 
     Attributes:
-      name: path inside the archive, as stored.
-      offset: of its first byte in the file on disk.
-      size: bytes.
+      name: Path inside the archive, as stored.
+      offset: Position of the first byte in the file on disk.
+      size: Number of bytes.
     """
 
     name: bytes
@@ -50,10 +50,13 @@ class TarMember(NamedTuple):
 
 
 class BoundedHeader(tarfile.TarInfo):
-    """A header as `tarfile` reads it, for compressed archives; a name of gigabytes, packed into megabytes, is a TarError."""
+    """A header for `tarfile`, which reads compressed archives. Raises TarError for names of over 1 MiB.
+
+    Without the limit, some megabytes of a compressed archive could fill the memory with a name of gigabytes.
+    """
 
     @classmethod
-    def frombuf(cls, buf, encoding, errors):
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "BoundedHeader":
         header = super().frombuf(buf, encoding, errors)
         if header.type in map(bytes, zip(_EXTENSIONS)) and header.size > _MAX_EXTENSION:
             raise tarfile.TarError(f"a header claims {header.size:,} bytes for a name")
@@ -61,19 +64,24 @@ class BoundedHeader(tarfile.TarInfo):
 
 
 def read_members(fd: int, path: str, start: int = 0, end: int | None = None) -> Iterator[TarMember]:
-    """Yields the regular files of the tar in bytes [start, end) of an open file, in their order there.
+    """Yields the regular files of the tar archive in bytes [start, end) of an open file, in their stored order.
+
+    >>> with open("/data/imagenet/ILSVRC2012_img_val.tar", "rb") as file:
+    ...     next(read_members(file.fileno(), file.name)).name
+    b'ILSVRC2012_val_00000236.JPEG'
 
     Args:
-      fd: file descriptor of the archive.
-      path: its name in messages.
-      start: first byte; not 0 for an archive inside an archive.
-      end: where it must end at the latest; the file's end by default.
+      fd: File descriptor of the archive.
+      path: Name of the archive in messages.
+      start: Position of the first byte; not 0 for an archive inside an archive.
+      end: Position that the archive must not exceed, or None for the end of the file.
 
     Raises:
-      SourceError: no tar, cut short, damaged, or a member that is a link or sparse.
+      SourceError: The file is not a tar archive, is cut short or damaged, or a member is a link or a sparse file.
     """
     end = os.fstat(fd).st_size if end is None else end
-    position, extension = start, {}
+    position = start
+    extension: dict[bytes, bytes] = {}
     while found := _header(fd, path, position, start, end):
         header, size = found
         kind, data = header[156], position + BLOCK
@@ -98,25 +106,25 @@ def read_members(fd: int, path: str, start: int = 0, end: int | None = None) -> 
 
 
 def _header(fd: int, path: str, position: int, start: int, end: int) -> tuple[bytes, int] | None:
-    """Returns the header at a position and its size field, after the checksum held; None at the end mark."""
+    """Returns the header at a position, its checksum verified, and its size field; or None at the end mark."""
     header = os.pread(fd, min(BLOCK, end - position), position) if position < end else b""
     if header.count(0) == BLOCK:
         return None
-    # The checksum is taken with its own eight bytes as blanks.
+    # The checksum is computed with spaces for its own eight bytes.
     if len(header) == BLOCK and _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32:
         size = _number(header[124:136])
         if size is not None:
             return header, size
     if header and position == start:
         advice = next((text for magic, text in _NO_TARS.items() if header.startswith(magic)), _AGAIN)
-        raise SourceError(f"{path} is no tar archive. {advice}")
+        raise SourceError(f"{path} is not a tar archive. {advice}")
     if len(header) < BLOCK:
         raise SourceError(_cut_short(path, position + BLOCK, end))
     raise SourceError(f"{path} is damaged: no tar header at byte {position:,}. {_AGAIN}")
 
 
 def _number(field: bytes) -> int | None:
-    """Returns a number field's value; None where it is none."""
+    """Returns the value of a number field, or None if the field is not a number."""
     if field[0] == 0x80:  # GNU's base-256, for 8 GiB and more
         return int.from_bytes(field[1:], "big")
     digits = field.partition(b"\0")[0].strip(b" ")
@@ -127,14 +135,14 @@ def _number(field: bytes) -> int | None:
 
 def _name(header: bytes) -> bytes:
     name = header[:100].partition(b"\0")[0]
-    # GNU's own magic is `ustar  `: it has other things where POSIX has the prefix.
+    # GNU's own magic is `ustar  `; such headers have other fields in place of POSIX's prefix.
     if header[345] and header[257:263] == b"ustar\0":
         return header[345:500].partition(b"\0")[0] + b"/" + name
     return name
 
 
 def _extension(fd: int, path: str, kind: int, start: int, size: int) -> dict[bytes, bytes]:
-    """Returns what an extension header says of the member behind it: a GNU long name, or pax records."""
+    """Returns the fields that an extension header gives the next member: a GNU long name, or pax records."""
     if size > _MAX_EXTENSION:
         what = f"the header at byte {start - BLOCK:,} claims {size:,} bytes for a name"
         raise SourceError(f"{path} is damaged: {what}. {_AGAIN}")
@@ -160,7 +168,7 @@ def _pax_records(payload: bytes) -> dict[bytes, bytes]:
             raise ValueError("holds no records")
         key, _, value = payload[start + len(digits) + 1 : end - 1].partition(b"=")
         if key == b"size" and not (value.isdigit() and len(value) < _MAX_DIGITS):
-            raise ValueError("has a size that is no number")
+            raise ValueError("has a size that is not a number")
         records[key] = value
         start = end
     return records
@@ -177,9 +185,9 @@ def _refuse_odd_kind(path: str, kind: int, name: bytes, extension: dict[bytes, b
 
 
 def _check_padding(fd: int, path: str, position: int, end: int) -> None:
-    """Raises SourceError where more than a record's filling zeros follows the end mark: images would be lost silently.
+    """Raises SourceError if more than the zeros of one record follows the end mark: images would be lost silently.
 
-    Downloads that reserve the whole file beforehand leave zeros where nothing has arrived.
+    Some download programs reserve the whole file first, and leave zeros in parts that have not arrived.
     """
     rest = os.pread(fd, min(end - position, _MAX_PADDING), position)
     if end - position > _MAX_PADDING or rest.count(0) != len(rest):

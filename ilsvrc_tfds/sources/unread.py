@@ -1,4 +1,4 @@
-"""What holds images in the folder of a split or a class and is not read: folders below it, class archives of another kind."""
+"""Images that are not read in the folder of a split or class: in folders below it, and in archives of another kind."""
 
 import os
 import re
@@ -6,12 +6,16 @@ import re
 from ilsvrc_tfds.sources.members import is_image, is_other_image
 
 _CLASS_ARCHIVE = re.compile(rb"n\d{8}(?: \(\d+\))?\.(?i:tar|tgz|zip|7z|rar)(?:\..*)?")
-# What file servers and macOS put beside images, with copies of them inside.
+# Folders of thumbnails that file servers and macOS put beside images.
 _THUMBNAILS = ("@eaDir", "__MACOSX")
 
 
 def images_below(folder: str) -> int:
-    """Returns the number of images, of whatever kind, anywhere below a folder; 0 for a file, and for thumbnails, which are copies of images."""
+    """Returns the number of images of any kind at any depth below a folder; 0 for a file or a folder of thumbnails.
+
+    >>> images_below("/data/folders")
+    12
+    """
     count = 0
     for _, folders, names in os.walk(folder) if _may_hold_images(os.path.basename(folder)) else ():
         folders[:] = filter(_may_hold_images, folders)
@@ -20,7 +24,11 @@ def images_below(folder: str) -> int:
 
 
 def is_class_archive(name: bytes) -> bool:
-    """Returns whether a file has a class's name and may be an archive of any kind: `n01440764.tar.gz`, `n01440764.zip`."""
+    """Returns whether a file is, by its name, an archive of any kind with the images of a class.
+
+    >>> is_class_archive(b"n01440764.tar.gz"), is_class_archive(b"images.zip")
+    (True, False)
+    """
     return _CLASS_ARCHIVE.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Files that the user names, which commands write beside what they say: links stay, and nothing but a file is replaced."""
+"""Files that commands write where the user says: links stay links, and only regular files are replaced."""
 
 import os
 import stat

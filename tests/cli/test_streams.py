@@ -138,7 +138,10 @@ def test_bytes_of_a_path_that_are_no_text_are_printed_as_they_are(prepare, tmp_p
 
 
 def test_closed_descriptor_is_not_given_to_the_next_file():
-    code = "import os; os.close(2); from ilsvrc_tfds.cli import streams; streams.make_usable(); print(os.open('/', os.O_RDONLY))"
+    code = (
+        "import os; os.close(2); from ilsvrc_tfds.cli import streams; streams.make_usable(); "
+        "print(os.open('/', os.O_RDONLY))"
+    )
     assert int(run("", "-c", code).stdout) > 2
 
 

@@ -229,7 +229,7 @@ def test_source_that_cannot_be_read_is_an_error(tmp_path, make, again):
     source = archives(tmp_path / "source")
     make(source)
     (source / VAL).write_bytes(b"x" * 5000)
-    with pytest.raises(SourceError, match="is no tar archive"):
+    with pytest.raises(SourceError, match="is not a tar archive"):
         again(source)
 
 

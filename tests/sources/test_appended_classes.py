@@ -1,4 +1,4 @@
-"""File names as Hugging Face's copy has them, `<official name>_<wnid>.JPEG`: a second witness of the label, and the same data set."""
+"""Names of Hugging Face's copy, `<official name>_<wnid>.JPEG`: they confirm the label, and the data set is the same."""
 
 import dataclasses
 import os
@@ -166,7 +166,7 @@ def write(source: Path, place: str) -> Path:
 @pytest.mark.parametrize(
     "place, message",
     [
-        # The folder contradicts name and suffix; the suffix contradicts the number; the suffix contradicts folder and name.
+        # The folder contradicts name and suffix; the suffix contradicts the number; it contradicts folder and name.
         (
             f"val/{TENCH}/{appended(NUMBER_1731, 'n02782093')}",
             f"lie in class {TENCH} but their names say .* of n02782093",

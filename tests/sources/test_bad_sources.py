@@ -154,7 +154,7 @@ def test_pipes_are_never_opened(tmp_path, images):
     os.mkfifo(source / "val" / VAL_1)
     index = indexed(source)
     assert len(index.splits["train"]) == 12 and VAL_1 not in labels_of(index, "val")
-    assert index.notes[-1] == f"passed over 1 entries that are no images: val/{VAL_1}"
+    assert index.notes[-1] == f"skipped 1 entries that are not images: val/{VAL_1}"
 
 
 @pytest.mark.parametrize("name", ["", "train", "val", "train/n01440764", "train/n01440764/n01440764_9.JPEG"])
@@ -186,9 +186,9 @@ def test_missing_permission_of_an_archive_is_an_error(archives, permissions_coun
     "data, message",
     [
         (b"", "cut short"),
-        (PICTURE, "no tar archive"),
-        (b"<html>" + b" " * 5000, "no tar archive. It looks like a web page"),
-        (b"\x1f\x8b\x08" + bytes(5000), "no tar archive. It is compressed with gzip"),
+        (PICTURE, "not a tar archive"),
+        (b"<html>" + b" " * 5000, "not a tar archive. It looks like a web page"),
+        (b"\x1f\x8b\x08" + bytes(5000), "not a tar archive. It is compressed with gzip"),
         (drawing.tar([("README", b"text")]), "holds no images that are read, but README. Expected files"),
         (bytes(10240), "holds no images that are read, but nothing"),
         (bytes(4 << 20), "4,194,304 bytes follow. Either parts of it were never downloaded"),
@@ -233,7 +233,7 @@ def test_inner_archive_damaged_is_named(tmp_path, images):
     inner = {wnid: bytearray(drawing.tar(classes.items())) for wnid, classes in images.train.items()}
     inner["n01443537"][100] ^= 1
     write_train(tmp_path, [(f"{wnid}.tar", data) for wnid, data in inner.items()])
-    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive n01443537.tar is no tar archive"):
+    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive n01443537.tar is not a tar archive"):
         indexed(tmp_path)
 
 
@@ -308,15 +308,15 @@ def test_class_folder_of_no_class_for_validation_is_an_error(tmp_path):
 def test_folder_of_images_that_is_no_class_is_an_error(tmp_path, images, name, with_others):
     path = write(drawing.folders(tmp_path, images) if with_others else tmp_path, name)
     split = path.parent.parent
-    expected = f"Images of split {split.name!r} are expected in {split} itself or in class folders, as n0"
-    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of .* {expected}"):
+    expected = f"Images of split {split.name!r} are expected in {split} itself or in class folders such as n0"
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but its name is not one of .* {expected}"):
         indexed(tmp_path)
 
 
 def test_folder_of_images_beside_an_inner_one_of_the_same_sense_is_an_error(tmp_path, images):
     source = drawing.folders(tmp_path, images, val="val/val")
     path = write(source, f"val/cats/{VAL_1}")
-    with pytest.raises(SourceError, match=f"{path.parent} holds images but is named by none of the 1000 classes"):
+    with pytest.raises(SourceError, match=f"{path.parent} holds images but its name is not one of the 1000 classes"):
         indexed(source)
 
 
@@ -328,7 +328,7 @@ def test_folders_without_images_are_passed_over(tmp_path, split, name):
     (source / split / name).mkdir(parents=True) if name[-1] == "/" else write(source, f"{split}/{name}")
     index = indexed(source)
     assert len(index.splits[split]) == count
-    assert index.notes == (f"passed over 1 entries that are no images: {split}/{name.partition('/')[0]}",)
+    assert index.notes == (f"skipped 1 entries that are not images: {split}/{name.partition('/')[0]}",)
 
 
 @pytest.mark.parametrize("name", ["train/n01443537/n01440764_1.JPEG", f"val/n01443537/{VAL_1}"])
@@ -356,7 +356,9 @@ def test_file_in_the_wrong_class_archive_is_an_error(tmp_path, name):
 @pytest.mark.parametrize("name", ["cat.JPEG", "ILSVRC2012_val_mine.JPEG", "train/dog.jpg"])
 def test_train_image_without_a_class_is_an_error(tmp_path, name):
     write_train(tmp_path, [(name, PICTURE)])
-    with pytest.raises(SourceError, match="split 'train' lie in no class folder and their names tell no class"):
+    with pytest.raises(
+        SourceError, match="split 'train' are not in class folders, and their names do not state a class"
+    ):
         indexed(tmp_path)
 
 
@@ -402,7 +404,8 @@ def test_same_name_in_two_classes_is_an_error(tmp_path, split):
     for wnid in wnids()[:2]:
         write(tmp_path, f"{split}/{wnid}/1.JPEG")
         write(tmp_path, f"{split}/{wnid}/2.JPEG")
-    offenders = "2 images .* have the name .* another class: .*n01440764/1.JPEG and .*n01443537/1.JPEG, .*2.JPEG"
+    offenders = "2 images .* have the same name as an image of another class: "
+    offenders += ".*n01440764/1.JPEG and .*n01443537/1.JPEG, .*2.JPEG"
     with pytest.raises(SourceError, match=f"{offenders}. Rename one of each: a file name identifies an image"):
         indexed(tmp_path)
 
@@ -411,7 +414,7 @@ def test_images_with_one_name_are_not_removed_where_only_some_come_twice(tmp_pat
     same = drawing.tar([(name, PICTURE) for name in ("1.JPEG", "again/1.JPEG", "2.JPEG")])
     other = drawing.tar([("2.JPEG", PICTURE)])
     write_train(tmp_path, [("n01440764.tar", same), ("n01443537.tar", other)])
-    with pytest.raises(SourceError, match="1 images .* have the name .*n01440764/2.JPEG and .*2.JPEG. Rename one"):
+    with pytest.raises(SourceError, match="1 images .* have the same name .*n01440764/2.JPEG and .*2.JPEG. Rename one"):
         indexed(tmp_path)
 
 
@@ -494,7 +497,7 @@ def test_huge_image_in_an_archive_is_indexed_and_cannot_be_read(tmp_path):
 def test_folder_with_the_name_of_an_image_is_passed_over(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     (source / "val/folder.JPEG").mkdir()
-    assert indexed(source).notes == ("passed over 1 entries that are no images: val/folder.JPEG",)
+    assert indexed(source).notes == ("skipped 1 entries that are not images: val/folder.JPEG",)
 
 
 @pytest.mark.parametrize("name", [TRAIN, VAL])

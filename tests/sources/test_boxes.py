@@ -28,7 +28,8 @@ def thing(name: str, *corners) -> str:
 def annotation(*things: str, size=(500, 375), file_name: str = "%s") -> bytes:
     """Returns an annotation as the official ones are written."""
     sides = f"<size>\n\t\t<width>{size[0]}</width>\n\t\t<height>{size[1]}</height>\n\t\t<depth>3</depth></size>"
-    source = f"<folder>{TENCH}</folder><filename>{file_name}</filename><source><database>ImageNet database</database></source>"
+    source = f"<folder>{TENCH}</folder><filename>{file_name}</filename>"
+    source += "<source><database>ImageNet database</database></source>"
     return f"<annotation>\n\t{source}{sides}<segmented>0</segmented>{''.join(things)}</annotation>\n".encode()
 
 
@@ -241,7 +242,9 @@ def test_hostile_xml_is_a_source_error_that_names_it(tmp_path, data):
 
 def test_name_of_many_lines_is_quoted(tmp_path):
     path = archive(tmp_path / "boxes.tgz", {"a\nb.xml": b""})
-    with pytest.raises(SourceError, match=r"boxes.tgz: 'a\\nb.xml' is no annotation: ParseError \(no element found"):
+    with pytest.raises(
+        SourceError, match=r"boxes.tgz: 'a\\nb.xml' is not an annotation: ParseError \(no element found"
+    ):
         read_boxes([path])
 
 
@@ -285,8 +288,8 @@ def test_damaged_archive_is_a_source_error(tmp_path):
         (f"ImageId,PredictionString\n{NAME}\n", "line 2: expected an ImageId"),
         (f"ImageId,PredictionString\n,{TENCH} 1 2 3 4\n", "line 2: expected an ImageId"),
         (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 4 {TENCH} 5\n", "line 2: expected an ImageId"),
-        (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 nan\n", "line 2: 'nan' in place of a number of pixels"),
-        (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 x\n", "line 2: 'x' in place of a number of pixels"),
+        (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 nan\n", "line 2: expected a number of pixels, got 'nan'"),
+        (f"ImageId,PredictionString\n{NAME},{TENCH} 1 2 3 x\n", "line 2: expected a number of pixels, got 'x'"),
         (f"ImageId,PredictionString\n{NAME},{'1' * 200_000}\n", "line 2: expected an ImageId"),
         (
             "ImageId|PredictionString\n",

@@ -65,9 +65,14 @@ def test_first_of_many_contradictions_are_named():
 @pytest.mark.parametrize(
     "split, folder, name, message",
     [
-        ("train", "", b"cat.JPEG", "no class folder and their names tell no class: cat.JPEG. Expected .* n01440764_"),
-        ("val", "", b"cat.JPEG", "tell no class: cat.JPEG. Expected names as ILSVRC2012_val_00000001.JPEG"),
-        ("val", "", b"n01440764_mine.JPEG", "split 'val' lie in no class folder"),
+        (
+            "train",
+            "",
+            b"cat.JPEG",
+            "not in class folders, and their names do not state a class: cat.JPEG. Expected .* n01440764_",
+        ),
+        ("val", "", b"cat.JPEG", "not state a class: cat.JPEG. Expected names like ILSVRC2012_val_00000001.JPEG"),
+        ("val", "", b"n01440764_mine.JPEG", "split 'val' are not in class folders"),
         ("val", "", b"ILSVRC2012_val_00000000.JPEG", "has the number 0; validation images have 1 to 50000"),
         ("val", VAL_1, b"ILSVRC2012_val_00050001.JPEG", "has the number 50001; validation images have 1 to 50000"),
         ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is none of the 1000 classes"),
@@ -101,7 +106,8 @@ def test_official_name_of_another_split_is_an_error(split, name, other, folder):
         "val": b"ILSVRC2012_val_00000002.JPEG",
         "test": b"ILSVRC2012_test_00000002.JPEG",
     }
-    message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. They belong in"
+    message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. "
+    message += "They belong in"
     with pytest.raises(SourceError, match=f"{message} {other}/: move them there, or remove them"):
         label_images(split, folder, [own[split], name], "here")
 
@@ -159,7 +165,7 @@ def test_development_kit_that_contradicts_names_the_first(archives, devkit):
     [
         (ground_truth()[:1000], r"49,7.. of 50,000 entries are missing \(\d+, \d+, \d+ and 49,7"),  # the end is missing
         ("", ": 50,000 of 50,000 entries are missing .1, 2, 3 and 49,997 more"),
-        (ground_truth() + "17\n", ": 1 entries are of nothing official .50001: '17'."),
+        (ground_truth() + "17\n", ": 1 entries are not official .50001: '17'."),
         (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differ \(2: '9{40}', not '361'\)"),
         (ground_truth({2: "²"}), r"2: '\\xb2', not '361'"),
         (ground_truth({2: "\x1b[2J"}), r"2: '\\x1b\[2J', not '361'"),
@@ -218,17 +224,17 @@ def edit(path: Path, old: str, new: str) -> Path:
         (
             "ILSVRC2012_val_00000002,n09193705",
             "x",
-            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are of nothing official \(x 10 20 30 40: ''",
+            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are not official \(x 10 20 30 40: ''",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "ILSVRC2012_val_00050002,",
-            "missing .*_val_00000002.; 1 entries are of nothing official .*_val_00050002: 'n09193705'",
+            "missing .*_val_00000002.; 1 entries are not official .*_val_00050002: 'n09193705'",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "\0" * 200_000,
-            ": 1 of 50,000 entries are missing .*; 1 entries are of",
+            ": 1 of 50,000 entries are missing .*; 1 entries are not",
         ),  # more than Python's csv takes
     ],
 )

@@ -104,7 +104,7 @@ def test_usual_name_counts_and_the_other_is_noted(tmp_path, other):
     source = drawing.folders(tmp_path, IMAGES)
     drawing.folders(tmp_path, drawing.Images(drawing.miniature(train=1).train, {}, {}), train=other)
     assert counts(source) == {"train": 6, "val": 3, "test": 2}
-    assert f"{source}/{other} is not used: split train is taken from another place" in indexed(source).notes
+    assert f"{source}/{other} is not used: split train is read from another place" in indexed(source).notes
 
 
 @pytest.mark.parametrize("usual, other", [("train", "TRAIN.tar"), (TRAIN, "train_images.tar")])
@@ -114,7 +114,7 @@ def test_usual_folder_comes_before_an_archive_of_another_name(tmp_path, usual, o
     draw = drawing.official_archives if usual == TRAIN else drawing.folders
     draw(source, drawing.Images(drawing.miniature(train=3).train, {}, {}))
     assert counts(source)["train"] == 9
-    assert f"{source}/{other} is not used: split train is taken from another place" in indexed(source).notes
+    assert f"{source}/{other} is not used: split train is read from another place" in indexed(source).notes
 
 
 @pytest.mark.parametrize("names", [("Valid", "dev"), ("dev", "images/val"), ("VAL.tar", "valid.tar")])
@@ -127,7 +127,7 @@ def test_two_other_names_of_a_split_are_an_error(tmp_path, names):
             drawing.folders(tmp_path, drawing.Images({}, IMAGES.val, {}), val=name)
     first, second = sorted(names, key=lambda name: ("/" in name, name))
     with pytest.raises(
-        SourceError, match=f"{first}, {tmp_path}/{second} both claim the split val. Name the right one val"
+        SourceError, match=f"{first}, {tmp_path}/{second} may both be the split val. Rename the right one to val"
     ):
         find_layout([tmp_path])
 
@@ -163,7 +163,7 @@ def test_archive_of_a_missing_split_is_named(tmp_path, name):
     os.rename(source / TRAIN, source / name)
     kind = "an unfinished download" if name in UNFINISHED else "an archive of a name or kind that is not read"
     assert sights(source, "train") == f"seen: {name} ({kind})"
-    assert f"not used, for the names are not those of a split: {name} ({kind})" in indexed(source).notes
+    assert f"not used, because the names are not those of a split: {name} ({kind})" in indexed(source).notes
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_missing_shard_is_an_error(prepare):
                 feature_entry(b"label", int64_feature([1])),
             ),
             SourceError,
-            "has values of other types",
+            "has values of wrong types",
         ),
         ((b"",), SourceError, r"has the keys \[\]; expected file_name, image and label"),
     ],

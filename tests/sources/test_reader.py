@@ -1,4 +1,4 @@
-"""What is exported or prepared, in the hands of readers that nobody here wrote: TensorFlow, the package `tfrecord`, NVIDIA DALI."""
+"""Exported and prepared files, read by other libraries: TensorFlow, the package `tfrecord`, NVIDIA DALI."""
 
 import hashlib
 import importlib.util
@@ -119,7 +119,7 @@ def test_tensorflow_makes_batches_for_a_model(export):
     assert pixels.shape == (12, 224, 224, 3) and tf.reduce_all(tf.reduce_sum(labels, axis=1) == 1)
 
 
-# In a process of its own: `tfrecord` brings the messages of TensorFlow along, and protobuf takes them once in a process.
+# In a process of its own: `tfrecord` registers the messages of TensorFlow, which protobuf accepts once per process.
 TFRECORD_SCRIPT = """
 import hashlib, json, sys
 from tfrecord.reader import tfrecord_loader
@@ -128,7 +128,8 @@ paths, indexes, description, shard = json.loads(sys.argv[1])
 for path, index in zip(paths, indexes):
     for record in tfrecord_loader(path, index, description, shard=shard):
         text = lambda value: hashlib.sha256(value).hexdigest() if len(value) > 99 else value.decode()
-        print(json.dumps({key: text(value) if isinstance(value, bytes) else value.tolist() for key, value in record.items()}))
+        values = {key: text(value) if isinstance(value, bytes) else value.tolist() for key, value in record.items()}
+        print(json.dumps(values))
 """
 CLASSIC = {"image/encoded": "byte", "image/class/label": "int", "image/filename": "byte"}
 TFDS = {"image": "byte", "label": "int", "file_name": "byte"}
@@ -138,7 +139,7 @@ needs_tfrecord = pytest.mark.skipif(
 
 
 def read_with_tfrecord(folder: Path, pattern: str, description, shard: tuple[int, int] = (0, 1)) -> list[dict]:
-    """Returns the records of one of several workers, who goes to its share of each file by the index; images as sha256."""
+    """Returns the records of one of several workers, which finds its share by the index; images as sha256."""
     job = json.dumps([*shards(folder, pattern), description, shard])
     process = subprocess.run([sys.executable, "-c", TFRECORD_SCRIPT, job], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
@@ -183,7 +184,7 @@ def test_tfrecord_shares_a_prepared_set_among_workers_by_the_index(prepared, ima
 
 
 def read_with_dali(folder: Path, pattern: str, keys: dict[str, str], shard: int = 0, num_shards: int = 1) -> list[dict]:
-    """Returns what DALI makes of some keys on a CPU, of the records in a share of all: the first key's value is decoded."""
+    """Returns the values that DALI reads of some keys in a share of the records. The first key's value is decoded."""
     dali = pytest.importorskip("nvidia.dali")
     tfrec = pytest.importorskip("nvidia.dali.tfrecord")
     kinds = {"int64": tfrec.FixedLenFeature([1], tfrec.int64, -1), "floats": tfrec.VarLenFeature(tfrec.float32, 0.0)}

@@ -233,10 +233,10 @@ def test_folder_in_a_folder_with_images_is_not_read_and_that_is_said(tmp_path):
     (source / "train/train/notes.txt").write_text("old")
     index = indexed(source)
     assert_whole(index, splits=("train", "val", "test"))
-    assert index.notes == ("passed over 1 entries that are no images: train/train/notes.txt",)
+    assert index.notes == ("skipped 1 entries that are not images: train/train/notes.txt",)
     [warning] = index.warnings
     assert warning.startswith(
-        "1 images in 1 folders are not read: val/val (1). Images are expected in the folder of a split"
+        "1 images in 1 folders are not read: val/val (1). Images are expected directly in the folder of a split"
     )
 
 
@@ -255,8 +255,8 @@ def test_archive_comes_before_folder_and_that_is_noted(tmp_path):
     index = indexed(source)
     assert_whole(index, splits=("train", "val", "test"))
     assert index.notes == (
-        f"{source}/train is not used: split train is taken from another place",
-        f"{source}/val is not used: split val is taken from another place",
+        f"{source}/train is not used: split train is read from another place",
+        f"{source}/val is not used: split val is read from another place",
     )
 
 
@@ -269,7 +269,7 @@ def test_archive_comes_before_folder_in_whatever_place(tmp_path, below, archive_
     index = indexed(tmp_path)
     assert_whole(index)
     assert [container.path for container in index.splits["train"].containers] == [f"{archives}/{TRAIN}"] * 3
-    assert index.notes == (f"{folders}/train is not used: split train is taken from another place",)
+    assert index.notes == (f"{folders}/train is not used: split train is read from another place",)
 
 
 def test_first_of_two_archives_is_taken(tmp_path):
@@ -286,7 +286,7 @@ def test_class_archive_comes_before_its_folder_and_that_is_noted(tmp_path):
     drawing.folders(source, drawing.Images({"n01443537": {"n01443537_9.JPEG": b"half"}}, {}, {}))
     index = indexed(source)
     assert_whole(index)
-    assert index.notes == (f"1 folders are not used, their archives lie beside them: {source}/train/n01443537",)
+    assert index.notes == (f"1 folders are not used, because their archives are beside them: {source}/train/n01443537",)
 
 
 def test_class_archives_and_class_folders_may_be_mixed(tmp_path):
@@ -385,7 +385,7 @@ def test_other_files_are_passed_over_and_noted(tmp_path):
     index = indexed(tmp_path)
     assert_whole(index, splits=("train",))
     names = "._n01440764_9.JPEG, README, ./._n01440764.tar and 1 more"
-    assert index.notes == (f"passed over 4 entries that are no images: {names}",)
+    assert index.notes == (f"skipped 4 entries that are not images: {names}",)
 
 
 def test_other_files_in_folders_are_passed_over_and_noted(tmp_path):
@@ -394,7 +394,7 @@ def test_other_files_in_folders_are_passed_over_and_noted(tmp_path):
         (source / name).write_bytes(b"text")
     index = indexed(source)
     assert_whole(index, splits=("train", "val", "test"))
-    assert [note.partition(":")[0] for note in index.notes] == ["passed over 4 entries that are no images"]
+    assert [note.partition(":")[0] for note in index.notes] == ["skipped 4 entries that are not images"]
 
 
 def test_notes_can_be_printed_whatever_the_names_are(tmp_path):

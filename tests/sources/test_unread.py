@@ -52,9 +52,9 @@ def test_images_in_deeper_folders_are_named_with_their_number(tmp_path, names, e
     before = {split: len(members) for split, members in indexed(source).splits.items()}
     index = indexed(write(source, *names))
     assert {split: len(members) for split, members in index.splits.items()} == before
-    advice = "Images are expected in the folder of a split or of a class itself: move them there, or away"
+    advice = "Images are expected directly in the folder of a split or of a class: move them there, or away"
     assert index.warnings == (f"{expected}. {advice}",)
-    assert not any("passed over" in note for note in index.notes)
+    assert not any("skipped" in note for note in index.notes)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_thumbnails_are_no_images(tmp_path, name):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), name))
     assert index.warnings == ()
     assert index.notes == (
-        f"passed over 1 entries that are no images: {'/'.join(Path(name).parts[: 3 if 'n0' in name else 2])}",
+        f"skipped 1 entries that are not images: {'/'.join(Path(name).parts[: 3 if 'n0' in name else 2])}",
     )
 
 
@@ -84,7 +84,7 @@ def test_images_of_other_kinds_are_named_as_such(tmp_path):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), *names, *hidden, "val/notes.txt"))
     named = f"train/{TENCH}/1.bmp, train/{TENCH}/2.GIF, val/3.webp and 1 more"
     assert index.warnings == (f"4 images of a kind that is not read: {named}. {KINDS}",)
-    assert index.notes == ("passed over 3 entries that are no images: val/._5.bmp, val/__MACOSX, val/notes.txt",)
+    assert index.notes == ("skipped 3 entries that are not images: val/._5.bmp, val/__MACOSX, val/notes.txt",)
 
 
 def test_images_of_other_kinds_in_archives_and_deeper_folders_are_named(tmp_path):
@@ -116,9 +116,7 @@ def test_linked_folder_of_images_is_named(tmp_path):
 @pytest.mark.parametrize("end", [".tar.gz", ".tgz", ".zip", ".tar.part", ".TAR", " (1).tar.gz"])
 def test_class_archive_of_another_kind_is_named(tmp_path, end):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), f"train/n01484850{end}"))
-    assert index.warnings == (
-        f"1 archives of classes are not read: train/n01484850{end}. Unpack them into folders <wnid>/",
-    )
+    assert index.warnings == (f"1 class archives are not read: train/n01484850{end}. Unpack them into folders <wnid>/",)
 
 
 def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
@@ -126,9 +124,7 @@ def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
         write(drawing.folders(tmp_path, drawing.miniature()), f"train/{TENCH}.tar.gz", f"train/{TENCH}/{TENCH}.tar")
     )
     assert index.warnings == ()
-    assert index.notes == (
-        f"passed over 2 entries that are no images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.gz",
-    )
+    assert index.notes == (f"skipped 2 entries that are not images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.gz",)
 
 
 def test_class_archives_in_val_are_named(tmp_path):
@@ -142,14 +138,12 @@ def test_class_archives_of_another_kind_in_an_archive_are_named(tmp_path):
     (tmp_path / "train.tar").write_bytes(drawing.tar(inner))
     (tmp_path / "val.tar").write_bytes(drawing.tar([(VAL_1, b"x"), (f"{TENCH}.tar", b"tar")]))
     [warning] = indexed(tmp_path).warnings
-    assert warning.startswith(f"2 archives of classes are not read: train/{GOLDFISH}.tar.gz, {TENCH}.tar.")
+    assert warning.startswith(f"2 class archives are not read: train/{GOLDFISH}.tar.gz, {TENCH}.tar.")
 
 
 def test_commands_say_it_loudly_and_doctor_calls_it_a_problem(tmp_path, caplog, capsys):
     source = write(drawing.folders(tmp_path / "source", drawing.miniature()), f"train/{TENCH}/images/1.JPEG")
-    expected = (
-        "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected in the folder of a split"
-    )
+    expected = "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected directly"
     for command, word in {"prepare": "--data-dir", "export": "--out", "metadata": "--out"}.items():
         caplog.clear()
         allowed = [] if command == "metadata" else ["--allow-incomplete"]
@@ -202,7 +196,7 @@ def test_class_further_up_in_a_class_archive_is_a_witness(tmp_path):
         drawing.tar([(f"{TENCH}.tar", drawing.tar([(f"{GOLDFISH}/images/1.JPEG", b"x")]))])
     )
     with pytest.raises(
-        LabelError, match=f"the archive of class {TENCH} holds .*, which lies in the folder of class {GOLDFISH}"
+        LabelError, match=f"the archive of class {TENCH} holds .*, which is in the folder of class {GOLDFISH}"
     ):
         indexed(tmp_path)
 

@@ -1,0 +1,242 @@
+"""The arguments of each command. One function for each command adds them to its parser."""
+
+import argparse
+import dataclasses
+
+from ilsvrc_tfds.cli.options import (
+    add_allow_incomplete,
+    add_data,
+    add_data_dir,
+    add_folder,
+    add_no_sync,
+    add_on_error,
+    add_out,
+    add_runner,
+    add_source,
+    add_splits,
+    classic_shards,
+    count,
+    path,
+    shards,
+)
+from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.outputs.builder import Ilsvrc2012
+from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
+
+_SPLITS = ["train", "val", "validation", "test"]
+
+
+def doctor(command: argparse.ArgumentParser) -> None:
+    add_source(command)
+    add_data_dir(command, "data directory whose disk is checked for room")
+    command.add_argument(
+        "--deep", action="store_true", help="also compare the archives' checksums and read the header of every image"
+    )
+    command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
+    add_splits(command, "the splits that are needed")
+
+
+def prepare(command: argparse.ArgumentParser) -> None:
+    add_source(command)
+    add_data_dir(command, "folder for the data set")
+    configs = [*Ilsvrc2012.builder_configs, "all"]
+    command.add_argument(
+        "--config", default="classification", choices=configs, help="config to prepare (default: %(default)s)"
+    )
+    command.add_argument(
+        "--num-shards",
+        type=shards,
+        metavar="train=N,val=N",
+        help="number of shards of each split (default: chosen by the size of the data)",
+    )
+    formats = ["tfrecord", "array_record", "riegeli", "parquet"]
+    command.add_argument("--file-format", choices=formats, help="format of the shards (default: tfrecord)")
+    command.add_argument(
+        "--max-examples", type=count, metavar="N", help="prepare only N images of each split, for a trial"
+    )
+    add_splits(command)
+    add_runner(command)
+    add_allow_incomplete(command)
+    add_on_error(command)
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace an existing data set after the new one is finished"
+    )
+    add_no_sync(command)
+
+
+def metadata(command: argparse.ArgumentParser) -> None:
+    add_source(command)
+    command.add_argument("--out", type=path, required=True, metavar="FILE", help="the HDF5 file to write")
+    command.add_argument("--image-root", default="", metavar="DIR", help="prefix of each image path in the file")
+    add_splits(command)
+    add_allow_incomplete(command, "allow that train or val is missing")
+
+
+def export(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source", metavar="FROM", type=path, help="folder with the archives or images, or a prepared data set"
+    )
+    add_out(command)
+    command.add_argument(
+        "--config", choices=list(CONFIGS), help="config for the images of a source (default: classification)"
+    )
+    command.add_argument(
+        "--num-shards",
+        type=classic_shards,
+        metavar="train=N,validation=N",
+        help="number of shards of each split (default: train=1024,validation=128, which many readers expect)",
+    )
+    add_splits(command)
+    command.add_argument(
+        "--label-offset",
+        type=int,
+        choices=[0, 1],
+        default=1,
+        help="label of the first class (default: 1, since 0 is the background class)",
+    )
+    command.add_argument(
+        "--bbox",
+        nargs="+",
+        default=[],
+        type=path,
+        metavar="FILE",
+        help="sources of bounding boxes: archives, folders of XML files, or Kaggle's tables",
+    )
+    command.add_argument(
+        "--index", action="store_true", help="also write an index for DALI and tfrecord beside each shard"
+    )
+    add_runner(command)
+    add_allow_incomplete(command)
+    add_on_error(command)
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier export after the new one is finished"
+    )
+    add_no_sync(command)
+
+
+def index(command: argparse.ArgumentParser) -> None:
+    add_folder(command)
+
+
+def verify(command: argparse.ArgumentParser) -> None:
+    add_folder(command)
+    command.add_argument("--decode", action="store_true", help="also decode every image")
+
+
+def unpack(command: argparse.ArgumentParser) -> None:
+    add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
+    add_out(command)
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace earlier unpacked files after all new ones are finished"
+    )
+    add_no_sync(command)
+
+
+def show(command: argparse.ArgumentParser) -> None:
+    add_folder(command)
+    command.add_argument("--split", choices=_SPLITS, help="split to read (default: the first)")
+    command.add_argument("--num", type=count, default=8, metavar="N", help="number of records (default: %(default)s)")
+    command.add_argument("--out", type=path, metavar="FILE.png", help="also draw a contact sheet into this file")
+
+
+def train(command: argparse.ArgumentParser) -> None:
+    add_data(command)
+    command.add_argument(
+        "--out", type=path, metavar="DIR", help="folder of the training run (default: ilsvrc2012-MODEL)"
+    )
+    for field in dataclasses.fields(Recipe):
+        kind, metavar, text = _RECIPE_WORDS[field.name]
+        default = "" if field.default is None else f" (default: {field.default})"
+        word = f"--{field.name.replace('_', '-')}"
+        command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="delete a finished or different training run in the folder, and start again",
+    )
+
+
+_RECIPE_WORDS = {
+    "model": (str, "MODEL", "model of keras.applications, in lower case, or small"),
+    "image_size": (int, "N", "side of the input images in pixels (default: the model's)"),
+    "epochs": (int, "N", "number of epochs"),
+    "batch_size": (int, "N", "examples per batch"),
+    "ops": (str, "PRESET", "augmentation of the train images: resnet_train or randaugment_train"),
+    "optimizer": (str, "NAME", f"optimizer: {' or '.join(OPTIMIZERS)}"),
+    "learning_rate": (
+        float,
+        "RATE",
+        "peak learning rate (default: 0.1 per 256 examples of a batch with sgd, 0.001 per 1024 with adamw)",
+    ),
+    "weight_decay": (
+        float,
+        "RATE",
+        "weight decay of a step, multiplied by the learning rate (default: 0.001 with sgd, 0.05 with adamw)",
+    ),
+    "warmup_epochs": (
+        int,
+        "N",
+        "epochs in which the learning rate rises (default: 5, but fewer than half of the epochs)",
+    ),
+    "label_smoothing": (float, "SHARE", "share of the label that is spread over all classes"),
+    "shuffle_buffer": (int, "N", "number of records in the shuffle buffer"),
+    "seed": (int, "N", "seed of the weights, the order and the augmentation"),
+}
+
+
+def evaluate(command: argparse.ArgumentParser) -> None:
+    add_data(command)
+    command.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="a .keras file, the output folder of train, or a model name as for train",
+    )
+    command.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="file with the weights of a named model, or imagenet for the weights that Keras publishes",
+    )
+    command.add_argument(
+        "--split", choices=["train", "val", "validation"], default="val", help="split to evaluate (default: val)"
+    )
+    command.add_argument(
+        "--batch-size", type=count, default=256, metavar="N", help="examples per batch (default: %(default)s)"
+    )
+
+
+def bench(command: argparse.ArgumentParser) -> None:
+    add_data(command)
+    command.add_argument(
+        "--ops",
+        metavar="PRESET",
+        help="operations on each image (default: resnet_train for train, resnet_eval for other splits)",
+    )
+    command.add_argument(
+        "--split",
+        choices=_SPLITS,
+        default="train",
+        help="split to read: train as in a training, others as in an evaluation (default: %(default)s)",
+    )
+    command.add_argument(
+        "--batch-size", type=count, default=128, metavar="N", help="images per batch (default: %(default)s)"
+    )
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=2,
+        metavar="N",
+        help="seconds that the whole pipeline is measured in each of 5 rounds (default: %(default)s)",
+    )
+    command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
+
+
+def demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        default="ilsvrc2012-demo",
+        type=path,
+        help="folder to draw into (default: %(default)s)",
+    )
