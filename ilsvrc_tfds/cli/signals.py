@@ -9,6 +9,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
 
 from ilsvrc_tfds.interrupts import start_thread
 
@@ -48,7 +50,7 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
     came, ended = threading.Event(), threading.Event()
 
     def marked(handler: Callable) -> Callable:
-        def handle(number, frame):
+        def handle(number: int, frame: FrameType | None) -> None:
             came.set()
             handler(number, frame)
 
@@ -64,7 +66,7 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
                     os.write(_STDERR, f"ilsvrc-tfds: {last_words(byte[0])}\n".encode())
                 os._exit(128 + byte[0])
 
-    handlers = {signal.SIGTERM: marked(_terminate)}
+    handlers: dict[int, Callable] = {signal.SIGTERM: marked(_terminate)}
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
         handlers[signal.SIGINT] = marked(signal.default_int_handler)
     woken, waker = os.pipe()
@@ -86,7 +88,7 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()  # others may not say what a signal does
 
 
-def _terminate(number, frame):
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while all is put in order
     raise Terminated
 

@@ -62,7 +62,7 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
         )
     jobs = [job for split in output.shards for job in _jobs(output, split)]
-    by_split = {split: [] for split in output.shards}
+    by_split: dict[str, list[Members]] = {split: [] for split in output.shards}
     for job, members in zip(jobs, run(_scan, jobs)):
         by_split[job.split].append(members)
     splits = {split: _joined(output, split, tables) for split, tables in by_split.items()}

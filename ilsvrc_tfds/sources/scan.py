@@ -7,7 +7,6 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from io import FileIO
 
 import numpy as np
 
@@ -126,7 +125,7 @@ def inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
     return classes, has_others
 
 
-def open_archive(path: str) -> FileIO:
+def open_archive(path: str) -> BinaryIO:
     """Opens an archive for reading. Raises SourceError if it cannot be opened."""
     try:
         return open_regular(path, buffering=0)
