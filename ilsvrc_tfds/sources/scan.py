@@ -7,6 +7,7 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
