@@ -6,6 +6,7 @@ Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither
 import importlib
 import importlib.metadata
 import os
+from typing import Any
 
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
@@ -52,7 +53,7 @@ __all__ = [
 _LAZY = {"pipeline", "preprocess", "training"}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Loads TensorFlow only for those who make batches."""
     if name in _LAZY:
         return importlib.import_module(f"ilsvrc_tfds.{name}")

@@ -17,6 +17,7 @@ What the system refuses becomes one of them in `unreadable` and `unwritable`, ea
 import errno
 import os
 import resource
+from collections.abc import Iterable
 
 
 class IlsvrcError(Exception):
@@ -55,7 +56,7 @@ class InterruptedRun(IlsvrcError):
     """A worker died or the run was stopped; what is finished is kept for the next run."""
 
 
-def first_few(items, limit: int = 3) -> str:
+def first_few(items: Iterable[object], limit: int = 3) -> str:
     """Returns the first `limit` items as text, and how many more there are."""
     items = list(items)
     text = ", ".join(str(item) for item in items[:limit])
@@ -117,7 +118,7 @@ def _cure(error: OSError, writing: int) -> str:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"This process may have {limit:,} files open, which is too few: raise the limit (`ulimit -n 1024`) and try again."
     cures = _CURES.get(
-        error.errno, ("Check the path and your permissions.", "Check the path, your permissions and the room.")
+        error.errno or 0, ("Check the path and your permissions.", "Check the path, your permissions and the room.")
     )
     return cures if isinstance(cures, str) else cures[writing]
 
@@ -126,7 +127,7 @@ _PERMISSIONS = "Check the permissions of it and of each folder above it"
 _SILENT_SERVER = "The file server does not answer. Try again when it does, or mount the file system anew."
 _UNABLE = "The file system cannot do this. Choose another place, or try --no-sync (sync=False) if it cannot sync files."
 # One cure each, or one for reading and one for writing.
-_CURES = {
+_CURES: dict[int, str | tuple[str, str]] = {
     errno.EACCES: (f"{_PERMISSIONS}.", f"{_PERMISSIONS}, or choose another place."),
     errno.EPERM: (
         f"{_PERMISSIONS}.",

@@ -4,6 +4,8 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 # A terminal sends the one, a scheduler the other, to all processes at once.
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
@@ -16,7 +18,7 @@ def interrupts_held() -> Iterator[None]:
     A mask is of one thread: if there are others, as TensorFlow's, one of these takes the signal, and Python runs its handler in
     the main thread all the same. So the handlers wait as well.
     """
-    came = []
+    came: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     handlers = _replaced(lambda number, frame: came.append(number))
     try:
@@ -37,11 +39,11 @@ def start_thread(target: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def _replaced(handler: Callable) -> dict:
+def _replaced(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
     """Returns the handlers of before, in whose place this one is now; only the main thread may say what a signal does."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in INTERRUPTS}
     # None: of a library in C. What is ignored stays so, also in a process that is started.
     before = {number: one for number, one in before.items() if one not in (None, signal.SIG_IGN)}
     for number in before:

@@ -8,9 +8,15 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
+from ilsvrc_tfds.runners.runner import Job, Result
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineRunner
 
 _PREFIX = "beam-"
 # Beam's own default would first download a binary; this is its portable runner in Python, with a process for each core.
@@ -25,7 +31,13 @@ class BeamRunner:
     that Beam tries again does no harm.
     """
 
-    def __init__(self, options=None, *, runner=None, workers: int | None = None):
+    def __init__(
+        self,
+        options: "str | PipelineOptions | None" = None,
+        *,
+        runner: "str | PipelineRunner | None" = None,
+        workers: int | None = None,
+    ):
         """Constructs the engine; raises OptionError where Beam is not installed, or does not know the runner.
 
         Args:
@@ -43,26 +55,28 @@ class BeamRunner:
                 f'The engine beam needs Apache Beam ({error}). Install it: python -m pip install ".[beam]"'
             ) from error
         try:
-            if not isinstance(options, PipelineOptions):
+            if isinstance(options, PipelineOptions):
+                self._options = options
+            else:
                 words = options or ("" if runner else _LOCAL.format(workers=workers or 0))
-                options = PipelineOptions(shlex.split(words))
-            self._runner = runner or options.view_as(StandardOptions).runner or FnApiRunner()
-            if isinstance(self._runner, str):
-                self._runner = create_runner(self._runner)
+                self._options = PipelineOptions(shlex.split(words))
+            runner = runner or self._options.view_as(StandardOptions).runner or FnApiRunner()
+            self._runner = create_runner(runner) if isinstance(runner, str) else runner
         except (ValueError, ImportError, AttributeError) as error:
             raise OptionError(f"Beam's options cannot be used: {error}") from error
-        self._options = options
 
     def __enter__(self) -> "BeamRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """Does nothing: a pipeline is at work within `run` alone, and cancelled where that is interrupted."""
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike) -> Iterator:
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike
+    ) -> Iterator[Result]:
         """Yields `function(job)` for each job, in their order, after the pipeline has ended.
 
         Args:
@@ -106,7 +120,7 @@ class BeamRunner:
             )
 
 
-def _write_jobs(function: Callable, jobs: Iterable, folder: Path) -> int:
+def _write_jobs(function: Callable[[Job], Any], jobs: Iterable[Job], folder: Path) -> int:
     """Writes each job with its function into a file, and returns how many there are."""
     count = 0
     for count, job in enumerate(jobs, 1):
@@ -128,7 +142,7 @@ def _do_job(number: int, folder: str) -> None:
         write_whole(_result_path(folder, number), pickle.dumps(result), sync=False)
 
 
-def _result(folder: Path, number: int):
+def _result(folder: Path, number: int) -> Any:
     """Returns the result of a job, or raises the error of the one that failed."""
     try:
         if _failure_path(folder).exists():

@@ -5,10 +5,15 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
 from ilsvrc_tfds.interrupts import interrupts_held
 from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count
+from ilsvrc_tfds.runners.runner import Job, Result
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
 
 # Jobs handed out for each thread of the cluster; a job is some 100 KB.
 _JOBS_PER_THREAD = 4
@@ -38,13 +43,13 @@ class DaskRunner:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self._scheduler = scheduler
         self._workers = workers or cpu_count()
-        self._client = None
-        self._cluster = None
+        self._client: "Client | None" = None
+        self._cluster: "LocalCluster | None" = None
 
     def __enter__(self) -> "DaskRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -56,7 +61,9 @@ class DaskRunner:
             if cluster is not None:
                 cluster.close()
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike | None = None
+    ) -> Iterator[Result]:
         """Yields `function(job)` for each job, in their order.
 
         Args:
@@ -70,7 +77,7 @@ class DaskRunner:
         from distributed.comm import CommClosedError
 
         client = self._connected()
-        pending = deque()
+        pending: "deque[Future]" = deque()
         try:
             for job in jobs:
                 # Not `pure`: Dask would take equal jobs for one, and read each through to find out.
@@ -85,19 +92,19 @@ class DaskRunner:
                 f"The Dask cluster was lost: {reason}. What is finished is kept; run the same command again to continue."
             ) from error
 
-    def _connected(self):
+    def _connected(self) -> "Client":
         """Returns a client of the scheduler, which may have no workers yet."""
         if self._client is None:
             import dask
 
             # Dask keeps the last 1000 messages for those who debug it: all our jobs.
             with dask.config.set({"distributed.admin.low-level-log-length": 0}):
-                self._connect()
+                self._client = self._connect()
             if not self._client.nthreads():
                 _log.warning("Waiting for workers: `dask worker %s` on each machine.", self._client.scheduler.address)
         return self._client
 
-    def _connect(self) -> None:
+    def _connect(self) -> "Client":
         from distributed import Client, LocalCluster
 
         address = self._scheduler
@@ -111,7 +118,7 @@ class DaskRunner:
                     env={WORKER_VARIABLE: "1"},
                 )
         try:
-            self._client = Client(address, timeout=_SECONDS_TO_CONNECT)
+            return Client(address, timeout=_SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:
             raise OptionError(
                 f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`."

@@ -14,6 +14,7 @@ from loky.process_executor import TerminatedWorkerError
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
 from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
 from ilsvrc_tfds.runners.open_files import affordable
+from ilsvrc_tfds.runners.runner import Job, Result
 
 # Set in worker processes: see the package's __init__.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
@@ -42,12 +43,12 @@ class LocalRunner:
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self.workers = affordable(workers)
-        self._executor = None
+        self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "LocalRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -57,7 +58,9 @@ class LocalRunner:
             self._executor.shutdown(kill_workers=True)
             self._executor = None
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike | None = None
+    ) -> Iterator[Result]:
         """Yields `function(job)` for each job, in their order; needs no shared folder.
 
         Raises what a job raises, as soon as it is that job's turn; InterruptedRun where a worker died.
@@ -66,8 +69,8 @@ class LocalRunner:
             return map(function, jobs)
         return self._run_in_processes(function, iter(jobs))
 
-    def _run_in_processes(self, function: Callable, jobs: Iterator) -> Iterator:
-        pending = deque()
+    def _run_in_processes(self, function: Callable[[Job], Result], jobs: Iterator[Job]) -> Iterator[Result]:
+        pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
                 pending.append(self._submitted(function, job))
@@ -82,7 +85,7 @@ class LocalRunner:
             ) from error
         # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
 
-    def _submitted(self, function: Callable, job) -> Future:
+    def _submitted(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
         """Returns the future of a job; starts the worker processes that are missing. Raises OptionError if that fails."""
         try:
             with interrupts_held():
@@ -116,7 +119,7 @@ def _set_up_worker(parent: int) -> None:
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)

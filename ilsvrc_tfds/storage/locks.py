@@ -58,7 +58,7 @@ class Lock:
     def __enter__(self) -> "Lock":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._ended.set()
         self._heart.join()
         with contextlib.suppress(OSError):  # a server that has gone: the file will count as that of a dead process

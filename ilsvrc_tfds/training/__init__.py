@@ -6,6 +6,7 @@ needs them: not by a recipe.
 """
 
 import importlib
+from typing import Any
 
 from ilsvrc_tfds.training.recipe import Recipe
 
@@ -21,7 +22,7 @@ _HOMES = {
 __all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_names", "read_log", "train"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Loads TensorFlow and Keras for what needs them."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"ilsvrc_tfds.training.{_HOMES[name]}"), name)

@@ -28,7 +28,7 @@ class Backup(keras.callbacks.Callback):
         super().__init__()
         self._folder = folder
 
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Called by Keras."""
         self._folder.mkdir(exist_ok=True)
         earlier = self._finished()

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
@@ -11,6 +11,9 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
 from ilsvrc_tfds.training.models import load_model
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 _NAMES = ("cross_entropy", "top1", "top5")
 
@@ -32,7 +35,7 @@ class Scores(NamedTuple):
 
 
 def evaluate(
-    data,
+    data: "str | os.PathLike | tfds.core.DatasetBuilder",
     model: str | os.PathLike | keras.Model,
     *,
     weights: str | os.PathLike | None = None,
@@ -56,8 +59,7 @@ def evaluate(
       OptionError: an option makes no sense, or the model has not one output for each class.
       SourceError: data, model or weights are not there or cannot be read.
     """
-    source = {"split": split, "data_dir": data_dir, "label_offset": label_offset}
-    found = find_split(data, **source)
+    found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")
     if not isinstance(model, keras.Model):
@@ -68,7 +70,14 @@ def evaluate(
         raise OptionError(
             f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}."
         )
-    images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
+    images = for_evaluation(
+        data,
+        split=split,
+        data_dir=data_dir,
+        label_offset=label_offset,
+        batch_size=batch_size,
+        ops=preset("resnet_eval", size=model.input_shape[1]),
+    )
     model = keras.Model(model.inputs, model.outputs)  # the caller's keeps its optimizer
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=False)

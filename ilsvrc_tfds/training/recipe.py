@@ -47,7 +47,7 @@ class Recipe:
     shuffle_buffer: int = 8192
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._require("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS)
         self._require("image_size", "at least 32", self.image_size is None or self.image_size >= 32)
         self._require("epochs", "at least 1", self.epochs >= 1)

@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import keras
 
@@ -31,14 +32,22 @@ from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.models import MODEL
 from ilsvrc_tfds.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
 LOG = "log.csv"
 _ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
 
 _log = logging.getLogger(__name__)
 
 
+class _Source(TypedDict):
+    data_dir: str | os.PathLike | None
+    label_offset: int | None
+
+
 def train(
-    data,
+    data: "str | os.PathLike | tfds.core.DatasetBuilder",
     out: str | os.PathLike,
     recipe: Recipe = Recipe(),
     *,
@@ -65,7 +74,7 @@ def train(
       SourceError: the data is not there, half prepared, or cannot be read.
     """
     require_local(out)
-    source = {"data_dir": data_dir, "label_offset": label_offset}
+    source: _Source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
     find_split(data, "val", **source)
     steps = split.num_examples // recipe.batch_size
@@ -127,7 +136,7 @@ def _fingerprint(split: Split) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-def _make_ready(out: Path, wanted: dict, overwrite: bool) -> None:
+def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
     """Makes the folder one of this training, or finds its beginnings there. Raises OptionError, DestinationError."""
     path = out / _ASKED
     if out.exists() and not path.exists() and any(out.iterdir()):
@@ -148,7 +157,7 @@ def _make_ready(out: Path, wanted: dict, overwrite: bool) -> None:
     write_whole(path, json.dumps(wanted, indent=1).encode())
 
 
-def _asked(path: Path) -> dict:
+def _asked(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
@@ -173,7 +182,7 @@ def _cut_log(path: Path, epochs: int) -> None:
 def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback]]:
     """Yields what writes logs and backups; closes the log where a training is stopped, which Keras does not."""
 
-    def tell(epoch: int, logs: dict) -> None:
+    def tell(epoch: int, logs: dict[str, float]) -> None:
         _log.info(
             "Epoch %d of %d: loss %.3f; validation: loss %.3f, top-1 %.2f%%, top-5 %.2f%%",
             *(epoch + 1, epochs, logs["loss"], logs["val_loss"], 100 * logs["val_top1"], 100 * logs["val_top5"]),
