@@ -1,8 +1,9 @@
 """Engines that run independent jobs: worker processes of this machine, Apache Beam, Dask.
 
-Each has the methods of `Runner`. Beam and Dask are loaded when an engine is constructed, not when this package is imported.
+Each has the methods of `Runner`. Beam and Dask are loaded when an engine is constructed, not when this package is
+imported.
 
->>> list(ilsvrc_tfds.runners.RUNNERS)
+>>> list(RUNNERS)
 ['local', 'beam', 'dask']
 """
 

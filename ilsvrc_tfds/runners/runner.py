@@ -10,9 +10,10 @@ Self = TypeVar("Self")
 
 
 class Runner(Protocol):
-    """An engine that runs independent jobs. It is a context manager that stops at its end, and may be used again after `stop`.
+    """An engine that runs independent jobs: a context manager that calls `stop`, after which it may be used again.
 
-    >>> with ilsvrc_tfds.runners.LocalRunner(workers=1) as runner:
+    >>> from ilsvrc_tfds.runners import LocalRunner
+    >>> with LocalRunner(workers=1) as runner:
     ...     list(runner.run(len, [b"one", b"three"], "/shared/folder"))
     [3, 5]
     """

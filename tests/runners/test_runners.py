@@ -13,7 +13,6 @@ import pytest
 from ilsvrc_tfds import errors
 from ilsvrc_tfds.runners import LocalRunner
 
-
 # The errors that jobs raise.
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.IlsvrcError)]
 
@@ -105,7 +104,7 @@ def test_errors_survive_pickling(kind):
 def test_worker_that_is_killed_interrupts_the_run():
     with pytest.raises(
         errors.InterruptedRun,
-        match="A worker process died: killed, or out of memory. What is finished is kept; run the",
+        match="A worker process died: it was killed, or memory ran out. What is finished is kept. Run the",
     ):
         with LocalRunner(2) as runner:
             list(runner.run(die, range(100)))
