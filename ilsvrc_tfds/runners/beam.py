@@ -137,7 +137,7 @@ def _write_jobs(function: Callable[[Job], Any], jobs: Iterable[Job], folder: Pat
 
 
 def _do_job(number: int, folder: str) -> None:
-    """Runs one job in a worker, unless another job has failed. Writes an IlsvrcError to a file that stops the others."""
+    """Runs one job in a worker, unless another job has failed. Writes an IlsvrcError to a file, to stop the others."""
     failure = _failure_path(folder)
     if failure.exists():
         return

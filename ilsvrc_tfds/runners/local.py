@@ -116,7 +116,7 @@ class LocalRunner:
             ) from error
 
     def _kill_started(self) -> None:
-        """Kills the processes of a pool that started only in part: loky does not manage them yet, and Python would wait."""
+        """Kills the processes of a pool that started only in part, which loky does not do."""
         if self._executor is not None:
             for process in list(self._executor._processes.values()):
                 os.kill(process.pid, signal.SIGKILL)  # not SIGTERM as loky does, because they ignore it
