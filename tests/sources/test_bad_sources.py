@@ -127,7 +127,9 @@ def test_link_of_a_split_that_points_nowhere_is_an_error(tmp_path, images, name)
     # A disk that is not mounted: without the error the split would just be missing.
     source = drawing.folders(tmp_path, images, train="ILSVRC2012_img_train", val="validation")
     (source / name).symlink_to("/no/such/disk")
-    with pytest.raises(SourceError, match=f"{name} is a link to /no/such/disk, which is not there. Mend or remove"):
+    with pytest.raises(
+        SourceError, match=f"{name} is a link to /no/such/disk, which does not exist. Correct or remove"
+    ):
         find_layout([source])
 
 
