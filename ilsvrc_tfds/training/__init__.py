@@ -1,5 +1,6 @@
-"""A plain reference training and evaluation with Keras, fed by `pipeline`. TensorFlow and Keras are loaded by what
-needs them: not by a recipe.
+"""A reference training and evaluation with Keras, with batches from `pipeline`.
+
+Importing this package, or making a recipe, loads neither TensorFlow nor Keras.
 
     training.train("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run", training.Recipe(model="resnet50"))
     training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run/model.keras")
@@ -23,7 +24,7 @@ __all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_n
 
 
 def __getattr__(name: str) -> Any:
-    """Loads TensorFlow and Keras for what needs them."""
+    """Loads the modules that need TensorFlow and Keras when they are first used."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"ilsvrc_tfds.training.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
