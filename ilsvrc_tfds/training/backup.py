@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Backup(keras.callbacks.Callback):
-    """A callback that backs up weights, optimizer and random states after each epoch. The file's name is the epochs done.
+    """A callback that backs up weights, optimizer and random states in a file named after the epochs done.
 
     `keras.callbacks.BackupAndRestore` overwrites the weights and then the number of the epoch. A kill between the two,
     or during the first epoch's weights, leaves a backup that cannot be resumed, or resumes at the wrong epoch.

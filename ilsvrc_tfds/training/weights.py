@@ -25,7 +25,7 @@ def weights_of(model: keras.Model, folder: Path) -> io.BytesIO:
       folder: Folder for a temporary file.
 
     >>> from ilsvrc_tfds import training
-    >>> weights_of(training.build_model("small"), Path("/data")).getvalue()[1:4]
+    >>> weights_of(training.build_model("small"), Path("/data/tfds")).getvalue()[1:4]
     b'HDF'
     """
     path = folder / "partial.keras"
