@@ -4,15 +4,13 @@
                    is locked with `flock` if that works. It stays behind if the process is killed.
 
 The file exists even if `flock` works, because `flock` may work for one process and fail for another, and both see the
-file. With `flock` a killed holder is detected at once, even if it ran in another container, or if its number was
-reused.
+file. With `flock` a killed holder is detected at once, even if it ran in another container or its number was reused.
 
 A holder is considered dead in three cases:
 - This machine's kernel had locked its file, and now grants the lock to this process.
 - Its process was one of this machine and has ended.
 - It has not renewed the file's time for a minute by the file system's clock, and does not while it is watched. If
-another machine
-  had locked the file and the lock is free now, the watch begins without that minute.
+  another machine had locked the file and the lock is free now, the watch begins without that minute.
 
 Clocks of different machines are never compared.
 """

@@ -74,8 +74,7 @@ def build_model(
 ) -> keras.Model:
     """Returns a model from images, uint8 [batch, image_size, image_size, 3], to logits, float32 [batch, num_classes].
 
-    Its first layers apply the preprocessing that its published weights expect, which differs between families of
-    models.
+    Its first layers apply the preprocessing that its published weights expect: each family of models has its own.
 
     Args:
       name: Name of a function of `keras.applications` in lower case, such as `resnet50`, or `small` for four
@@ -137,7 +136,9 @@ def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = 
     if not path.endswith(".keras"):
         image_size_of(path)  # raises
     if weights is not None:
-        raise OptionError(f"{path} already has weights. Leave out `weights`, or give them with the name of a model.")
+        raise OptionError(
+            f"{path} already has weights. Leave out `weights` (--weights), or name a model from `model_names()`."
+        )
     return _read(path, functools.partial(keras.saving.load_model, compile=False))
 
 
