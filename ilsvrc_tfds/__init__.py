@@ -6,12 +6,13 @@ Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither
 import importlib
 import importlib.metadata
 import os
+from typing import Any
 
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
 from ilsvrc_tfds.synsets import class_names
 
-# A worker process carries out jobs and needs no builder; TensorFlow Datasets would take it 0.2 s and 30 MB.
+# A worker process runs jobs and needs no builder, whose import of TensorFlow Datasets takes 0.2 s and 30 MB.
 if "ILSVRC_TFDS_WORKER" not in os.environ:
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
@@ -52,8 +53,8 @@ __all__ = [
 _LAZY = {"pipeline", "preprocess", "training"}
 
 
-def __getattr__(name: str):
-    """Loads TensorFlow only for those who make batches."""
+def __getattr__(name: str) -> Any:
+    """Loads the modules that need TensorFlow when they are first used."""
     if name in _LAZY:
         return importlib.import_module(f"ilsvrc_tfds.{name}")
     if name in ("for_evaluation", "for_training"):

@@ -1,22 +1,28 @@
-"""Ctrl-C and SIGTERM held back while processes and threads are started."""
+"""Blocks Ctrl-C and SIGTERM while processes and threads are started."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
-# A terminal sends the one, a scheduler the other, to all processes at once.
+# From a terminal and from a job scheduler, each to all processes at once.
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C and SIGTERM back until the block ends; in a process that is started meanwhile, until it ignores them.
+    """Delays Ctrl-C and SIGTERM until the block ends. Processes that start in the block inherit the signal mask.
 
-    A mask is of one thread: if there are others, as TensorFlow's, one of these takes the signal, and Python runs its handler in
-    the main thread all the same. So the handlers wait as well.
+    The mask is of one thread. If there are others, such as TensorFlow's, one of them takes the signal, and Python
+    then runs the handler in the main thread nevertheless. So the handlers are replaced as well.
+
+    >>> with interrupts_held():
+    ...     signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    True
     """
-    came = []
+    came: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     handlers = _replaced(lambda number, frame: came.append(number))
     try:
@@ -30,19 +36,26 @@ def interrupts_held() -> Iterator[None]:
 
 
 def start_thread(target: Callable[[], None]) -> threading.Thread:
-    """Returns a thread that was started, and that takes no Ctrl-C and no SIGTERM; it does not keep the process alive."""
+    """Starts a daemon thread that blocks Ctrl-C and SIGTERM, and returns it.
+
+    Args:
+      target: Function that the thread runs.
+
+    >>> thread = start_thread(lambda: None)
+    >>> thread.join()
+    """
     thread = threading.Thread(target=target, daemon=True)
-    with interrupts_held():  # a thread has the mask of the one that starts it
+    with interrupts_held():  # a thread inherits the mask of the thread that starts it
         thread.start()
     return thread
 
 
-def _replaced(handler: Callable) -> dict:
-    """Returns the handlers of before, in whose place this one is now; only the main thread may say what a signal does."""
+def _replaced(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
+    """Replaces the handlers and returns the earlier ones; none outside the main thread, which alone may do so."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    # None: of a library in C. What is ignored stays so, also in a process that is started.
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in INTERRUPTS}
+    # None is the handler of a C library. An ignored signal stays ignored, also in the started process.
     before = {number: one for number, one in before.items() if one not in (None, signal.SIG_IGN)}
     for number in before:
         signal.signal(number, handler)

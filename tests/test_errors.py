@@ -35,8 +35,8 @@ CURES = {
         "has failed; `dmesg` says more. Choose another disk",
     ),
     errno.ESTALE: ("was replaced on the file server. Try again",) * 2,
-    errno.ENOLCK: ("no locks to give. Start its lock service",) * 2,
-    errno.ENOSPC: ("full: of bytes .`df -h`. or of files .`df -i`.",) * 2,
+    errno.ENOLCK: ("cannot lock files. Start its lock service",) * 2,
+    errno.ENOSPC: ("full .`df -h` for bytes, `df -i` for files..",) * 2,
     errno.EDQUOT: ("quota",) * 2,
     errno.EROFS: ("mounted read-only",) * 2,
     errno.ENOENT: ("Check the path", "A folder of this path does not exist"),
@@ -49,7 +49,7 @@ CURES = {
     errno.ENOTCONN: ("does not answer",) * 2,
     errno.EXDEV: (
         "Check the path and your permissions",
-        "Check the path, your permissions and the room",
+        "Check the path, your permissions and the free space",
     ),  # no cure of its own
 }
 

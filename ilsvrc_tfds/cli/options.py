@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
+from ilsvrc_tfds.runners import RUNNERS
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 
 DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
@@ -52,7 +53,7 @@ def add_out(command: argparse.ArgumentParser) -> None:
 
 
 def add_runner(command: argparse.ArgumentParser) -> None:
-    runners = ["local", "beam", "dask"]
+    runners = list(RUNNERS)
     command.add_argument(
         "--runner",
         choices=runners,

@@ -1,4 +1,4 @@
-"""Run jobs as elements of an Apache Beam pipeline, on whatever runner Beam has."""
+"""Runs jobs as elements of an Apache Beam pipeline, on any of Beam's runners."""
 
 import contextlib
 import os
@@ -8,31 +8,51 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
+from ilsvrc_tfds.runners.runner import Job, Result
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
 
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineRunner
+
 _PREFIX = "beam-"
-# Beam's own default would first download a binary; this is its portable runner in Python, with a process for each core.
+# Beam's own default would first download a binary. This is its portable runner in Python, with one process for each
+# core.
 _LOCAL = "--direct_running_mode=multi_processing --direct_num_workers={workers}"
 
 
 class BeamRunner:
-    """A pipeline `Create(numbers) | Reshuffle | Map(job)`; the jobs and their results are files in a shared folder.
+    """An engine that runs jobs as a Beam pipeline, `Create(numbers) | Reshuffle | Map(job)`.
 
-    A runner of Beam's hands nothing back to the driver but whether it has succeeded, and takes no graph of 100 MB. So the
-    element is a job's number; the job is read from the folder, the result written into it, whole or not at all: an element
-    that Beam tries again does no harm.
+    Beam's runners return nothing to the driver except the final state, and reject pipeline graphs of 100 MB. So an
+    element is only the number of a job. The worker reads the job from a file in the shared folder and writes the result
+    to another, atomically, so that Beam may retry an element.
+
+    >>> import ilsvrc_tfds
+    >>> with ilsvrc_tfds.BeamRunner("--direct_running_mode=in_memory") as runner:
+    ...     list(runner.run(len, [b"one", b"three"], "/data/"))
+    [3, 5]
     """
 
-    def __init__(self, options=None, *, runner=None, workers: int | None = None):
-        """Constructs the engine; raises OptionError where Beam is not installed, or does not know the runner.
+    def __init__(
+        self,
+        options: "str | PipelineOptions | None" = None,
+        *,
+        runner: "str | PipelineRunner | None" = None,
+        workers: int | None = None,
+    ):
+        """Constructs the engine.
 
         Args:
-          options: Beam's, as words (`"--runner=FlinkRunner --parallelism=64"`) or as PipelineOptions; all cores of this
-            machine where there are none.
-          runner: Beam's, its name or itself; that of the options, else the FnApiRunner, where None.
-          workers: processes of this machine where there are neither options nor runner; all cores where None.
+          options: Options of Beam, as a command line (`"--runner=FlinkRunner --parallelism=64"`) or as PipelineOptions.
+            If None, the pipeline runs on all cores of this machine.
+          runner: Beam runner, or its name. If None, the runner that `options` name, or else Beam's FnApiRunner.
+          workers: Number of local processes if neither `options` nor `runner` is given. If None, one for each core.
+
+        Raises OptionError if Beam is not installed, or does not know the runner.
         """
         try:
             from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -43,51 +63,53 @@ class BeamRunner:
                 f'The engine beam needs Apache Beam ({error}). Install it: python -m pip install ".[beam]"'
             ) from error
         try:
-            if not isinstance(options, PipelineOptions):
+            if isinstance(options, PipelineOptions):
+                self._options = options
+            else:
                 words = options or ("" if runner else _LOCAL.format(workers=workers or 0))
-                options = PipelineOptions(shlex.split(words))
-            self._runner = runner or options.view_as(StandardOptions).runner or FnApiRunner()
-            if isinstance(self._runner, str):
-                self._runner = create_runner(self._runner)
+                self._options = PipelineOptions(shlex.split(words))
+            runner = runner or self._options.view_as(StandardOptions).runner or FnApiRunner()
+            self._runner = create_runner(runner) if isinstance(runner, str) else runner
         except (ValueError, ImportError, AttributeError) as error:
             raise OptionError(f"Beam's options cannot be used: {error}") from error
-        self._options = options
 
     def __enter__(self) -> "BeamRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Does nothing: a pipeline is at work within `run` alone, and cancelled where that is interrupted."""
+        """Does nothing, because a pipeline exists only during `run`, which cancels it if it is interrupted."""
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike) -> Iterator:
-        """Yields `function(job)` for each job, in their order, after the pipeline has ended.
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike
+    ) -> Iterator[Result]:
+        """Yields `function(job)` for each job, in the order of the jobs, after the pipeline has ended.
 
         Args:
-          function: of a module that the workers can import.
-          jobs: to be pickled.
-          shared: folder that all workers see under this path.
+          function: Function of a module that the workers can import.
+          jobs: Jobs that can be pickled.
+          shared: Folder that all workers see under this path.
 
         Raises:
-          IlsvrcError: of a job; jobs that have not begun by then are left out.
-          InterruptedRun: the pipeline failed or was cancelled.
+          IlsvrcError: A job failed with this error. Jobs that had not begun by then are skipped.
+          InterruptedRun: The pipeline failed or was cancelled.
         """
-        for left_over in Path(shared).glob(f"{_PREFIX}*"):  # by a driver that was killed
+        for left_over in Path(shared).glob(f"{_PREFIX}*"):  # from a driver that was killed
             shutil.rmtree(left_over, ignore_errors=True)
         folder = Path(shared, _PREFIX + secrets.token_hex(4))
         with destination_errors(folder):
             folder.mkdir()
         try:
             numbers = range(_write_jobs(function, jobs, folder))
-            self._carry_out(numbers, str(folder))
+            self._run_pipeline(numbers, str(folder))
             for number in numbers:
                 yield _result(folder, number)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _carry_out(self, numbers: range, folder: str) -> None:
+    def _run_pipeline(self, numbers: range, folder: str) -> None:
         import apache_beam as beam
 
         pipeline = beam.Pipeline(runner=self._runner, options=self._options)
@@ -96,18 +118,18 @@ class BeamRunner:
         try:
             state = running.wait_until_finish()
         except BaseException:
-            with contextlib.suppress(Exception):  # not every runner can, and none when it has ended
+            with contextlib.suppress(Exception):  # some runners cannot cancel, and none can after its end
                 running.cancel()
             raise
         if state not in (None, beam.runners.runner.PipelineState.DONE):
             raise InterruptedRun(
-                f"The Beam pipeline ended as {state}; the runner's own log says why. What is finished is kept; run the "
-                "same command again to continue."
+                f"The Beam pipeline ended as {state}; see the runner's own log for the reason. What is finished is "
+                "kept. Run the same command again to continue."
             )
 
 
-def _write_jobs(function: Callable, jobs: Iterable, folder: Path) -> int:
-    """Writes each job with its function into a file, and returns how many there are."""
+def _write_jobs(function: Callable[[Job], Any], jobs: Iterable[Job], folder: Path) -> int:
+    """Writes each job with its function to a file, and returns the number of jobs."""
     count = 0
     for count, job in enumerate(jobs, 1):
         write_whole(_job_path(folder, count - 1), pickle.dumps((function, job)), sync=False)
@@ -115,7 +137,7 @@ def _write_jobs(function: Callable, jobs: Iterable, folder: Path) -> int:
 
 
 def _do_job(number: int, folder: str) -> None:
-    """Carries out one job in a worker, unless another one has failed; what a user can mend becomes the result."""
+    """Runs one job in a worker, unless another job has failed. Writes an IlsvrcError to a file, to stop the others."""
     failure = _failure_path(folder)
     if failure.exists():
         return
@@ -128,15 +150,16 @@ def _do_job(number: int, folder: str) -> None:
         write_whole(_result_path(folder, number), pickle.dumps(result), sync=False)
 
 
-def _result(folder: Path, number: int):
-    """Returns the result of a job, or raises the error of the one that failed."""
+def _result(folder: Path, number: int) -> Any:
+    """Returns the result of a job, or raises the error of the job that failed."""
     try:
         if _failure_path(folder).exists():
             raise pickle.loads(_failure_path(folder).read_bytes())
         return pickle.loads(_result_path(folder, number).read_bytes())
     except FileNotFoundError as error:
         raise InterruptedRun(
-            f"The Beam pipeline has ended, but has no result of job {number}: do all its workers see {folder.parent}?"
+            f"The Beam pipeline has ended without a result of job {number}. Check that all its workers see "
+            f"{folder.parent}."
         ) from error
 
 

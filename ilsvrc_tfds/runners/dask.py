@@ -1,16 +1,21 @@
-"""Run jobs on Dask workers: of a scheduler that is there, or of a cluster of this machine's own."""
+"""Runs jobs on Dask workers, either those of an existing scheduler or of a local cluster."""
 
 import contextlib
 import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
 from ilsvrc_tfds.interrupts import interrupts_held
 from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count
+from ilsvrc_tfds.runners.runner import Job, Result
 
-# Jobs handed out for each thread of the cluster; a job is some 100 KB.
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
+
+# Jobs submitted ahead for each thread of the cluster. A job is about 100 KB.
 _JOBS_PER_THREAD = 4
 _SECONDS_TO_CONNECT = 10
 
@@ -18,15 +23,23 @@ _log = logging.getLogger(__name__)
 
 
 class DaskRunner:
-    """The workers of a Dask scheduler. A job whose worker dies is given to another one."""
+    """An engine that runs jobs on the workers of a Dask scheduler. If a worker dies, Dask gives its job to another one.
+
+    >>> import ilsvrc_tfds
+    >>> with ilsvrc_tfds.DaskRunner(workers=1) as runner:  # or DaskRunner("tcp://host:8786")
+    ...     list(runner.run(len, [b"one", b"three"]))
+    [3, 5]
+    """
 
     def __init__(self, scheduler: str | None = None, *, workers: int | None = None):
-        """Constructs the engine; raises OptionError where Dask is not installed.
+        """Constructs the engine.
 
         Args:
-          scheduler: its address, `tcp://host:8786`; where None workers are started on this machine, and a script that does
-            so needs `if __name__ == "__main__"`.
-          workers: processes to start where there is no scheduler; all cores where None.
+          scheduler: Address of the scheduler, such as `tcp://host:8786`. If None, workers are started on this machine;
+            a script that does so needs `if __name__ == "__main__"`.
+          workers: Number of processes to start if there is no scheduler. If None, one for each core.
+
+        Raises OptionError if Dask is not installed, or `workers` is below 1.
         """
         try:
             import distributed  # noqa: F401
@@ -38,17 +51,17 @@ class DaskRunner:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self._scheduler = scheduler
         self._workers = workers or cpu_count()
-        self._client = None
-        self._cluster = None
+        self._client: "Client | None" = None
+        self._cluster: "LocalCluster | None" = None
 
     def __enter__(self) -> "DaskRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Drops the jobs that have not begun. Own workers end; those of a scheduler finish the job they are at."""
+        """Drops the jobs that have not begun. Local workers end; those of a scheduler finish their current job."""
         client, cluster, self._client, self._cluster = self._client, self._cluster, None, None
         with contextlib.suppress(OSError, TimeoutError):  # the scheduler is gone
             if client is not None:
@@ -56,24 +69,26 @@ class DaskRunner:
             if cluster is not None:
                 cluster.close()
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
-        """Yields `function(job)` for each job, in their order.
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike | None = None
+    ) -> Iterator[Result]:
+        """Yields `function(job)` for each job, in the order of the jobs.
 
         Args:
-          function: of a module that the workers can import.
-          jobs: to be pickled.
-          shared: not needed, Dask hands the results back.
+          function: Function of a module that the workers can import.
+          jobs: Jobs that can be pickled.
+          shared: Shared folder, which is not used: Dask returns the results.
 
-        Raises what a job raises, as soon as it is that job's turn; InterruptedRun where the cluster is lost.
+        Raises the error of a job when its result is due, and InterruptedRun if the cluster is lost.
         """
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
         client = self._connected()
-        pending = deque()
+        pending: "deque[Future]" = deque()
         try:
             for job in jobs:
-                # Not `pure`: Dask would take equal jobs for one, and read each through to find out.
+                # If `pure`, Dask would run equal jobs once, and hash every job to find them.
                 pending.append(client.submit(function, job, pure=False))
                 if len(pending) >= _JOBS_PER_THREAD * max(1, sum(client.nthreads().values())):
                     yield pending.popleft().result()
@@ -82,27 +97,28 @@ class DaskRunner:
         except (CancelledError, CommClosedError, KilledWorker) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise InterruptedRun(
-                f"The Dask cluster was lost: {reason}. What is finished is kept; run the same command again to continue."
+                f"The Dask cluster was lost: {reason}. What is finished is kept. Run the same command again to "
+                "continue."
             ) from error
 
-    def _connected(self):
-        """Returns a client of the scheduler, which may have no workers yet."""
+    def _connected(self) -> "Client":
+        """Returns the client, connected to a scheduler that may have no workers yet."""
         if self._client is None:
             import dask
 
-            # Dask keeps the last 1000 messages for those who debug it: all our jobs.
+            # For debugging, Dask keeps the last 1000 messages, which would hold all our jobs.
             with dask.config.set({"distributed.admin.low-level-log-length": 0}):
-                self._connect()
+                self._client = self._connect()
             if not self._client.nthreads():
                 _log.warning("Waiting for workers: `dask worker %s` on each machine.", self._client.scheduler.address)
         return self._client
 
-    def _connect(self) -> None:
+    def _connect(self) -> "Client":
         from distributed import Client, LocalCluster
 
         address = self._scheduler
         if address is None:
-            with interrupts_held():  # the workers never see Ctrl-C
+            with interrupts_held():  # so that the workers never get Ctrl-C
                 self._cluster = address = LocalCluster(
                     n_workers=self._workers,
                     threads_per_worker=1,
@@ -111,8 +127,9 @@ class DaskRunner:
                     env={WORKER_VARIABLE: "1"},
                 )
         try:
-            self._client = Client(address, timeout=_SECONDS_TO_CONNECT)
+            return Client(address, timeout=_SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:
             raise OptionError(
-                f"No Dask scheduler answers at {address}: {error}. It is started by `dask scheduler`."
+                f"No Dask scheduler answers at {address}: {error}. Start one with `dask scheduler`, or check the "
+                "address."
             ) from error

@@ -1,4 +1,4 @@
-"""Run jobs in worker processes of this machine."""
+"""Runs jobs in worker processes of this machine."""
 
 import os
 import signal
@@ -14,27 +14,33 @@ from loky.process_executor import TerminatedWorkerError
 from ilsvrc_tfds.errors import InterruptedRun, OptionError, require_integers
 from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
 from ilsvrc_tfds.runners.open_files import affordable
+from ilsvrc_tfds.runners.runner import Job, Result
 
-# Set in worker processes: see the package's __init__.
+# Set in worker processes, where the package's __init__ does not load the builder.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
 
-# Jobs handed out beyond those being worked on; a job is some 100 KB.
+# Jobs submitted ahead for each worker, beyond the one it runs. A job is about 100 KB.
 _WAITING_PER_WORKER = 3
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class LocalRunner:
-    """Worker processes on this machine; one worker means this process itself. A context manager.
+    """An engine that runs jobs in worker processes of this machine, or in this process if there is one worker.
 
-    loky's processes do not import the caller's `__main__` (multiprocessing's `spawn` does): a script needs no
-    `if __name__ == "__main__"`, and a caller that has loaded TensorFlow does not make every worker load it.
+    The processes are loky's. Unlike those of multiprocessing's `spawn` they do not import the caller's `__main__`: a
+    script needs no `if __name__ == "__main__"`, and the workers do not load TensorFlow because the caller has.
+
+    >>> with LocalRunner(workers=2) as runner:
+    ...     list(runner.run(len, [b"one", b"three"]))
+    [3, 5]
     """
 
     def __init__(self, workers: int | None = None):
-        """Raises the limit of open files if that is too low for so many workers; has fewer, and says so, if it cannot.
+        """Constructs the engine; the processes start with the first job.
 
         Args:
-          workers: Number of processes; None for one on each core.
+          workers: Number of processes. If None, one for each core. If the limit of open files is too low for them and
+            cannot be raised, the engine uses fewer and logs a warning.
 
         Raises OptionError for a number below 1.
         """
@@ -43,32 +49,39 @@ class LocalRunner:
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self.workers = affordable(workers)
-        self._executor = None
+        self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "LocalRunner":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the worker processes, whatever they are doing; `run` starts new ones."""
+        """Kills the worker processes, even if they are busy. `run` starts new ones."""
         if self._executor is not None:
-            # All results that anybody waits for are in; a worker's own end takes 0.1 s longer.
+            # No result is awaited any more, and letting the workers exit by themselves takes 0.1 s longer.
             self._executor.shutdown(kill_workers=True)
             self._executor = None
 
-    def run(self, function: Callable, jobs: Iterable, shared: str | os.PathLike | None = None) -> Iterator:
-        """Yields `function(job)` for each job, in their order; needs no shared folder.
+    def run(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], shared: str | os.PathLike | None = None
+    ) -> Iterator[Result]:
+        """Yields `function(job)` for each job, in the order of the jobs.
 
-        Raises what a job raises, as soon as it is that job's turn; InterruptedRun where a worker died.
+        Args:
+          function: Function of any module, or of the caller's script.
+          jobs: Jobs that can be pickled. They are taken as they are needed.
+          shared: Shared folder, which is not used: the results come through pipes.
+
+        Raises the error of a job when its result is due, and InterruptedRun if a worker died.
         """
         if self.workers == 1:
             return map(function, jobs)
         return self._run_in_processes(function, iter(jobs))
 
-    def _run_in_processes(self, function: Callable, jobs: Iterator) -> Iterator:
-        pending = deque()
+    def _run_in_processes(self, function: Callable[[Job], Result], jobs: Iterator[Job]) -> Iterator[Result]:
+        pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
                 pending.append(self._submitted(function, job))
@@ -78,13 +91,13 @@ class LocalRunner:
                 yield pending.popleft().result()
         except TerminatedWorkerError as error:
             raise InterruptedRun(
-                "A worker process died: killed, or out of memory. What is finished is kept; "
-                "run the same command again to continue, with fewer workers if memory is short."
+                "A worker process died: it was killed, or memory ran out. What is finished is kept. "
+                "Run the same command again to continue, with fewer workers if memory is short."
             ) from error
-        # Pending jobs are not cancelled after an error: loky stumbles over cancelled ones when it kills the workers.
+        # Pending jobs are not cancelled after an error, because loky fails on cancelled jobs when it kills the workers.
 
-    def _submitted(self, function: Callable, job) -> Future:
-        """Returns the future of a job; starts the worker processes that are missing. Raises OptionError if that fails."""
+    def _submitted(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
+        """Submits a job and returns its future. Starts missing worker processes; raises OptionError if that fails."""
         try:
             with interrupts_held():
                 if self._executor is None:
@@ -99,25 +112,25 @@ class LocalRunner:
         except OSError as error:
             self._kill_started()
             raise OptionError(
-                f"{self.workers} worker processes cannot be started: {error.strerror or error}. Use fewer (`--workers`), or raise "
-                "the limit of open files (`ulimit -n`) or of processes (`ulimit -u`)."
+                f"{self.workers} worker processes cannot be started: {error.strerror or error}. Use fewer "
+                "(`--workers`), or raise the limit of open files (`ulimit -n`) or of processes (`ulimit -u`)."
             ) from error
 
     def _kill_started(self) -> None:
-        """Ends the processes of a pool that could not be started as a whole: loky has nobody yet that would, and Python waits."""
+        """Kills the processes of a pool that started only in part, which loky does not do."""
         if self._executor is not None:
             for process in list(self._executor._processes.values()):
-                os.kill(process.pid, signal.SIGKILL)  # they ignore SIGTERM, which is loky's way
+                os.kill(process.pid, signal.SIGKILL)  # not SIGTERM as loky does, because they ignore it
                 process.join()
             self.stop()
 
 
 def _set_up_worker(parent: int) -> None:
-    """Leaves Ctrl-C and SIGTERM to the driver, and ends this worker when that is killed; it would wait for jobs for ever."""
+    """Makes a worker ignore Ctrl-C and SIGTERM, which the driver handles, and exit if the driver is killed."""
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)

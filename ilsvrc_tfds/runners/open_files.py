@@ -1,4 +1,4 @@
-"""How many files this process may have open (`ulimit -n`), and how many workers that is enough for."""
+"""The limit of open files (`ulimit -n`), and the number of workers that it allows."""
 
 import contextlib
 import logging
@@ -7,26 +7,37 @@ import resource
 
 from ilsvrc_tfds.errors import OptionError
 
-# With fewer not even two workers can be started.
+# With a lower limit not even two workers can start.
 _FEWEST = 32
-# Of the driver, beside one for each worker: the pool has 8, a process that is being started 4; the rest is for the job's own.
+# Files of the driver, besides one for each worker: 8 for the pool, 4 while a process starts, the others for the jobs'
+# own.
 _SPARE = 24
-# The most that macOS takes, whose limit has no end.
+# The highest limit that macOS accepts, although it reports none.
 _MOST = 10_240
 
 _log = logging.getLogger(__name__)
 
 
 def require_open_files() -> None:
-    """Raises the limit if it is very low, or OptionError if it cannot be raised so far that workers can be started."""
+    """Raises the limit if it is too low for any work. Raises OptionError if that is not allowed.
+
+    >>> require_open_files()
+    """
     most = _allowed(_FEWEST)
     if most < _FEWEST:
-        what = f"A process may have {most} files open here, and needs {_FEWEST}"
-        raise OptionError(f"{what}: raise the limit (`ulimit -n 1024`).")
+        what = f"This process may have only {most} files open, and at least {_FEWEST} are needed"
+        raise OptionError(f"{what}. Raise the limit (`ulimit -n 1024`).")
 
 
 def affordable(workers: int) -> int:
-    """Returns how many of these worker processes there can be, and raises the limit for them; says so if they are fewer."""
+    """Returns the number of worker processes that the limit allows, after raising it as far as needed; at least 1.
+
+    Args:
+      workers: Number of processes wanted. If fewer are allowed, a warning says so.
+
+    >>> affordable(2)
+    2
+    """
     taken = _taken()
     needed = workers + taken + _SPARE
     limit = _allowed(needed)
@@ -34,14 +45,14 @@ def affordable(workers: int) -> int:
         return workers
     fewer = max(1, limit - taken - _SPARE)
     _log.warning(
-        "%d of %d workers: this process may have %d files open (`ulimit -n`), and %d are needed for all.",
+        "Using %d of %d workers: this process may have %d files open (`ulimit -n`), and all workers need %d.",
         *(fewer, workers, limit, needed),
     )
     return fewer
 
 
 def _allowed(wanted: int) -> int:
-    """Returns how many files may be open, of `wanted` at least; raises the soft limit to the hard one if it is lower."""
+    """Returns the limit of open files, after raising the soft limit to the hard one if it is below `wanted`."""
     limit, most = (
         _MOST if one == resource.RLIM_INFINITY else one for one in resource.getrlimit(resource.RLIMIT_NOFILE)
     )
@@ -53,8 +64,8 @@ def _allowed(wanted: int) -> int:
 
 
 def _taken() -> int:
-    """Returns how many files this process has open."""
+    """Returns the number of files that this process has open."""
     try:
         return len(os.listdir("/dev/fd"))
-    except OSError:  # none is left to look at them, or the system does not show them
+    except OSError:  # no file is left to list them with, or the system does not list them
         return _SPARE

@@ -1,1 +1,1 @@
-"""A file or folder whole or not at all; locks; the folder where what is being made waits."""
+"""Atomic writing of files and folders, locks, and the folder in which finished shards wait to be published."""

@@ -1,4 +1,4 @@
-"""Writing where the user wants it: a file whole or not at all, on disk before anything says so."""
+"""Writes files atomically, and syncs them to disk before anything reports success."""
 
 import contextlib
 import ctypes
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError, OptionError, unwritable
 
-# Of what is half written; the next run removes what a killed one has left.
+# Suffix of files that are not yet complete. The next run removes those of a killed run.
 PARTIAL_SUFFIX = ".partial"
 
-# What file systems say that cannot sync a folder, and folders above the user's own that may not be opened.
+# From file systems that cannot sync a folder, and from folders above the user's own that may not be opened.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
 
-# As users write it, or as `Path` has made of it: `gs:/bucket`.
+# `gs://bucket`, or `gs:/bucket`, which `Path` makes of it.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
-# What a path is that is not a regular file.
+# Names for messages.
 _KINDS = {
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a pipe",
@@ -33,7 +33,13 @@ _KINDS = {
 
 @contextlib.contextmanager
 def destination_errors(path: str | os.PathLike) -> Iterator[None]:
-    """Raises DestinationError, which names `path`, for what the system says of it in the block."""
+    """Turns an OSError in the block into a DestinationError that names `path`.
+
+    >>> with destination_errors("/data/no/such/folder"):
+    ...     open("/data/no/such/folder/file", "w")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.DestinationError: /data/no/such/folder cannot be written: No such file or directory. ...
+    """
     try:
         yield
     except OSError as error:
@@ -41,17 +47,25 @@ def destination_errors(path: str | os.PathLike) -> Iterator[None]:
 
 
 def partial_path(path: str | os.PathLike) -> str:
-    """Returns a name beside a file for what is to become it, another one at each call."""
+    """Returns a new temporary path beside a file, under which its content is written before it is renamed.
+
+    >>> partial_path("/data/a.tfrecord").endswith(PARTIAL_SUFFIX)
+    True
+    """
     return f"{os.fspath(path)}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
 
 
 def write_whole(path: str | os.PathLike, data: bytes, *, sync: bool = True) -> Path:
-    """Writes a file, all or nothing, and returns its path. Raises DestinationError.
+    """Writes a file atomically, and returns its path. Raises DestinationError.
 
     Args:
       path: Path of the file.
-      data: All of its bytes.
-      sync: Whether the bytes are on disk before the file has its name, so that a power failure leaves no empty one.
+      data: Content of the file.
+      sync: Whether to sync the content to disk before the file gets its name, so that a power failure cannot leave an
+        empty file.
+
+    >>> write_whole("/data/note", b"text").read_bytes()
+    b'text'
     """
     partial = Path(partial_path(path))
     with destination_errors(path):
@@ -67,33 +81,36 @@ def write_whole(path: str | os.PathLike, data: bytes, *, sync: bool = True) -> P
 
 
 def file_to_replace(path: str | os.PathLike) -> Path:
-    """Returns the path to write for a file that the user named: where links lead to, so that they stay links.
+    """Returns the path to write for a file that the user named, with links resolved, so that they stay links.
 
-    Not for files whose names follow from a folder's: links in a folder of others may lead anywhere.
+    Use it only for paths that the user named: links in a folder of somebody else may lead anywhere.
 
-    Raises DestinationError if something is there that is not a regular file: a folder, a pipe, a device.
+    Raises DestinationError if the path exists and is not a regular file but a folder, a pipe or a device.
+
+    >>> file_to_replace("/data/note")
+    PosixPath('/data/note')
     """
     with destination_errors(path):
         try:
             mode = os.stat(path).st_mode
-        except FileNotFoundError:  # of a link, too
+        except FileNotFoundError:  # also for a link whose target does not exist
             mode = stat.S_IFREG
     if not stat.S_ISREG(mode):
         kind = next((text for is_kind, text in _KINDS.items() if is_kind(mode)), "a special file")
         raise DestinationError(
-            f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another place."
+            f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another path."
         )
     return Path(os.path.realpath(path))
 
 
 def sync_file(path: str | os.PathLike) -> None:
-    """Returns once all bytes of a file are on disk. Raises OSError."""
+    """Syncs the content of a file to disk. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: str | os.PathLike) -> None:
-    """Returns once the names in a folder are on disk, if its file system can do that. Raises OSError."""
+    """Syncs the names in a folder to disk, if its file system can do that. Raises OSError."""
     try:
         with _opened(folder) as descriptor:
             os.fsync(descriptor)
@@ -103,7 +120,7 @@ def sync_folder(folder: str | os.PathLike) -> None:
 
 
 def sync_name(path: str | os.PathLike) -> None:
-    """Returns once a file or folder has its name on disk, and each folder above it on the same file system. Raises OSError."""
+    """Syncs the name of a file or folder, and of each folder above it on the same file system. Raises OSError."""
     first, *others = Path(path).absolute().parents
     sync_folder(first)
     for folder in others:
@@ -113,10 +130,10 @@ def sync_name(path: str | os.PathLike) -> None:
 
 
 def sync_file_system(folder: str | os.PathLike) -> None:
-    """Returns once everything on the file system of a folder is on disk. Raises OSError.
+    """Syncs the whole file system of a folder to disk. Raises OSError.
 
-    1.3 million files take one call for all of them, not one each. Without `syncfs` (Linux alone has it) the kernel is asked to
-    write all file systems, and no error is reported.
+    One call serves 1.3 million files. Systems other than Linux have no `syncfs`, so all file systems are synced there,
+    and no error is reported.
     """
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     with _opened(folder) as descriptor:
@@ -136,14 +153,19 @@ def _opened(folder: str | os.PathLike) -> Iterator[int]:
 
 
 def require_local(*paths: str | os.PathLike) -> None:
-    """Raises OptionError for a URL: archives are read at a million places, and shards are renamed when they are finished.
+    """Raises OptionError for a URL, because archives are read at a million offsets and finished shards are renamed.
 
-    Also for an empty path, as of a variable that is not set: it would be the current folder.
+    Raises it for an empty path too, such as that of an unset variable, which would mean the current folder.
+
+    >>> require_local("gs://bucket/imagenet")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: gs://bucket/imagenet is a URL, and only local paths are supported. ...
     """
     for path in paths:
         if not os.fspath(path):
-            raise OptionError("A path is empty. Name a file or folder; the current folder is '.'.")
+            raise OptionError("A path is empty. Name a file or folder, or '.' for the current folder.")
         if _URL.match(os.fspath(path)):
             raise OptionError(
-                f"{os.fspath(path)} is no place of this machine. Mount it, or work on a local file system and copy what was made."
+                f"{os.fspath(path)} is a URL, and only local paths are supported. Mount the bucket, or use a local "
+                "folder and copy the result."
             )

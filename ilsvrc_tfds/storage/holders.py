@@ -1,4 +1,4 @@
-"""Which process holds a folder, as the file says that it has made there: JSON, whose time it renews."""
+"""The file by which a process shows that it holds a folder: JSON, whose modification time the process renews."""
 
 import json
 import os
@@ -12,15 +12,22 @@ _MOST_BYTES = 4096
 
 
 class Holder(NamedTuple):
-    """What a holder's file says.
+    """The content of a holder's file.
 
     Attributes:
-      token: Drawn for this file.
-      machine: Of the process: kernel and its table of processes; empty if unknown.
-      process: Its number there.
-      kernel: Which has locked the file for it; empty if none has.
-      text: Who it is, for messages.
-      mtime: When the file's time was renewed last, by the clock of the file system; in seconds.
+      token: Random text that identifies this file.
+      machine: Kernel and process namespace of the process; empty if unknown.
+      process: Number of the process in that namespace.
+      kernel: Kernel that has locked the file for the process; empty if file locks do not work there.
+      text: Description of the process, for messages.
+      mtime: Time of the last renewal, by the clock of the file system, in seconds.
+
+    >>> from pathlib import Path
+    >>> Path("/data/lock.holder").write_bytes(words_of_myself(is_locked=False)) > 0
+    True
+    >>> holder = read_holder(Path("/data/lock.holder"))
+    >>> holder.is_here, holder.is_gone()
+    (True, False)
     """
 
     token: str
@@ -32,13 +39,13 @@ class Holder(NamedTuple):
 
     @property
     def is_here(self) -> bool:
-        """Whether it is, or was, a process of this machine."""
+        """Whether the process is, or was, one of this machine."""
         return self.machine == machine()
 
     def is_gone(self) -> bool:
-        """Returns whether it was a process of this machine, and no process has its number now.
+        """Returns whether the process was one of this machine and has ended.
 
-        The kernel tells of other users' processes too; /proc may not show those.
+        `os.kill` also finds processes of other users, which /proc may hide.
         """
         if not self.is_here:
             return False
@@ -46,20 +53,27 @@ class Holder(NamedTuple):
             os.kill(self.process, 0)
         except ProcessLookupError:
             return True
-        except (OSError, OverflowError):  # another user's, or no number of a process
+        except (OSError, OverflowError):  # a process of another user, or not a valid number
             pass
         return False
 
 
 def words_of_myself(is_locked: bool) -> bytes:
-    """Returns the content of a new file of this process; `is_locked` says whether the kernel has locked it."""
+    """Returns the content of a new holder's file for this process.
+
+    Args:
+      is_locked: Whether the kernel has locked the file.
+    """
     words = {"token": secrets.token_hex(8), "machine": machine(), "process": os.getpid()}
     text = f"process {os.getpid()} on {socket.gethostname()}"
     return json.dumps({**words, "kernel": kernel() if is_locked else "", "text": text}).encode()
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Returns what a holder's file says, None if there is none. It is opened, for NFS then asks the server for its time."""
+    """Returns the content of a holder's file, or None if it does not exist.
+
+    The file is opened before its time is read, because NFS then asks the server for it.
+    """
     try:
         with open(path, "rb") as file:
             return holder_in(file)
@@ -68,26 +82,26 @@ def read_holder(path: Path) -> Holder | None:
 
 
 def holder_in(file: BinaryIO) -> Holder:
-    """Returns what a file says that was just opened; of one that is no holder's, its time alone."""
+    """Returns the content of a file that was just opened. If it is not a valid holder's file, only `mtime` is set."""
     data, mtime = file.read(_MOST_BYTES), os.fstat(file.fileno()).st_mtime
     try:
         words = json.loads(data)
         token, where, locked_by, text = (str(words[key]) for key in ("token", "machine", "kernel", "text"))
         return Holder(token, where, int(words["process"]), locked_by, text, mtime)
-    except (ValueError, KeyError, TypeError, OverflowError):  # half written, or by a process that was killed then
+    except (ValueError, KeyError, TypeError, OverflowError):  # incomplete, perhaps because the process was killed
         return Holder("", "", 0, "", "unknown", mtime)
 
 
 def machine() -> str:
-    """Returns what is the same for all processes that see each other's numbers, until the machine is started again."""
+    """Returns a text that all processes of a process namespace share, until a reboot."""
     try:
         return f"{kernel()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux, which alone has several such tables
+    except OSError:  # not Linux, which alone has such namespaces
         return kernel()
 
 
 def kernel() -> str:
-    """Returns what is the same for all processes of a kernel: on Linux until it is started again, in all its containers."""
+    """Returns a text that all processes of a kernel share, in all its containers; on Linux until a reboot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

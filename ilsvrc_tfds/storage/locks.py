@@ -1,14 +1,18 @@
-"""Who may write into a folder: one process at a time, also where the file system has no locks, or not for all machines.
+"""A lock on a folder for one process at a time, even if the file system has no locks, or none that all machines see.
 
-    lock.holder    a file that only one process can make, and whose time the process renews; it says who that is, stays behind if
-                   the process is killed, and is locked with `flock` where that works
+    lock.holder    file that only one process can create. It names the process, which renews its modification time, and
+                   is locked with `flock` if that works. It stays behind if the process is killed.
 
-The file is made in any case, for `flock` may work for one process and not for another one, which sees the file all the same. With
-`flock` a killed holder is known at once, also if it was in another container, or if its number was given again.
+The file exists even if `flock` works, because `flock` may work for one process and fail for another, and both see the
+file. With `flock` a killed holder is detected at once, even if it ran in another container or its number was reused.
 
-A holder counts as dead if this machine's kernel had locked its file, and does it again for us; if its process is gone from this
-machine; or if it has not renewed the file's time for a minute by the file system's clock and does not while it is watched. If
-another machine had locked the file, and it can be locked, it is watched at once. Clocks of other machines are never compared.
+A holder is considered dead in three cases:
+- This machine's kernel had locked its file, and now grants the lock to this process.
+- Its process was one of this machine and has ended.
+- It has not renewed the file's time for a minute by the file system's clock, and does not while it is watched. If
+  another machine had locked the file and the lock is free now, the watch begins without that minute.
+
+Clocks of different machines are never compared.
 """
 
 import contextlib
@@ -28,15 +32,14 @@ from ilsvrc_tfds.storage import holders
 from ilsvrc_tfds.storage.holders import Holder, holder_in, read_holder, words_of_myself
 
 _HOLDER = "lock.holder"
-# Of older versions, which locked it.
+# Lock file of older versions.
 _LOCK = "lock"
-# What file systems without locks say.
-# The last of NFS, for a file that may only be read.
+# From file systems without locks. The last is NFS's, for a file that is open only for reading.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
-# And those without hard links.
+# From file systems without hard links.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 _SECONDS_BETWEEN_BEATS = 5.0
-# Longer than NFS keeps a file's time in its cache; a server that is started anew takes half as long.
+# Longer than NFS caches a file's time, and twice as long as a restart of the server.
 _SECONDS_TO_DEATH = 60.0
 _BEATS_TO_WATCH = 3
 
@@ -44,13 +47,18 @@ _log = logging.getLogger(__name__)
 
 
 class Lock:
-    """A folder that this process alone holds. Made by `acquire`; a context manager that gives it back.
+    """A lock on a folder that this process holds, as `acquire` returns it: a context manager that releases it.
 
-    A thread renews the time of its file: one call of the system every five seconds.
+    A thread renews the time of the holder's file, with one system call every five seconds.
     """
 
     def __init__(self, path: Path, descriptor: int):
-        """Takes over a new holder's file, which is open."""
+        """Starts the thread that renews the file's time.
+
+        Args:
+          path: Path of the new holder's file.
+          descriptor: Open descriptor of that file, which the lock closes.
+        """
         self._path, self._descriptor = path, descriptor
         self._ended = threading.Event()
         self._heart = start_thread(self._beat)
@@ -58,49 +66,55 @@ class Lock:
     def __enter__(self) -> "Lock":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._ended.set()
         self._heart.join()
-        with contextlib.suppress(OSError):  # a server that has gone: the file will count as that of a dead process
+        with contextlib.suppress(OSError):  # the server is gone: other runs will consider the holder dead
             if self.is_held():
                 self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
     def is_held(self) -> bool:
-        """Returns whether no other process has taken the folder over, as it may from one that seems to be dead. Raises OSError."""
+        """Returns whether no other process has taken the lock, as it may if this one seems dead. Raises OSError."""
         return _is_still(self._descriptor, self._path)
 
     def remove(self) -> None:
-        """Removes the files of the lock from the folder, as the last thing that is done in it. Raises OSError."""
-        for path in self._path.parent.glob(
-            f"{_HOLDER}.*"
-        ):  # of processes that were killed while they made or moved one
+        """Removes the lock's files from the folder. Call it after all other work in the folder. Raises OSError."""
+        for path in self._path.parent.glob(f"{_HOLDER}.*"):  # temporary files of processes that were killed
             path.unlink(missing_ok=True)
         self._path.with_name(_LOCK).unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._ended.wait(_SECONDS_BETWEEN_BEATS):
-            with contextlib.suppress(OSError):  # a server that does not answer for a while
+            with contextlib.suppress(OSError):  # the server may be away for a while
                 os.utime(self._descriptor)
 
 
 def is_lock(name: str) -> bool:
-    """Returns whether a file in a folder belongs to its lock."""
+    """Returns whether a file of this name in a folder belongs to the folder's lock.
+
+    >>> is_lock("lock.holder"), is_lock("ilsvrc2012-train.tfrecord")
+    (True, False)
+    """
     return name == _LOCK or name.startswith(_HOLDER)
 
 
 def acquire(folder: Path, destination: Path) -> Lock | None:
-    """Returns the lock of a folder that exists; None if it has to be tried again, for the process that held it has just ended.
+    """Returns the lock of an existing folder, or None if the caller must retry because its holder has just ended.
 
     Args:
-      folder: Folder to hold.
-      destination: What is made in it, for messages.
+      folder: Folder to lock.
+      destination: Path that is written in it, for messages.
 
     Raises:
-      DestinationError: another process holds it.
-      OSError: the lock cannot be made.
+      DestinationError: Another process holds the lock.
+      OSError: The lock's file cannot be created.
+
+    >>> with acquire(Path("/data/tfds"), Path("/data/run")) as lock:
+    ...     lock.is_held()
+    True
     """
     path = folder / _HOLDER
     with contextlib.suppress(FileExistsError):
@@ -109,7 +123,7 @@ def acquire(folder: Path, destination: Path) -> Lock | None:
         file = _opened(path)
     except FileNotFoundError:
         return None
-    with file:  # and its lock is ours until it is removed
+    with file:  # if the lock is granted, this process has it until the file is closed
         holder, refusal = holder_in(file), _refusal(file.fileno())
         if refusal is None and not _is_still(file.fileno(), path):
             return None
@@ -121,15 +135,17 @@ def acquire(folder: Path, destination: Path) -> Lock | None:
 
 
 def _made(path: Path) -> int:
-    """Returns the descriptor of a new holder's file of this process, locked if that works; it has its name once it is whole.
+    """Creates the holder's file of this process, locked if that works, and returns its descriptor.
 
-    Raises FileExistsError, OSError.
+    The file gets its name once it is complete. Raises FileExistsError, OSError.
     """
     partial = _beside(path)
     descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
     try:
         refusal = _refusal(descriptor)
         os.write(descriptor, words_of_myself(is_locked=refusal is None))
+        with contextlib.suppress(OSError):  # some file systems cannot
+            os.fsync(descriptor)  # an empty file, after a power failure, would look like one that is being written
         _name(partial, path)
     except BaseException:
         os.close(descriptor)
@@ -138,29 +154,29 @@ def _made(path: Path) -> int:
         partial.unlink(missing_ok=True)
     if refusal is not None:
         _log.warning(
-            "%s: file locks do not work there (%s): a file whose time is renewed takes their place, %s",
+            "%s: file locks do not work there (%s). %s is used instead, a file whose time is renewed.",
             *(path.parent.parent, refusal.strerror, path),
         )
     return descriptor
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Gives a file its name, which it must be the first to have. Raises FileExistsError, OSError."""
+    """Renames a file to a name that must not exist. Raises FileExistsError, OSError."""
     try:
         os.link(partial, path)
     except FileExistsError:
-        if not os.path.samefile(partial, path):  # as NFS may say of what it has done, when its first answer was lost
+        if not os.path.samefile(partial, path):  # NFS may report this of its own link if its first answer was lost
             raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Others take the empty file for one that is just being written.
+        # Other processes treat an empty file as one that is being written.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o644))
         os.replace(partial, path)
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Returns a holder's file, open for writing if that is allowed: NFS locks no other. Raises OSError."""
+    """Opens a holder's file, for writing if that is allowed, because NFS locks no other files. Raises OSError."""
     try:
         return open(path, "r+b", buffering=0)
     except PermissionError:  # another user's
@@ -168,7 +184,11 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _refusal(descriptor: int) -> OSError | None:
-    """Returns None if a file is locked now; BlockingIOError if it is another process's; or why locks do not work. Raises OSError."""
+    """Locks a file, and returns None if that succeeds.
+
+    Returns BlockingIOError if another process has locked it, or the system's error if file locks do not work. Raises
+    OSError.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -181,7 +201,13 @@ def _refusal(descriptor: int) -> OSError | None:
 
 
 def _is_dead(path: Path, holder: Holder, is_locked: bool) -> bool:
-    """Returns whether a holder is dead; `is_locked` says whether this process has locked its file."""
+    """Returns whether a holder is dead, after watching it for 15 seconds if that is uncertain.
+
+    Args:
+      path: Path of its file.
+      holder: Content of its file.
+      is_locked: Whether this process has locked the file.
+    """
     if is_locked and holder.kernel == holders.kernel() or holder.is_gone():
         return True
     was_freed = is_locked and holder.kernel != ""
@@ -197,7 +223,7 @@ def _is_dead(path: Path, holder: Holder, is_locked: bool) -> bool:
 
 
 def _remove_dead(path: Path, holder: Holder) -> None:
-    """Removes the file of a dead holder; others may do the same, and one of them may have made a new file already."""
+    """Removes the file of a dead holder. Others may do the same, and may have created a new file already."""
     aside = _beside(path)
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, aside)
@@ -208,7 +234,7 @@ def _remove_dead(path: Path, holder: Holder) -> None:
 
 
 def _put_back(aside: Path, path: Path) -> None:
-    """Gives a living holder's file its name again, unless a third process has made another one."""
+    """Renames a living holder's file back, unless a third process has created another one."""
     try:
         os.link(aside, path)
     except FileExistsError:
@@ -218,7 +244,7 @@ def _put_back(aside: Path, path: Path) -> None:
 
 
 def _now(beside: Path) -> float:
-    """Returns the time by the clock of a file's file system."""
+    """Returns the current time by the clock of a file's file system."""
     path = _beside(beside)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -234,8 +260,8 @@ def _beside(path: Path) -> Path:
 
 
 def _held(destination: Path, holder: str, then: str = "") -> DestinationError:
-    text = f"Another run is making {destination} ({shown(holder[:200])}). Wait for it to end, or choose another place. {then}"
-    return DestinationError(text.rstrip())
+    text = f"Another run is making {destination} ({shown(holder[:200])}). Wait for it to end, or choose another path."
+    return DestinationError(f"{text} {then}".rstrip())
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

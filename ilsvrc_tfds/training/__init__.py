@@ -1,11 +1,13 @@
-"""A plain reference training and evaluation with Keras, fed by `pipeline`. TensorFlow and Keras are loaded by what
-needs them: not by a recipe.
+"""A reference training and evaluation with Keras, with batches from `pipeline`.
+
+Importing this package, or making a recipe, loads neither TensorFlow nor Keras.
 
     training.train("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run", training.Recipe(model="resnet50"))
     training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", "resnet50-run/model.keras")
 """
 
 import importlib
+from typing import Any
 
 from ilsvrc_tfds.training.recipe import Recipe
 
@@ -21,8 +23,8 @@ _HOMES = {
 __all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_names", "read_log", "train"]
 
 
-def __getattr__(name: str):
-    """Loads TensorFlow and Keras for what needs them."""
+def __getattr__(name: str) -> Any:
+    """Loads the modules that need TensorFlow and Keras when they are first used."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"ilsvrc_tfds.training.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

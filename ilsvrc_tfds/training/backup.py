@@ -1,4 +1,4 @@
-"""The state of a training after an epoch, whole or not at all."""
+"""Backups of the state of a training after each epoch, written atomically."""
 
 import logging
 import os
@@ -11,24 +11,34 @@ from ilsvrc_tfds.storage.files import sync_file, sync_folder
 from ilsvrc_tfds.training.weights import SUFFIX, load_weights, weights_of
 
 _PARTIAL = f"partial{SUFFIX}"
-# In the file, a data set for each state, by its number.
+# Group of the file that holds a data set for each state, named by its number.
 _STATES = "seed_generators"
 
 _log = logging.getLogger(__name__)
 
 
 class Backup(keras.callbacks.Callback):
-    """Writes weights, optimizer and the states of random numbers after each epoch into one file, named after the epochs done.
+    """A callback that backs up weights, optimizer and random states in a file named after the epochs done.
 
-    `keras.callbacks.BackupAndRestore` writes over the weights and then over the epoch's number: a kill between the two, or in the
-    first epoch's weights, leaves what cannot be continued, or goes on with the wrong epoch.
+    `keras.callbacks.BackupAndRestore` overwrites the weights and then the number of the epoch. A kill between the two,
+    or during the first epoch's weights, leaves a backup that cannot be resumed, or resumes at the wrong epoch.
+
+    >>> from ilsvrc_tfds import training
+    >>> backup = Backup(Path("/data/run/backup"))
+    >>> backup.epochs_done, backup.restore(training.build_model("small"))
+    (0, 0)
     """
 
     def __init__(self, folder: Path):
+        """Constructs the callback.
+
+        Args:
+          folder: Folder of the backups. It is created with the first one.
+        """
         super().__init__()
         self._folder = folder
 
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Called by Keras."""
         self._folder.mkdir(exist_ok=True)
         earlier = self._finished()
@@ -45,16 +55,16 @@ class Backup(keras.callbacks.Callback):
 
     @property
     def epochs_done(self) -> int:
-        """Of the last backup; 0 where there is none."""
+        """Number of epochs in the last backup, or 0 if there is none."""
         return int(self._finished()[-1].name.removesuffix(SUFFIX)) if self._finished() else 0
 
     def restore(self, model: keras.Model) -> int:
-        """Gives a compiled model the state of the last backup, if there is one, and returns how many epochs are done."""
+        """Loads the last backup, if there is one, into a compiled model, and returns the number of epochs done."""
         if self.epochs_done:
-            model.optimizer.build(model.trainable_variables)  # or its part of the file would be left out
+            model.optimizer.build(model.trainable_variables)  # otherwise Keras skips the optimizer's part of the file
             load_weights(model, self._finished()[-1])
             _restore_states(model, self._finished()[-1])
-            _log.info("Continuing after epoch %d.", self.epochs_done)
+            _log.info("Resuming after epoch %d.", self.epochs_done)
         return self.epochs_done
 
     def _finished(self) -> list[Path]:
@@ -62,9 +72,9 @@ class Backup(keras.callbacks.Callback):
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:
-    """Returns the variables that steps change and `save_weights` leaves out: what dropout draws its random numbers from.
+    """Returns the variables that steps change and `save_weights` omits: the states of dropout's random numbers.
 
-    Metrics are left out by both, for an epoch begins with new ones.
+    Metrics are omitted too, because each epoch resets them.
     """
     others = {id(variable) for variable in (*model.weights, *model.metrics_variables)}
     return [variable for variable in model.non_trainable_variables if id(variable) not in others]
@@ -72,12 +82,10 @@ def _states(model: keras.Model) -> list[keras.Variable]:
 
 def _restore_states(model: keras.Model, path: Path) -> None:
     states = _states(model)
-    with open(path, "rb") as binary, h5py.File(binary, "r") as file:  # not by its path, which HDF5 would lock
+    with open(path, "rb") as binary, h5py.File(binary, "r") as file:  # by a file object, because HDF5 would lock a path
         saved = [file[f"{_STATES}/{number}"][()] for number in range(len(file.get(_STATES, ())))]
     if len(saved) != len(states):
-        _log.warning(
-            "%s has no states of random numbers: dropout goes on with others than in a run without a stop.", path
-        )
+        _log.warning("%s has no random states: dropout will differ from that of a run without a stop.", path)
         return
     for state, value in zip(states, saved):
         state.assign(value)

@@ -1,8 +1,8 @@
-"""How good a model is: each validation image once."""
+"""Evaluates a model on each image of a split exactly once."""
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
@@ -12,17 +12,24 @@ from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
 from ilsvrc_tfds.training.models import load_model
 
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
 _NAMES = ("cross_entropy", "top1", "top5")
 
 
 class Scores(NamedTuple):
-    """How good a model is.
+    """The scores of a model.
 
     Attributes:
-      examples: how many it was asked for, each once.
-      loss: mean cross entropy, in nats.
-      top1: share of the examples whose class has the highest logit, in [0, 1].
-      top5: share of those whose class is among the five highest.
+      examples: Number of examples, each evaluated once.
+      loss: Mean cross entropy, in nats.
+      top1: Share of the examples whose class has the highest logit, in [0, 1].
+      top5: Share of the examples whose class is among the five highest logits, in [0, 1].
+
+    >>> from ilsvrc_tfds import training
+    >>> training.Scores(examples=50_000, loss=0.99, top1=0.76, top5=0.93).top1
+    0.76
     """
 
     examples: int
@@ -32,7 +39,7 @@ class Scores(NamedTuple):
 
 
 def evaluate(
-    data,
+    data: "str | os.PathLike | tfds.core.DatasetBuilder",
     model: str | os.PathLike | keras.Model,
     *,
     weights: str | os.PathLike | None = None,
@@ -41,35 +48,47 @@ def evaluate(
     data_dir: str | os.PathLike | None = None,
     label_offset: int | None = None,
 ) -> Scores:
-    """Returns the scores of a model on each image of a split: the central 0.875 of the shorter side, resized to its input.
+    """Returns the scores of a model on the images of a split.
+
+    Each image is evaluated once, as the central square of 0.875 of its shorter side, resized to the model's input.
 
     Args:
-      data: as of `train`.
-      model: from uint8 images to 1000 logits: a Keras model, or what `load_model` takes.
-      weights: with a name, as of `load_model`.
-      batch_size: examples of a batch.
+      data: Data set, in any form that `train` takes.
+      model: Keras model from uint8 images to 1000 logits, or a path or name that `load_model` takes.
+      weights: Weights for a model given by its name, in any form that `load_model` takes.
+      batch_size: Number of examples in a batch.
       split: `val` or `train`.
-      data_dir: TFDS's data directory, for a name.
-      label_offset: as of `for_training`.
+      data_dir: TFDS's data directory, if `data` is a name.
+      label_offset: Label of the first class in exported TFRecords that do not state it, as in `for_training`.
 
     Raises:
-      OptionError: an option makes no sense, or the model has not one output for each class.
-      SourceError: data, model or weights are not there or cannot be read.
+      OptionError: An option is invalid, or the model does not have one output for each class.
+      SourceError: Data, model or weights do not exist or cannot be read.
+
+    >>> from ilsvrc_tfds import training
+    >>> training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", training.build_model("small")).examples
+    6
     """
-    source = {"split": split, "data_dir": data_dir, "label_offset": label_offset}
-    found = find_split(data, **source)
+    found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")
     if not isinstance(model, keras.Model):
         model = load_model(model, weights=weights)
     elif weights is not None:
-        raise OptionError("A Keras model has its weights. Leave the others out.")
+        raise OptionError("A Keras model already has weights. Leave out `weights`.")
     if model.output_shape != (None, synsets.NUM_CLASSES):
         raise OptionError(
-            f"A model with {synsets.NUM_CLASSES} outputs is expected, {model.name} has {model.output_shape}."
+            f"A model with {synsets.NUM_CLASSES} outputs is expected, but {model.name} has {model.output_shape}."
         )
-    images = for_evaluation(data, **source, batch_size=batch_size, ops=preset("resnet_eval", size=model.input_shape[1]))
-    model = keras.Model(model.inputs, model.outputs)  # the caller's keeps its optimizer
+    images = for_evaluation(
+        data,
+        split=split,
+        data_dir=data_dir,
+        label_offset=label_offset,
+        batch_size=batch_size,
+        ops=preset("resnet_eval", size=model.input_shape[1]),
+    )
+    model = keras.Model(model.inputs, model.outputs)  # a copy, so that the caller's model keeps its optimizer
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=False)
     with source_errors(found.folder):
@@ -78,7 +97,7 @@ def evaluate(
 
 
 def _metrics() -> list[keras.metrics.Metric]:
-    """Returns the metrics of `Scores`. The loss is one of them: Keras's own divides by the size of a batch, padding included."""
+    """Returns the metrics of `Scores`. The loss is one of them, because Keras's own counts padding as examples."""
     loss, top1, top5 = _NAMES
     return [
         keras.metrics.SparseCategoricalCrossentropy(loss, from_logits=True),

@@ -1,4 +1,4 @@
-"""What a recipe means to Keras: a compiled model, its optimizer, its labels, its metrics."""
+"""Builds what Keras needs for a recipe: a compiled model with optimizer and metrics, and the operations on examples."""
 
 import keras
 import tensorflow as tf
@@ -8,15 +8,22 @@ from ilsvrc_tfds.training.models import build_model
 from ilsvrc_tfds.training.recipe import Recipe
 
 _MOMENTUM = 0.9
-# Batch normalization and biases, as in the papers.
+# Variables of batch normalization, and biases, as in the papers.
 _NOT_DECAYED = ["gamma", "beta", "bias"]
 
 
 def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
-    """Returns the recipe's model, compiled, with weights that follow from its seed.
+    """Returns the recipe's model, compiled, with random weights that follow from its seed.
 
-    Where TensorFlow has a GPU it computes in half precision, weights being float32, and is compiled by XLA, which costs time on
-    a processor. Raises OptionError for an unknown model.
+    If TensorFlow has a GPU, the model computes in half precision with float32 weights, and XLA compiles it. On a CPU,
+    XLA would make it slower. Raises OptionError for an unknown model.
+
+    Args:
+      recipe: Hyperparameters.
+      steps_per_epoch: Number of batches in an epoch, on which the learning rate's schedule depends.
+
+    >>> new_model(Recipe(model="small"), steps_per_epoch=5004).input_shape
+    (None, 64, 64, 3)
     """
     accelerated = keras.backend.backend() == "tensorflow" and bool(tf.config.list_physical_devices("GPU"))
     keras.utils.set_random_seed(recipe.seed)
@@ -36,7 +43,15 @@ def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
 
 
 def training_ops(recipe: Recipe, image_size: int) -> tuple[preprocess.Op, ...]:
-    """Returns the ops of the recipe's preset, with labels as smoothed shares of the classes. Raises OptionError."""
+    """Returns the operations of the recipe's preset, followed by smoothed one-hot labels. Raises OptionError.
+
+    Args:
+      recipe: Hyperparameters.
+      image_size: Side of the images in pixels.
+
+    >>> training_ops(Recipe(), 224)[-1]
+    OneHot(...smoothing=0.1...)
+    """
     one_hot = preprocess.OneHot(smoothing=recipe.label_smoothing)
     ops = preprocess.preset(recipe.ops, size=image_size)
     if any(isinstance(op, preprocess.OneHot) for op in ops):
@@ -45,7 +60,14 @@ def training_ops(recipe: Recipe, image_size: int) -> tuple[preprocess.Op, ...]:
 
 
 def validation_ops(image_size: int) -> tuple[preprocess.Op, ...]:
-    """Returns the ops of evaluation, with labels as shares of the classes."""
+    """Returns the operations of evaluation, followed by one-hot labels.
+
+    Args:
+      image_size: Side of the images in pixels.
+
+    >>> validation_ops(224)[-1]
+    OneHot(...)
+    """
     return (*preprocess.preset("resnet_eval", size=image_size), preprocess.OneHot())
 
 

@@ -1,10 +1,12 @@
-"""Models by name: those of `keras.applications`, and a small one for trials. Each takes uint8 images and returns logits."""
+"""Models by name, from uint8 images to logits: those of `keras.applications`, and a small one for experiments."""
 
 import functools
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 
@@ -14,10 +16,12 @@ from ilsvrc_tfds.pipeline import standardize_layer
 from ilsvrc_tfds.training.weights import load_weights
 
 SMALL, IMAGENET = "small", "imagenet"
-# In the folder of a training.
+# File name in the folder of a training.
 MODEL = "model.keras"
 
-# The side in pixels that a model was designed for, where it is not 224.
+_Loaded = TypeVar("_Loaded")
+
+# Side in pixels of the images that a model was designed for, if it is not 224.
 _SIZES = {
     SMALL: 64,
     "efficientnetb1": 240,
@@ -41,14 +45,23 @@ _SIZES = {
 
 
 def model_names() -> list[str]:
-    """Returns the names that `build_model` takes."""
+    """Returns the names that `build_model` takes.
+
+    >>> from ilsvrc_tfds import training
+    >>> {"small", "resnet50", "convnexttiny"} <= set(training.model_names())
+    True
+    """
     return [SMALL, *sorted(_applications())]
 
 
 def image_size_of(name: str) -> int:
-    """Returns the side in pixels of the square images that a model was designed for. Raises OptionError for unknown names."""
+    """Returns the side in pixels of the images that a model was designed for. Raises OptionError for unknown names.
+
+    >>> image_size_of("resnet50"), image_size_of("inceptionv3")
+    (224, 299)
+    """
     if name != SMALL and name not in _applications():
-        raise OptionError(f"There is no model {name!r}; known are {', '.join(model_names())}.")
+        raise OptionError(f"There is no model {name!r}. Known models: {', '.join(model_names())}.")
     return _SIZES.get(name, 224)
 
 
@@ -61,28 +74,35 @@ def build_model(
 ) -> keras.Model:
     """Returns a model from images, uint8 [batch, image_size, image_size, 3], to logits, float32 [batch, num_classes].
 
-    The preprocessing that the model's published weights want (each family has its own) is its first step.
+    Its first layers apply the preprocessing that its published weights expect: each family of models has its own.
 
     Args:
-      name: of a function of `keras.applications` in small letters, as `resnet50`; or `small`, four convolutions.
-      image_size: side in pixels; the one that the model was designed for where None.
-      num_classes: outputs.
-      weights: a file of weights of this model; `imagenet` for Keras's own, which it downloads; random where None.
+      name: Name of a function of `keras.applications` in lower case, such as `resnet50`, or `small` for four
+        convolutions.
+      image_size: Side of the images in pixels. If None, the side that the model was designed for.
+      num_classes: Number of outputs.
+      weights: File with weights of this model, or `imagenet` for Keras's own, which it downloads. If None, random
+        weights.
 
     Raises:
-      OptionError: there is no such model.
-      SourceError: the weights cannot be read, or are another model's.
+      OptionError: There is no such model.
+      SourceError: The weights cannot be read, or belong to another model.
+
+    >>> from ilsvrc_tfds import training
+    >>> model = training.build_model("small", num_classes=10)
+    >>> model.input_shape, model.output_shape
+    ((None, 64, 64, 3), (None, 10))
     """
     own_size = image_size_of(name)
     side = image_size or own_size
     images = keras.Input((side, side, 3), dtype="uint8", name="image")
     if name == SMALL:
         if weights == IMAGENET:
-            raise OptionError(f"There are no published weights of {SMALL}. Give a file of weights.")
+            raise OptionError(f"There are no published weights of {SMALL}. Name a file of weights.")
         logits = _small(images, num_classes)
     else:
         logits = _application(name, images, num_classes, IMAGENET if weights == IMAGENET else None)
-    # float32 also where the rest is computed in half precision: the loss needs it.
+    # The loss needs float32, even if the other layers compute in half precision.
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
     model = keras.Model(images, logits, name=name)
     if weights not in (None, IMAGENET):
@@ -91,37 +111,44 @@ def build_model(
 
 
 def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> keras.Model:
-    """Returns a model that has learnt: never one with random weights.
+    """Returns a trained model, never one with random weights.
 
     Args:
-      model: a `.keras` file, the folder of a training that has one, or a name of `model_names()`. A string that is a name is
-        a name: `./resnet50` is a folder.
-      weights: with a name, as of `build_model`; without, the file has them.
+      model: A `.keras` file, the folder of a finished training, or a name from `model_names()`. A string that is a
+        known name is taken as the name; write `./resnet50` for a folder of that name.
+      weights: Weights for a model given by its name, in any form that `build_model` takes. A file has its own.
 
     Raises:
-      OptionError: a name is unknown or has no weights, or a file has some besides.
-      SourceError: model or weights cannot be read.
+      OptionError: The name is unknown, a name has no weights, or weights are given for a file.
+      SourceError: Model or weights cannot be read.
+
+    >>> from ilsvrc_tfds import training
+    >>> training.build_model("small").save("/data/model.keras")
+    >>> training.load_model("/data/model.keras").name
+    'small'
     """
     path = os.fspath(model)
-    if isinstance(model, str) and model in model_names():  # also where a folder is called so: ./resnet50 is that
+    if isinstance(model, str) and model in model_names():  # even if a folder has that name
         if weights is None:
-            raise OptionError(f"The name {path} needs weights: a file of them, or imagenet.{_hint(path)}")
+            raise OptionError(f"The name {path} needs weights: a file of weights, or imagenet.{_hint(path)}")
         return build_model(path, weights=weights)
     path = os.path.join(path, MODEL) if os.path.isdir(path) else path
     if not path.endswith(".keras"):
         image_size_of(path)  # raises
     if weights is not None:
-        raise OptionError(f"{path} has its weights. Leave the others out, or give them with the name of a model.")
+        raise OptionError(
+            f"{path} already has weights. Leave out `weights` (--weights), or name a model from `model_names()`."
+        )
     return _read(path, functools.partial(keras.saving.load_model, compile=False))
 
 
 def _hint(name: str) -> str:
     path = os.path.join(".", name)
-    return f" {path} is there: name it so, with the ./ before it." if os.path.isfile(os.path.join(path, MODEL)) else ""
+    return f" To load the folder, name it {path}." if os.path.isfile(os.path.join(path, MODEL)) else ""
 
 
-def _read(path: str | os.PathLike, load: Callable):
-    """Returns `load(path)`. What does not fit in every layer is refused: Keras warns, and leaves random weights in the rest."""
+def _read(path: str | os.PathLike, load: Callable[[str], _Loaded]) -> _Loaded:
+    """Returns `load(path)`. A layer that does not fit is an error; Keras would warn, and leave its weights random."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
@@ -129,13 +156,13 @@ def _read(path: str | os.PathLike, load: Callable):
     except (OSError, ValueError, KeyError, TypeError, UserWarning) as error:
         cause = str(error).strip().partition("\n")[0]
         raise SourceError(
-            f"{path} cannot be loaded: {cause} Name a file of this model, as Keras writes them."
+            f"{path} cannot be loaded: {cause} Name a file that Keras has saved for this model."
         ) from error
 
 
-def _application(name: str, images, num_classes: int, weights: str | None):
+def _application(name: str, images: keras.KerasTensor, num_classes: int, weights: str | None) -> keras.KerasTensor:
     application = _applications()[name]
-    pixels = inspect.getmodule(application).preprocess_input(keras.ops.cast(images, "float32"))
+    pixels = sys.modules[application.__module__].preprocess_input(keras.ops.cast(images, "float32"))
     try:
         network = application(
             weights=weights, input_shape=images.shape[1:], classes=num_classes, classifier_activation=None
@@ -144,23 +171,23 @@ def _application(name: str, images, num_classes: int, weights: str | None):
         raise OptionError(
             f"{name} cannot be built for {images.shape[1]} pixels and {num_classes} classes: {error}"
         ) from error
-    except Exception as error:  # what Keras raises where a download fails
+    except Exception as error:  # Keras raises this if a download fails
         if weights is None:
             raise
         raise SourceError(
-            f"Keras cannot load its weights of {name}: {error}. Give a file of weights instead."
+            f"Keras cannot load its weights of {name}: {error}. Name a file of weights instead."
         ) from error
     return network(pixels)
 
 
 @functools.cache
 def _applications() -> dict[str, Callable[..., keras.Model]]:
-    """Returns the functions of `keras.applications` that build models, by their names in small letters."""
+    """Returns the functions of `keras.applications` that build models, by their names in lower case."""
     return {name.lower(): function for name, function in inspect.getmembers(keras.applications, inspect.isfunction)}
 
 
-def _small(images, num_classes: int):
-    """Returns the logits of four convolutions: 99 % on the demo's eight classes after 300 steps, 30 seconds on 2 cores."""
+def _small(images: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+    """Returns the logits of four convolutions. 300 steps, 30 s on 2 cores, reach 99 % on the demo's eight classes."""
     features = standardize_layer()(images)
     for width in (32, 64, 128, 256):
         features = keras.layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(features)

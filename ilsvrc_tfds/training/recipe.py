@@ -1,13 +1,13 @@
-"""How a training goes, in numbers."""
+"""The hyperparameters of a training."""
 
 import dataclasses
 import math
 
 from ilsvrc_tfds.errors import OptionError
 
-# Peaks of the learning rate for an example of a batch: Goyal et al. 2017 (arXiv:1706.02677); DeiT (arXiv:2012.12877).
+# Peak learning rate per example of a batch: Goyal et al. 2017 (arXiv:1706.02677); DeiT (arXiv:2012.12877).
 _LEARNING_RATES = {"sgd": 0.1 / 256, "adamw": 0.001 / 1024}
-# Keras takes it off the weights beside the gradient. 1e-3 at momentum 0.9 is the papers' 1e-4 inside the gradient.
+# Keras subtracts the decay from the weights, not through the gradient. With momentum 0.9, 1e-3 equals the papers' 1e-4.
 _WEIGHT_DECAYS = {"sgd": 1e-3, "adamw": 0.05}
 
 OPTIMIZERS = tuple(_LEARNING_RATES)
@@ -15,23 +15,30 @@ OPTIMIZERS = tuple(_LEARNING_RATES)
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A training: model, order, optimizer. Raises OptionError for values that make no sense.
+    """The hyperparameters of a training. Raises OptionError for invalid values.
 
-    The learning rate rises evenly to its peak in `warmup_epochs`, and falls as a cosine to 0 at the end of `epochs`.
+    The learning rate rises linearly to its peak in `warmup_epochs`, and falls as a cosine to 0 at the end of `epochs`.
 
     Attributes:
-      model: a name of `training.model_names()`.
-      image_size: side in pixels; the one that the model was designed for where None.
-      epochs: how many; an epoch is as many whole batches as the examples give.
-      batch_size: examples of a batch.
-      ops: name of a preset for training.
+      model: Name from `training.model_names()`.
+      image_size: Side of the images in pixels. If None, the side that the model was designed for.
+      epochs: Number of epochs. An epoch has as many whole batches as the examples fill.
+      batch_size: Number of examples in a batch.
+      ops: Name of a preset for training.
       optimizer: `sgd` (momentum 0.9) or `adamw`.
-      learning_rate: its peak; where None 0.1 for 256 examples of a batch and in proportion (sgd), 0.001 for 1024 (adamw).
-      weight_decay: of a step, times the learning rate; where None 0.001 (sgd), 0.05 (adamw). Not of biases or normalization.
-      warmup_epochs: in which the learning rate rises; where None 5, or fewer than half of the epochs.
-      label_smoothing: taken from the label's class and spread over all, in [0, 1).
-      shuffle_buffer: records.
-      seed: of weights, order and augmentation.
+      learning_rate: Peak of the learning rate. If None, `batch_size` times 0.1 / 256 (sgd) or times 0.001 / 1024
+        (adamw).
+      weight_decay: Decay of the weights in each step, as a multiple of the learning rate. If None, 0.001 (sgd) or 0.05
+        (adamw). Biases and normalization are not decayed.
+      warmup_epochs: Number of epochs in which the learning rate rises. If None, 5, but fewer than half of the epochs.
+      label_smoothing: Probability that is taken from the label's class and spread over all classes, in [0, 1).
+      shuffle_buffer: Size of the shuffle buffer, in records.
+      seed: Seed of weights, order and augmentation.
+
+    >>> from ilsvrc_tfds import training
+    >>> recipe = training.Recipe(model="resnet50", epochs=90, batch_size=1024)
+    >>> recipe.peak_learning_rate, recipe.warmup
+    (0.4, 5)
     """
 
     model: str = "resnet50"
@@ -47,7 +54,7 @@ class Recipe:
     shuffle_buffer: int = 8192
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._require("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS)
         self._require("image_size", "at least 32", self.image_size is None or self.image_size >= 32)
         self._require("epochs", "at least 1", self.epochs >= 1)
@@ -68,7 +75,7 @@ class Recipe:
 
     @property
     def warmup(self) -> int:
-        """Epochs in which the learning rate rises."""
+        """Number of epochs in which the learning rate rises."""
         return min(5, (self.epochs - 1) // 2) if self.warmup_epochs is None else self.warmup_epochs
 
     @property

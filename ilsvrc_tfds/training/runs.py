@@ -1,9 +1,9 @@
-"""A training in a folder, continued where it was stopped.
+"""Trains a model in a folder, and resumes a training that was stopped.
 
-<out>/training.json   what was asked for, and of which data
-<out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, of training and validation
+<out>/training.json   the recipe, and a fingerprint of the data
+<out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, for training and validation
 <out>/tensorboard/    the same for TensorBoard, with the learning rate
-<out>/backup/         the state after the last epoch, until all are done
+<out>/backup/         the state after the last epoch, until the training is finished
 <out>/model.keras     the trained model
 """
 
@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import keras
 
@@ -31,14 +32,22 @@ from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.models import MODEL
 from ilsvrc_tfds.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
 LOG = "log.csv"
 _ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
 
 _log = logging.getLogger(__name__)
 
 
+class _Source(TypedDict):
+    data_dir: str | os.PathLike | None
+    label_offset: int | None
+
+
 def train(
-    data,
+    data: "str | os.PathLike | tfds.core.DatasetBuilder",
     out: str | os.PathLike,
     recipe: Recipe = Recipe(),
     *,
@@ -46,26 +55,32 @@ def train(
     label_offset: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Trains a model on `train`, validates it after each epoch on `val`, and returns the path of the finished `model.keras`.
+    """Trains a model on `train`, validates it on `val` after each epoch, and returns the path of its `model.keras`.
 
-    A run that was stopped is continued by the same call, at the first batch of the epoch in which it was; what is finished is
-    not done again.
+    The same call resumes a training that was stopped, at the first batch of the epoch that was not completed. If the
+    training is finished already, it returns at once.
 
     Args:
-      data: name as `ilsvrc2012/raw256`; the folder of a prepared data set or of exported TFRecords; a TFDS builder.
-      out: folder to make; the module's docstring says what is in it.
-      recipe: model, epochs, optimizer and so on.
-      data_dir: TFDS's data directory, for a name.
-      label_offset: as of `for_training`.
-      overwrite: whether a finished training in `out`, or one of another recipe or other data, is thrown away.
+      data: Name such as `ilsvrc2012/raw256`, the folder of a prepared data set or of exported TFRecords, or a TFDS
+        builder.
+      out: Folder to write. The docstring of this module lists its files.
+      recipe: Hyperparameters.
+      data_dir: TFDS's data directory, if `data` is a name.
+      label_offset: Label of the first class in exported TFRecords that do not state it, as in `for_training`.
+      overwrite: Whether to remove a finished training in `out`, or one with another recipe or other data.
 
     Raises:
-      OptionError: an option makes no sense, or `out` has another training.
-      DestinationError: `out` cannot be written, or holds something else.
-      SourceError: the data is not there, half prepared, or cannot be read.
+      OptionError: An option is invalid, or `out` has another training.
+      DestinationError: `out` cannot be written, or contains something else.
+      SourceError: The data does not exist, is not completely prepared, or cannot be read.
+
+    >>> from ilsvrc_tfds import training
+    >>> recipe = training.Recipe(model="small", image_size=32, epochs=1, batch_size=4)
+    >>> training.train("/data/tfds/ilsvrc2012/raw256/1.0.0", "/data/small-run", recipe).name
+    'model.keras'
     """
     require_local(out)
-    source = {"data_dir": data_dir, "label_offset": label_offset}
+    source: _Source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
     find_split(data, "val", **source)
     steps = split.num_examples // recipe.batch_size
@@ -80,7 +95,7 @@ def train(
     with destination_errors(out), claim(out):
         _make_ready(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
         if (out / MODEL).exists():
-            _log.info("%s is trained already.", out)
+            _log.info("The training in %s is finished already.", out)
             return out / MODEL
         _log.info(
             "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
@@ -115,48 +130,62 @@ def train(
 
 
 def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
-    """Returns what `log.csv` says of each epoch: `loss`, `top1` and `top5`, the same with `val_`, and `epoch`, from 0."""
+    """Returns the metrics of each epoch from `log.csv`.
+
+    Args:
+      out: Folder of the training.
+
+    Returns a dictionary for each epoch with `epoch` (from 0), `loss`, `top1` and `top5`, and `val_loss`, `val_top1` and
+    `val_top5`.
+
+    >>> from ilsvrc_tfds import training
+    >>> import os
+    >>> os.makedirs("/data/run")
+    >>> _ = Path("/data/run/log.csv").write_text("epoch,loss,val_loss\\n0,6.9,6.8\\n")
+    >>> training.read_log("/data/run")
+    [{'epoch': 0.0, 'loss': 6.9, 'val_loss': 6.8}]
+    """
     with open(Path(out, LOG), newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
 def _fingerprint(split: Split) -> str:
-    """Returns what changes with the data or their order, and not with the folder in which they lie."""
+    """Returns a digest that depends on the data and their order, but not on their folder."""
     with reading(split.folder):
         described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-def _make_ready(out: Path, wanted: dict, overwrite: bool) -> None:
-    """Makes the folder one of this training, or finds its beginnings there. Raises OptionError, DestinationError."""
+def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
+    """Creates the folder of a training, or checks that it has this training. Raises OptionError, DestinationError."""
     path = out / _ASKED
     if out.exists() and not path.exists() and any(out.iterdir()):
-        raise DestinationError(f"{out} is there, and no training was begun in it. Name another folder.")
+        raise DestinationError(f"{out} is not empty, and no training was begun in it. Name another folder.")
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         begun = _asked(path)
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
-        # An attempt of which no epoch was done is nobody's loss.
+        # An attempt without a completed epoch may be removed.
         worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).epochs_done > 0
         if changed and worth_keeping and not overwrite:
             raise OptionError(
                 f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it."
             )
-        # An unfinished one of the same kind goes on: the command that was stopped may have said overwrite as well.
+        # An unfinished training with the same recipe is resumed: the stopped command may have had `overwrite` too.
         if changed or overwrite and (out / MODEL).exists():
             _remove(out)
     write_whole(path, json.dumps(wanted, indent=1).encode())
 
 
-def _asked(path: Path) -> dict:
+def _asked(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
-        raise DestinationError(f"{path} is not that of a training ({error}). Name another folder.") from error
+        raise DestinationError(f"{path} is not the record of a training ({error}). Name another folder.") from error
 
 
 def _remove(out: Path) -> None:
-    """Removes what a training has written, and nothing else."""
+    """Removes the files of a training, and no others."""
     for name in (_BACKUP, _TENSORBOARD):
         shutil.rmtree(out / name, ignore_errors=True)
     for name in (MODEL, _UNFINISHED, LOG, _ASKED):
@@ -164,16 +193,16 @@ def _remove(out: Path) -> None:
 
 
 def _cut_log(path: Path, epochs: int) -> None:
-    """Leaves the lines of so many epochs: a run may have been killed between the log and the backup."""
+    """Removes the lines after the given number of epochs, because a run may be killed between log and backup."""
     if path.exists():
         write_whole(path, b"".join(path.read_bytes().splitlines(keepends=True)[: epochs + 1 if epochs else 0]))
 
 
 @contextlib.contextmanager
 def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback]]:
-    """Yields what writes logs and backups; closes the log where a training is stopped, which Keras does not."""
+    """Yields the callbacks that write logs and backups. Closes the log if the training is stopped; Keras does not."""
 
-    def tell(epoch: int, logs: dict) -> None:
+    def report(epoch: int, logs: dict[str, float]) -> None:
         _log.info(
             "Epoch %d of %d: loss %.3f; validation: loss %.3f, top-1 %.2f%%, top-5 %.2f%%",
             *(epoch + 1, epochs, logs["loss"], logs["val_loss"], 100 * logs["val_top1"], 100 * logs["val_top5"]),
@@ -182,8 +211,8 @@ def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / _TENSORBOARD, write_graph=False)
     try:
-        # The backup last: what is in it is in the logs.
-        yield [log, tensorboard, keras.callbacks.LambdaCallback(on_epoch_end=tell), Backup(out / _BACKUP)]
+        # The backup comes last, so that the logs have every epoch that it has.
+        yield [log, tensorboard, keras.callbacks.LambdaCallback(on_epoch_end=report), Backup(out / _BACKUP)]
     finally:
         log.on_train_end()
 

@@ -1,8 +1,8 @@
-"""A model's weights to and from HDF5 without its file locks, which some file systems refuse.
+"""Saves and loads a model's weights as HDF5 without HDF5's file locks, which some file systems refuse.
 
-HDF5 locks what it opens by a path, as `save_weights` and `load_weights` have it do. It is told otherwise by an environment variable
-alone, which it reads when it is loaded, and somebody else may have loaded it. What Keras has in a `.keras` archive goes through
-memory.
+HDF5 locks a file that it opens by its path, as it does for `save_weights` and `load_weights`. Only an environment
+variable prevents that. HDF5 reads it when it is loaded, which may have happened before this module is imported. Keras
+handles the weights inside a `.keras` archive in memory, without a lock.
 """
 
 import io
@@ -18,7 +18,16 @@ _IN_ARCHIVE = "model.weights.h5"
 
 
 def weights_of(model: keras.Model, folder: Path) -> io.BytesIO:
-    """Returns what `model.save_weights` would write. Writes and removes a file in the folder; raises what Keras raises."""
+    """Returns the content of the file that `model.save_weights` would write. Raises the errors of Keras.
+
+    Args:
+      model: Model, with its optimizer if it is compiled.
+      folder: Folder for a temporary file.
+
+    >>> from ilsvrc_tfds import training
+    >>> weights_of(training.build_model("small"), Path("/data/tfds")).getvalue()[1:4]
+    b'HDF'
+    """
     path = folder / "partial.keras"
     try:
         model.save(path)
@@ -29,7 +38,17 @@ def weights_of(model: keras.Model, folder: Path) -> io.BytesIO:
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Does what `model.load_weights(path)` does, and raises what it raises. Of Keras's older `.h5` files HDF5 is asked for a lock."""
+    """Loads weights as `model.load_weights(path)` does, and raises the same errors.
+
+    Args:
+      model: Model to change.
+      path: File of weights. Without the suffix `.weights.h5`, as in older versions of Keras, HDF5 locks it.
+
+    >>> from ilsvrc_tfds import training
+    >>> model = training.build_model("small")
+    >>> model.save_weights("/data/a.weights.h5")
+    >>> load_weights(model, "/data/a.weights.h5")
+    """
     if not os.fspath(path).endswith(SUFFIX):
         model.load_weights(path)
         return

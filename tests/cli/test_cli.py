@@ -195,7 +195,7 @@ def test_demo_leaves_real_data_sets_as_they_are(prepare, tmp_path, capsys):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["demo", str(tmp_path / "x")]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
-    assert "raw256/1.0.0 is there already, and" in line and "The demo itself replaces nothing" in line
+    assert "raw256/1.0.0 exists already, and" in line and "The demo itself replaces nothing" in line
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert not (tmp_path / "x/data/ilsvrc2012/classification").exists()
 

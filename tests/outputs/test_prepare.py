@@ -74,7 +74,7 @@ def test_prepare_all_needs_no_source_where_all_is_there(archives, tmp_path):
 
 def test_prepare_all_compares_what_is_there_before_it_makes_the_rest(prepare, archives, tmp_path):
     prepare(config="raw256", max_examples=3)
-    with pytest.raises(DestinationError, match="raw256/1.0.0 is there already, made with max_examples 3, not None"):
+    with pytest.raises(DestinationError, match="raw256/1.0.0 exists already, made with max_examples 3, not None"):
         ilsvrc_tfds.prepare_all(archives, tmp_path / "data", workers=1, allow_incomplete=True)
     assert not (tmp_path / "data/ilsvrc2012/classification").exists()
 
@@ -150,7 +150,9 @@ def test_data_of_a_run_killed_after_replacing_it_is_removed(prepare):
 
 def test_folder_without_a_data_set_is_no_prepared_data(prepare, tmp_path):
     (tmp_path / "data/ilsvrc2012/classification/1.0.0").mkdir(parents=True)
-    with pytest.raises(DestinationError, match="1.0.0 is there, but holds no finished data set: no dataset_info.json"):
+    with pytest.raises(
+        DestinationError, match="1.0.0 exists, but holds no finished data set: it has no dataset_info.json"
+    ):
         prepare()
 
 
@@ -159,7 +161,7 @@ def test_data_finished_by_another_run_meanwhile_is_kept(archives, prepare, monke
     builder = Ilsvrc2012(source=index, data_dir=archives.parent / "data", workers=1, allow_incomplete=True)
     monkeypatch.setattr(builder, "is_prepared", lambda: False)  # it looked before the other run had finished
     prepare()
-    with pytest.raises(DestinationError, match="has been made by another run meanwhile"):
+    with pytest.raises(DestinationError, match="has been written by another run in the meantime"):
         builder.download_and_prepare()
 
 
@@ -182,7 +184,7 @@ def test_empty_paths_are_refused(name, archives, prepare):
 
 @pytest.mark.parametrize("options", [{"source": "gs://bucket/imagenet"}, {"data_dir": "gs://bucket/data"}])
 def test_urls_are_refused(options, prepare):
-    with pytest.raises(OptionError, match="gs://bucket/.+ is no place of this machine"):
+    with pytest.raises(OptionError, match="gs://bucket/.+ is a URL, and only local paths"):
         prepare(**options)
 
 

@@ -93,13 +93,13 @@ class Ended(PipelineRunner):
 @pytest.mark.parametrize("state", [PipelineState.FAILED, PipelineState.CANCELLED])
 def test_pipeline_that_does_not_succeed_interrupts_the_run(state, shared):
     with pytest.raises(
-        errors.InterruptedRun, match=f"The Beam pipeline ended as {state}; .* run the same command again"
+        errors.InterruptedRun, match=f"The Beam pipeline ended as {state}; .* Run the same command again"
     ):
         list(BeamRunner(runner=Ended(state)).run(engine_jobs.square, [1], shared))
 
 
 def test_result_that_workers_wrote_elsewhere_is_missed(shared):
-    with pytest.raises(errors.InterruptedRun, match=f"has no result of job 0: .* see {shared}"):
+    with pytest.raises(errors.InterruptedRun, match=f"without a result of job 0. .* see {shared}"):
         list(BeamRunner(runner=Ended(PipelineState.DONE)).run(engine_jobs.square, [1], shared))
 
 

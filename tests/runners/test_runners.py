@@ -13,6 +13,9 @@ import pytest
 from ilsvrc_tfds import errors
 from ilsvrc_tfds.runners import LocalRunner
 
+# The errors that jobs raise.
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.IlsvrcError)]
+
 
 def square(n: int) -> int:
     time.sleep(0.02 if n % 3 == 0 else 0)  # so that later jobs end before earlier ones
@@ -92,7 +95,7 @@ def test_runner_goes_on_after_the_error_of_a_job():
         assert list(runner.run(divide, [1, 2])) == [1, 0.5]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in vars(errors).values() if isinstance(kind, type)])
+@pytest.mark.parametrize("kind", KINDS)
 def test_errors_survive_pickling(kind):
     copy = pickle.loads(pickle.dumps(kind("what, where; remedy")))
     assert type(copy) is kind and str(copy) == "what, where; remedy"
@@ -101,7 +104,7 @@ def test_errors_survive_pickling(kind):
 def test_worker_that_is_killed_interrupts_the_run():
     with pytest.raises(
         errors.InterruptedRun,
-        match="A worker process died: killed, or out of memory. What is finished is kept; run the",
+        match="A worker process died: it was killed, or memory ran out. What is finished is kept. Run the",
     ):
         with LocalRunner(2) as runner:
             list(runner.run(die, range(100)))

@@ -1,4 +1,4 @@
-"""Fewer open files than the workers need: real limits (`ulimit -n`), and what is left of a pool that cannot be started."""
+"""Fewer open files than the workers need: real limits (`ulimit -n`), and a pool that cannot be started."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_workers_are_as_many_as_the_limit_is_enough_for():
     said, numbers = done.stdout.splitlines()
     total, workers, taken, *_ = map(int, numbers.split())
     assert (total, done.returncode, done.stderr) == (55, 0, "") and 2 <= workers <= 6
-    assert said.startswith(f"{workers} of 48 workers: this process may have 34 files open (`ulimit -n`), and ")
+    assert said.startswith(f"Using {workers} of 48 workers: this process may have 34 files open (`ulimit -n`), and ")
     assert taken <= 8 + workers  # as `open_files` reckons
 
 
@@ -50,7 +50,7 @@ def test_soft_limit_that_is_enough_is_left_alone():
 def test_limit_too_low_for_any_worker_is_enough_for_this_process():
     done = run(2, 20, 20)
     said, numbers = done.stdout.splitlines()
-    assert said.startswith("1 of 2 workers") and numbers.split()[:3] == ["55", "1", "0"], done.stderr
+    assert said.startswith("Using 1 of 2 workers") and numbers.split()[:3] == ["55", "1", "0"], done.stderr
 
 
 def test_pool_that_cannot_be_started_ends_with_an_error_and_no_process_left():

@@ -127,7 +127,9 @@ def test_link_of_a_split_that_points_nowhere_is_an_error(tmp_path, images, name)
     # A disk that is not mounted: without the error the split would just be missing.
     source = drawing.folders(tmp_path, images, train="ILSVRC2012_img_train", val="validation")
     (source / name).symlink_to("/no/such/disk")
-    with pytest.raises(SourceError, match=f"{name} is a link to /no/such/disk, which is not there. Mend or remove"):
+    with pytest.raises(
+        SourceError, match=f"{name} is a link to /no/such/disk, which does not exist. Correct or remove"
+    ):
         find_layout([source])
 
 
@@ -136,7 +138,7 @@ def test_link_of_a_class_or_image_that_points_nowhere_is_an_error(tmp_path, imag
     source = drawing.folders(tmp_path, drawing.Images({"n01443537": images.train["n01443537"]}, images.val, {}))
     (source / name).unlink(missing_ok=True)
     (source / name).symlink_to("/no/such/disk")
-    with pytest.raises(SourceError, match=f"{name} is a link to /no/such/disk, which is not there"):
+    with pytest.raises(SourceError, match=f"{name} is a link to /no/such/disk, which does not exist"):
         indexed(source)
 
 

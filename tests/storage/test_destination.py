@@ -88,7 +88,9 @@ def test_mount_point_is_refused_at_once_and_a_folder_inside_is_not(kind, tmp_pat
     (tmp_path / "to it").symlink_to("a b")
     with mounted(tmp_path / "a b", *words):
         for name in ("a b", "to it"):
-            with pytest.raises(DestinationError, match="is a mount point.* Name a folder inside it, as .*/a b/ilsvrc"):
+            with pytest.raises(
+                DestinationError, match="is a mount point.* Name a folder inside it, such as .*/a b/ilsvrc"
+            ):
                 with staging.claim(tmp_path / name):
                     pass
         with staging.claim(tmp_path / "a b/inside"):

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and on disk: which calls the system gets, and what file systems answer that have none of them."""
+"""Atomic writing and syncing: the system calls that are made, and file systems that refuse them."""
 
 import errno
 import os

@@ -32,7 +32,7 @@ CALLS = {
 def test_url_is_refused(call, url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        OptionError, match="(gs|s3):/+bucket/imagenet.* is no place of this machine. Mount it, or work on a local"
+        OptionError, match="(gs|s3):/+bucket/imagenet.* is a URL, and only local paths are supported. Mount the"
     ):
         call(url)
     assert not list(tmp_path.iterdir())

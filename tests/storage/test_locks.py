@@ -1,4 +1,4 @@
-"""Claims on file systems without locks: the kernel refuses `flock` to real processes, of which one holds a destination."""
+"""Claims on file systems without locks: the kernel refuses `flock` to real processes."""
 
 import os
 import signal
@@ -146,7 +146,8 @@ def test_file_that_a_third_process_made_meanwhile_is_put_back(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-# Claims and leaves a destination for two seconds, or is killed while it holds it; fails if another process holds it meanwhile.
+# Claims and leaves a destination for two seconds, or is killed while it holds it; fails if another process holds it
+# meanwhile.
 RACE = (
     BEFORE
     + """

@@ -1,4 +1,4 @@
-"""Claims of processes of which `flock` works for some, or that see each other's locks and not each other; real processes."""
+"""Claims of real processes if `flock` works for only some, or if they see each other's locks but not each other."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Pipes in the place of files: an error at once. Each case is opened by another process, so that waiting for ever is a failure."""
+"""Pipes in place of files are an error at once. Another process opens each, so that an endless wait fails the test."""
 
 import os
 import socket

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ilsvrc_tfds.errors import DestinationError, ImageError
-from ilsvrc_tfds.storage import staging
+from ilsvrc_tfds.storage import publishing, staging
 
 # Holds a destination until it is killed.
 HOLD = """
@@ -187,7 +187,7 @@ def test_read_only_destination_is_a_destination_error(destination, permissions_c
     destination.parent.mkdir(parents=True, mode=0o500)
     with pytest.raises(
         DestinationError,
-        match="cannot be written: Permission denied. Check the permissions of it and of each folder above it, or choose",
+        match="cannot be written: Permission denied. Check the permissions of it and of each folder above it, or",
     ):
         with staging.claim(destination):
             pass
@@ -232,14 +232,14 @@ def test_publish_links_where_it_can_and_renames_where_it_cannot(tmp_path, monkey
     final.mkdir()
     for name in "ab":
         (tmp_path / name).write_text(name)
-    staging.publish([tmp_path / "a"], final)
+    publishing.publish([tmp_path / "a"], final)
     assert (tmp_path / "a").samefile(final / "a")
 
     def refuse(*paths):
         raise PermissionError(1, "Operation not permitted")  # what FAT says
 
     monkeypatch.setattr(os, "link", refuse)
-    staging.publish([tmp_path / "b"], final)
+    publishing.publish([tmp_path / "b"], final)
     assert not (tmp_path / "b").exists() and (final / "b").read_text() == "b"
 
 
@@ -253,21 +253,21 @@ def test_files_that_were_moved_are_moved_back_if_one_cannot_be(tmp_path, monkeyp
     for name in "ab":
         (tmp_path / name).write_text(name)
     with pytest.raises(DestinationError, match="gone cannot be written"):
-        staging.publish([tmp_path / "a", tmp_path / "b", tmp_path / "gone"], final)
+        publishing.publish([tmp_path / "a", tmp_path / "b", tmp_path / "gone"], final)
     assert [(tmp_path / name).read_text() for name in "ab"] == ["a", "b"] and os.listdir(final) == []
 
 
 def test_publish_into_a_missing_folder_is_a_destination_error(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DestinationError, match="missing/a cannot be written: No such file or directory"):
-        staging.publish([tmp_path / "a"], tmp_path / "missing")
+        publishing.publish([tmp_path / "a"], tmp_path / "missing")
 
 
 def test_publish_folder_makes_all_or_nothing(tmp_path):
     for name in "ab":
         (tmp_path / name).write_text(name)
-    staging.publish_folder([tmp_path / "a", tmp_path / "b"], tmp_path / "final")
+    publishing.publish_folder([tmp_path / "a", tmp_path / "b"], tmp_path / "final")
     assert sorted(os.listdir(tmp_path / "final")) == ["a", "b"]
     with pytest.raises(DestinationError, match="gone cannot be written"):
-        staging.publish_folder([tmp_path / "a", tmp_path / "gone"], tmp_path / "other")
+        publishing.publish_folder([tmp_path / "a", tmp_path / "gone"], tmp_path / "other")
     assert not (tmp_path / "other").exists()

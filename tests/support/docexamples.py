@@ -48,6 +48,7 @@ def run_examples(module: ModuleType, data: Path, monkeypatch) -> int:
         for example in test.examples:
             example.source = example.source.replace("/data/", f"{data}/")
             example.want = example.want.replace("/data/", f"{data}/")
+            example.exc_msg = example.exc_msg and example.exc_msg.replace("/data/", f"{data}/")
         runner.run(test, out=said.append)
     tried = runner.summarize(verbose=False)
     assert tried.failed == 0, "".join(said)

@@ -100,7 +100,7 @@ def test_fewer_than_the_fewest_are_named_with_the_cure(tmp_path):
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.endswith(
-        "A process may have 20 files open here, and needs 32: raise the limit (`ulimit -n 1024`).\n"
+        "This process may have only 20 files open, and at least 32 are needed. Raise the limit (`ulimit -n 1024`).\n"
     )
 
 

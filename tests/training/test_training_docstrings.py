@@ -1,0 +1,25 @@
+"""The examples in the docstrings of this room."""
+
+import docexamples
+import drawing
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds.training import backup, evaluating, fitting, models, recipe, runs, weights
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    source = drawing.official_archives(folder / "imagenet", drawing.miniature())
+    ilsvrc_tfds.prepare(source, folder / "tfds", config="raw256", workers=1, allow_incomplete=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "module", [backup, evaluating, fitting, models, recipe, runs, weights], ids=lambda module: module.__name__
+)
+def test_examples_hold(module, data, monkeypatch):
+    assert docexamples.run_examples(module, data, monkeypatch) > 0
