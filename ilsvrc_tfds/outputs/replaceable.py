@@ -36,7 +36,7 @@ def require_free_for_export(out: Path, overwrite: bool) -> None:
         return
     fault = _no_export(out, names)
     if fault:
-        raise DestinationError(f"{out} is not empty and holds no export: {fault}. Choose another folder.")
+        raise DestinationError(f"{out} is not empty and does not hold an export: {fault}. Choose another folder.")
     if not overwrite:
         raise DestinationError(
             f"{out} holds an export. Replace it with --overwrite (overwrite=True), or choose another folder."
@@ -52,9 +52,7 @@ def require_free_for_files(out: Path, overwrite: bool) -> None:
     if not fault and overwrite:
         fault = _more_than_unpacked(out, names)
     if fault:
-        raise DestinationError(
-            f"{out} is not empty and is no folder that was unpacked: it {fault}. Choose another one."
-        )
+        raise DestinationError(f"{out} is not empty and was not made by unpack: it {fault}. Choose another one.")
     if not overwrite:
         raise DestinationError(
             f"{out} holds unpacked images. Replace them with --overwrite (overwrite=True), or choose another folder."

@@ -65,7 +65,7 @@ def made(tmp_path_factory) -> Path:
 
 
 NO_EXPORTS = {
-    "a prepared set": (PREPARED, {}, "holds no export: it is a prepared data set"),
+    "a prepared set": (PREPARED, {}, "does not hold an export: it is a prepared data set"),
     "a web project": ("", {"manifest.json": '{"name": "app"}', "index.html": "<p>"}, "manifest.json cannot be used"),
     "a model beside": ("export", {"my_model.keras": "mine"}, "it has 'my_model.keras' beside one. Move that away"),
     "runs beside": ("export", {"runs/events": "mine"}, "it has 'runs' beside one"),
@@ -99,7 +99,7 @@ def test_source_is_no_destination_of_its_own_export(made, export, tmp_path):
     source = shutil.copytree(made / "source", tmp_path / "images")
     before = listed(tmp_path)
     for folder in (data, source):
-        with pytest.raises(DestinationError, match="is not empty and holds no export"):
+        with pytest.raises(DestinationError, match="is not empty and does not hold an export"):
             export(source=folder, out=folder, overwrite=True)
     assert listed(tmp_path) == before
 
@@ -158,6 +158,6 @@ def test_what_came_to_the_destination_meanwhile_is_kept(kind, prepare, export, t
         return finish_shards(*arguments)
 
     monkeypatch.setattr(run, "finish_shards", finish_slowly)
-    with pytest.raises(DestinationError, match="thesis.tex|is not empty and holds no export"):
+    with pytest.raises(DestinationError, match="thesis.tex|is not empty and does not hold an export"):
         {"prepare": prepare, "export": export}[kind](overwrite=True)
     assert os.listdir(out) == ["thesis.tex"]

@@ -340,7 +340,7 @@ def test_source_with_a_manifest_of_its_own_is_a_source(export, archives):
 def test_folder_that_is_no_export_is_never_replaced(export, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("all of it")
-    with pytest.raises(DestinationError, match="is not empty and holds no export"):
+    with pytest.raises(DestinationError, match="is not empty and does not hold an export"):
         export(overwrite=True)
     assert os.listdir(tmp_path / "out") == ["thesis.tex"]
 

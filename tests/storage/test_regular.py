@@ -62,7 +62,7 @@ def test_pipes_are_refused_at_once_wherever_a_file_is_read(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) == 14 and not done.returncode, done.stderr
     others = [line for line in lines if "is a pipe, and a regular file is expected" not in line]
-    assert len(others) == 2 and "m is not empty and is no folder that was unpacked" in others[0]
+    assert len(others) == 2 and "m is not empty and was not made by unpack" in others[0]
     assert others[1].startswith("source: No ILSVRC2012 found")  # what is no file is no archive
 
 
