@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
-from ilsvrc_tfds.pipeline.examples import ASSERT, batches_of, mixed
+from ilsvrc_tfds.pipeline.examples import batches_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE, SKIP, require_known
 from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host
 from ilsvrc_tfds.pipeline.service import made_by_service
-from ilsvrc_tfds.pipeline.split import Split, find_split
+from ilsvrc_tfds.pipeline.split import Data, Split, find_split
 from ilsvrc_tfds.pipeline.subsets import Subset, as_subset
 from ilsvrc_tfds.pipeline.unchanged import with_size_compared
 
@@ -21,10 +21,10 @@ PREFETCHED_BATCHES = 2
 
 
 def for_training(
-    data,
+    data: Data,
     *,
     batch_size: int,
-    ops: str | Iterable[Callable] = "resnet_train",
+    ops: str | Iterable[preprocess.Op] = "resnet_train",
     split: str = "train",
     data_dir: str | os.PathLike | None = None,
     label_offset: int | None = None,
@@ -33,7 +33,7 @@ def for_training(
     epochs: int | None = None,
     drop_remainder: bool = True,
     start_step: int = 0,
-    shard=(0, 1),
+    shard: tuple[int, int] | tf.distribute.InputContext = (0, 1),
     classes: Iterable[str | int] | None = None,
     relabel: bool = False,
     fraction: float | None = None,
@@ -103,13 +103,22 @@ def for_training(
     ops, batch_ops = _ops(ops, subset)
     key = key_of(seed, host)
     share = share_of(found, subset, host)
-    sizes = {"num_examples": share.examples, "batch_size": batch_size}
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
     if service is not None:
         _require_plain(start_step, on_error)
         share = dataclasses.replace(share, read=with_size_compared(found, share.read))
         data = records_of_parts(share, epochs, key, shuffle_buffer=shuffle_buffer)
-        data = batches_of(data, found, subset, ops, **sizes, on_error=ASSERT, deterministic=False)
+        data = batches_of(
+            data,
+            found,
+            subset,
+            ops,
+            num_examples=share.examples,
+            batch_size=batch_size,
+            on_error=RAISE,
+            deterministic=False,
+            in_service=True,
+        )
         data = mixed(data, batch_ops, deterministic=False)
         data = data.map(_pair)
         data = made_by_service(data, service, batch_size, drop_remainder)
@@ -120,7 +129,8 @@ def for_training(
             found,
             subset,
             ops,
-            **sizes,
+            num_examples=share.examples,
+            batch_size=batch_size,
             on_error=on_error,
             deterministic=deterministic,
             drop_remainder=drop_remainder,
@@ -134,14 +144,14 @@ def for_training(
 
 
 def for_evaluation(
-    data,
+    data: Data,
     *,
     batch_size: int,
-    ops: str | Iterable[Callable] = "resnet_eval",
+    ops: str | Iterable[preprocess.Op] = "resnet_eval",
     split: str = "val",
     data_dir: str | os.PathLike | None = None,
     label_offset: int | None = None,
-    shard=(0, 1),
+    shard: tuple[int, int] | tf.distribute.InputContext = (0, 1),
     pad: bool | None = None,
     classes: Iterable[str | int] | None = None,
     relabel: bool = False,
@@ -220,7 +230,9 @@ def _require_plain(start_step: int, on_error: str) -> None:
         )
 
 
-def _ops(ops: str | Iterable[Callable], subset: Subset | None) -> tuple[tuple[Callable, ...], tuple[Callable, ...]]:
+def _ops(
+    ops: str | Iterable[preprocess.Op], subset: Subset | None
+) -> tuple[tuple[preprocess.Op, ...], tuple[preprocess.Op, ...]]:
     """Returns the ops for examples, and those for batches. A preset's labels get as many classes as there are."""
     if isinstance(ops, str):
         ops = preprocess.preset(ops, num_classes=subset.num_labels if subset is not None else None)
@@ -237,7 +249,7 @@ def _padded(data: tf.data.Dataset, batch_size: int, steps: int) -> tf.data.Datas
         raise OptionError("Padding needs images of one size. Put an op that resizes or crops last, or pass pad=False.")
     empty = tuple(tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in data.element_spec)
 
-    def fill(*parts):
+    def fill(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
         count = tf.shape(parts[0])[0]
         padding = [tf.zeros([batch_size - count, *part.shape[1:]], part.dtype) for part in parts]
         filled = [tf.ensure_shape(tf.concat(pair, 0), [batch_size, *pair[0].shape[1:]]) for pair in zip(parts, padding)]

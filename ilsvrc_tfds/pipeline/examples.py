@@ -1,6 +1,6 @@
 """From records to examples, `{image: JPEG bytes, label: class index, file_name}`, through the ops, and batches of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 from loky import cpu_count
@@ -8,7 +8,7 @@ from loky import cpu_count
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.pipeline.missing import asserting_checker, checker
-from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
+from ilsvrc_tfds.pipeline.reading import SKIP, Origin, rescuer
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.pipeline.unchanged import unchanged
@@ -20,8 +20,8 @@ _ODD = 0x9E3779B9
 # AUTOTUNE stays at one for each core, and those have nothing to do while a batch is put together: 7 % less.
 PARALLEL_CALLS = 2 * cpu_count()
 
-# As `raise`, without Python: for processes other than this one.
-ASSERT = "assert"
+# What `read_piece` reads, without its number: origin and payload.
+Record = tuple[Origin, tf.Tensor]
 
 _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
 
@@ -30,7 +30,7 @@ def batches_of(
     records: tf.data.Dataset,
     split: Split,
     subset: Subset | None,
-    ops,
+    ops: Iterable[preprocess.Op],
     *,
     num_examples: int,
     batch_size: int,
@@ -38,6 +38,7 @@ def batches_of(
     deterministic: bool,
     drop_remainder: bool = False,
     lost: str = "",
+    in_service: bool = False,
 ) -> tf.data.Dataset:
     """Returns batches of the examples of (((key, shard), payload), number) after the ops, each of which names what it lacks.
 
@@ -51,19 +52,20 @@ def batches_of(
       ops: on examples.
       num_examples: Number of different records in `records`.
       batch_size: Number of examples in a batch.
-      on_error: `raise` stops at a damaged record or image; `skip` leaves it out, and fills batches with what follows; ASSERT
-        is `raise` without Python, for processes other than this one.
+      on_error: `raise` stops at a damaged record or image; `skip` leaves it out, and fills batches with what follows.
       deterministic: If False, batches are returned as soon as they are ready.
       drop_remainder: Whether a last batch that is not full is left out.
       lost: What does not hold any more once an example was skipped, for a warning.
+      in_service: Whether the workers of a tf.data service make the batches. They cannot run Python functions of this
+        process, so that TensorFlow alone looks for faults. Only for `raise`.
     """
-    example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
-    check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error, lost)
-    still = unchanged(split) if on_error != ASSERT else lambda shards: tf.constant(0, tf.int64)
+    example = _example_maker(split, subset, ops, None if in_service else rescuer(split.paths))
+    check = asserting_checker(split) if in_service else checker(split, num_examples, example, on_error, lost)
+    still = (lambda shards: tf.constant(0, tf.int64)) if in_service else unchanged(split)
     # A service's workers have cores of their own to count.
-    calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
+    calls = tf.data.AUTOTUNE if in_service else PARALLEL_CALLS
 
-    def batch_of(record, number):
+    def batch_of(record: Record, number: tf.Tensor) -> tf.data.Dataset:
         (key, shard), payload = record
         rows = tf.range(tf.shape(number)[0]) + tf.cast(still(shard), tf.int32)
         singles = tf.data.Dataset.from_tensor_slices((rows, key, shard, number, payload))
@@ -83,22 +85,24 @@ def batches_of(
     return data.map(lambda batch: _of_size(batch, batch_size)) if at_once else data
 
 
-def examples_of(records: tf.data.Dataset, split: Split, ops) -> tf.data.Dataset:
+def examples_of(records: tf.data.Dataset, split: Split, ops: Iterable[preprocess.Op]) -> tf.data.Dataset:
     """Returns the examples of the same records one by one; an error is TensorFlow's, and names nothing."""
     example = _example_maker(split, None, ops, rescuer(split.paths))
 
-    def example_of(record, number):
+    def example_of(record: Record, number: tf.Tensor) -> dict[str, tf.Tensor]:
         (key, shard), payload = record
         return example(key, shard, number, payload)
 
     return records.map(example_of, num_parallel_calls=PARALLEL_CALLS)
 
 
-def _example_maker(split: Split, subset: Subset | None, ops, rescue: Callable | None) -> Callable:
+def _example_maker(
+    split: Split, subset: Subset | None, ops: Iterable[preprocess.Op], rescue: Callable | None
+) -> Callable:
     """Returns a function from (key, shard, number, payload) to an example."""
     parse = parser(split, subset)
 
-    def example(key, shard, number, payload):
+    def example(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = _seed(key, shard, number)
         payload = payload if rescue is None else rescue(shard, number, payload)
         return preprocess.apply(ops, {**parse(payload), "seed": seed}, seed)
@@ -128,7 +132,7 @@ def _seed(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     return key + tf.cast(tf.stack([shard * _ODD, number]), tf.int32)
 
 
-def mixed(data: tf.data.Dataset, ops, deterministic: bool) -> tf.data.Dataset:
+def mixed(data: tf.data.Dataset, ops: Iterable[preprocess.Op], deterministic: bool) -> tf.data.Dataset:
     """Returns the batches after the ops for batches; a batch's seed follows from that of its first example."""
     if not ops:
         return data

@@ -38,9 +38,11 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str, l
       on_error: `raise` or `skip`. Only damaged records and images that cannot be decoded are skipped.
       lost: What does not hold any more once a record was skipped, for a warning; empty if all does.
     """
-    skipped = set()
+    skipped: set[tuple[str, int]] = set()
 
-    def look(keys, shards, numbers, payloads, rows) -> np.int64:
+    def look(
+        keys: np.ndarray, shards: np.ndarray, numbers: np.ndarray, payloads: np.ndarray, rows: np.ndarray
+    ) -> np.int64:
         for row in sorted(set(range(len(shards))) - set(rows.tolist())):
             path, number = split.paths[shards[row]], int(numbers[row])
             place, is_damage = _reason(split, example, path, (keys[row], shards[row], numbers[row], payloads[row]))

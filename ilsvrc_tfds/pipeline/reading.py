@@ -10,13 +10,23 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.formats.tfrecord import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
+
+# The epoch's key, int32 of shape (2,), and the number of the shard.
+Origin = tuple[tf.Tensor, tf.Tensor]
+
+# `read_piece`, `read_one`, or the like: path, origin and the rest of a row to the data set ((origin, payload), number).
+Read = Callable[..., tf.data.Dataset]
+
+Result = TypeVar("Result")
 
 MADE_ANEW = "If the data set was made anew or moved, start again with the one that is there now."
 # What TensorFlow's errors say, and what that means here.
@@ -51,14 +61,14 @@ _PAYLOAD = tf.TensorSpec([], tf.string)
 _READ_BYTES = 1 << 20
 
 
-def read_piece(path: tf.Tensor, origin, first: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+def read_piece(path: tf.Tensor, origin: Origin, first: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
     """Returns ((origin, payload), number) of `count` records of a shard from number `first` on; a payload may be empty."""
     payloads = tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES)
     records = _filled_up(payloads, origin, first + count).skip(first)
     return tf.data.Dataset.zip(records, tf.data.Dataset.range(first, first + count))
 
 
-def read_one(path: tf.Tensor, origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
+def read_one(path: tf.Tensor, origin: Origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
     """Returns ((origin, payload), number) of the one record that lies at an offset; nothing else is read."""
     reader = tf.raw_ops.TFRecordDatasetV2(
         filenames=[path], compression_type="", buffer_size=size, byte_offsets=[offset]
@@ -101,7 +111,7 @@ def rescuer(paths: tuple[str, ...]) -> Callable:
     one stays empty.
     """
 
-    def look(shard, number) -> bytes:
+    def look(shard: np.int64, number: np.int64) -> bytes:
         return rescued(paths[shard], int(number))
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
@@ -147,10 +157,10 @@ def without_ops(message: str) -> str:
     return _OPS.sub("", message)
 
 
-def in_utf8(function: Callable) -> Callable:
+def in_utf8(function: Callable[..., Result]) -> Callable[..., Result]:
     """Returns a function whose SourceErrors TensorFlow can pass on: of one that names a path that is not UTF-8 it loses the text."""
 
-    def called(*arguments):
+    def called(*arguments: np.ndarray) -> Result:
         try:
             return function(*arguments)
         except SourceError as error:
@@ -164,7 +174,7 @@ def opened(path: tf.Tensor) -> tf.Tensor:
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
 
 
-def _filled_up(payloads: tf.data.Dataset, origin, count: tf.Tensor | int) -> tf.data.Dataset:
+def _filled_up(payloads: tf.data.Dataset, origin: Origin, count: tf.Tensor | int) -> tf.data.Dataset:
     """Returns (origin, payload) `count` times: the payloads up to the first damaged one, and empty ones in place of the others.
 
     Empty are all of a shard that cannot be opened. TensorFlow tries to open it again for each payload that it is asked for, so
@@ -179,7 +189,8 @@ def _filled_up(payloads: tf.data.Dataset, origin, count: tf.Tensor | int) -> tf.
 @functools.lru_cache(16)
 def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
     """Returns (offset, size) of each whole record of a shard by its number, and what is wrong with each other one."""
-    whole, damaged = {}, {}
+    whole: dict[int, tuple[int, int]] = {}
+    damaged: dict[int, str] = {}
     try:
         for record in read_records(path):
             if record.damage:
