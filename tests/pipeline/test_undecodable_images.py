@@ -233,7 +233,7 @@ def with_empty_file_name(payload: bytes) -> bytes:
     [
         (without_file_name, " has no file name: one text is expected as its file_name. Make the shard anew"),
         (with_empty_file_name, " has no file name"),
-        (lambda payload: b"\xff\xff", " is no tf.train.Example"),
+        (lambda payload: b"\xff\xff", " is not a tf.train.Example"),
     ],
 )
 def test_record_without_a_file_name_is_named(folder, tmp_path, change, what, on_error):
