@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.pipeline.reading import MADE_ANEW, Origin, Read, in_utf8
+from ilsvrc_tfds.pipeline.reading import REPLACED, Origin, Read, in_utf8
 from ilsvrc_tfds.pipeline.split import Split, stamp_of
 
 # Of a file that has no record behind its footer: none is as long.
@@ -27,7 +27,7 @@ def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
             except OSError:  # its reader says so, if there is one that could not open it
                 continue
             if found != split.stamps[shard]:
-                raise SourceError(f"{path} has changed since reading began. {MADE_ANEW}")
+                raise SourceError(f"{path} has changed since reading began. {REPLACED}")
         return np.int64(0)
 
     return lambda shards: tf.ensure_shape(tf.numpy_function(in_utf8(look), [shards], tf.int64, stateful=False), [])

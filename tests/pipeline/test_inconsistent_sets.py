@@ -75,7 +75,7 @@ def test_subset_of_a_set_with_a_short_shard_is_an_error(options, prepared):
     shard = prepared / "ilsvrc2012-val.tfrecord-00000-of-00002"
     offset, _ = read_spans(shard)[-2]
     shard.write_bytes(shard.read_bytes()[:offset])
-    with pytest.raises(SourceError, match=f"{shard} has 8 records, expected 10. Make the shard anew"):
+    with pytest.raises(SourceError, match=f"{shard} has 8 records, expected 10. Make the shard again"):
         pipeline.for_evaluation(prepared, batch_size=4, ops=(Name(),), **options)
 
 

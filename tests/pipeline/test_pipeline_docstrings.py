@@ -7,9 +7,9 @@ import docexamples
 import pytest
 
 from ilsvrc_tfds import pipeline
-from ilsvrc_tfds.pipeline import batches, delivery
+from ilsvrc_tfds.pipeline import batches, delivery, examples, missing, reading
 
-MODULES = [batches, delivery]
+MODULES = [batches, delivery, examples, missing, reading]
 
 
 @pytest.fixture(scope="module")
