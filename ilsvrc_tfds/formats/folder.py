@@ -187,7 +187,7 @@ def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
-    found = {}
+    found: dict[tuple[str, str], dict[str, set[int]]] = {}
     for name in file_names(folder):
         for kind, pattern in PATTERNS.items():
             if match := pattern.fullmatch(name):

@@ -134,7 +134,7 @@ def repaired_images(index: Index, skipped: Mapping[str, Collection[str]], op: Or
         if members is None or not names:
             continue
         rows = np.flatnonzero(np.isin(members.name, [name.encode() for name in names]))
-        damaged = {}
+        damaged: dict[str, str] = {}
         sound = read_images(members.take(rows), lambda name, data, label: op(data), damaged)
         collections.deque(sound, maxlen=0)
         repaired += [name for name in map(bytes.decode, members.name[rows].tolist()) if name not in damaged]

@@ -1,4 +1,6 @@
-"""Batches of images and labels for training and evaluation, from prepared data sets and exported TFRecords. Loads TensorFlow.
+"""Batches of images and labels for training and evaluation, from prepared data sets and exported TFRecords.
+
+Loads TensorFlow.
 
 train = pipeline.for_training("ilsvrc2012/raw256", data_dir="/data/tfds", batch_size=256)
 val = pipeline.for_evaluation("ilsvrc2012/raw256", data_dir="/data/tfds", batch_size=256)

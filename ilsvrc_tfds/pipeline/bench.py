@@ -10,7 +10,7 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 from loky import cpu_count
@@ -23,7 +23,7 @@ from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epo
 from ilsvrc_tfds.pipeline.examples import batches_of, examples_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE
 from ilsvrc_tfds.pipeline.schedule import Course, Host
-from ilsvrc_tfds.pipeline.split import Split
+from ilsvrc_tfds.pipeline.split import Data, Split
 
 # Batches before the clock starts: threads begin, and what was fetched ahead is used up.
 _WARM_UP = 4
@@ -105,7 +105,7 @@ class Report:
 
 
 def measure(
-    data,
+    data: Data,
     *,
     batch_size: int = 128,
     ops: str | Iterable[preprocess.Op] | None = None,
@@ -171,8 +171,17 @@ def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> li
     else:
         records = records_in_order(share, key).repeat()
     singles = [examples_of(records, split, ops[:count]) for count in range(len(ops) + 1)]
-    options = {"batch_size": batch_size, "on_error": RAISE, "deterministic": True, "drop_remainder": True}
-    batches = batches_of(records, split, None, ops, num_examples=share.examples, **options)
+    batches = batches_of(
+        records,
+        split,
+        None,
+        ops,
+        num_examples=share.examples,
+        batch_size=batch_size,
+        on_error=RAISE,
+        deterministic=True,
+        drop_remainder=True,
+    )
     mixes = [mixed(batches, batch_ops[:count], deterministic=True) for count in range(len(batch_ops) + 1)]
 
     names = ["read", "parse", *map(_name, ops), "batch", *map(_name, batch_ops)]
@@ -200,7 +209,7 @@ def _seconds_of(data: tf.data.Dataset, count: int) -> float:
     return time.perf_counter() - start
 
 
-def _warm(data: tf.data.Dataset):
+def _warm(data: tf.data.Dataset) -> Iterator[tuple[tf.Tensor, ...]]:
     """Returns the iterator behind the first batches."""
     batches = iter(data)
     for _ in range(_WARM_UP):

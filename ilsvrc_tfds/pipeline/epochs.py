@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from loky import cpu_count
 
 from ilsvrc_tfds.errors import OptionError, require_integers
-from ilsvrc_tfds.pipeline.reading import read_one, read_piece, shuffled
+from ilsvrc_tfds.pipeline.reading import Read, read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset, find_places
@@ -41,7 +42,7 @@ class Share:
     """
 
     rows: tuple[np.ndarray, ...]
-    read: Callable
+    read: Read
     paths: list[bytes]
     in_runs: bool
     examples: int
@@ -52,7 +53,8 @@ class Share:
 def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
     """Returns a host's share of a split, or of a part of it."""
     if subset is None:
-        total, read = split.num_examples, read_piece
+        total = split.num_examples
+        read: Read = read_piece
         rows = tuple(np.array(deal(split.lengths, host), np.int64).reshape(-1, 3).T)
     else:
         places, read = find_places(split, subset), read_one
@@ -106,7 +108,7 @@ def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffl
     count = len(share.rows[0])
     parts = min(count, PARTS_OF_EPOCH)
 
-    def rows_of(part):
+    def rows_of(part: tf.Tensor) -> tf.data.Dataset:
         epoch, part = part // parts, part % parts
         epoch_key, order = _order_of_epoch(share, epoch, key)
         own = order[count * part // parts : count * (part + 1) // parts]
@@ -140,11 +142,11 @@ def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.
     return key, tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
 
 
-def _reader(share: Share, key: tf.Tensor) -> Callable:
+def _reader(share: Share, key: tf.Tensor) -> Callable[..., tf.data.Dataset]:
     return lambda shard, *rest: share.read(tf.gather(share.paths, shard), (key, shard), *rest)
 
 
-def _parallel_reading(deterministic: bool) -> dict:
+def _parallel_reading(deterministic: bool) -> dict[str, Any]:
     if CORES <= FEW_CORES and deterministic:
         return {}
     return {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": deterministic}

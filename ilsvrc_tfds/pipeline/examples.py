@@ -1,6 +1,6 @@
-"""From records to examples, `{image: JPEG bytes, label: class index, file_name}`, through the ops, and batches of them."""
+"""Records to examples `{image: JPEG bytes, label: class index, file_name}`, through the ops, to batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 from loky import cpu_count
@@ -8,20 +8,20 @@ from loky import cpu_count
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.pipeline.missing import asserting_checker, checker
-from ilsvrc_tfds.pipeline.reading import SKIP, rescuer
+from ilsvrc_tfds.pipeline.reading import SKIP, Origin, rescuer
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.pipeline.unchanged import unchanged
 from ilsvrc_tfds.synsets import NUM_CLASSES
 
-# Shards keep apart when they are multiplied by an odd number; 2**32 by the golden ratio spreads them.
+# Multiplication by an odd number keeps the seeds of shards distinct; 2**32 divided by the golden ratio spreads them.
 _ODD = 0x9E3779B9
 
-# AUTOTUNE stays at one for each core, and those have nothing to do while a batch is put together: 7 % less.
+# AUTOTUNE settles at one call for each core, which then idle while a batch is assembled. That costs 7 %.
 PARALLEL_CALLS = 2 * cpu_count()
 
-# As `raise`, without Python: for processes other than this one.
-ASSERT = "assert"
+# A record as `read_piece` returns it, without its number: (origin, payload).
+Record = tuple[Origin, tf.Tensor]
 
 _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
 
@@ -30,7 +30,7 @@ def batches_of(
     records: tf.data.Dataset,
     split: Split,
     subset: Subset | None,
-    ops,
+    ops: Iterable[preprocess.Op],
     *,
     num_examples: int,
     batch_size: int,
@@ -38,32 +38,45 @@ def batches_of(
     deterministic: bool,
     drop_remainder: bool = False,
     lost: str = "",
+    in_service: bool = False,
 ) -> tf.data.Dataset:
-    """Returns batches of the examples of (((key, shard), payload), number) after the ops, each of which names what it lacks.
+    """Returns batches of examples after the ops. A batch that lacks examples finds out which ones and why.
 
-    An example keeps its `seed`, int32 of shape (2,), for the ops on batches. It follows from the epoch, whose key this is, and
-    from the record's place; not from what was read before.
+    Examples keep their `seed`, int32 of shape (2,), for the ops on batches. It follows from the key of the epoch and
+    from the record's position on disk, not from what was read before.
 
     Args:
-      records: as of `shares`.
-      split: of the records.
-      subset: that they are of; None for all.
-      ops: on examples.
+      records: Records (((key, shard), payload), number), as `records_of_epochs` returns them.
+      split: Split of the records.
+      subset: Subset of the split that was read, or None for all of it.
+      ops: Ops for single examples.
       num_examples: Number of different records in `records`.
       batch_size: Number of examples in a batch.
-      on_error: `raise` stops at a damaged record or image; `skip` leaves it out, and fills batches with what follows; ASSERT
-        is `raise` without Python, for processes other than this one.
+      on_error: `raise` stops at a damaged record or image; `skip` leaves it out and fills batches with the next
+        examples.
       deterministic: If False, batches are returned as soon as they are ready.
       drop_remainder: Whether a last batch that is not full is left out.
-      lost: What does not hold any more once an example was skipped, for a warning.
-    """
-    example = _example_maker(split, subset, ops, None if on_error == ASSERT else rescuer(split.paths))
-    check = asserting_checker(split) if on_error == ASSERT else checker(split, num_examples, example, on_error, lost)
-    still = unchanged(split) if on_error != ASSERT else lambda shards: tf.constant(0, tf.int64)
-    # A service's workers have cores of their own to count.
-    calls = tf.data.AUTOTUNE if on_error == ASSERT else PARALLEL_CALLS
+      lost: Warning for the first skipped example, or "" for none.
+      in_service: Whether the workers of a tf.data service make the batches. They cannot run Python functions of this
+        process, so TensorFlow's own ops check the batches. Must be False unless `on_error` is `raise`.
 
-    def batch_of(record, number):
+    >>> from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, share_of
+    >>> from ilsvrc_tfds.pipeline.schedule import Host
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> val = find_split("ilsvrc2012", "val", data_dir="/data/tfds")
+    >>> share, key = share_of(val, None, Host()), key_of(0, Host())
+    >>> options = {"num_examples": 6, "batch_size": 4, "on_error": "raise", "deterministic": True}
+    >>> batches = batches_of(records_in_order(share, key), val, None, (), **options)
+    >>> [batch["label"].shape[0] for batch in batches]
+    [4, 2]
+    """
+    example = _example_maker(split, subset, ops, None if in_service else rescuer(split.paths))
+    check = asserting_checker(split) if in_service else checker(split, num_examples, example, on_error, lost)
+    still = (lambda shards: tf.constant(0, tf.int64)) if in_service else unchanged(split)
+    # The number of cores of this machine says nothing of those of a service's workers.
+    calls = tf.data.AUTOTUNE if in_service else PARALLEL_CALLS
+
+    def batch_of(record: Record, number: tf.Tensor) -> tf.data.Dataset:
         (key, shard), payload = record
         rows = tf.range(tf.shape(number)[0]) + tf.cast(still(shard), tf.int32)
         singles = tf.data.Dataset.from_tensor_slices((rows, key, shard, number, payload))
@@ -74,7 +87,7 @@ def batches_of(
 
     at_once = on_error != SKIP and drop_remainder
     data = records.batch(batch_size, drop_remainder=at_once)
-    # One batch is made while the last images of the one before it are waited for.
+    # While one batch waits for its last images, the next one is made.
     data = data.interleave(batch_of, cycle_length=2, num_parallel_calls=2, deterministic=deterministic)
     if on_error == SKIP:
         data = data.filter(lambda batch: tf.shape(batch["seed"])[0] > 0).rebatch(
@@ -83,22 +96,24 @@ def batches_of(
     return data.map(lambda batch: _of_size(batch, batch_size)) if at_once else data
 
 
-def examples_of(records: tf.data.Dataset, split: Split, ops) -> tf.data.Dataset:
-    """Returns the examples of the same records one by one; an error is TensorFlow's, and names nothing."""
+def examples_of(records: tf.data.Dataset, split: Split, ops: Iterable[preprocess.Op]) -> tf.data.Dataset:
+    """Returns the same examples one by one. Errors are TensorFlow's and do not name the record."""
     example = _example_maker(split, None, ops, rescuer(split.paths))
 
-    def example_of(record, number):
+    def example_of(record: Record, number: tf.Tensor) -> dict[str, tf.Tensor]:
         (key, shard), payload = record
         return example(key, shard, number, payload)
 
     return records.map(example_of, num_parallel_calls=PARALLEL_CALLS)
 
 
-def _example_maker(split: Split, subset: Subset | None, ops, rescue: Callable | None) -> Callable:
-    """Returns a function from (key, shard, number, payload) to an example."""
+def _example_maker(
+    split: Split, subset: Subset | None, ops: Iterable[preprocess.Op], rescue: Callable | None
+) -> Callable:
+    """Returns a function of (key, shard, number, payload) that returns an example."""
     parse = parser(split, subset)
 
-    def example(key, shard, number, payload):
+    def example(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = _seed(key, shard, number)
         payload = payload if rescue is None else rescue(shard, number, payload)
         return preprocess.apply(ops, {**parse(payload), "seed": seed}, seed)
@@ -111,11 +126,11 @@ def _without_rows(spec: dict[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
 
 
 def _checked(batch: dict[str, tf.Tensor], check: Callable, records: tuple) -> dict[str, tf.Tensor]:
-    """Returns the batch without its numbers of rows after a check, if some are missing."""
+    """Returns the batch without its row numbers. If rows are missing, `check` is called first."""
     rows = batch.pop("row")
     is_whole = tf.equal(tf.shape(rows)[0], tf.shape(records[1])[0])
     nothing = tf.cond(is_whole, lambda: tf.constant(0, tf.int64), lambda: check(records, rows))
-    # Added, for what a graph's results do not depend on is taken out of it.
+    # Added to the label, because TensorFlow removes ops on which no result of the graph depends.
     return {**batch, "label": batch["label"] + tf.cast(nothing, batch["label"].dtype)}
 
 
@@ -124,16 +139,16 @@ def _of_size(batch: dict[str, tf.Tensor], size: int) -> dict[str, tf.Tensor]:
 
 
 def _seed(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    # All bits of a seed count, so this will do, and takes a microsecond where a hash takes seven.
+    # Stateless ops hash all bits of their seed, so a sum is enough. It takes 1 us, and a hash would take 7.
     return key + tf.cast(tf.stack([shard * _ODD, number]), tf.int32)
 
 
-def mixed(data: tf.data.Dataset, ops, deterministic: bool) -> tf.data.Dataset:
-    """Returns the batches after the ops for batches; a batch's seed follows from that of its first example."""
+def mixed(data: tf.data.Dataset, ops: Iterable[preprocess.Op], deterministic: bool) -> tf.data.Dataset:
+    """Returns the batches after the ops for batches. The seed of a batch is derived from that of its first example."""
     if not ops:
         return data
     return data.map(
-        # Folded once more, so that no op on examples draws the same.
+        # Folded once more, so that ops on batches and ops on examples draw different numbers.
         lambda batch: preprocess.apply(ops, batch, tf.random.fold_in(batch["seed"][0], -1)),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=deterministic,
@@ -141,10 +156,10 @@ def mixed(data: tf.data.Dataset, ops, deterministic: bool) -> tf.data.Dataset:
 
 
 def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Returns a function from the payloads of a split to examples.
+    """Returns a function that parses the payloads of a split into examples.
 
-    Labels are in [0, 1000), or those of the subset; -1 in the test split. A label outside, as of a wrong `label_offset` or of
-    metadata that belong to other records, is an error when it is read.
+    Labels are in [0, 1000), or those of the subset, or -1 in the test split. Any other label is an error when it is
+    read: the `label_offset` may be wrong, or the metadata may belong to other records.
     """
     keys = split.fields._asdict()
     features = {key: tf.io.FixedLenFeature([], _KINDS[name]) for name, key in keys.items()}
@@ -155,14 +170,12 @@ def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[st
         example = {name: values[key] for name, key in keys.items()}
         if split.name == "test":
             return example
-        # tf.gather refuses what is out of range.
+        # tf.gather fails if the label is out of range.
         label = tf.gather(labels, example["label"] - split.label_offset)
         return {**example, "label": label if subset is None else wanted(label)}
 
     def wanted(label: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies(
-            [tf.debugging.assert_non_negative(label, f"{hdf5.NAME} says that it has another class")]
-        ):
+        with tf.control_dependencies([tf.debugging.assert_non_negative(label, f"{hdf5.NAME} gives it another class")]):
             return tf.identity(label)
 
     return parse

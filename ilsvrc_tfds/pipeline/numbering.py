@@ -30,21 +30,21 @@ class _Told(NamedTuple):
     Attributes:
       where: it lies, and its file name.
       label: as the record has it.
-      index: the class index that the record tells.
+      class_index: the class index that the record tells.
     """
 
     where: str
     label: int
-    index: int
+    class_index: int
 
     @property
     def offset(self) -> int:
         """What the label is more than the class index."""
-        return self.label - self.index
+        return self.label - self.class_index
 
     def __str__(self) -> str:
-        wnid = synsets.wnids()[self.index]
-        return f"{self.where} has the label {self.label}, and its class {wnid} has the index {self.index}"
+        wnid = synsets.wnids()[self.class_index]
+        return f"{self.where} has the label {self.label}, and its class {wnid} has the index {self.class_index}"
 
 
 def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: int | None) -> int:
@@ -100,10 +100,13 @@ def _believed(output: Output, offset: int | None) -> int:
 
 def _told_by_all(records: Iterator[_Told]) -> _Told | None:
     """Returns the first record, with which all others agree; None for none. Raises LabelError where they do not."""
-    first = next(records, None)
-    for told in itertools.chain(filter(None, [first]), records):
+    first = None
+    for told in records:
+        first = first or told
         if told.offset not in (0, 1):
-            raise LabelError(f"{told}: expected the label {told.index} or {told.index + 1}. Make the data anew.")
+            raise LabelError(
+                f"{told}: expected the label {told.class_index} or {told.class_index + 1}. Make the data anew."
+            )
         if told.offset != first.offset:
             raise LabelError(f"{told}; but {first}. These are numbered differently: make the data anew.")
     return first
@@ -170,7 +173,7 @@ def _told(output: Output, payload: bytes, where: str) -> Iterator[_Told]:
         raise SourceError(f"{where} has the keys {found}; expected a value of {keys.file_name} and of {keys.label}.")
     by_name, by_synset = synsets.class_told(name), synsets.class_told(b"", wnid if isinstance(wnid, bytes) else b"")
     where = f"{where}, {name.decode('ascii', 'backslashreplace')!r:.80},"
-    if None not in (by_name, by_synset) and by_name != by_synset:
+    if by_name is not None and by_synset is not None and by_name != by_synset:
         raise LabelError(
             f"{where} has the synset {synsets.wnids()[by_synset]}; its name tells {synsets.wnids()[by_name]}."
         )

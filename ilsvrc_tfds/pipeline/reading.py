@@ -1,7 +1,8 @@
-"""Raw records of shards as `tf.data`, damaged ones among them.
+"""Raw records of shards as `tf.data`, with empty payloads in place of damaged records.
 
-TensorFlow's reader stops at a damaged record and names its byte, not its shard. Here an empty payload takes the place of each
-record that did not come, and Python looks only then what is wrong: a whole shard is read by TensorFlow alone.
+TensorFlow's reader stops at a damaged record and names its byte, but not its shard. Here each record that it does not
+return has an empty payload instead, and only then Python looks for the reason. Sound shards are read by TensorFlow
+alone.
 """
 
 import contextlib
@@ -10,7 +11,9 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError, SourceError
@@ -18,31 +21,43 @@ from ilsvrc_tfds.formats.tfrecord import read_record, read_records
 
 RAISE, SKIP = "raise", "skip"
 
-MADE_ANEW = "If the data set was made anew or moved, start again with the one that is there now."
-# What TensorFlow's errors say, and what that means here.
-_BLAMES = {
+# The epoch's key, int32 of shape (2,), and the number of the shard.
+Origin = tuple[tf.Tensor, tf.Tensor]
+
+# `read_piece` or `read_one`: function of path, origin and the rest of a row that returns ((origin, payload), number).
+Read = Callable[..., tf.data.Dataset]
+
+Result = TypeVar("Result")
+
+REPLACED = "If the data set was replaced or moved, start again with the new one."
+# Patterns in TensorFlow's errors, and the message for each.
+_MESSAGES = {
     r"SourceError: (.*)": "{0}",
     r"(?:Map|Failed to get element): ([^;\n]+); (No such file or directory|Permission denied)": (
-        "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under the same paths."
+        "{0} cannot be read by a worker of the tf.data service: {1}. The workers must see the shards under "
+        "the same paths."
     ),
-    r'input file "(.*)" has body length': f"{{0}} has changed since reading began. {MADE_ANEW}",
+    r'input file "(.*)" has body length': f"{{0}} has changed since reading began. {REPLACED}",
     r"assertion failed: \[([^\]]+)\] \[record\] \[(\d+)\] \[([^\]]*)\]": "{0}: record {1} {2}",
     r"indices(?:\[0\])? = (-?\d+) is not in \[0, 1000\)": (
-        "A label in {folder} is {0}, counted from 0: no class has it. Is its label_offset another? `ilsvrc-tfds show {folder}` tells."
+        "A label in {folder} is {0}, counted from 0, and no class has it. Perhaps label_offset is wrong: "
+        "`ilsvrc-tfds show {folder}` prints labels and names."
     ),
     r"(?i)jpeg|could not parse example": (
-        "An image or record in {folder} is damaged. `ilsvrc-tfds verify --decode {folder}` says which; then make its shard anew."
+        "An image or record in {folder} is damaged. `ilsvrc-tfds verify --decode {folder}` says which one. Make its "
+        "shard again."
     ),
 }
 
-# What our own code raises in it, and what an op says of its input; no lack of memory, say, in an op of that name.
+# Errors from our own Python code, and errors of ops about their input. Others, such as a lack of memory, are not about
+# data.
 _OF_THE_DATA = (
     tf.errors.UnknownError,
     tf.errors.InvalidArgumentError,
     tf.errors.NotFoundError,
     tf.errors.PermissionDeniedError,
 )
-# The names of ops in an error's text: `{{node DecodeJpeg}}` says nothing of what is wrong.
+# Names of ops in an error's text, such as `{{node DecodeJpeg}}`. They do not say what is wrong.
 _OPS = re.compile(r"(\[\[)?\{\{[^{}]*\}\}(\]\])?\s*")
 
 _log = logging.getLogger(__name__)
@@ -51,27 +66,45 @@ _PAYLOAD = tf.TensorSpec([], tf.string)
 _READ_BYTES = 1 << 20
 
 
-def read_piece(path: tf.Tensor, origin, first: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
-    """Returns ((origin, payload), number) of `count` records of a shard from number `first` on; a payload may be empty."""
+def read_piece(path: tf.Tensor, origin: Origin, first: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+    """Returns ((origin, payload), number) of records of a shard. The payload of a damaged record may be empty.
+
+    Args:
+      path: Path of the shard.
+      origin: Epoch's key and number of the shard, returned with each record.
+      first: Number of the first record.
+      count: Number of records.
+
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> val = find_split("ilsvrc2012", "val", data_dir="/data/tfds")
+    >>> records = read_piece(tf.constant(val.paths[0]), (tf.constant([0, 0]), tf.constant(0)), 4, 2)
+    >>> [int(number) for (origin, payload), number in records]
+    [4, 5]
+    """
     payloads = tf.data.TFRecordDataset(path, buffer_size=_READ_BYTES)
     records = _filled_up(payloads, origin, first + count).skip(first)
     return tf.data.Dataset.zip(records, tf.data.Dataset.range(first, first + count))
 
 
-def read_one(path: tf.Tensor, origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
-    """Returns ((origin, payload), number) of the one record that lies at an offset; nothing else is read."""
+def read_one(path: tf.Tensor, origin: Origin, number: tf.Tensor, offset: tf.Tensor, size: tf.Tensor) -> tf.data.Dataset:
+    """Returns ((origin, payload), number) of the one record at an offset. Nothing else is read."""
     reader = tf.raw_ops.TFRecordDatasetV2(
         filenames=[path], compression_type="", buffer_size=size, byte_offsets=[offset]
     )
     records = _filled_up(tf.data.experimental.from_variant(reader, _PAYLOAD), origin, 1)
-    # Not a map, here and wherever records pass singly: it takes 75 us, more than reading.
+    # Not a map, here and wherever single records pass: a map takes 75 us a record, more than reading it.
     return tf.data.Dataset.zip(records, tf.data.Dataset.from_tensors(number))
 
 
 def shuffled(data: tf.data.Dataset, buffer_size: int, seed: tf.Tensor) -> tf.data.Dataset:
-    """Returns `data` through a shuffle buffer whose order follows from `seed`, int32 of shape (2,), alone.
+    """Returns `data` through a shuffle buffer whose order follows from `seed` alone, int32 of shape (2,).
 
-    `Dataset.shuffle` mixes the global seed in, which Keras's and other code sets.
+    `Dataset.shuffle` also depends on TensorFlow's global seed, which Keras and other code set.
+
+    >>> data = tf.data.Dataset.range(5)
+    >>> orders = [list(shuffled(data, 5, tf.constant([0, seed])).as_numpy_iterator()) for seed in (1, 1, 2)]
+    >>> orders[0] == orders[1], orders[0] == orders[2], sorted(map(int, orders[0]))
+    (True, False, [0, 1, 2, 3, 4])
     """
     spec = data.element_spec
     seed = tf.cast(seed, tf.int64)
@@ -79,7 +112,7 @@ def shuffled(data: tf.data.Dataset, buffer_size: int, seed: tf.Tensor) -> tf.dat
         input_dataset=tf.data.experimental.to_variant(data),
         buffer_size=buffer_size,
         seed=seed[0],
-        # Two zeros would mean: a random seed.
+        # Two zeros would mean a random seed.
         seed2=tf.where(tf.reduce_all(seed == 0), tf.ones_like(seed[1]), seed[1]),
         reshuffle_each_iteration=False,
         output_types=[part.dtype for part in tf.nest.flatten(spec)],
@@ -89,19 +122,19 @@ def shuffled(data: tf.data.Dataset, buffer_size: int, seed: tf.Tensor) -> tf.dat
 
 
 def require_known(on_error: str) -> None:
-    """Raises OptionError for what users may not say."""
+    """Raises OptionError if `on_error` is neither `raise` nor `skip`."""
     if on_error not in (RAISE, SKIP):
         raise OptionError(f"on_error must be {RAISE!r} or {SKIP!r}, got {on_error!r}.")
 
 
 def rescuer(paths: tuple[str, ...]) -> Callable:
-    """Returns a function of (shard, number, payload) that returns the payload, or looks for the record if that is empty.
+    """Returns a function of (shard, number, payload) that returns the payload, or reads it again if it is empty.
 
-    TensorFlow's reader gives up a shard at its first damaged record, and those behind it may be whole. The payload of a damaged
-    one stays empty.
+    TensorFlow's reader stops at the first damaged record of a shard, although the records behind it may be sound. The
+    payload of a damaged record stays empty.
     """
 
-    def look(shard, number) -> bytes:
+    def look(shard: np.int64, number: np.int64) -> bytes:
         return rescued(paths[shard], int(number))
 
     def rescue(shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> tf.Tensor:
@@ -114,8 +147,8 @@ def rescuer(paths: tuple[str, ...]) -> Callable:
 
 
 def rescued(path: str, number: int) -> bytes:
-    """Returns the payload of a record that TensorFlow's reader did not give; it is empty if the record is damaged."""
-    with contextlib.suppress(SourceError):  # `damage_of` raises it, once and not for each record
+    """Returns the payload of a record that TensorFlow's reader did not return, or b"" if the record is damaged."""
+    with contextlib.suppress(SourceError):  # `damage_of` raises it once, rather than for each record
         whole, _ = _survey(path)
         if number in whole:
             return read_record(path, *whole[number])
@@ -123,7 +156,10 @@ def rescued(path: str, number: int) -> bytes:
 
 
 def damage_of(path: str, number: int) -> str:
-    """Returns where a record that did not come is damaged, `record 3: byte 1,234: …`. Raises SourceError for a closed shard."""
+    """Returns where a missing record is damaged, as in `record 3: byte 1,234: …`.
+
+    Raises SourceError if the shard cannot be read.
+    """
     _, damaged = _survey(path)
     where, damage = max((pair for pair in damaged.items() if pair[0] <= number), default=(number, "it is missing"))
     return f"record {where}: {damage}"
@@ -131,26 +167,44 @@ def damage_of(path: str, number: int) -> str:
 
 @contextlib.contextmanager
 def source_errors(folder: str | os.PathLike) -> Iterator[None]:
-    """Raises SourceError where TensorFlow stops in the block at what the data are to blame for: its errors tell it among much else."""
+    """Raises SourceError if TensorFlow fails in the block because of the data. Other errors pass unchanged.
+
+    TensorFlow's own errors contain the same information among much else.
+
+    Args:
+      folder: Folder of the data, for the message.
+
+    >>> with source_errors("/data/tfds/ilsvrc2012/raw256/1.0.0"):
+    ...     tf.io.decode_jpeg(b"not a JPEG")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.SourceError: An image or record in ... is damaged. ...
+    """
     try:
         yield
     except _OF_THE_DATA as error:
         message = without_ops(error.message)
-        for pattern, text in _BLAMES.items():
+        for pattern, text in _MESSAGES.items():
             if found := re.search(pattern, message):
                 raise SourceError(text.format(*found.groups(), folder=folder)) from error
         raise
 
 
 def without_ops(message: str) -> str:
-    """Returns the text of one of TensorFlow's errors without the names of ops, which may contain any word."""
+    """Returns the text of a TensorFlow error without the names of ops, which may contain any word.
+
+    >>> without_ops("{{function_node f}} Input is empty. [[{{node DecodeJpeg}}]]")
+    'Input is empty. '
+    """
     return _OPS.sub("", message)
 
 
-def in_utf8(function: Callable) -> Callable:
-    """Returns a function whose SourceErrors TensorFlow can pass on: of one that names a path that is not UTF-8 it loses the text."""
+def in_utf8(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Returns a function whose SourceErrors are in UTF-8.
 
-    def called(*arguments):
+    TensorFlow drops the text of others, which name a path that is not UTF-8.
+    """
+
+    def called(*arguments: np.ndarray) -> Result:
         try:
             return function(*arguments)
         except SourceError as error:
@@ -160,15 +214,15 @@ def in_utf8(function: Callable) -> Callable:
 
 
 def opened(path: tf.Tensor) -> tf.Tensor:
-    """Returns how many bytes of a file could be read, 1 at most; fails where it cannot be opened."""
+    """Returns the number of bytes that could be read of a file, at most 1. Fails if the file cannot be opened."""
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
 
 
-def _filled_up(payloads: tf.data.Dataset, origin, count: tf.Tensor | int) -> tf.data.Dataset:
-    """Returns (origin, payload) `count` times: the payloads up to the first damaged one, and empty ones in place of the others.
+def _filled_up(payloads: tf.data.Dataset, origin: Origin, count: tf.Tensor | int) -> tf.data.Dataset:
+    """Returns (origin, payload) `count` times: the payloads up to the first damaged one, then empty ones.
 
-    Empty are all of a shard that cannot be opened. TensorFlow tries to open it again for each payload that it is asked for, so
-    `ignore_errors` alone would ask for ever; the repeated origin, with which an error takes turns, ends after `count`.
+    If a shard cannot be opened, all are empty. TensorFlow tries to open it again for each payload, so `ignore_errors`
+    alone would never end. The zipped origin, which advances with each error, ends it after `count`.
     """
     origins = tf.data.Dataset.from_tensors(origin)
     read = tf.data.Dataset.zip(origins.repeat(count), payloads).ignore_errors()
@@ -178,8 +232,9 @@ def _filled_up(payloads: tf.data.Dataset, origin, count: tf.Tensor | int) -> tf.
 
 @functools.lru_cache(16)
 def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
-    """Returns (offset, size) of each whole record of a shard by its number, and what is wrong with each other one."""
-    whole, damaged = {}, {}
+    """Returns (offset, size) of each whole record of a shard by its number, and the damage of each other one."""
+    whole: dict[int, tuple[int, int]] = {}
+    damaged: dict[int, str] = {}
     try:
         for record in read_records(path):
             if record.damage:
@@ -189,5 +244,5 @@ def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
     except SourceError as error:
         if os.path.lexists(path):
             raise
-        raise SourceError(f"{path} has gone since reading began. {MADE_ANEW}") from error
+        raise SourceError(f"{path} was removed or renamed since reading began. {REPLACED}") from error
     return whole, damaged

@@ -1,9 +1,12 @@
 """What each host reads, and where a stream begins. Pure arithmetic."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ilsvrc_tfds.errors import OptionError, require_integers
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Piece(NamedTuple):
@@ -12,12 +15,12 @@ class Piece(NamedTuple):
     Attributes:
       shard: its number.
       first: number of the first record in the shard.
-      count: of the records.
+      length: Number of records.
     """
 
     shard: int
     first: int
-    count: int
+    length: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Host:
     index: int = 0
     count: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
             raise OptionError(f"shard must be (i, n) with 0 <= i < n, got ({self.index}, {self.count}).")
 
@@ -48,10 +51,11 @@ class Host:
         return -(-n // self.count)
 
 
-def as_host(shard) -> Host:
+def as_host(shard: "tuple[int, int] | tf.distribute.InputContext") -> Host:
     """Returns the host of (i, n) or of a `tf.distribute.InputContext`. Raises OptionError."""
     if hasattr(shard, "input_pipeline_id"):
-        return Host(shard.input_pipeline_id, shard.num_input_pipelines)
+        context = cast("tf.distribute.InputContext", shard)  # not by its class, which would load TensorFlow
+        return Host(context.input_pipeline_id, context.num_input_pipelines)
     try:
         index, count = shard
     except (TypeError, ValueError) as error:
@@ -94,7 +98,7 @@ class Course:
     start_step: int
     drop_remainder: bool
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_integers(batch_size=self.batch_size, start_step=self.start_step)
         if self.epochs is not None:
             require_integers(epochs=self.epochs)

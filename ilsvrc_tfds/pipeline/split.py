@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
@@ -16,6 +17,12 @@ from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
 from ilsvrc_tfds.storage.files import require_local
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+# A name as `ilsvrc2012/raw256`, a folder, or a TFDS builder.
+Data = Union[str, os.PathLike, "tfds.core.DatasetBuilder"]
 
 DEFAULT_CONFIG = "classification"
 
@@ -64,7 +71,7 @@ class Split:
 
 
 def find_split(
-    data, split: str, *, data_dir: str | os.PathLike | None = None, label_offset: int | None = None
+    data: Data, split: str, *, data_dir: str | os.PathLike | None = None, label_offset: int | None = None
 ) -> Split:
     """Returns a split of a prepared data set or of exported TFRecords.
 
@@ -83,7 +90,7 @@ def find_split(
     """
     output = find_output(_folder(data, data_dir)).in_tfrecord()
     name = own_split(split)
-    if name not in output.shards:
+    if name is None or name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
     paths = tuple(output.paths(name))
     _require_readable(paths)
@@ -113,12 +120,11 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
         raise unreadable(path, error) from error
 
 
-def _folder(data, data_dir: str | os.PathLike | None) -> Path:
+def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
     if hasattr(data, "data_dir"):
         return _folder_of_builder(data)
     require_local(data)
-    match = _NAME.fullmatch(data) if isinstance(data, str) else None
-    if match is None:
+    if not isinstance(data, str) or (match := _NAME.fullmatch(data)) is None:
         return _prepared(Path(data).expanduser())
     root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / "ilsvrc2012"
     configs, config = _names(root), match["config"] or DEFAULT_CONFIG
@@ -143,7 +149,7 @@ def _latest(folder: Path) -> str:
     return (versions or ["1.0.0"])[-1]
 
 
-def _folder_of_builder(builder) -> Path:
+def _folder_of_builder(builder: "tfds.core.DatasetBuilder") -> Path:
     """Returns the folder that a TFDS builder reads. Raises OptionError where it reads several."""
     splits = getattr(getattr(builder, "info", None), "splits", None) or {}
     parts = [part for info in splits.values() for part in getattr(info, "split_infos", ())]

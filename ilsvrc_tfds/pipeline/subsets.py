@@ -50,7 +50,7 @@ class Subset:
     fraction: float | None = None
     per_class: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.classes or len(set(self.classes)) < len(self.classes):
             different = len(set(self.classes))
             raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {different} different.")
@@ -153,7 +153,7 @@ def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
     return spans
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 

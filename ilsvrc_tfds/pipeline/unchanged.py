@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.pipeline.reading import MADE_ANEW, in_utf8
+from ilsvrc_tfds.pipeline.reading import REPLACED, Origin, Read, in_utf8
 from ilsvrc_tfds.pipeline.split import Split, stamp_of
 
 # Of a file that has no record behind its footer: none is as long.
@@ -27,13 +27,13 @@ def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
             except OSError:  # its reader says so, if there is one that could not open it
                 continue
             if found != split.stamps[shard]:
-                raise SourceError(f"{path} has changed since reading began. {MADE_ANEW}")
+                raise SourceError(f"{path} has changed since reading began. {REPLACED}")
         return np.int64(0)
 
     return lambda shards: tf.ensure_shape(tf.numpy_function(in_utf8(look), [shards], tf.int64, stateful=False), [])
 
 
-def with_size_compared(split: Split, read: Callable) -> Callable:
+def with_size_compared(split: Split, read: Read) -> Read:
     """Returns `read` for processes other than this one: it fails if a shard has another size than it had here. Without Python.
 
     Other machines may number files in another way, and round their times.
@@ -44,7 +44,7 @@ def with_size_compared(split: Split, read: Callable) -> Callable:
     """
     sizes = tf.constant([size for size, _ in split.stamps], tf.int64)
 
-    def compared(path: tf.Tensor, origin, number: tf.Tensor, *rest) -> tf.data.Dataset:
+    def compared(path: tf.Tensor, origin: Origin, number: tf.Tensor, *rest: tf.Tensor) -> tf.data.Dataset:
         _, shard = origin
         # TensorFlow compares the size with that of the footer, and reads nothing. It takes 0.1 ms.
         nothing = tf.data.FixedLengthRecordDataset(path, _ENDLESS, footer_bytes=tf.gather(sizes, shard))

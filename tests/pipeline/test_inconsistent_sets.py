@@ -75,7 +75,7 @@ def test_subset_of_a_set_with_a_short_shard_is_an_error(options, prepared):
     shard = prepared / "ilsvrc2012-val.tfrecord-00000-of-00002"
     offset, _ = read_spans(shard)[-2]
     shard.write_bytes(shard.read_bytes()[:offset])
-    with pytest.raises(SourceError, match=f"{shard} has 8 records, expected 10. Make the shard anew"):
+    with pytest.raises(SourceError, match=f"{shard} has 8 records, expected 10. Make the shard again"):
         pipeline.for_evaluation(prepared, batch_size=4, ops=(Name(),), **options)
 
 
@@ -142,10 +142,10 @@ def test_skipped_record_warns_of_what_does_not_hold_any_more(prepared, caplog):
     for options, text in (
         ({}, ""),
         ({"shard": (0, 2)}, "hosts may have different numbers of batches"),
-        ({"start_step": 1}, "start_step=1 is not the batch that it would be"),
+        ({"start_step": 1}, "start_step=1 starts at another batch"),
     ):
         caplog.clear()
         names(pipeline.for_training(prepared, **made, **options))
         assert "Skipped; 1 different records so far" in caplog.text
-        assert caplog.text.count("With on_error='skip' and a record that was skipped") == bool(text)
+        assert caplog.text.count("A record was skipped (on_error='skip'), so ") == bool(text)
         assert text in caplog.text

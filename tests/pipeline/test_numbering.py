@@ -204,7 +204,7 @@ def test_metadata_of_other_classes_is_an_error(prepare):
         ids[:, 1] = np.roll(ids[:, 1], 4)  # each class is that of the one before
         file["train/object_ids"][...] = ids
     with pytest.raises(
-        SourceError, match=r"train.*: record \d+ \(n01443537_.*JPEG\): metadata.h5 says that it has another class"
+        SourceError, match=r"train.*: record \d+ \(n01443537_.*JPEG\): metadata.h5 gives it another class"
     ):
         with pipeline.source_errors(folder):
             list(pipeline.for_training(folder, batch_size=1, epochs=1, ops=(), classes=[0]))

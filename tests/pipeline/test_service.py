@@ -159,7 +159,7 @@ def test_shard_that_the_workers_do_not_see_is_an_error(options, prepared, servic
 def test_shard_that_was_replaced_is_an_error(options, prepared, service, shard):
     data = pipeline.for_training(prepared, batch_size=6, ops=(NameAndDice(),), epochs=1, service=service, **options)
     shard.write_bytes(shard.with_name(shard.name.replace("00003", "00001")).read_bytes())
-    with pytest.raises(SourceError, match=f"^{shard} has changed since reading began. If the data set was made anew"):
+    with pytest.raises(SourceError, match=f"^{shard} has changed since reading began. If the data set was replaced"):
         with pipeline.source_errors(prepared):
             rows(data)
 

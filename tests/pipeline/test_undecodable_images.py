@@ -57,7 +57,7 @@ def test_training_names_the_image(folder, options):
     data = pipeline.for_training(folder, **OPTIONS, epochs=1, **options)
     with pytest.raises(tf.errors.OpError, match=place(folder, "train")):
         labels(data)
-    with pytest.raises(SourceError, match=f"^{place(folder, 'train')}.*Make the shard anew, or pass on_error='skip'"):
+    with pytest.raises(SourceError, match=f"^{place(folder, 'train')}.*Make the shard again, or pass on_error='skip'"):
         with pipeline.source_errors(folder):
             labels(data)
 
@@ -231,9 +231,9 @@ def with_empty_file_name(payload: bytes) -> bytes:
 @pytest.mark.parametrize(
     "change, what",
     [
-        (without_file_name, " has no file name: one text is expected as its file_name. Make the shard anew"),
+        (without_file_name, " has no file name: expected one text as its file_name. Make the shard again"),
         (with_empty_file_name, " has no file name"),
-        (lambda payload: b"\xff\xff", " is no tf.train.Example"),
+        (lambda payload: b"\xff\xff", " is not a tf.train.Example"),
     ],
 )
 def test_record_without_a_file_name_is_named(folder, tmp_path, change, what, on_error):
@@ -265,6 +265,6 @@ def test_check_of_a_service_names_the_record_with_and_without_a_file_name(folder
     check = tf.function(missing.asserting_checker(pipeline.find_split(path.parent, "train")))
     count = len(payloads)
     records = (tf.zeros([count, 2]), tf.fill([count], tf.constant(1, tf.int64)), tf.range(count), tf.constant(payloads))
-    with pytest.raises(SourceError, match=rf"^{path}: record 5 \({name}\): its image cannot be decoded, or no class"):
+    with pytest.raises(SourceError, match=rf"^{path}: record 5 \({name}\): its image cannot be decoded, or its label"):
         with pipeline.source_errors(path.parent):
             check(records, tf.constant([row for row in range(count) if row != 5]))

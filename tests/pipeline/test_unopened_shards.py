@@ -18,7 +18,7 @@ from ilsvrc_tfds.pipeline import split, subsets
 
 pytestmark = pytest.mark.slow
 
-GONE = "has gone since reading began. If the data set was made anew or moved, start again"
+GONE = "was removed or renamed since reading began. If the data set was replaced or moved, start again"
 FORBIDDEN = "cannot be read: Permission denied. Check the permissions of it"
 
 

@@ -302,7 +302,7 @@ def test_damaged_record_is_an_error_that_names_it(prepared, trained, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "prepared")
     (shard,) = folder.glob("*-val.tfrecord-*")
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the shard anew"):
+    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the shard again"):
         training.evaluate(folder, trained / "model.keras")
 
 
@@ -316,7 +316,7 @@ def test_image_that_cannot_be_decoded_is_named(prepared, trained, tmp_path):
             writer.write(record.SerializeToString())
     name = record.features.feature["file_name"].bytes_list.value[0].decode()
     with pytest.raises(
-        SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the shard anew"
+        SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the shard again"
     ):
         training.evaluate(folder, trained / "model.keras")
 
@@ -371,7 +371,7 @@ def test_wrong_label_offset_is_an_error_that_says_so(prepared, tmp_path):
     (out / "manifest.json").unlink()
     with pytest.raises(
         SourceError,
-        match=rf"{out}/validation-.*: record 0 \(photo.JPEG\): its label is 1000, counted from 0: no class has it",
+        match=rf"{out}/validation-.*: record 0 \(photo.JPEG\): its label is 1000, counted from 0, and no class has it",
     ):
         training.evaluate(out, training.build_model("small", image_size=32), label_offset=0)
 
