@@ -97,7 +97,7 @@ def test_backup_without_the_states_is_continued_with_a_warning(tmp_path, with_dr
     other = fitting.new_model(dropout.RECIPE, 2)
     caplog.set_level(logging.WARNING)
     assert backup.restore(other) == 1
-    assert "00001.weights.h5 has no states of random numbers: dropout goes on with others" in caplog.text
+    assert "00001.weights.h5 has no random states: dropout will differ" in caplog.text
     np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
 
 
