@@ -7,9 +7,9 @@ import docexamples
 import pytest
 
 from ilsvrc_tfds import pipeline
-from ilsvrc_tfds.pipeline import batches, delivery, examples, missing, reading
+from ilsvrc_tfds.pipeline import batches, delivery, examples, layers, missing, reading, schedule, service, unchanged
 
-MODULES = [batches, delivery, examples, missing, reading]
+MODULES = [batches, delivery, examples, layers, missing, reading, schedule, service, unchanged]
 
 
 @pytest.fixture(scope="module")
