@@ -9,7 +9,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.pipeline.reading import REPLACED, Origin, Read, in_utf8
 from ilsvrc_tfds.pipeline.split import Split, stamp_of
 
-# Record length that no file reaches, so that nothing before the footer is read.
+# Record length that no file reaches: only a file that consists of its footer has a valid size.
 _ENDLESS = 1 << 62
 
 
