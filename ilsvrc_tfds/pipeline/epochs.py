@@ -33,7 +33,7 @@ class Share:
 
     Attributes:
       rows: Arguments of `read` after the path, as int64 arrays of equal length. The first is the number of the shard,
-        for which `read` gets the origin.
+        which `read` gets as part of the origin.
       read: Function of path, origin and the rest of a row that returns the data set ((origin, payload), number).
       paths: Paths of the shards, as bytes.
       in_runs: Whether a row is a run of records, which needs a shuffle buffer. Otherwise it is a single record.

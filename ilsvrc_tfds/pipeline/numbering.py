@@ -80,30 +80,31 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
     if split == "test":  # its labels are -1, whatever the offset of the other splits
         return stated or wanted or 0
     first = _first_records(paths)
-    told = _first_agreed(_classified(output, first))
-    if told is None and stated is None:
-        told = _first_agreed(_more_records(output, paths))
+    known = _first_agreed(_classified(output, first))
+    if known is None and stated is None:
+        known = _first_agreed(_more_records(output, paths))
     _warn_of_other_splits(output, split, first)
-    if told is None:
+    if known is None:
         if stated is wanted is None and all(record.damage for _, record in first):
             raise SourceError(_damage(paths, first))
-        return _believed(output, stated if wanted is None else wanted)
-    if stated not in (None, told.offset):
+        return _offset_or_error(output, stated if wanted is None else wanted)
+    if stated not in (None, known.offset):
         source = manifest.NAME if output.manifest is not None else "its kind"
         raise LabelError(
-            f"{output.folder}: by {source} label_offset is {stated}, but {told}. Correct the folder, or "
+            f"{output.folder}: by {source} label_offset is {stated}, but {known}. Correct the folder, or "
             "make the data again."
         )
-    if wanted not in (None, told.offset):
-        raise OptionError(f"label_offset={wanted}, but {told}. Leave the option out.")
-    return told.offset
+    if wanted not in (None, known.offset):
+        raise OptionError(f"label_offset={wanted}, but {known}. Leave the option out.")
+    return known.offset
 
 
-def _believed(output: Output, offset: int | None) -> int:
+def _offset_or_error(output: Output, offset: int | None) -> int:
     if offset is None:
         raise OptionError(
             f"{output.folder} has no {manifest.NAME}, and neither file names nor synsets of its records identify "
-            "their class. Pass label_offset=1 if labels are 1..1000 (0 is the background), or label_offset=0 if they are 0..999."
+            "their class. Pass label_offset=1 if labels are 1..1000 (0 is the background), or label_offset=0 if "
+            "they are 0..999."
         )
     return offset
 
@@ -111,14 +112,14 @@ def _believed(output: Output, offset: int | None) -> int:
 def _first_agreed(records: Iterator[_Classified]) -> _Classified | None:
     """Returns the first record, or None if there are none. Raises LabelError if others have another label offset."""
     first = None
-    for told in records:
-        first = first or told
-        if told.offset not in (0, 1):
+    for record in records:
+        first = first or record
+        if record.offset not in (0, 1):
             raise LabelError(
-                f"{told}: expected the label {told.class_index} or {told.class_index + 1}. Make the data again."
+                f"{record}: expected the label {record.class_index} or {record.class_index + 1}. Make the data again."
             )
-        if told.offset != first.offset:
-            raise LabelError(f"{told}; but {first}. Their labels are numbered differently. Make the data again.")
+        if record.offset != first.offset:
+            raise LabelError(f"{record}; but {first}. Their labels are numbered differently. Make the data again.")
     return first
 
 
