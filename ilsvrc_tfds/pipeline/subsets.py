@@ -24,8 +24,7 @@ from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.pipeline.split import Split, reading
 
-# In a canonical record, 40 bytes of framing and channels come before the label. Others also have the class's text before
-# it.
+# In a canonical record, 40 bytes of framing and channels come before the label. Others put the class's text there too.
 _HEAD_BYTES = 256
 # Number of shards whose first record's name is compared with the metadata.
 _SHARDS_COMPARED = 8
