@@ -1,8 +1,8 @@
-"""What bounds a training: images a second of the pipeline up to each of its stages. Loads TensorFlow.
+"""Measures the speed of the pipeline up to each of its stages, and so which one limits a training. Loads TensorFlow.
 
-    print(stages.measure("ilsvrc2012/raw256", data_dir="/data/tfds"))
+    print(bench.measure("ilsvrc2012/raw256", data_dir="/data/tfds"))
 
-The stages are made of the functions that `for_training` and `for_evaluation` are made of, with the same parallelism.
+The stages call the same functions as `for_training` and `for_evaluation`, with the same parallelism.
 """
 
 import dataclasses
@@ -25,10 +25,10 @@ from ilsvrc_tfds.pipeline.reading import RAISE
 from ilsvrc_tfds.pipeline.schedule import Course, Host
 from ilsvrc_tfds.pipeline.split import Data, Split
 
-# Batches before the clock starts: threads begin, and what was fetched ahead is used up.
+# Number of batches before the clock starts: threads start, and prefetched batches are used up.
 _WARM_UP = 4
-# An image costs the same with a larger one, which takes longer to fill before the clock starts. Of a small split an eighth: a
-# buffer that holds all of it would have nothing read on the clock.
+# A larger buffer costs the same for each image, but takes longer to fill before the clock starts. For a small split it
+# is an eighth of the records: if the buffer held all of them, nothing would be read while the clock runs.
 _SHUFFLE_BUFFER = 1024
 
 
@@ -37,9 +37,13 @@ class Stage:
     """The pipeline up to a stage.
 
     Attributes:
-      name: read, parse, the class of an op, or batch.
-      ms: milliseconds by the clock that an image takes up to here.
-      marginal_ms: how many more than up to the stage before; less than 0 only where the clock is not that exact.
+      name: Name of the stage: read, parse, the class of an op, or batch.
+      ms: Wall-clock time of an image up to this stage, in ms.
+      marginal_ms: Difference from the stage before, in ms. Negative only if it is smaller than the error of
+        measurement.
+
+    >>> Stage("read", ms=0.04, marginal_ms=0.04).images_per_second
+    25000.0
     """
 
     name: str
@@ -48,23 +52,23 @@ class Stage:
 
     @property
     def images_per_second(self) -> float:
-        """Images that come out of this stage."""
+        """Number of images that leave this stage in a second."""
         return 1000 / self.ms
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was measured; as text, a table whose last line says what bounds the job.
+    """The result of a measurement. As text it is a table whose last line names the slowest stage.
 
     Attributes:
-      folder: of the shards.
-      split: its name.
-      ops: of examples and batches.
-      batch_size: images of a batch.
-      images: that each stage made on the clock, in each round; the same ones.
-      rounds: over which the medians are taken.
-      cores: of this machine.
-      stages: in the order in which an image comes through them.
+      folder: Folder of the shards.
+      split: Name of the split.
+      ops: Ops for examples and batches.
+      batch_size: Number of images in a batch.
+      images: Number of images that each stage made in each round. They are the same images.
+      rounds: Number of rounds over which the medians are taken.
+      cores: Number of cores of this machine.
+      stages: Stages in the order in which an image passes them.
     """
 
     folder: str
@@ -82,7 +86,7 @@ class Report:
         return max(self.stages, key=lambda stage: stage.marginal_ms)
 
     def as_json(self) -> dict:
-        """Returns the report as values that `json` writes."""
+        """Returns the report as values that `json` can write."""
         stages = [{**dataclasses.asdict(stage), "images_per_second": stage.images_per_second} for stage in self.stages]
         return {**vars(self), "ops": [repr(op) for op in self.ops], "stages": stages, "bound": self.bound.name}
 
@@ -95,8 +99,8 @@ class Report:
         bound, last = self.bound, self.stages[-1]
         return "\n".join(
             (
-                f"{self.folder}, {self.split}: {self.images:,} images in batches of {self.batch_size}, {self.rounds} rounds, "
-                f"{self.cores} cores, records in the page cache",
+                f"{self.folder}, {self.split}: {self.images:,} images in batches of {self.batch_size}, {self.rounds} "
+                f"rounds, {self.cores} cores, records in the page cache",
                 f"  {'up to':{size}}{'images/s':>10}{'ms an image':>14}{'of it here':>14}",
                 *rows,
                 f"{bound.name} bounds the job: {bound.marginal_ms:.3f} of the {last.ms:.3f} ms that an image takes.",
@@ -115,22 +119,27 @@ def measure(
     seconds: float = 2.0,
     rounds: int = 5,
 ) -> Report:
-    """Returns how fast the stages are, each on the same images.
+    """Measures the speed of the pipeline's stages on the same images.
 
-    A first pass runs the whole job for `seconds`; what it came to is in the page cache then, and is what every stage makes in
-    every round. The stages take turns; the report has medians. A slow disk is not seen: the records come from memory.
+    A first pass runs the whole pipeline for `seconds`. Its images are then in the page cache, and every stage makes the
+    same images in every round. The stages take turns, and the report has medians. It does not show a slow disk, because
+    the records come from memory.
 
     Args:
-      data: as of `for_training`.
-      batch_size: images of a batch.
-      ops: name of a preset, or ops; where None resnet_train for train, resnet_eval for other splits.
-      split: train is read as for a training, others as for an evaluation, both without end.
-      data_dir: as of `for_training`.
-      label_offset: as of `for_training`.
-      seconds: of the whole job in each round; faster stages are done sooner.
-      rounds: of which the report has the medians.
+      data: As for `for_training`.
+      batch_size: Number of images in a batch.
+      ops: Name of a preset, or ops. If None, resnet_train for train and resnet_eval for other splits.
+      split: Name of the split. Train is read as for training, others as for evaluation, both as endless streams.
+      data_dir: As for `for_training`.
+      label_offset: As for `for_training`.
+      seconds: Time that the whole pipeline takes in each round. Faster stages take less.
+      rounds: Number of rounds.
 
-    Raises: OptionError and SourceError, as `for_training`.
+    Raises: OptionError and SourceError, as for `for_training`.
+
+    >>> report = measure("ilsvrc2012", data_dir="/data/tfds", batch_size=4, seconds=0.05, rounds=1)
+    >>> [stage.name for stage in report.stages]
+    ['read', 'parse', 'DecodeAndRandomCrop', 'FlipLeftRight', 'batch']
     """
     require_integers(batch_size=batch_size, rounds=rounds)
     if not seconds > 0 or rounds < 1:
@@ -157,9 +166,9 @@ def measure(
 
 
 def stages_of(split: Split, ops: Iterable[preprocess.Op], batch_size: int) -> list[tuple[str, tf.data.Dataset]]:
-    """Returns name and endless data of the pipeline up to each stage; an element is `batch_size` images at each of them.
+    """Returns name and endless data of the pipeline up to each stage. An element of the data has `batch_size` images.
 
-    Before the stage `batch` that is a window: so many elements, none of them copied.
+    Before the stage `batch` an element is a window of single images, which are not copied.
     """
     host, (ops, batch_ops) = Host(), preprocess.split(ops)
     key = key_of(0, host)
@@ -194,14 +203,14 @@ def _name(op: preprocess.Op) -> str:
 
 
 def _batches_within(data: tf.data.Dataset, seconds: float) -> int:
-    """Returns how many batches come in so many seconds; one at least."""
+    """Returns the number of batches that are made in the given time, at least 1."""
     batches = _warm(data)
     start = time.perf_counter()
     return next(number for number, _ in enumerate(batches, 1) if time.perf_counter() - start >= seconds)
 
 
 def _seconds_of(data: tf.data.Dataset, count: int) -> float:
-    """Returns the seconds that so many batches take."""
+    """Returns the time of the given number of batches, in seconds."""
     batches = _warm(data)
     start = time.perf_counter()
     for _ in itertools.islice(batches, count):
@@ -210,7 +219,7 @@ def _seconds_of(data: tf.data.Dataset, count: int) -> float:
 
 
 def _warm(data: tf.data.Dataset) -> Iterator[tuple[tf.Tensor, ...]]:
-    """Returns the iterator behind the first batches."""
+    """Returns an iterator of the batches after the first ones, which are not timed."""
     batches = iter(data)
     for _ in range(_WARM_UP):
         next(batches)

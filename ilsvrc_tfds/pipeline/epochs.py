@@ -1,4 +1,4 @@
-"""A host's share of a split, as `tf.data` of raw records: epochs of it in random order, or once in the order on disk."""
+"""A host's share of a split as `tf.data` of raw records: epochs in random order, or once in the order on disk."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset, find_places
 
-# Shards that are read in turn: 16 MB of read buffers.
+# Number of shards that are read in turn, which takes 16 MB of read buffers.
 OPEN_SHARDS = 16
-# From the page cache one thread reads 35,000 records of 110 KB a second; several that take turns, on 2 cores, 10,000. The order
-# is the same.
+# From the page cache one thread reads 35,000 records of 110 KB a second, but several threads on 2 cores only 10,000.
+# The order is the same.
 FEW_CORES = 4
 CORES = cpu_count()
 
-# What a worker of a tf.data service takes at once: some 5,000 of all training images.
+# A worker of a tf.data service takes one part at a time, about 5,000 of all training images.
 PARTS_OF_EPOCH = 256
 
 _NO_END = (1 << 63) - 1
@@ -29,16 +29,17 @@ _NO_END = (1 << 63) - 1
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Share:
-    """What a host reads.
+    """The records that a host reads.
 
     Attributes:
-      rows: the arguments of `read` behind the path; int64 arrays of one length. The first is the shard.
-      read: returns the data set ((origin, payload), number) of a path, what the shard is to be replaced with, and the rest of a row.
+      rows: Arguments of `read` after the path, as int64 arrays of equal length. The first is the number of the shard,
+        which `read` gets as part of the origin.
+      read: Function of path, origin and the rest of a row that returns the data set ((origin, payload), number).
       paths: Paths of the shards, as bytes.
-      in_runs: whether a row is a run of records, which a buffer must shuffle; else it is one record.
-      examples: of this host.
-      fewest: examples that any host has at least.
-      most: examples that any host has at most.
+      in_runs: Whether a row is a run of records, which needs a shuffle buffer. Otherwise it is a single record.
+      examples: Number of examples of this host.
+      fewest: Number of examples in the smallest share of all hosts.
+      most: Number of examples in the largest share of all hosts.
     """
 
     rows: tuple[np.ndarray, ...]
@@ -51,7 +52,18 @@ class Share:
 
 
 def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
-    """Returns a host's share of a split, or of a part of it."""
+    """Returns a host's share of a split, or of a subset of it.
+
+    Args:
+      split: Split to read.
+      subset: Subset of the split, or None for all of it.
+      host: Host that reads the share.
+
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> val = find_split("ilsvrc2012", "val", data_dir="/data/tfds")
+    >>> share_of(val, None, Host(0, 4)).examples
+    1
+    """
     if subset is None:
         total = split.num_examples
         read: Read = read_piece
@@ -67,7 +79,11 @@ def share_of(split: Split, subset: Subset | None, host: Host) -> Share:
 
 
 def key_of(seed: int, host: Host) -> tf.Tensor:
-    """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range."""
+    """Returns the seed of a host, int32 of shape (2,). Raises OptionError for a seed out of range.
+
+    >>> key_of(0, Host(0, 2)).shape
+    TensorShape([2])
+    """
     require_integers(seed=seed)
     if not 0 <= seed < 1 << 62:
         raise OptionError(f"seed must be in [0, 2**62), got {seed}.")
@@ -77,9 +93,23 @@ def key_of(seed: int, host: Host) -> tf.Tensor:
 def records_of_epochs(
     share: Share, course: Course, key: tf.Tensor, *, shuffle_buffer: int, deterministic: bool
 ) -> tf.data.Dataset:
-    """Returns (((key, shard), payload), number) of each record of a course, epoch after epoch, from its first example on.
+    """Returns the records (((key, shard), payload), number) of a course in random order, from its first example on.
 
-    The order follows from the key. The returned key, int32 of shape (2,), is the epoch's.
+    Args:
+      share: Records that the host reads.
+      course: Epochs to read, and the example to start with.
+      key: Seed of the host, from which the order follows. The key of each record is derived from it and from the epoch,
+        int32 of shape (2,).
+      shuffle_buffer: Number of records in the shuffle buffer.
+      deterministic: If False, records are returned as soon as they are read.
+
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> host, train = Host(), find_split("ilsvrc2012", "train", data_dir="/data/tfds")
+    >>> share, course = share_of(train, None, host), Course(12, 12, 4, epochs=2, start_step=0, drop_remainder=True)
+    >>> records = records_of_epochs(share, course, key_of(0, host), shuffle_buffer=8, deterministic=True)
+    >>> numbers = [int(number) for _, number in records]
+    >>> sorted(numbers[:12]) == sorted(numbers[12:]) == list(range(12)), numbers[:12] == numbers[12:]
+    (True, False)
     """
     data = tf.data.Dataset.range(course.first_epoch, _NO_END if course.epochs is None else course.epochs)
     return data.flat_map(
@@ -95,15 +125,15 @@ def records_of_epochs(
 
 
 def records_in_order(share: Share, key: tf.Tensor) -> tf.data.Dataset:
-    """Returns (((key, shard), payload), number) of each record, in the order on disk."""
+    """Returns the records (((key, shard), payload), number) in the order on disk."""
     return tf.data.Dataset.from_tensor_slices(share.rows).flat_map(_reader(share, key))
 
 
 def records_of_parts(share: Share, epochs: int | None, key: tf.Tensor, *, shuffle_buffer: int) -> tf.data.Dataset:
-    """Returns (((key, shard), payload), number) of each record of all epochs, so that a tf.data service can deal the work out.
+    """Returns the records (((key, shard), payload), number) of all epochs, for a tf.data service.
 
-    Its source are the numbers of parts of epochs, of which each worker takes another one in turn; what follows happens in the
-    worker.
+    The source of this data set is a range of numbers, one for each part of each epoch. The service gives each number to
+    one worker, which reads that part.
     """
     count = len(share.rows[0])
     parts = min(count, PARTS_OF_EPOCH)
@@ -136,8 +166,8 @@ def _records_of_epoch(
 
 
 def _order_of_epoch(share: Share, epoch: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the seed of an epoch, int32 of shape (2,), and the numbers of the share's rows in its order."""
-    key = tf.random.fold_in(key, tf.cast(epoch, tf.int32))  # (number of the key, epoch): not mixed yet
+    """Returns the seed of an epoch, int32 of shape (2,), and the order of the share's rows in it."""
+    key = tf.random.fold_in(key, tf.cast(epoch, tf.int32))  # close to (a number, epoch): not yet random
     key = tf.random.stateless_uniform([2], key, minval=None, maxval=None, dtype=tf.int32)
     return key, tf.random.experimental.stateless_shuffle(tf.range(len(share.rows[0])), key)
 

@@ -1,4 +1,4 @@
-"""The first layer of a model: pixels to what it takes, on the device."""
+"""The first layer of a model, which standardizes pixels on the device."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,13 +10,17 @@ if TYPE_CHECKING:
 
 
 def standardize_layer(mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> "keras.layers.Layer":
-    """Returns a Keras layer from images in [0, 255], uint8 or float, [..., 3], to `(image / 255 - mean) / std`.
+    """Returns a Keras layer that computes `(image / 255 - mean) / std` for images [..., 3] in [0, 255], uint8 or float.
 
-    A float image has four times the bytes of uint8: the pipeline hands over uint8, and the device standardizes.
+    A float image has four times the bytes of a uint8 image. So the pipeline returns uint8, and the device standardizes.
 
     Args:
-      mean: of red, green and blue, on the scale of 0 to 1; ImageNet's where not given.
-      std: standard deviation of each, on the same scale.
+      mean: Mean of red, green and blue, on a scale from 0 to 1. ImageNet's by default.
+      std: Standard deviation of each, on the same scale. ImageNet's by default.
+
+    >>> layer = standardize_layer(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    >>> layer([[0, 127.5, 255]]).numpy().tolist()
+    [[-2.0, 0.0, 2.0]]
     """
     import keras
 

@@ -1,4 +1,7 @@
-"""What a split's labels are more than the class index: told by its first records, whose file names or synsets tell their class."""
+"""Finds the label offset of a split from its first records, whose file names or synsets identify their class.
+
+A label is the class index plus the label offset, which is 0 or 1.
+"""
 
 import itertools
 import logging
@@ -14,9 +17,10 @@ from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import FIELDS
 from ilsvrc_tfds.formats.tfrecord import Record, read_records
 
-# Records that are looked at in a split, the first ones of up to so many shards: those of two exports may be in one folder.
+# Number of records that are compared, the first ones of up to as many shards: a folder may mix the shards of two
+# exports.
 _LOOKED_AT = 8
-# Where these tell nothing, so many of the first shard with records: at 110 KB each, 0.1 s.
+# If none of these identifies its class, so many records of the first shard are read: at 110 KB each, 0.1 s.
 _MOST_LOOKED_AT = 2000
 _SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
@@ -24,13 +28,13 @@ _GZIP = b"\x1f\x8b"
 _log = logging.getLogger(__name__)
 
 
-class _Told(NamedTuple):
-    """A record that tells its class.
+class _Classified(NamedTuple):
+    """A record whose class is known from its file name or synset.
 
     Attributes:
-      where: it lies, and its file name.
-      label: as the record has it.
-      class_index: the class index that the record tells.
+      where: Place of the record and its file name, for messages.
+      label: Label in the record.
+      class_index: Class index that follows from the file name or synset.
     """
 
     where: str
@@ -39,7 +43,7 @@ class _Told(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """What the label is more than the class index."""
+        """Difference between the label and the class index."""
         return self.label - self.class_index
 
     def __str__(self) -> str:
@@ -48,18 +52,23 @@ class _Told(NamedTuple):
 
 
 def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: int | None) -> int:
-    """Returns what the labels of a split are more than the class index, 0 or 1.
+    """Returns the label offset of a split, 0 or 1.
 
     Args:
-      output: the folder of the split.
-      split: train, val or test.
-      paths: of the split's shards.
-      wanted: by the caller; None to take what is found.
+      output: Folder of the split.
+      split: Name of the split, train, val or test.
+      paths: Paths of the split's shards.
+      wanted: Label offset that the caller expects, or None.
 
     Raises:
-      OptionError: the caller wants another than there is; or nothing tells which there is, and the caller says none.
-      LabelError: the first records contradict each other, or what the folder says.
-      SourceError: the first records cannot be read.
+      OptionError: The caller expects another label offset, or it is unknown and the caller does not pass it.
+      LabelError: The first records contradict each other, or the folder's manifest.
+      SourceError: The first records cannot be read.
+
+    >>> from ilsvrc_tfds.formats.folder import find_output
+    >>> output = find_output("/data/tfrecords")
+    >>> label_offset_of(output, "val", output.paths("val"), wanted=None)
+    1
     """
     if wanted not in (None, 0, 1) or isinstance(wanted, (bool, float)):
         raise OptionError(f"label_offset must be 0 or 1, got {wanted!r}.")
@@ -68,58 +77,62 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
         raise OptionError(
             f"label_offset={wanted}, but {output.folder} has label_offset={stated}. Leave the option out."
         )
-    if split == "test":  # its labels are -1, whatever those of the others
+    if split == "test":  # its labels are -1, whatever the offset of the other splits
         return stated or wanted or 0
     first = _first_records(paths)
-    told = _told_by_all(_told_by(output, first))
-    if told is None and stated is None:
-        told = _told_by_all(_more_records(output, paths))
+    known = _first_agreed(_classified(output, first))
+    if known is None and stated is None:
+        known = _first_agreed(_more_records(output, paths))
     _warn_of_other_splits(output, split, first)
-    if told is None:
+    if known is None:
         if stated is wanted is None and all(record.damage for _, record in first):
             raise SourceError(_damage(paths, first))
-        return _believed(output, stated if wanted is None else wanted)
-    if stated not in (None, told.offset):
+        return _offset_or_error(output, stated if wanted is None else wanted)
+    if stated not in (None, known.offset):
         source = manifest.NAME if output.manifest is not None else "its kind"
         raise LabelError(
-            f"{output.folder}: by {source} label_offset is {stated}, but {told}. Correct it, or make the data anew."
+            f"{output.folder}: by {source} label_offset is {stated}, but {known}. Correct the folder, or "
+            "make the data again."
         )
-    if wanted not in (None, told.offset):
-        raise OptionError(f"label_offset={wanted}, but {told}. Leave the option out.")
-    return told.offset
+    if wanted not in (None, known.offset):
+        raise OptionError(f"label_offset={wanted}, but {known}. Leave the option out.")
+    return known.offset
 
 
-def _believed(output: Output, offset: int | None) -> int:
+def _offset_or_error(output: Output, offset: int | None) -> int:
     if offset is None:
         raise OptionError(
-            f"{output.folder} has no {manifest.NAME}, and neither file names nor synsets of its records tell how labels are "
-            "numbered. Say label_offset=1 where they are 1..1000 (0 is the background), label_offset=0 where they are 0..999."
+            f"{output.folder} has no {manifest.NAME}, and neither file names nor synsets of its records identify "
+            "their class. Pass label_offset=1 if labels are 1..1000 (0 is the background), or label_offset=0 if "
+            "they are 0..999."
         )
     return offset
 
 
-def _told_by_all(records: Iterator[_Told]) -> _Told | None:
-    """Returns the first record, with which all others agree; None for none. Raises LabelError where they do not."""
+def _first_agreed(records: Iterator[_Classified]) -> _Classified | None:
+    """Returns the first record, or None if there are none. Raises LabelError if others have another label offset."""
     first = None
-    for told in records:
-        first = first or told
-        if told.offset not in (0, 1):
+    for record in records:
+        first = first or record
+        if record.offset not in (0, 1):
             raise LabelError(
-                f"{told}: expected the label {told.class_index} or {told.class_index + 1}. Make the data anew."
+                f"{record}: expected the label {record.class_index} or {record.class_index + 1}. Make the data again."
             )
-        if told.offset != first.offset:
-            raise LabelError(f"{told}; but {first}. These are numbered differently: make the data anew.")
+        if record.offset != first.offset:
+            raise LabelError(f"{record}; but {first}. Their labels are numbered differently. Make the data again.")
     return first
 
 
 def _first_records(paths: Sequence[str]) -> list[tuple[str, Record]]:
-    """Returns path and record of the first records of some shards. Raises SourceError for a shard that is compressed."""
+    """Returns path and record of the first records of some shards. Raises SourceError if a shard is compressed."""
     chosen = sorted({len(paths) * k // _LOOKED_AT for k in range(_LOOKED_AT)})
     count = -(-_LOOKED_AT // len(chosen))
     found = [(paths[k], record) for k in chosen for record in itertools.islice(read_records(paths[k]), count)]
     for path, record in found:
         if record.damage and record.offset == 0 and _begin(path) == _GZIP:
-            raise SourceError(f"{path} is compressed with gzip, which is not read. Decompress the shards (`gunzip`).")
+            raise SourceError(
+                f"{path} is compressed with gzip, which is not supported. Decompress the shards (`gunzip`)."
+            )
     return found
 
 
@@ -128,44 +141,44 @@ def _begin(path: str) -> bytes:
         return file.read(len(_GZIP))
 
 
-def _told_by(output: Output, records: Iterable[tuple[str, Record]]) -> Iterator[_Told]:
-    """Yields the whole records that tell their class. Raises LabelError for one whose name and synset tell two."""
+def _classified(output: Output, records: Iterable[tuple[str, Record]]) -> Iterator[_Classified]:
+    """Yields the sound records whose class is known. Raises LabelError if a name and a synset contradict each other."""
     for path, record in records:
-        if not record.damage:  # what becomes of damaged ones is said where they are read
-            yield from _told(output, record.payload, f"{path}: record {record.number:,}")
+        if not record.damage:  # damaged records are reported when batches are read
+            yield from _class_of(output, record.payload, f"{path}: record {record.number:,}")
 
 
 def _damage(paths: Sequence[str], records: list[tuple[str, Record]]) -> str:
-    """Returns what is wrong with shards in which no whole record was found, in words."""
+    """Returns the message for shards in which no sound record was found."""
     path, damage = paths[0], "it has no records"
     for path, record in records[:1]:
         damage = f"record {record.number:,}, byte {record.offset:,}: {record.damage}"
-    return f"{path}: {damage}; no whole record was found, so that nothing tells how labels are numbered. Make the shards anew."
+    return f"{path}: {damage}; no sound record was found, so the numbering of labels is unknown. Make the shards again."
 
 
 def _warn_of_other_splits(output: Output, split: str, records: list[tuple[str, Record]]) -> None:
-    """Logs names that have the form of another split's images: those would be seen in training and in evaluation."""
+    """Logs a warning if a record has the name of another split's image: training and evaluation may share images."""
     key = FIELDS[output.kind].file_name
     for path, record in records:
         name = b"" if record.damage else next(iter(parse_example(record.payload, path).get(key, ())), b"")
         other = synsets.split_of_name(os.path.basename(name)) if isinstance(name, bytes) else None
         if other not in (None, split):
             _log.warning(
-                "%s: record %d of split %r has the name of an image of split %r, %a. Training and evaluation may share images: "
-                "`ilsvrc-tfds verify` tells how many.",
+                "%s: record %d of split %r has the name of an image of split %r, %a. Training and evaluation may share "
+                "images. `ilsvrc-tfds verify` counts them.",
                 *(path, record.number, split, other, name.decode("ascii", "backslashreplace")[:80]),
             )
             return
 
 
-def _more_records(output: Output, paths: Sequence[str]) -> Iterator[_Told]:
-    """Yields the first record that tells its class among those of the first shard that has any; it may be none."""
+def _more_records(output: Output, paths: Sequence[str]) -> Iterator[_Classified]:
+    """Yields at most one record, the first one of the first shard with records whose class is known."""
     path = next(filter(os.path.getsize, paths), paths[0])
     records = itertools.islice(read_records(path), _MOST_LOOKED_AT)
-    yield from itertools.islice(_told_by(output, ((path, record) for record in records)), 1)
+    yield from itertools.islice(_classified(output, ((path, record) for record in records)), 1)
 
 
-def _told(output: Output, payload: bytes, where: str) -> Iterator[_Told]:
+def _class_of(output: Output, payload: bytes, where: str) -> Iterator[_Classified]:
     keys, features = FIELDS[output.kind], parse_example(payload, where)
     name, label, wnid = (next(iter(features.get(key, ())), None) for key in (keys.file_name, keys.label, _SYNSET))
     if not isinstance(name, bytes) or not isinstance(label, int):
@@ -175,8 +188,8 @@ def _told(output: Output, payload: bytes, where: str) -> Iterator[_Told]:
     where = f"{where}, {name.decode('ascii', 'backslashreplace')!r:.80},"
     if by_name is not None and by_synset is not None and by_name != by_synset:
         raise LabelError(
-            f"{where} has the synset {synsets.wnids()[by_synset]}; its name tells {synsets.wnids()[by_name]}."
+            f"{where} has the synset {synsets.wnids()[by_synset]}; its name belongs to {synsets.wnids()[by_name]}."
         )
     index = by_synset if by_name is None else by_name
     if index is not None:
-        yield _Told(where, label, index)
+        yield _Classified(where, label, index)

@@ -1,4 +1,4 @@
-"""What each host reads, and where a stream begins. Pure arithmetic."""
+"""Computes which records each host reads and where a stream starts. Pure arithmetic."""
 
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -13,8 +13,8 @@ class Piece(NamedTuple):
     """A run of records in a shard.
 
     Attributes:
-      shard: its number.
-      first: number of the first record in the shard.
+      shard: Number of the shard.
+      first: Number of the first record in the shard.
       length: Number of records.
     """
 
@@ -25,7 +25,17 @@ class Piece(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One of `count` hosts that read a split together. Raises OptionError for a number out of range."""
+    """One of several hosts that read a split together.
+
+    Attributes:
+      index: Number of the host, in [0, count).
+      count: Number of hosts.
+
+    Raises OptionError for an index out of range.
+
+    >>> [Host(index, 3).bounds(10) for index in range(3)]
+    [(0, 3), (3, 6), (6, 10)]
+    """
 
     index: int = 0
     count: int = 1
@@ -35,26 +45,31 @@ class Host:
             raise OptionError(f"shard must be (i, n) with 0 <= i < n, got ({self.index}, {self.count}).")
 
     def bounds(self, n: int) -> tuple[int, int]:
-        """Returns the first of this host's examples among n in order, and the one behind its last.
+        """Returns the bounds [start, stop) of this host's share of n examples in order.
 
-        Each example is one host's, and hosts differ by one example at most.
+        Each example belongs to one host, and the shares differ by at most one example.
         """
         return n * self.index // self.count, n * (self.index + 1) // self.count
 
     def examples(self, n: int) -> int:
-        """Returns how many of n examples are this host's."""
+        """Returns the number of examples in this host's share of n."""
         start, stop = self.bounds(n)
         return stop - start
 
     def most(self, n: int) -> int:
-        """Returns how many of n examples the host has that has most."""
+        """Returns the number of examples in the largest share of n."""
         return -(-n // self.count)
 
 
 def as_host(shard: "tuple[int, int] | tf.distribute.InputContext") -> Host:
-    """Returns the host of (i, n) or of a `tf.distribute.InputContext`. Raises OptionError."""
+    """Returns the host for (i, n) or for a `tf.distribute.InputContext`. Raises OptionError for any other value.
+
+    >>> as_host((1, 4))
+    Host(index=1, count=4)
+    """
     if hasattr(shard, "input_pipeline_id"):
-        context = cast("tf.distribute.InputContext", shard)  # not by its class, which would load TensorFlow
+        # Recognized by its attribute, because its class would load TensorFlow.
+        context = cast("tf.distribute.InputContext", shard)
         return Host(context.input_pipeline_id, context.num_input_pipelines)
     try:
         index, count = shard
@@ -65,7 +80,15 @@ def as_host(shard: "tuple[int, int] | tf.distribute.InputContext") -> Host:
 
 
 def deal(lengths: tuple[int, ...], host: Host) -> list[Piece]:
-    """Returns a host's records: whole shards, and parts of one where its share begins or ends inside it."""
+    """Returns a host's records as runs: whole shards, and parts of the shards in which its share starts or ends.
+
+    Args:
+      lengths: Number of records in each shard.
+      host: Host that reads the records.
+
+    >>> deal((4, 4, 4), Host(1, 2))
+    [Piece(shard=1, first=2, length=2), Piece(shard=2, first=0, length=4)]
+    """
     start, stop = host.bounds(sum(lengths))
     pieces, before = [], 0
     for shard, length in enumerate(lengths):
@@ -78,17 +101,24 @@ def deal(lengths: tuple[int, ...], host: Host) -> list[Piece]:
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """A host's stream of training batches, by numbers. Raises OptionError for what makes no sense.
+    """The numbers of a host's stream of training batches.
 
-    Batches are cut from the endless row of epochs, so that one may hold the end of an epoch and the beginning of the next.
+    The epochs form one sequence of examples, which is cut into batches. So a batch may hold the end of an epoch and the
+    beginning of the next.
 
     Attributes:
-      examples: of the host in an epoch.
-      fewest: examples that a host has at least.
-      batch_size: examples of a batch.
-      epochs: how many; None for no end.
-      start_step: number of the first batch.
-      drop_remainder: whether a last batch that is not full is left out.
+      examples: Number of examples of this host in an epoch.
+      fewest: Number of examples in the smallest share of all hosts.
+      batch_size: Number of examples in a batch.
+      epochs: Number of epochs, or None for an endless stream.
+      start_step: Number of the first batch.
+      drop_remainder: Whether a last batch that is not full is left out.
+
+    Raises OptionError for numbers that are invalid or contradict each other.
+
+    >>> course = Course(examples=10, fewest=10, batch_size=4, epochs=3, start_step=6, drop_remainder=True)
+    >>> course.steps, course.first_epoch, course.skipped
+    (7, 2, 4)
     """
 
     examples: int
@@ -105,18 +135,19 @@ class Course:
         if self.batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {self.batch_size}.")
         if self.epochs is not None and self.epochs < 1:
-            raise OptionError(f"epochs must be at least 1, or None for no end, got {self.epochs}.")
+            raise OptionError(f"epochs must be at least 1, or None for an endless stream, got {self.epochs}.")
         if self.fewest < 1 or self.drop_remainder and self.batch_size > self.fewest:
             raise OptionError(
-                f"batch_size={self.batch_size:,} is larger than the {self.fewest:,} examples of a host. Make it smaller, or "
-                "read fewer examples with drop_remainder=False."
+                f"batch_size={self.batch_size:,} is larger than the {self.fewest:,} examples of a host. Choose a "
+                "smaller one, or pass drop_remainder=False."
             )
         if self.start_step < 0 or self.steps is not None and self.start_step > self.steps:
-            raise OptionError(f"start_step must be in [0, {self.steps or 'no end'}], got {self.start_step}.")
+            allowed = "at least 0" if self.steps is None else f"in [0, {self.steps}]"
+            raise OptionError(f"start_step must be {allowed}, got {self.start_step}.")
 
     @property
     def steps(self) -> int | None:
-        """Batches of the whole stream from step 0; None for no end. With `drop_remainder` all hosts have as many."""
+        """Number of batches from step 0, or None if endless. With `drop_remainder` all hosts have the same."""
         if self.epochs is None:
             return None
         if self.drop_remainder:
@@ -125,10 +156,10 @@ class Course:
 
     @property
     def first_epoch(self) -> int:
-        """Epoch of the first example of batch `start_step`."""
+        """Number of the epoch that contains the first example of batch `start_step`."""
         return self.start_step * self.batch_size // self.examples
 
     @property
     def skipped(self) -> int:
-        """Examples of that epoch that lie before."""
+        """Number of examples of that epoch before it."""
         return self.start_step * self.batch_size % self.examples

@@ -1,4 +1,4 @@
-"""Where the records of a split lie, and how they read: from a data set's name, its folder, or its builder."""
+"""Finds the shards of a split, given a data set's name, its folder, or its builder."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ from ilsvrc_tfds.storage.files import require_local
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-# A name as `ilsvrc2012/raw256`, a folder, or a TFDS builder.
+# A name such as `ilsvrc2012/raw256`, a folder, or a TFDS builder.
 Data = Union[str, os.PathLike, "tfds.core.DatasetBuilder"]
 
 DEFAULT_CONFIG = "classification"
@@ -37,13 +37,17 @@ class Split:
     """The records of one split.
 
     Attributes:
-      name: train, val or test.
-      folder: of the shards.
-      paths: of the shards, in order.
-      lengths: records of each.
-      kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
-      label_offset: a record's label is the class index plus this; -1 in the test split.
-      stamps: Size and time of the last change of each shard, as `stamp_of` returns them.
+      name: Name of the split, train, val or test.
+      folder: Folder of the shards.
+      paths: Paths of the shards, in order.
+      lengths: Number of records in each shard.
+      kind: Kind of the records, `tfds` in a prepared data set, `classic` in exported TFRecords.
+      label_offset: Label of the first class, 0 or 1. The labels of the test split are -1.
+      stamps: Size and modification time of each shard, as `stamp_of` returns them.
+
+    >>> val = find_split("/data/tfds/ilsvrc2012/classification/1.0.0", "val")
+    >>> val.name, val.kind, val.num_examples, val.label_offset
+    ('val', 'tfds', 6, 0)
     """
 
     name: str
@@ -56,12 +60,12 @@ class Split:
 
     @property
     def num_examples(self) -> int:
-        """Records of all shards."""
+        """Number of records in all shards."""
         return sum(self.lengths)
 
     @property
     def encoded_paths(self) -> list[bytes]:
-        """Paths of the shards as TensorFlow takes them: a name on disk is bytes, and need not be UTF-8."""
+        """Paths of the shards as bytes, for TensorFlow: a name on disk need not be UTF-8."""
         return list(map(os.fsencode, self.paths))
 
     @property
@@ -76,17 +80,24 @@ def find_split(
     """Returns a split of a prepared data set or of exported TFRecords.
 
     Args:
-      data: name as `ilsvrc2012/raw256`; or the folder of the shards; or a TFDS builder. A string that has the form of a name is
-        a name: `./ilsvrc2012/raw256` is a folder.
-      split: train, val (or validation), test.
-      data_dir: TFDS's data directory, for a name; where None the environment's TFDS_DATA_DIR, or ~/tensorflow_datasets.
-      label_offset: of exported TFRecords, 1 where labels are 1..1000, 0 where they are 0..999. It follows from manifest.json, or
-        from the first records where their file names or synsets tell the class; only where neither does it is needed.
+      data: Name such as `ilsvrc2012/raw256`, folder of the shards, or TFDS builder. A string in the form of a name is
+        always a name. Write `./ilsvrc2012/raw256` for the folder.
+      split: Name of the split: train, val or validation, test.
+      data_dir: TFDS's data directory, in which names are looked up. If None, the environment's TFDS_DATA_DIR, or
+        ~/tensorflow_datasets.
+      label_offset: Label of the first class in exported TFRecords: 0 if labels are 0..999, 1 if they are 1..1000.
+        Needed only if there is no manifest.json and the first records do not identify their class by file name or
+        synset.
 
     Raises:
-      OptionError: there is no such data set or split; the label space is unknown, or not the one that was said.
-      LabelError: the first records contradict manifest.json or each other.
-      SourceError: the data set is half prepared, or cannot be read.
+      OptionError: The data set or split does not exist, or `label_offset` is missing or wrong.
+      LabelError: The first records contradict manifest.json or each other.
+      SourceError: The data set is incomplete or cannot be read.
+
+    >>> find_split("ilsvrc2012", "train", data_dir="/data/tfds").num_examples
+    12
+    >>> find_split("/data/tfrecords", "validation").label_offset
+    1
     """
     output = find_output(_folder(data, data_dir)).in_tfrecord()
     name = own_split(split)
@@ -103,9 +114,9 @@ def find_split(
 
 
 def stamp_of(path: str) -> tuple[int, int]:
-    """Returns the size of a file in bytes and the time of its last change in ns. Another file in its place has others.
+    """Returns the size of a file in bytes and its modification time in ns. A file that replaces it has other values.
 
-    No inode: some network file systems give a file another one now and then. Raises OSError.
+    The inode is left out, because on some network file systems it changes now and then. Raises OSError.
     """
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
@@ -113,7 +124,7 @@ def stamp_of(path: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[None]:
-    """Raises SourceError, which names `path`, for what the system says of it in the block."""
+    """Turns an OSError in the block into a SourceError that names `path`."""
     try:
         yield
     except OSError as error:
@@ -132,32 +143,32 @@ def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
         found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
         hint = _hint(data, Path("ilsvrc2012") / config)
         raise OptionError(
-            f"{data!r} is not in {root.parent}: {found}. Name another, or its data_dir, or prepare it.{hint}"
+            f"{data!r} is not in {root.parent}: {found}. Choose another data set or data_dir, or prepare it.{hint}"
         )
     return _prepared(root / config / (match["version"] or _latest(root / config)))
 
 
 def _hint(name: str, folder: Path) -> str:
-    """Returns what to say where a name is also a path, from the current folder: that may have been meant."""
+    """Returns a hint for the message if the name is also a path in the current folder. Otherwise an empty text."""
     found = [path for path in (Path(name), folder / _latest(folder)) if is_output(path)]
-    return f" ./{found[0]} is there: name it so, with the ./ before it." if found else ""
+    return f" For the folder of that name, write ./{found[0]}." if found else ""
 
 
 def _latest(folder: Path) -> str:
-    """Returns the latest version of a config that is prepared."""
+    """Returns the latest prepared version in the folder of a config, or 1.0.0 if there is none."""
     versions = sorted(filter(_VERSION.fullmatch, _names(folder)), key=lambda text: tuple(map(int, text.split("."))))
     return (versions or ["1.0.0"])[-1]
 
 
 def _folder_of_builder(builder: "tfds.core.DatasetBuilder") -> Path:
-    """Returns the folder that a TFDS builder reads. Raises OptionError where it reads several."""
+    """Returns the folder that a TFDS builder reads. Raises OptionError if it reads several."""
     splits = getattr(getattr(builder, "info", None), "splits", None) or {}
     parts = [part for info in splits.values() for part in getattr(info, "split_infos", ())]
     folders = sorted({os.fspath(part.filename_template.data_dir) for part in parts})
     if len(folders) > 1:
         raise OptionError(
-            f"The builder reads {len(folders)} folders: {first_few(folders)}. Give one of them; or join their streams, as with "
-            "tf.data.Dataset.sample_from_datasets."
+            f"The builder reads {len(folders)} folders: {first_few(folders)}. Pass one of them, or make a stream of "
+            "each and join them, for example with tf.data.Dataset.sample_from_datasets."
         )
     return _prepared(Path(builder.data_dir))
 
@@ -169,21 +180,21 @@ def _names(folder: Path) -> list[str]:
 
 
 def _prepared(folder: Path) -> Path:
-    """Returns a folder; raises SourceError where it is not there, or its making was stopped half way."""
+    """Returns the folder. Raises SourceError if it does not exist, or if its preparation has not been finished."""
     with reading(folder):
         if not folder.is_dir():
             staged = folder.with_name(f".{folder.name}.staging").is_dir()
             state = (
-                "is half made. Run the command that makes it again: it continues"
+                "is not finished. Run the command that makes it again to resume"
                 if staged
-                else "is no folder. Prepare it first"
+                else "is not a folder. Prepare the data set first"
             )
             raise SourceError(f"{folder} {state}.")
     return folder
 
 
 def _require_readable(paths: Iterable[str]) -> None:
-    """Raises SourceError for shards that may not be read: at once, and not after hours, when the first of them is opened."""
+    """Raises SourceError if permissions forbid to read a shard, now rather than after hours of training."""
     effective = os.access in os.supports_effective_ids
     refused = [path for path in paths if not os.access(path, os.R_OK, effective_ids=effective)]
     if refused:
@@ -193,7 +204,7 @@ def _require_readable(paths: Iterable[str]) -> None:
 
 
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
-    """Returns the records of each shard, as they are written down; only where they are not the shards are looked through."""
+    """Returns the number of records in each shard, as the data set states it. If it does not, the shards are read."""
     lengths = output.stated_lengths(split) or tuple(map(_length, paths))
     empty = [path for path, length in zip(paths, lengths) if not length]
     if empty:

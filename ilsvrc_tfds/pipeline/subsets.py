@@ -1,7 +1,7 @@
-"""Some classes, or a part of each class: which records those are, found without reading the others.
+"""Finds the records of some classes, or of a part of each class, without reading the others.
 
-The order on disk is that of md5(split + file name), so `metadata.h5`, which has the names, tells the label of each record of a
-prepared data set. A record of exported TFRecords has its label in front of the image.
+The order on disk is that of md5(split + file name). So the names in `metadata.h5` determine the label of each record of
+a prepared data set. Records of exported TFRecords have their label in front of the image.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.pipeline.split import Split, reading
 
-# Before the label of a canonical record come its channels and frame, 40 bytes; others write the class's words before it too.
+# In a canonical record, 40 bytes of framing and channels come before the label. Others put the class's text there too.
 _HEAD_BYTES = 256
-# Of so many shards the first record's name is compared with the metadata.
+# Number of shards whose first record's name is compared with the metadata.
 _SHARDS_COMPARED = 8
-# Entry of the map of features: key, Feature {int64_list {value: packed varint}}.
+# Entry in the map of features: key, Feature {int64_list {value: packed varint}}.
 _LABEL = re.compile(
     rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])"
 )
@@ -36,13 +36,20 @@ _LABEL = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Subset:
-    """Some classes, or a part of each. Raises OptionError for values that make no sense.
+    """Some classes, or a part of each class.
 
     Attributes:
-      classes: indices, in the order of their new labels.
-      relabel: whether the labels become 0, 1, …, in the order of `classes`.
-      fraction: of each class, in (0, 1]; rounded, one image at least. The first ones in the order of md5(split + file name).
-      per_class: images of each class at most, in the same order.
+      classes: Class indices, in the order of their new labels.
+      relabel: Whether the labels become 0, 1, … in the order of `classes`.
+      fraction: Part of each class, in (0, 1]. The number of images is rounded, but at least 1. The first images in the
+        order of md5(split + file name) are taken.
+      per_class: Largest number of images of each class, taken in the same order.
+
+    Raises OptionError for invalid values.
+
+    >>> subset = Subset(classes=(3, 0), relabel=True, per_class=2)
+    >>> subset.new_labels()[:4].tolist(), subset.chosen(np.array([0, 3, 0, 1, 0])).tolist()
+    ([1, -1, -1, 0], [0, 1, 2])
     """
 
     classes: tuple[int, ...]
@@ -53,7 +60,10 @@ class Subset:
     def __post_init__(self) -> None:
         if not self.classes or len(set(self.classes)) < len(self.classes):
             different = len(set(self.classes))
-            raise OptionError(f"classes must be some, each once, got {len(self.classes)} with {different} different.")
+            raise OptionError(
+                f"classes must have at least one class and none twice, got {len(self.classes)} with {different} "
+                "different."
+            )
         if self.fraction is not None and self.per_class is not None:
             raise OptionError("fraction and per_class exclude each other. Give one of them.")
         if self.fraction is not None and not (_is_number(self.fraction) and 0 < self.fraction <= 1):
@@ -65,17 +75,21 @@ class Subset:
 
     @property
     def num_labels(self) -> int:
-        """Labels are in [0, num_labels)."""
+        """Number of labels, which are in [0, num_labels)."""
         return len(self.classes) if self.relabel else synsets.NUM_CLASSES
 
     def new_labels(self) -> np.ndarray:
-        """Returns the label of each class index, -1 for a class that is not wanted; int64 of shape (1000,)."""
+        """Returns the label of each class index, or -1 for a class outside the subset, as int64 of shape (1000,)."""
         labels = np.full(synsets.NUM_CLASSES, -1, np.int64)
         labels[list(self.classes)] = np.arange(len(self.classes)) if self.relabel else self.classes
         return labels
 
     def chosen(self, labels: np.ndarray) -> np.ndarray:
-        """Returns the wanted rows of `labels`, which are those of all records in the order on disk; sorted."""
+        """Returns the sorted rows of the records in the subset.
+
+        Args:
+          labels: Labels of all records in the order on disk.
+        """
         rows = [self._part(np.flatnonzero(labels == index)) for index in self.classes]
         return np.sort(np.concatenate(rows))
 
@@ -87,13 +101,16 @@ class Subset:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Places:
-    """Where chosen records lie, in the order on disk; a row each.
+    """The places of records on disk, in their order. All columns are int64.
 
     Attributes:
-      shard: number of the shard; int64.
-      number: of the record in the shard; int64.
-      offset: of its first byte; int64.
-      size: in bytes, framing included; int64.
+      shard: Number of each record's shard.
+      number: Number of the record in its shard.
+      offset: Offset of its first byte.
+      size: Size in bytes, with framing.
+
+    >>> len(Places(*np.zeros([4, 10], np.int64)).rows(3, 5))
+    2
     """
 
     shard: np.ndarray
@@ -112,13 +129,19 @@ class Places:
 def as_subset(
     classes: Iterable[str | int] | None, relabel: bool, fraction: float | None, per_class: int | None
 ) -> Subset | None:
-    """Returns the subset that options of `for_training` describe, None for all. Raises OptionError for what makes no sense."""
+    """Returns the subset that the options of `for_training` describe, or None for all examples.
+
+    Raises OptionError for invalid options.
+
+    >>> as_subset(["n01440764", 3], relabel=False, fraction=None, per_class=None).classes
+    (0, 3)
+    """
     if classes is None and not relabel and fraction is None and per_class is None:
         return None
     if relabel and classes is None:
-        raise OptionError("relabel=True needs classes=[…]: all 1000 have their numbers.")
-    if relabel and isinstance(classes, (set, frozenset)):  # of texts, it has another order in each process
-        raise OptionError("relabel=True needs classes in their order, as a list, got a set. Perhaps sorted(…)?")
+        raise OptionError("relabel=True needs classes=[…], because all 1000 classes already have the numbers 0 to 999.")
+    if relabel and isinstance(classes, (set, frozenset)):  # a set of strings has another order in each process
+        raise OptionError("relabel=True needs classes in a fixed order, as a list, got a set. Perhaps sorted(…)?")
     if classes is not None and (isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable)):
         raise OptionError(f"classes must be a list of wnids or class indices, got {classes!r}.")
     wanted = range(synsets.NUM_CLASSES) if classes is None else map(_class_index, classes)
@@ -126,7 +149,19 @@ def as_subset(
 
 
 def find_places(split: Split, subset: Subset) -> Places:
-    """Returns where the records of a subset lie. Raises SourceError where that cannot be found, or there are none."""
+    """Returns the places of the records in a subset.
+
+    Args:
+      split: Split to search.
+      subset: Classes, and how much of each, to find.
+
+    Raises SourceError if the places cannot be determined, or if the subset is empty.
+
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> val = find_split("ilsvrc2012", "val", data_dir="/data/tfds")
+    >>> find_places(val, Subset(classes=(1,))).number.tolist()
+    [1, 2]
+    """
     spans = {}
     if split.kind == TFDS:
         labels = _labels_by_name(split)
@@ -135,7 +170,9 @@ def find_places(split: Split, subset: Subset) -> Places:
         labels = np.concatenate([_labels_in(path, spans[k]) for k, path in enumerate(split.paths)]) - split.label_offset
     rows = subset.chosen(labels)
     if not len(rows):
-        raise SourceError(f"{split.folder}: split {split.name!r} has no image of the {len(subset.classes)} classes.")
+        raise SourceError(
+            f"{split.folder}: split {split.name!r} has no image of the {len(subset.classes)} chosen classes."
+        )
     starts = np.concatenate([[0], np.cumsum(split.lengths)])
     shard = np.searchsorted(starts, rows, side="right") - 1
     number = rows - starts[shard]
@@ -145,11 +182,11 @@ def find_places(split: Split, subset: Subset) -> Places:
 
 
 def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
-    """Returns where the records of a shard lie. Raises SourceError if there are more or fewer than the split has there."""
+    """Returns offset and size of a shard's records. Raises SourceError if their number is not that of the split."""
     path, length = split.paths[index], split.lengths[index]
     spans = shard_spans(path, length)
     if len(spans) != length:
-        raise SourceError(f"{path} has {len(spans):,} records, expected {length:,}. Make the shard anew.")
+        raise SourceError(f"{path} has {len(spans):,} records, expected {length:,}. Make the shard again.")
     return spans
 
 
@@ -162,12 +199,12 @@ def _class_index(value: str | int) -> int:
         return synsets.index_of(value)
     require_integers(**{"A class index": value})
     if not 0 <= value < synsets.NUM_CLASSES:
-        raise OptionError(f"A class index is in [0, {synsets.NUM_CLASSES}), got {value}.")
+        raise OptionError(f"A class index must be in [0, {synsets.NUM_CLASSES}), got {value}.")
     return int(value)
 
 
 def _labels_by_name(split: Split) -> np.ndarray:
-    """Returns the label of each record in the order on disk, by the names in the metadata."""
+    """Returns the label of each record in the order on disk, from the names in the metadata."""
     path = Path(split.folder, hdf5.NAME)
     table = hdf5.read(path).get(split.name)
     if table is None or len(table.image_filenames) != split.num_examples:
@@ -182,18 +219,20 @@ def _labels_by_name(split: Split) -> np.ndarray:
 
 
 def _require_names(split: Split, metadata: Path, names: np.ndarray) -> None:
-    """Raises SourceError if the first records of some shards have other names than the metadata say: then all others may."""
+    """Raises SourceError if the first records of some shards have other names than in the metadata."""
     starts = np.concatenate([[0], np.cumsum(split.lengths)])
     for shard in sorted({len(split.paths) * k // _SHARDS_COMPARED for k in range(_SHARDS_COMPARED)}):
         for record in itertools.islice(read_records(split.paths[shard]), min(1, split.lengths[shard])):
             where, expected = f"{split.paths[shard]}: record 0", names[starts[shard]].decode("ascii", "replace")
             found = b"" if record.damage else parse_example(record.payload, where).get(split.fields.file_name, [b""])[0]
             if not record.damage and found != names[starts[shard]]:
-                raise SourceError(f"{where} is {found!r:.80}, {metadata} says {expected}: it belongs to other images.")
+                raise SourceError(
+                    f"{where} is {found!r:.80}, but {expected} by {metadata}, which belongs to other images."
+                )
 
 
 def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
-    """Returns the label of each record of exported TFRecords, reading its first bytes."""
+    """Returns the label of each record of a shard of exported TFRecords. Only their first bytes are read."""
     with reading(path), open(path, "rb", buffering=0) as file:
         return np.array([_label_at(file.fileno(), path, *span) for span in spans], np.int64)
 
@@ -202,16 +241,19 @@ def _label_at(fd: int, path: str, offset: int, size: int) -> int:
     head = os.pread(fd, min(size - FOOTER_BYTES, _HEAD_BYTES), offset)
     if int.from_bytes(head[:8], "little") != size - FRAME_BYTES:
         raise SourceError(
-            f"{path}: byte {offset:,}: no record of {size:,} bytes begins here. Make the shard anew, or its index if it has one."
+            f"{path}: byte {offset:,}: no record of {size:,} bytes begins here. Make the shard again, or "
+            "its index if it has one."
         )
     match = _LABEL.search(head, HEADER_BYTES)
     if match and match[1][0] == len(match[2]):
         return _varint(match[2])
-    where = f"{path}: byte {offset:,}"  # another writer's order of the features
+    where = f"{path}: byte {offset:,}"  # the features are in another writer's order
     features = parse_example(os.pread(fd, size, offset)[HEADER_BYTES:-FOOTER_BYTES], where)
     values = features.get("image/class/label", [])
     if len(values) != 1 or not isinstance(values[0], int):
-        raise SourceError(f"{where} has no number as its image/class/label; its keys are {sorted(features)}.")
+        raise SourceError(
+            f"{where}: expected one whole number as its image/class/label. Its keys are {sorted(features)}."
+        )
     return values[0]
 
 

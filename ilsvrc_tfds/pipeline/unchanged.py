@@ -1,4 +1,4 @@
-"""Whether shards are still the files that they were when a stream was made: else it would give the records of two data sets."""
+"""Checks that shards have not changed since a stream was made. Otherwise it would mix the records of two data sets."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,21 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.pipeline.reading import REPLACED, Origin, Read, in_utf8
 from ilsvrc_tfds.pipeline.split import Split, stamp_of
 
-# Of a file that has no record behind its footer: none is as long.
+# Record length that no file reaches: only a file that consists of its footer has a valid size.
 _ENDLESS = 1 << 62
 
 
 def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns a function of the shards of records that were read, int64 of shape (n,); it fails if one has changed, else returns 0.
+    """Returns a function that fails if a shard has changed, and otherwise returns 0.
 
-    What was read before is of the same files if the shards are unchanged after that. For 256 records of 120 shards it takes 0.6 ms.
+    Its argument is the shards of records that were read, int64 of shape (n,). If a shard is unchanged after reading,
+    its records are those of the original file. A call takes 0.6 ms for 256 records of 120 shards.
+
+    >>> from ilsvrc_tfds.pipeline.split import find_split
+    >>> val = find_split("ilsvrc2012", "val", data_dir="/data/tfds")
+    >>> check = unchanged(val)
+    >>> check(tf.constant([0, 0], tf.int64)).numpy().item()
+    0
     """
 
     def look(shards: np.ndarray) -> np.int64:
@@ -24,7 +31,7 @@ def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
             path = split.paths[shard]
             try:
                 found = stamp_of(path)
-            except OSError:  # its reader says so, if there is one that could not open it
+            except OSError:  # the reader reports it, unless it had opened the file before
                 continue
             if found != split.stamps[shard]:
                 raise SourceError(f"{path} has changed since reading began. {REPLACED}")
@@ -34,19 +41,20 @@ def unchanged(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def with_size_compared(split: Split, read: Read) -> Read:
-    """Returns `read` for processes other than this one: it fails if a shard has another size than it had here. Without Python.
+    """Returns `read` for the workers of a tf.data service: it fails if a shard has another size than it had here.
 
-    Other machines may number files in another way, and round their times.
+    It is made of TensorFlow's ops alone. It compares no times, which other machines may round.
 
     Args:
       split: Split of the records.
-      read: Function of (path, origin, *row) that returns ((origin, payload), number), as `read_piece`; a row begins with a number.
+      read: Function of (path, origin, *row) that returns ((origin, payload), number), as `read_piece`. The
+        row begins with the number of a record.
     """
     sizes = tf.constant([size for size, _ in split.stamps], tf.int64)
 
     def compared(path: tf.Tensor, origin: Origin, number: tf.Tensor, *rest: tf.Tensor) -> tf.data.Dataset:
         _, shard = origin
-        # TensorFlow compares the size with that of the footer, and reads nothing. It takes 0.1 ms.
+        # TensorFlow fails if the footer is larger or smaller than the file, and reads nothing. That takes 0.1 ms.
         nothing = tf.data.FixedLengthRecordDataset(path, _ENDLESS, footer_bytes=tf.gather(sizes, shard))
         origins, numbers = (tf.data.Dataset.from_tensors(part) for part in (origin, number))
         nothing = tf.data.Dataset.zip(tf.data.Dataset.zip(origins, nothing), numbers)

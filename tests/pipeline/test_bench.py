@@ -135,7 +135,7 @@ def test_bench_says_what_is_wrong_in_a_line(prepared, words, message, capsys):
 
 
 def test_what_cannot_be_measured_is_refused(prepared, tmp_path):
-    with pytest.raises(SourceError, match="is no folder. Prepare it first"):
+    with pytest.raises(SourceError, match="is not a folder. Prepare the data set first"):
         bench.measure(tmp_path / "nowhere")
     with pytest.raises(OptionError, match="seconds must be above 0 and rounds at least 1, got 0 and 5"):
         bench.measure(prepared, seconds=0)

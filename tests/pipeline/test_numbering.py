@@ -84,7 +84,7 @@ def test_numbering_is_told_by_a_later_record_where_the_first_tell_nothing(tmp_pa
 def test_numbering_that_nothing_tells_must_be_said(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (OWN, 1))
     with pytest.raises(
-        OptionError, match="neither file names nor synsets .* tell how labels are numbered. Say label_offset=1"
+        OptionError, match="neither file names nor synsets .* identify their class. Pass label_offset=1"
     ):
         pipeline.find_split(folder, "train")
     assert [first_label(folder, label_offset=offset) for offset in (0, 1)] == [1, 0]
@@ -126,7 +126,7 @@ def test_labels_of_another_numbering_are_an_error(tmp_path):
 def test_name_and_synset_of_two_classes_are_an_error(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (NAME, SHARK), wnid="n01440764")
     with pytest.raises(
-        LabelError, match="record 0, 'n01491361_9.JPEG', has the synset n01440764; its name tells n01491361"
+        LabelError, match="record 0, 'n01491361_9.JPEG', has the synset n01440764; its name belongs to n01491361"
     ):
         pipeline.find_split(folder, "train")
 
@@ -191,7 +191,7 @@ def test_relabel_follows_the_given_order(prepare):
 
 
 def test_relabel_of_a_set_is_refused(prepare):
-    with pytest.raises(OptionError, match="relabel=True needs classes in their order, as a list, got a set"):
+    with pytest.raises(OptionError, match="relabel=True needs classes in a fixed order, as a list, got a set"):
         pipeline.for_training(prepare().data_dir, batch_size=1, classes={0, 3}, relabel=True)
 
 

@@ -413,9 +413,9 @@ def test_shard_that_was_cut_is_named_and_its_whole_records_are_kept(damaged, cap
         ({"shard": (3, 3)}, r"shard must be \(i, n\) with 0 <= i < n, got \(3, 3\)"),
         ({"shard": 3}, r"shard must be \(i, n\) or a tf.distribute.InputContext, got 3"),
         ({"classes": ["n00000000"]}, "'n00000000' is none of the 1000 classes"),
-        ({"classes": [1000]}, r"A class index is in \[0, 1000\), got 1000"),
-        ({"classes": []}, "classes must be some"),
-        ({"classes": [0, "n01440764"]}, "classes must be some, each once"),
+        ({"classes": [1000]}, r"A class index must be in \[0, 1000\), got 1000"),
+        ({"classes": []}, "classes must have at least one class"),
+        ({"classes": [0, "n01440764"]}, "at least one class and none twice"),
         ({"relabel": True}, "relabel=True needs classes"),
         ({"fraction": 0.0}, r"fraction must be in \(0, 1\]"),
         ({"fraction": 0.1, "per_class": 1}, "exclude each other"),
@@ -434,7 +434,7 @@ def test_impossible_options_are_refused(options, message, prepared):
 
 
 def test_class_without_images_is_an_error(prepared):
-    with pytest.raises(SourceError, match="'train' has no image of the 1 classes"):
+    with pytest.raises(SourceError, match="'train' has no image of the 1 chosen classes"):
         training(prepared, classes=[500])
 
 
@@ -454,7 +454,7 @@ def test_name_is_a_name_in_whatever_folder(data_dir, prepared, tmp_path, monkeyp
     ):
         with pytest.raises(
             OptionError,
-            match=f"{name}' is not in {tmp_path}: there is nothing prepared. .* {hint} is there: name it so",
+            match=f"{name}' is not in {tmp_path}: there is nothing prepared. .* For the folder of that name, write {hint}\\.",
         ):
             pipeline.find_split(name, "train")
     for folder in ("./ilsvrc2012/classification/1.0.0", Path("ilsvrc2012/classification/1.0.0"), prepared):
@@ -466,7 +466,7 @@ def test_name_is_a_name_in_whatever_folder(data_dir, prepared, tmp_path, monkeyp
 def test_folder_that_is_called_as_a_name_needs_its_dot(exported, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(exported[1], tmp_path / "ilsvrc2012")
-    with pytest.raises(OptionError, match="./ilsvrc2012 is there: name it so, with the ./ before it"):
+    with pytest.raises(OptionError, match="For the folder of that name, write ./ilsvrc2012\\."):
         pipeline.find_split("ilsvrc2012", "train", data_dir=tmp_path / "data")
     assert pipeline.find_split("./ilsvrc2012", "train").num_examples == TRAIN
 
@@ -476,7 +476,7 @@ def test_builder_of_several_folders_is_refused_and_of_one_is_read(prepared, tmp_
 
     copy = shutil.copytree(prepared, tmp_path / "ilsvrc2012/classification/1.0.0")
     with pytest.raises(
-        OptionError, match=f"The builder reads 2 folders: .*{copy}.* Give one of them; or join their streams"
+        OptionError, match=f"The builder reads 2 folders: .*{copy}.* Pass one of them, or make a stream of each"
     ):
         training(tfds.builder_from_directories([prepared, copy]))
     for builder in (tfds.builder_from_directories([copy]), tfds.builder_from_directory(copy)):
@@ -486,13 +486,13 @@ def test_builder_of_several_folders_is_refused_and_of_one_is_read(prepared, tmp_
 def test_folder_without_data_is_an_error(tmp_path):
     with pytest.raises(IlsvrcError, match="holds no shards"):
         training(tmp_path)
-    with pytest.raises(IlsvrcError, match="is no folder. Prepare it first"):
+    with pytest.raises(IlsvrcError, match="is not a folder. Prepare the data set first"):
         training(tmp_path / "nowhere")
 
 
 def test_half_prepared_data_is_an_error(prepared, tmp_path):
     (tmp_path / "ilsvrc2012/raw256/.1.0.0.staging").mkdir(parents=True)
-    with pytest.raises(SourceError, match="1.0.0 is half made. Run the command that makes it again"):
+    with pytest.raises(SourceError, match="1.0.0 is not finished. Run the command that makes it again to resume"):
         training("ilsvrc2012/raw256", data_dir=tmp_path)
     folder = shutil.copytree(prepared, tmp_path / "copy")
     next(folder.glob("*-train.*")).unlink()

@@ -7,9 +7,39 @@ import docexamples
 import pytest
 
 from ilsvrc_tfds import pipeline
-from ilsvrc_tfds.pipeline import batches, delivery, examples, missing, reading
+from ilsvrc_tfds.pipeline import (
+    batches,
+    bench,
+    delivery,
+    epochs,
+    examples,
+    layers,
+    missing,
+    numbering,
+    reading,
+    schedule,
+    service,
+    split,
+    subsets,
+    unchanged,
+)
 
-MODULES = [batches, delivery, examples, missing, reading]
+MODULES = [
+    batches,
+    bench,
+    delivery,
+    epochs,
+    examples,
+    layers,
+    missing,
+    numbering,
+    reading,
+    schedule,
+    service,
+    split,
+    subsets,
+    unchanged,
+]
 
 
 @pytest.fixture(scope="module")
