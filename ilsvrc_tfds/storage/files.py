@@ -98,7 +98,7 @@ def file_to_replace(path: str | os.PathLike) -> Path:
     if not stat.S_ISREG(mode):
         kind = next((text for is_kind, text in _KINDS.items() if is_kind(mode)), "a special file")
         raise DestinationError(
-            f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another path."
+            f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another place."
         )
     return Path(os.path.realpath(path))
 

@@ -260,7 +260,7 @@ def _beside(path: Path) -> Path:
 
 
 def _held(destination: Path, holder: str, then: str = "") -> DestinationError:
-    text = f"Another run is making {destination} ({shown(holder[:200])}). Wait for it to end, or choose another path."
+    text = f"Another run is making {destination} ({shown(holder[:200])}). Wait for it to end, or choose another place."
     return DestinationError(f"{text} {then}".rstrip())
 
 
