@@ -51,8 +51,8 @@ class DaskRunner:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self._scheduler = scheduler
         self._workers = workers or cpu_count()
-        self._client: "Client | None" = None
-        self._cluster: "LocalCluster | None" = None
+        self._client: Client | None = None
+        self._cluster: LocalCluster | None = None
 
     def __enter__(self) -> "DaskRunner":
         return self
@@ -85,7 +85,7 @@ class DaskRunner:
         from distributed.comm import CommClosedError
 
         client = self._connected()
-        pending: "deque[Future]" = deque()
+        pending: deque[Future] = deque()
         try:
             for job in jobs:
                 # If `pure`, Dask would run equal jobs once, and hash every job to find them.
