@@ -49,7 +49,7 @@ def test_preparation_refuses_what_is_no_whole_number(value, archives, tmp_path):
             ilsvrc_tfds.prepare(archives, tmp_path / "data", **options)
     with pytest.raises(OptionError, match="num_shards must be a whole number"):
         ilsvrc_tfds.export(archives, tmp_path / "out", workers=1, allow_incomplete=True, num_shards={"train": value})
-    with pytest.raises(OptionError, match="num_shards must be of each split, as {'train': 1024}"):
+    with pytest.raises(OptionError, match="num_shards must name splits, as in {'train': 1024}"):
         ilsvrc_tfds.export(archives, tmp_path / "out", workers=1, allow_incomplete=True, num_shards=value)
 
 
