@@ -4,9 +4,8 @@
         train256/<wnid>/<name>, val256/<wnid>/<name>, test256/<name>
                             images; 256 is the shorter side of resized images, others are in train, val and test
         metadata.h5         metadata of the labelled splits, if there are any
-        classes.txt         the 1000 wnids, one in each line, if there are labelled splits; each of them has a folder
-        for
-                            every wnid
+        classes.txt         the 1000 wnids, one in each line, if there are labelled splits; each labelled split has a
+                            folder for every wnid
         unpacked.json       a mark that this folder was unpacked; only folders with this mark can be replaced
 
 The files wait in `.<out>.staging` beside `out` until all of them are written. A run that was killed is resumed with the
