@@ -9,6 +9,8 @@ from ilsvrc_tfds.images import Resized
 from ilsvrc_tfds.pipeline.bench import measure
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.encoders import ClassicExample
+from ilsvrc_tfds.sources import demo
+from ilsvrc_tfds.training.recipe import Recipe
 
 WRONG = (1.0, 2.5, True, "1")
 
@@ -63,3 +65,14 @@ def test_values_refuse_what_is_no_whole_number(value):
         ClassicExample(label_offset=value)
     with pytest.raises(OptionError, match="workers must be a whole number"):
         LocalRunner(value)
+
+
+@pytest.mark.parametrize("value", [1.5, "3", True])
+def test_drawing_showing_and_training_refuse_what_is_no_whole_number(value, tmp_path):
+    with pytest.raises(OptionError, match="train_per_class must be a whole number"):
+        demo.draw(tmp_path / "nothing", train_per_class=value)
+    assert not (tmp_path / "nothing").exists()
+    with pytest.raises(OptionError, match="num must be a whole number"):
+        ilsvrc_tfds.show(tmp_path, num=value)
+    with pytest.raises(OptionError, match="epochs must be a whole number"):
+        Recipe(epochs=value)

@@ -9,7 +9,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.contact_sheet import draw_sheet
 from ilsvrc_tfds.checks.samples import Box, Sample, read_samples
 from ilsvrc_tfds.checks.told import class_in_words, contradiction
-from ilsvrc_tfds.errors import ImageError, OptionError, first_few, shown
+from ilsvrc_tfds.errors import ImageError, OptionError, first_few, require_integers, shown
 from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import own_split
@@ -58,6 +58,7 @@ def show(
         record that should be described is damaged.
       DestinationError: `out` cannot be written, or exists and is not a regular file.
     """
+    require_integers(num=num)
     if not 1 <= num <= _MOST:
         raise OptionError(f"num must be in [1, {_MOST}], got {num}.")
     if out is not None and Path(out).suffix.lower() != ".png":

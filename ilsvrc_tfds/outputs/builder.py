@@ -148,7 +148,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 claimed.require_free(options.overwrite)
                 files = write_files(index, options, claimed, runner)
                 described = self._describe(files, options)
-                claimed.require_free(options.overwrite)  # hours later
+                claimed.require_free(options.overwrite)  # somebody may have written there meanwhile
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         self._log_download_done()

@@ -119,7 +119,7 @@ def export(
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
             described = _described(plans, receipts, made, label_offset, skipped, boxes=bool(bbox))
-            require_free_for_export(out, overwrite)  # hours later
+            require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
     return out

@@ -72,8 +72,8 @@ def prepare(
       sync: Whether all files must be on disk before they get their final names; see `Ilsvrc2012`.
 
     Raises:
-      DestinationError: A data set exists that was made with other options, or from other images than the source has
-        now.
+      DestinationError: A data set exists that is not whole, was made with other options or from other images than the
+        source has now, or was made without images that can be used now.
       IlsvrcError: Something else that the user can act on, such as a damaged image; see `ilsvrc_tfds.errors`.
     """
     require_local(data_dir)

@@ -7,7 +7,6 @@ alone.
 
 import contextlib
 import functools
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -59,8 +58,6 @@ _OF_THE_DATA = (
 )
 # Names of ops in an error's text, such as `{{node DecodeJpeg}}`. They do not say what is wrong.
 _OPS = re.compile(r"(\[\[)?\{\{[^{}]*\}\}(\]\])?\s*")
-
-_log = logging.getLogger(__name__)
 
 _PAYLOAD = tf.TensorSpec([], tf.string)
 _READ_BYTES = 1 << 20

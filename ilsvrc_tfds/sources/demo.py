@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError, require_integers
 from ilsvrc_tfds.sources.drawings import DRAWINGS, encoded_drawing
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, partial_path
 
@@ -46,10 +46,11 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
 
     Raises:
       OptionError: A number is outside its range.
-      DestinationError: The folder cannot be written, or contains something else.
+      DestinationError: The folder cannot be written, has other archives of these names, or contains something else.
     """
     limits = ("train_per_class", train_per_class, 1, 1300), ("val_per_class", val_per_class, 1, 50)
     for name, value, low, high in (*limits, ("seed", seed, 0, 2**32 - 1)):
+        require_integers(**{name: value})
         if not low <= value <= high:
             raise OptionError(f"{name} must be in [{low}, {high}], got {value}.")
     folder = Path(folder)
@@ -62,7 +63,8 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
         for path, partial in zip(paths, drawn):
             if path.exists() and not filecmp.cmp(path, partial, shallow=False):
                 raise DestinationError(
-                    f"{path} is there already, and is not the archive that is drawn here. It is left as it is: choose another folder."
+                    f"{path} is there already, and is not the archive that is drawn here. It is left as it is: choose "
+                    "another folder."
                 )
         for path, partial in zip(paths, drawn):
             if not path.exists():

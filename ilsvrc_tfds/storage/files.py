@@ -15,6 +15,9 @@ from ilsvrc_tfds.errors import DestinationError, OptionError, unwritable
 # Suffix of files that are not yet complete. The next run removes those of a killed run.
 PARTIAL_SUFFIX = ".partial"
 
+# From file systems without hard links.
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+
 # From file systems that cannot sync a folder, and from folders above the user's own that may not be opened.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR}
 

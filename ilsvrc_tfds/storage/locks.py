@@ -29,6 +29,7 @@ from typing import BinaryIO
 from ilsvrc_tfds.errors import DestinationError, shown
 from ilsvrc_tfds.interrupts import start_thread
 from ilsvrc_tfds.storage import holders
+from ilsvrc_tfds.storage.files import NO_LINKS
 from ilsvrc_tfds.storage.holders import Holder, holder_in, read_holder, words_of_myself
 
 _HOLDER = "lock.holder"
@@ -36,8 +37,6 @@ _HOLDER = "lock.holder"
 _LOCK = "lock"
 # From file systems without locks. The last is NFS's, for a file that is open only for reading.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
-# From file systems without hard links.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 _SECONDS_BETWEEN_BEATS = 5.0
 # Longer than NFS caches a file's time, and twice as long as a restart of the server.
 _SECONDS_TO_DEATH = 60.0
@@ -168,7 +167,7 @@ def _name(partial: Path, path: Path) -> None:
         if not os.path.samefile(partial, path):  # NFS may report this of its own link if its first answer was lost
             raise
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         # Other processes treat an empty file as one that is being written.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o644))

@@ -1,16 +1,12 @@
 """Publishes finished files under their final names, all or none of them."""
 
 import contextlib
-import errno
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds.storage.files import destination_errors, sync_folder
-
-# From file systems without hard links.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+from ilsvrc_tfds.storage.files import NO_LINKS, destination_errors, sync_folder
 
 
 def publish(paths: Iterable[Path], folder: Path) -> None:
@@ -32,7 +28,7 @@ def publish(paths: Iterable[Path], folder: Path) -> None:
                 try:
                     os.link(path, target)
                 except OSError as error:
-                    if error.errno not in _NO_LINKS:
+                    if error.errno not in NO_LINKS:
                         raise
                     os.replace(path, target)
                     back.callback(os.replace, target, path)

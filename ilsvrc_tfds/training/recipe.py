@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 
 # Peak learning rate per example of a batch: Goyal et al. 2017 (arXiv:1706.02677); DeiT (arXiv:2012.12877).
 _LEARNING_RATES = {"sgd": 0.1 / 256, "adamw": 0.001 / 1024}
@@ -55,6 +55,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        wanted = ("image_size", "epochs", "batch_size", "warmup_epochs", "shuffle_buffer", "seed")
+        require_integers(**{name: value for name in wanted if (value := getattr(self, name)) is not None})
         self._require("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS)
         self._require("image_size", "at least 32", self.image_size is None or self.image_size >= 32)
         self._require("epochs", "at least 1", self.epochs >= 1)
