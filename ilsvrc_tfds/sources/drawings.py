@@ -14,7 +14,19 @@ _Colour = tuple[int, int, int]  # red, green, blue in 0..255
 
 
 def encoded_drawing(wnid: str, name: str, seed: int, mode: str) -> bytes:
-    """Returns an encoded picture with sides of 180..400 and up to 500 pixels, and random exposure and grain."""
+    """Returns an encoded picture with sides of 180..400 and up to 500 pixels, and random exposure and grain.
+
+    >>> data = encoded_drawing("n07749582", "n07749582_7.JPEG", seed=0, mode="RGB")
+    >>> picture = Image.open(io.BytesIO(data))
+    >>> picture.format, picture.mode, 180 <= min(picture.size) <= max(picture.size) <= 500
+    ('JPEG', 'RGB', True)
+
+    Args:
+      wnid: Class to draw, one of `DRAWINGS`.
+      name: File name of the picture. Each name gives another picture.
+      seed: Seed of the pictures, combined with the name.
+      mode: Pillow's mode of the picture. `RGBA` is encoded as PNG, all others as JPEG.
+    """
     rng = np.random.default_rng([seed, *name.encode()])
     shorter = int(rng.integers(180, 401))
     sides = min(500, int(shorter * rng.uniform(1, 1.6))), shorter

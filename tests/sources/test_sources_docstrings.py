@@ -11,6 +11,7 @@ from ilsvrc_tfds.sources import (
     boxes,
     completeness,
     demo,
+    drawings,
     find,
     index,
     labels,
@@ -29,8 +30,8 @@ from ilsvrc_tfds.sources import (
 )
 
 MODULES = [
-    *(sources, boxes, completeness, demo, find, index, labels, layouts, members, names, official, prepared, reader),
-    *(scan, sightings, splits, tables, tar, unread),
+    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, prepared),
+    *(reader, scan, sightings, splits, tables, tar, unread),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 
