@@ -92,9 +92,15 @@ def differences(index: Index, made: Made) -> dict[str, str]:
 
 
 def require_whole(folder: Path) -> None:
-    """Raises DestinationError where shards of a prepared data set are gone, or have another size than the manifest says.
+    """Raises DestinationError if shards of a data set are missing or empty, or differ in size from the manifest.
 
-    That costs a look at each file's entry; `verify` reads the files. Raises SourceError where manifest or info make no sense.
+    This only looks up the size of each file, and whether `metadata.h5` exists; `verify` reads the files.
+
+    >>> require_whole(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))
+
+    Raises:
+      SourceError: The manifest or TFDS's info cannot be parsed, the folder holds no shards, or a file cannot be read.
+      DestinationError: The data set is not whole.
     """
     output = find_output(folder)
     described = output.manifest.shards.values() if output.manifest is not None else ()
@@ -104,13 +110,18 @@ def require_whole(folder: Path) -> None:
         faults.append(f"{hdf5.NAME} is missing")
     if faults:
         raise DestinationError(
-            f"{folder} is there already, but is not whole: {first_few(faults)}. `ilsvrc-tfds verify` tells more. Make it again "
-            "with --overwrite (overwrite=True)."
+            f"{folder} exists already, but is not whole: {first_few(faults)}. Run `ilsvrc-tfds verify` for details. "
+            "Make it again with --overwrite (overwrite=True)."
         )
 
 
 def _fault(folder: Path, stated: Mapping[str, int]) -> Callable[[str], str]:
-    """Returns a function from a shard's name to what is wrong with its file; empty if nothing is."""
+    """Returns a function that takes a shard's name and describes the fault of its file, or returns an empty string.
+
+    Args:
+      folder: Folder of the shards.
+      stated: Sizes of shards in bytes, by name, as the manifest records them.
+    """
 
     def fault(name: str) -> str:
         try:
@@ -127,7 +138,18 @@ def _fault(folder: Path, stated: Mapping[str, int]) -> Callable[[str], str]:
 
 
 def repaired_images(index: Index, skipped: Mapping[str, Collection[str]], op: Original | Resized) -> list[str]:
-    """Returns the names of the images that were skipped as damaged and can be used now. Only those are read."""
+    """Returns the names of the images that were skipped as damaged and can be used now. Only these images are read.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> repaired_images(index, {"val": ["ILSVRC2012_val_00002969.JPEG"]}, Original())
+    ['ILSVRC2012_val_00002969.JPEG']
+
+    Args:
+      index: Images that the source has now.
+      skipped: Names of the images of each split that were skipped.
+      op: Operation that an image must pass to be usable.
+    """
     repaired = []
     for split, names in skipped.items():
         members = index.splits.get(split)

@@ -1,4 +1,4 @@
-"""Whether all that is at a destination was made by the command that is to replace it: nothing of the user's is removed."""
+"""Checks that a destination holds only what a command made, before the command replaces it. Users' files are kept."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from ilsvrc_tfds.storage.regular import open_regular
 
 MARK_NAME = "unpacked.json"
 
-# What `index` leaves if it is killed.
+# The ending of the temporary files that `index` leaves if it is killed.
 _PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"
-# TFDS's files beside the shards; `image.image.json` is an older version's.
+# The files of a data set. An older version of TFDS also wrote `image.image.json`.
 _TFDS_FILE = re.compile(
     rf"({re.escape(INFO_NAME)}|features\.json|metadata\.json|\w+\.labels\.txt|\w+\.image\.json|{re.escape(manifest.NAME)}"
     rf"|{re.escape(hdf5.NAME)}|({PREFIX})?{PATTERNS[TFDS].pattern}){_PARTIAL}"
@@ -30,7 +30,17 @@ _LONGEST_MARK = 1 << 20
 
 
 def require_free_for_export(out: Path, overwrite: bool) -> None:
-    """Raises DestinationError where a folder holds anything, unless that is one export and may be replaced."""
+    """Raises DestinationError if a folder is not empty, unless it holds one export that may be replaced.
+
+    >>> require_free_for_export(Path("/data/new"), overwrite=False)
+    >>> require_free_for_export(Path("/data/imagenet"), overwrite=True)
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.DestinationError: /data/imagenet is not empty and does not hold an export: it has no manifest...
+
+    Args:
+      out: Folder to export to. It need not exist.
+      overwrite: Whether an export may be replaced.
+    """
     names = _names(out)
     if not names:
         return
@@ -44,7 +54,17 @@ def require_free_for_export(out: Path, overwrite: bool) -> None:
 
 
 def require_free_for_files(out: Path, overwrite: bool) -> None:
-    """Raises DestinationError where a folder holds anything, unless it was unpacked and may be replaced."""
+    """Raises DestinationError if a folder is not empty, unless it holds unpacked images that may be replaced.
+
+    >>> require_free_for_files(Path("/data/new"), overwrite=False)
+    >>> require_free_for_files(Path("/data/imagenet"), overwrite=True)
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.DestinationError: /data/imagenet is not empty and was not made by unpack: it holds 'ILSVRC...
+
+    Args:
+      out: Folder to unpack to. It need not exist.
+      overwrite: Whether unpacked images may be replaced.
+    """
     names = _names(out)
     if not names:
         return
@@ -60,21 +80,28 @@ def require_free_for_files(out: Path, overwrite: bool) -> None:
 
 
 def require_only_data_set(folder: Path) -> None:
-    """Raises DestinationError where the folder of a prepared data set, which is to be replaced, holds something else as well."""
+    """Raises DestinationError if the folder of a prepared data set holds other files too, so that it is not replaced.
+
+    >>> require_only_data_set(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))
+    >>> require_only_data_set(Path("/data/imagenet"))
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.DestinationError: /data/imagenet is not replaced because it holds more than a data set: ...
+    """
     strange = [name for name in _names(folder) if not _TFDS_FILE.fullmatch(name)]
     if strange:
         raise DestinationError(
-            f"{folder} is not replaced, for it holds more than a data set: {_shown(strange)}. Move that away, or choose "
-            "another data directory."
+            f"{folder} is not replaced because it holds more than a data set: {_shown(strange)}. Move that away, or "
+            "choose another data directory."
         )
 
 
 def _no_export(out: Path, names: list[str]) -> str:
-    """Returns why a folder is not that of an export and nothing else; empty if it is."""
+    """Returns the reason why a folder does not hold one export and nothing else, or an empty string if it does."""
     try:
         made = manifest.read(out)
     except SourceError as error:
-        return str(error).partition(". Make the data again")[0].rstrip(".")  # for nobody should remove a file of others
+        # The advice is left out: the folder may be someone else's, and nobody should make that again.
+        return str(error).partition(". Make the data again")[0].rstrip(".")
     if made is None:
         return f"it has no {manifest.NAME}"
     if made.kind != CLASSIC:
@@ -86,7 +113,7 @@ def _no_export(out: Path, names: list[str]) -> str:
 
 
 def _not_unpacked(out: Path, names: list[str]) -> str:
-    """Returns why a folder was not unpacked, or what else it has; empty if its names are those of unpacked images."""
+    """Returns the reason why the names in a folder are not those of unpacked images, or an empty string if they are."""
     strange = [
         name
         for name in names
@@ -102,7 +129,7 @@ def _not_unpacked(out: Path, names: list[str]) -> str:
 
 
 def _more_than_unpacked(out: Path, names: list[str]) -> str:
-    """Returns what has come into the folders of the images since they were unpacked; empty if nothing has."""
+    """Returns a description of a folder with more files than were unpacked into it, or an empty string if none has."""
     held = _held(out / MARK_NAME) or {}
     for name in filter(_UNPACKED_FOLDER.fullmatch, names):
         count = sum(len(files) for _, _, files in os.walk(out / name))
@@ -112,7 +139,7 @@ def _more_than_unpacked(out: Path, names: list[str]) -> str:
 
 
 def _held(path: Path) -> Mapping[str, int] | None:
-    """Returns the number of images that were unpacked into each folder, None if a mark does not say it."""
+    """Returns the number of images that were unpacked into each folder, or None if the mark is missing or invalid."""
     try:
         with open_regular(path) as file:
             held = json.loads(file.read(_LONGEST_MARK))["files"]

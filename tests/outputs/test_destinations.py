@@ -140,7 +140,7 @@ def test_prepare_keeps_files_that_are_no_data_sets(made, prepare, tmp_path):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("mine")
     with pytest.raises(
-        DestinationError, match="is not replaced, for it holds more than a data set: 'model.keras', 'runs'"
+        DestinationError, match="is not replaced because it holds more than a data set: 'model.keras', 'runs'"
     ):
         prepare(overwrite=True)
     assert (folder / "runs/events").read_text() == (folder / "model.keras").read_text() == "mine"

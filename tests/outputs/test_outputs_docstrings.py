@@ -5,9 +5,20 @@ from pathlib import Path
 import docexamples
 import pytest
 
-from ilsvrc_tfds.outputs import builder, comparison, data_set, dataset_info, description, export, index, prepare, unpack
+from ilsvrc_tfds.outputs import (
+    builder,
+    comparison,
+    data_set,
+    dataset_info,
+    description,
+    export,
+    index,
+    prepare,
+    replaceable,
+    unpack,
+)
 
-MODULES = [builder, comparison, data_set, dataset_info, description, export, index, prepare, unpack]
+MODULES = [builder, comparison, data_set, dataset_info, description, export, index, prepare, replaceable, unpack]
 
 
 @pytest.fixture(scope="module")
