@@ -1,4 +1,4 @@
-"""What lies in a folder that `prepare` or `export` made, or a tool that names its files alike: which shards of which split."""
+"""Finds the shards of each split in a folder made by `prepare`, `export`, or a tool that names its files alike."""
 
 import dataclasses
 import json
@@ -18,9 +18,9 @@ from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
 _TFRECORD = "tfrecord"
-# What to do about damaged or missing shards. Without the option a set that is there is not made again.
+# The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
-# One of 1,152 shards has 20 KB.
+# The `dataset_info.json` of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
 
 
@@ -28,14 +28,20 @@ MAX_INFO_BYTES = 64 << 20
 class Output:
     """A folder of shards.
 
+    >>> output = find_output(folder)
+    >>> output.kind, output.file_format, output.label_offset
+    ('classic', 'tfrecord', None)
+    >>> [os.path.basename(path) for path in output.paths("train")]
+    ['train-00000-of-00001']
+
     Attributes:
-      folder: that they lie in.
-      kind: `tfds` for a prepared data set, `classic` for exported TFRecords.
-      file_format: `tfrecord`, or another of TFDS's.
-      shards: file names of each split (train, val, test) in order, also of those that are missing.
-      manifest: of the folder; None where it has none.
-      info: TFDS's `dataset_info.json`; None where there is none.
-      images: What became of the images, if it is known without a manifest of these shards.
+      folder: Folder of the shards.
+      kind: Kind of the shards: `tfds` for a prepared data set, `classic` for exported TFRecords.
+      file_format: Format of the shards: `tfrecord`, or another format of TFDS.
+      shards: File names of each split (train, val, test) in order, including those of missing files.
+      manifest: Manifest of the folder; None if it does not have one.
+      info: TFDS's `dataset_info.json`; None if the folder does not have one.
+      images: Recorded operation on the images, if it is known although these shards have no manifest.
     """
 
     folder: Path
@@ -47,7 +53,7 @@ class Output:
     images: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def paths(self, split: str) -> list[str]:
-        """Returns the paths of a split's shards. Raises SourceError where one is missing."""
+        """Returns the paths of a split's shards. Raises SourceError if one is missing."""
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
@@ -55,7 +61,10 @@ class Output:
         return paths
 
     def alternatives(self) -> list["Output"]:
-        """Returns the same records in other formats beside these shards, which TFDS's info names: by `tfds convert_format`."""
+        """Returns the same records in the other formats that the folder has by TFDS's info.
+
+        `tfds convert_format` writes such shards beside these and adds their format to the info.
+        """
         formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
         return [self._alternative(name) for name in formats if name != self.file_format]
 
@@ -67,7 +76,7 @@ class Output:
         return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None, images=self.config())
 
     def strange_shards(self) -> list[str]:
-        """Returns the names of the files that are named as shards and are none of this set's, in whatever format."""
+        """Returns the names of files that are named like shards but are not shards of this set, in any of its formats."""
         own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
         patterns = PATTERNS.values()
         return [
@@ -76,13 +85,13 @@ class Output:
 
     @property
     def label_offset(self) -> int | None:
-        """What was added to the class index to make a record's label; None where it is not recorded."""
+        """Number that was added to the class index to make a record's label; None if it is not recorded."""
         if self.manifest is not None:
             return self.manifest.label_offset
         return 0 if self.kind == TFDS else None
 
     def stated_lengths(self, split: str) -> tuple[int, ...] | None:
-        """Returns the records of each shard of a split, by the manifest or TFDS's info; None where neither tells them."""
+        """Returns the number of records in each shard of a split by the manifest or TFDS's info, or None if unknown."""
         if self.manifest is not None:
             return tuple(entry.records for entry in self.manifest.shards[split])
         stated = (
@@ -91,23 +100,30 @@ class Output:
         return tuple(max(0, int(length)) for length in stated[split]) if split in stated else None
 
     def config(self) -> Mapping[str, object]:
-        """Returns what became of the images, `{"op": "Resized", …}`; empty where it is not recorded."""
+        """Returns the recorded operation on the images, `{"op": "Resized", …}`; empty if it is not recorded."""
         return self.manifest.config if self.manifest is not None else self.images
 
     def in_tfrecord(self) -> "Output":
-        """Returns these shards, or the TFRecords beside them if they have another format. Raises SourceError without such."""
+        """Returns these shards if they are TFRecords, or else the TFRecords beside them.
+
+        Raises SourceError if the folder has no TFRecords.
+        """
         for output in (self, *self.alternatives()):
             if output.file_format == _TFRECORD:
                 return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
-        raise SourceError(f"{self.folder} is in the format {formats}; expected {_TFRECORD}. Prepare it as that.")
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {_TFRECORD}. Prepare it in this format.")
 
 
 def find_output(folder: str | os.PathLike) -> Output:
-    """Returns what lies in a folder, by its manifest, else by TFDS's info, else by the names of the files.
+    """Returns the shards in a folder by its manifest, or else by TFDS's info, or else by the names of the files.
 
-    Raises SourceError where no shards are there, or those of two sets, or the manifest or info cannot be read; OptionError for
-    a URL.
+    >>> find_output(folder).shards
+    {'train': ('train-00000-of-00001',)}
+
+    Raises:
+      OptionError: The folder is a URL.
+      SourceError: The folder holds no shards, or shards of several sets, or its manifest or info cannot be read.
     """
     require_local(folder)
     folder = Path(folder).expanduser()
@@ -115,9 +131,18 @@ def find_output(folder: str | os.PathLike) -> Output:
 
 
 def describe_output(folder: Path, described: Manifest | None, info: Mapping | None) -> Output:
-    """Returns what lies in a folder, where its manifest and info have been read already; None for what is not to be used.
+    """Returns the shards in a folder whose manifest and info have been read already.
 
-    Raises SourceError as `find_output` does.
+    >>> describe_output(Path(folder), None, None) == find_output(folder)
+    True
+
+    Args:
+      folder: Folder of the shards.
+      described: Manifest of the folder; None if it has none, or if it should not be used.
+      info: TFDS's info; None if the folder has none, or if it should not be used.
+
+    Raises:
+      SourceError: The folder holds no shards, or shards of several sets.
     """
     if described is not None:
         names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
@@ -132,7 +157,13 @@ def describe_output(folder: Path, described: Manifest | None, info: Mapping | No
 
 
 def is_output(folder: str | os.PathLike) -> bool:
-    """Returns whether a folder is that of a prepared data set or of exported TFRecords: it has TFDS's info, or shards."""
+    """Returns whether a folder holds a prepared data set or exported TFRecords: TFDS's info, or shards.
+
+    >>> is_output(folder)
+    True
+    >>> is_output(os.path.join(folder, "missing"))
+    False
+    """
     if not os.path.isdir(folder):
         return False
     names = file_names(folder)
@@ -140,7 +171,14 @@ def is_output(folder: str | os.PathLike) -> bool:
 
 
 def read_info(folder: str | os.PathLike) -> dict | None:
-    """Returns TFDS's `dataset_info.json` of a folder, None where it has none. Raises SourceError where it makes no sense."""
+    """Returns TFDS's `dataset_info.json` of a folder, or None if it does not have one.
+
+    >>> read_info(folder) is None
+    True
+
+    Raises:
+      SourceError: The file cannot be read or parsed, or describes another data set.
+    """
     path = Path(folder, INFO_NAME)
     try:
         with open_regular(path) as file:
@@ -161,13 +199,18 @@ def read_info(folder: str | os.PathLike) -> dict | None:
 
 
 def senseless(path: str | os.PathLike, error: Exception) -> SourceError:
-    """Returns what to raise for a file of a prepared set that cannot be parsed: `prepare --overwrite` may need it as well."""
+    """Returns the exception for a file of a prepared data set that cannot be parsed.
+
+    >>> senseless("dataset_info.json", KeyError("name"))
+    SourceError("dataset_info.json makes no sense (KeyError('name')). Move its folder away and prepare ...")
+    """
+    # Not `--overwrite`: `prepare` may need the file even then.
     advice = "Move its folder away and prepare the data set again."
     return SourceError(f"{path} makes no sense ({error!r:.200}). {advice}")
 
 
 def _check_info(info: Mapping) -> None:
-    """Raises ValueError, KeyError, TypeError where an info has no sense for what is read of it here."""
+    """Raises ValueError, KeyError or TypeError if entries of an info that are read here are missing or invalid."""
     others = info.get("alternativeFileFormats", [])
     if not isinstance(others, list):
         raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
@@ -186,7 +229,7 @@ def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
 
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
-    """Returns the kind and format of the shards in a folder, and how many there should be of each split, by their names."""
+    """Returns the kind and format of the shards in a folder, and each split's full number of shards, by their names."""
     found: dict[tuple[str, str], dict[str, set[int]]] = {}
     for name in file_names(folder):
         for kind, pattern in PATTERNS.items():
@@ -209,7 +252,11 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
 
 
 def file_names(folder: str | os.PathLike) -> list[str]:
-    """Returns the names of all files in a folder, sorted. Raises SourceError where it cannot be read."""
+    """Returns the names of all files in a folder, sorted. Raises SourceError if the folder cannot be read.
+
+    >>> "train-00000-of-00001" in file_names(folder)
+    True
+    """
     try:
         return sorted(os.listdir(folder))
     except OSError as error:

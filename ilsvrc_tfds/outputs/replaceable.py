@@ -100,7 +100,7 @@ def _no_export(out: Path, names: list[str]) -> str:
     try:
         made = manifest.read(out)
     except SourceError as error:
-        # The advice is left out: the folder may be someone else's, and nobody should make that again.
+        # Without the advice to overwrite or to remove the file, because the file may not belong to an export.
         return str(error).partition(". Make the data again")[0].rstrip(".")
     if made is None:
         return f"it has no {manifest.NAME}"

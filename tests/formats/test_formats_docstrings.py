@@ -8,6 +8,7 @@ import pytest
 from ilsvrc_tfds.formats import (
     example,
     example_in_place,
+    folder,
     framing,
     hdf5,
     kinds,
@@ -18,7 +19,7 @@ from ilsvrc_tfds.formats import (
 )
 from ilsvrc_tfds.sources import find_layout, index_images
 
-MODULES = [example, example_in_place, framing, hdf5, kinds, manifest, naming, record_index, tfrecord]
+MODULES = [example, example_in_place, folder, framing, hdf5, kinds, manifest, naming, record_index, tfrecord]
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def test_examples_run(module, names):
 @pytest.mark.parametrize(
     "function",
     [
-        example.encode_example, example.parse_example, example_in_place.parse_payload, hdf5.read, hdf5.write,
+        example.encode_example, example.parse_example, example_in_place.parse_payload, folder.Output,
+        folder.find_output, folder.describe_output, folder.is_output, folder.read_info, hdf5.read, hdf5.write,
         manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.shard_spans,
         record_index.write_index, framing.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
     ],
