@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM end a command in order; or without order, where TensorFlow does not come back.
+"""Makes Ctrl-C and SIGTERM end a command: after it has cleaned up, or at once if TensorFlow blocks the main thread.
 
-Python's handlers run in the main thread, between two of its own instructions. While TensorFlow waits there, for a file system that
-stalls or for a tf.data service without workers, they do not run.
+Python runs signal handlers in the main thread, between two of its own instructions. They do not run while TensorFlow
+blocks this thread, for example because a file system stalls or a tf.data service has no workers.
 """
 
 import contextlib
@@ -16,33 +16,50 @@ from ilsvrc_tfds.interrupts import start_thread
 
 ENDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
-# A step of a large model may take some. Docker kills 10 seconds after SIGTERM, SLURM 30.
+# Time until Python runs the handler. A step of a large model may take some seconds. Docker kills a process 10 seconds
+# after SIGTERM, SLURM 30.
 _SECONDS_TO_COME_BACK = 5
-# From the handler to the end of the block, where TensorFlow waits for what it reads ahead.
+# Time from the handler to the end of the block. At the end, TensorFlow waits for the data that it reads ahead.
 _SECONDS_TO_END = 15
 
 _STDERR = 2
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come."""
+    """SIGTERM was received."""
 
 
 @contextlib.contextmanager
 def termination_heeded() -> Iterator[None]:
-    """Makes SIGTERM end the block as Ctrl-C does; by default the workers would outlive it, and process 1 of a container ignores it."""
+    """Makes SIGTERM end the block as Ctrl-C does, by raising Terminated, which is a KeyboardInterrupt.
+
+    By default, SIGTERM would leave the workers running, and process 1 of a container would ignore it. Outside the main
+    thread nothing is changed.
+
+    >>> try:
+    ...     with termination_heeded():
+    ...         signal.raise_signal(signal.SIGTERM)
+    ... except KeyboardInterrupt as error:
+    ...     print(type(error).__name__)
+    Terminated
+    """
     with _handlers({signal.SIGTERM: _terminate}) if _in_main_thread() else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
 def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
-    """Ends the process where a signal that has come does not end the block; for blocks that read with TensorFlow.
+    """Ends the process if Ctrl-C or SIGTERM does not end the block in time. For blocks that read with TensorFlow.
 
-    Not for a block that has much to put in order when it is interrupted. The status is that of `main`: 128 and the signal's number.
+    A block that takes long to clean up after an interrupt should not use this. The exit status is 128 plus the signal's
+    number, as in `main`. Outside the main thread nothing is changed.
+
+    >>> with ended_in_any_case(lambda number: f"{ENDS[number]}."):
+    ...     print("reading")
+    reading
 
     Args:
-      last_words: returns what to print then, of the signal's number.
+      last_words: Function that takes the signal's number and returns the message to print before the process is ended.
     """
     if not _in_main_thread():
         yield
@@ -57,8 +74,8 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
         return handle
 
     def watch() -> None:
-        while byte := os.read(woken, 1):  # a byte for each signal that Python handles: its number
-            if before >= 0:  # a caller's, as asyncio has one
+        while byte := os.read(woken, 1):  # Python writes the number of each signal that it handles
+            if before >= 0:  # the descriptor of a caller, such as asyncio
                 with contextlib.suppress(OSError):
                     os.write(before, byte)
             if byte[0] in handlers and not (came.wait(_SECONDS_TO_COME_BACK) and ended.wait(_SECONDS_TO_END)):
@@ -67,7 +84,7 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
                 os._exit(128 + byte[0])
 
     handlers: dict[int, Callable] = {signal.SIGTERM: marked(_terminate)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background job of a shell ignores SIGINT
         handlers[signal.SIGINT] = marked(signal.default_int_handler)
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -85,11 +102,11 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
 
 
 def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()  # others may not say what a signal does
+    return threading.current_thread() is threading.main_thread()  # only this thread may set handlers
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while all is put in order
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # while the command cleans up
     raise Terminated
 
 
