@@ -76,7 +76,7 @@ class Output:
         return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None, images=self.config())
 
     def strange_shards(self) -> list[str]:
-        """Returns the names of files that are named like shards but are not shards of this set, in any of its formats."""
+        """Returns the names of files that look like shards but are not shards of this set, in any of its formats."""
         own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
         patterns = PATTERNS.values()
         return [
