@@ -89,6 +89,8 @@ def _engine(options: argparse.Namespace) -> _Engine:
         runner = BeamRunner(options.beam_options, workers=options.workers)
     elif options.runner == "dask":
         runner = DaskRunner(options.scheduler, workers=options.workers)
+    elif options.runner != "local":
+        raise NotImplementedError(f"no options are known for --runner {options.runner}")
     return {"workers": options.workers, "runner": runner}
 
 

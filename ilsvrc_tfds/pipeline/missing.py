@@ -62,7 +62,9 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str, l
             if not is_damage:
                 raise SourceError(f"{place}.")
             if on_error != SKIP:
-                raise SourceError(f"{place}. Make the shard again, or pass on_error='skip'.")
+                raise SourceError(
+                    f"{place}. Make the data set again with --overwrite; in Python, on_error='skip' leaves it out."
+                )
             if lost and not skipped:
                 _log.warning(lost)
             skipped.add((path, number))

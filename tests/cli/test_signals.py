@@ -193,3 +193,33 @@ def test_signal_still_wakes_a_caller_s_event_loop():
         signal.signal(signal.SIGUSR1, handler)
         assert signal.set_wakeup_fd(before) == writer
         os.close(reader), os.close(writer)
+
+
+# At its end Python would destroy this, which takes a minute, as the iterators of TensorFlow sometimes take for ever.
+STUCK = """
+import sys, time
+from ilsvrc_tfds import cli
+
+class Stuck:
+    def __del__(self, sleep=time.sleep):
+        sleep(60)
+
+stuck, sys.modules["tensorflow"] = Stuck(), object()
+def main():
+    if "raise" in sys.argv:
+        raise ZeroDivisionError("a bug")
+    print("said")
+    return 1
+cli.main = main
+if "raise" in sys.argv:
+    del stuck.__class__.__del__
+cli.run()
+"""
+
+
+@pytest.mark.parametrize(
+    "words, printed", [([], "said"), (["raise"], "ZeroDivisionError: a bug")], ids=["error", "bug"]
+)
+def test_command_that_has_read_ends_whatever_tensorflow_still_holds(words, printed):
+    ended = subprocess.run([sys.executable, "-c", STUCK, *words], capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1 and printed in ended.stdout + ended.stderr

@@ -57,7 +57,10 @@ def test_training_names_the_image(folder, options):
     data = pipeline.for_training(folder, **OPTIONS, epochs=1, **options)
     with pytest.raises(tf.errors.OpError, match=place(folder, "train")):
         labels(data)
-    with pytest.raises(SourceError, match=f"^{place(folder, 'train')}.*Make the shard again, or pass on_error='skip'"):
+    with pytest.raises(
+        SourceError,
+        match=f"^{place(folder, 'train')}.*Make the data set again with --overwrite; in Python, on_error='skip'",
+    ):
         with pipeline.source_errors(folder):
             labels(data)
 
