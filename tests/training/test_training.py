@@ -302,7 +302,7 @@ def test_damaged_record_is_an_error_that_names_it(prepared, trained, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "prepared")
     (shard,) = folder.glob("*-val.tfrecord-*")
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the shard again"):
+    with pytest.raises(SourceError, match=f"^{shard}: record 20: byte [0-9,]+: .* Make the data set again"):
         training.evaluate(folder, trained / "model.keras")
 
 
@@ -316,7 +316,7 @@ def test_image_that_cannot_be_decoded_is_named(prepared, trained, tmp_path):
             writer.write(record.SerializeToString())
     name = record.features.feature["file_name"].bytes_list.value[0].decode()
     with pytest.raises(
-        SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the shard again"
+        SourceError, match=rf"^{shard}: record 0 \({name}\): its image cannot be decoded .* Make the data set again"
     ):
         training.evaluate(folder, trained / "model.keras")
 
