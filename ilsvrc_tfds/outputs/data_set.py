@@ -68,7 +68,7 @@ class Options:
         return self.num_shards.get(split) if isinstance(self.num_shards, Mapping) else self.num_shards
 
     def require_splits(self, splits: Iterable[str]) -> None:
-        """Raises OptionError where a number of shards is said of a split that is none of these."""
+        """Raises OptionError if `num_shards` names a split that is not one of these."""
         splits = list(splits)
         missing = (
             [name for name in self.num_shards if name not in splits] if isinstance(self.num_shards, Mapping) else []

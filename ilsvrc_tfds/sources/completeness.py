@@ -76,8 +76,8 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
         _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
     if splits is None and "test" not in index.splits:
         _log.info("There is no test split in the source.")
-    for split, text in shortfalls(index).items():
-        _log.warning("Incomplete, and allowed: %s has %s.", split, text)
+    for split, text in shortfalls(index).items():  # `metadata` needs no permission for them
+        _log.warning("Incomplete%s: %s has %s.", ", and allowed" if allow_incomplete else "", split, text)
 
 
 def shortfalls(index: Index) -> dict[str, str]:

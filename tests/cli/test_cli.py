@@ -128,7 +128,7 @@ def test_metadata_writes_the_file_alone(archives, tmp_path):
 def test_metadata_of_an_incomplete_source_says_what_is_missing(archives, tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     assert main(["metadata", str(archives), "--out", str(tmp_path / "m.h5")]) == 0
-    assert "Incomplete, and allowed: train has 12 of 1,281,167 images, 997 classes missing." in caplog.messages
+    assert "Incomplete: train has 12 of 1,281,167 images, 997 classes missing." in caplog.messages
 
 
 def test_metadata_of_unlabelled_images_is_an_error(tmp_path, images, capsys):
