@@ -10,7 +10,7 @@ from ilsvrc_tfds.checks.told import class_of
 from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.synsets import Synset
 
@@ -83,7 +83,7 @@ def read_samples(output: Output, split: str, lengths: Sequence[int], num: int) -
 
 
 def _sample(output: Output, number: int, place: str, features: Mapping[str, Sequence]) -> Sample:
-    keys = FIELDS[output.kind]
+    keys = KINDS[output.kind].fields
     name, image, label = (next(iter(features.get(key, ())), None) for key in keys)
     if not isinstance(name, bytes) or not isinstance(image, bytes) or not isinstance(label, int):
         found = first_few(map(ascii, sorted(features)))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.checks.verify_info import info_problems
-from ilsvrc_tfds.checks.verify_record import KEYS, Rules
+from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
 from ilsvrc_tfds.checks.verify_split import (
     SplitRows,
@@ -27,10 +27,10 @@ from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.shards.writer import TFRECORD
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
 
 _Value = TypeVar("_Value")
@@ -130,7 +130,7 @@ def _tried(read: Callable[[Path], _Value], path: Path, problems: list[str]) -> _
 def _key_problems(output: Output) -> Iterator[str]:
     if output.manifest is None:
         return
-    for key, kind in KEYS[output.kind].items():
+    for key, kind in KINDS[output.kind].keys.items():
         stated = output.manifest.keys.get(key, "missing")
         if stated != kind:
             yield f"{manifest.NAME}: the type of {key} is {stated}, expected {kind}"
@@ -141,7 +141,7 @@ def _rules(output: Output, decode: bool) -> Rules | None:
     if output.file_format != TFRECORD:
         return None
     config = CONFIGS.get(str(output.info.get("configName"))) if output.info is not None else None
-    side, keys = getattr(config, "shorter_side", None), KEYS[output.kind]
+    side, keys = getattr(config, "shorter_side", None), KINDS[output.kind].keys
     if output.manifest is not None:
         stated = output.manifest.config.get("shorter_side")
         side = stated if isinstance(stated, int) else None
@@ -247,9 +247,8 @@ def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Map
 
 
 def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
-    kind = "a prepared data set" if output.kind == TFDS else "classic TFRecords"
     config = ", ".join(f"{key} {value}" for key, value in output.config().items())
-    yield f"{output.folder}: {kind}, {output.file_format}" + (f" ({config})" if config else "")
+    yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}" + (f" ({config})" if config else "")
     for split, skipped in output.manifest.skipped.items() if output.manifest is not None else ():
         names = first_few(map(shown, skipped))
         yield f"{split}: {len(skipped):,} damaged images were skipped when it was made: {names}"

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
-from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS, FIELDS, TFDS, TFDS_KEYS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.images import Head
 from ilsvrc_tfds.images.ops import needs_fix
 
-KEYS = {TFDS: TFDS_KEYS, CLASSIC: CLASSIC_KEYS}
 # The class of a record if neither its file name nor its synset names one, as with images of the user's own.
 UNKNOWN = -2
 
@@ -47,7 +46,7 @@ class Rules:
 def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes, int, int, bool] | None, str]:
     """Returns the contents of a record, and what is wrong with it.
 
-    >>> rules = Rules("tfds", KEYS["tfds"], exact=True)
+    >>> rules = Rules("tfds", KINDS["tfds"].keys, exact=True)
     >>> check_record(b"", rules, "val")
     (None, 'it has no file_name; it has no image; it has no label')
 
@@ -61,7 +60,7 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
         a class), and whether the record has bounding boxes. None if the record has no valid name or label.
       problems: Everything that is wrong, in words; empty if nothing is.
     """
-    name_key, image_key, label_key = FIELDS[rules.kind]
+    name_key, image_key, label_key = KINDS[rules.kind].fields
     try:
         features, picture = parse_payload(payload, image_key, "its payload")
     except SourceError as error:

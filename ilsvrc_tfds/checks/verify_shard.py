@@ -85,9 +85,9 @@ def check_shard(job: ShardJob) -> Findings:
 
     This needs as much memory as a few of the longest records.
 
-    >>> from ilsvrc_tfds.checks.verify_record import KEYS
+    >>> from ilsvrc_tfds.formats.kinds import KINDS
     >>> shard = "/data/tfds/ilsvrc2012/classification/1.0.0/ilsvrc2012-val.tfrecord-00000-of-00001"
-    >>> findings = check_shard(ShardJob("val", 0, shard, Rules("tfds", KEYS["tfds"], exact=True)))
+    >>> findings = check_shard(ShardJob("val", 0, shard, Rules("tfds", KINDS["tfds"].keys, exact=True)))
     >>> findings.records, findings.problems
     (6, ())
     """

@@ -15,8 +15,9 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
-from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_splits
+from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
@@ -136,7 +137,7 @@ def _records(made: Manifest, split: str) -> str:
     records = sum(shard.records for shard in made.shards[split])
     counts = made.boxes or {}
     boxes = f" ({manifest.boxes_in_words(counts[split], records)})" if split in counts else ""
-    return f"{records:,} {CLASSIC_NAMES[split]}{boxes}"
+    return f"{records:,} {KINDS[CLASSIC].splits[split]}{boxes}"
 
 
 def index(options: argparse.Namespace) -> int:

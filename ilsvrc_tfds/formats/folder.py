@@ -10,14 +10,13 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
-from ilsvrc_tfds.formats.naming import PATTERNS, shard_name
+from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
-_TFRECORD = "tfrecord"
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The `dataset_info.json` of 1,152 shards has 20 KB.
@@ -78,17 +77,14 @@ class Output:
     def strange_shards(self) -> list[str]:
         """Returns the names of files that look like shards but are not shards of this set, in any of its formats."""
         own = {name for output in (self, *self.alternatives()) for names in output.shards.values() for name in names}
-        patterns = PATTERNS.values()
-        return [
-            name for name in file_names(self.folder) if name not in own and any(p.fullmatch(name) for p in patterns)
-        ]
+        return [name for name in file_names(self.folder) if name not in own and parse_shard_name(name) is not None]
 
     @property
     def label_offset(self) -> int | None:
         """Number that was added to the class index to make a record's label; None if it is not recorded."""
         if self.manifest is not None:
             return self.manifest.label_offset
-        return 0 if self.kind == TFDS else None
+        return KINDS[self.kind].label_offset
 
     def stated_lengths(self, split: str) -> tuple[int, ...] | None:
         """Returns the number of records in each shard of a split by the manifest or TFDS's info, or None if unknown."""
@@ -109,10 +105,10 @@ class Output:
         Raises SourceError if the folder has no TFRecords.
         """
         for output in (self, *self.alternatives()):
-            if output.file_format == _TFRECORD:
+            if output.file_format == TFRECORD:
                 return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
-        raise SourceError(f"{self.folder} is in the format {formats}; expected {_TFRECORD}. Prepare it in this format.")
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. Prepare it in this format.")
 
 
 def find_output(folder: str | os.PathLike) -> Output:
@@ -167,7 +163,7 @@ def is_output(folder: str | os.PathLike) -> bool:
     if not os.path.isdir(folder):
         return False
     names = file_names(folder)
-    return INFO_NAME in names or any(pattern.fullmatch(name) for name in names for pattern in PATTERNS.values())
+    return INFO_NAME in names or any(map(parse_shard_name, names))
 
 
 def read_info(folder: str | os.PathLike) -> dict | None:
@@ -214,7 +210,7 @@ def _check_info(info: Mapping) -> None:
     others = info.get("alternativeFileFormats", [])
     if not isinstance(others, list):
         raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
-    for name in (info.get("fileFormat", _TFRECORD), *others):
+    for name in (info.get("fileFormat", TFRECORD), *others):
         if re.fullmatch(r"[a-z_]+", name) is None:
             raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
@@ -225,18 +221,15 @@ def _check_info(info: Mapping) -> None:
 
 def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
     counts = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
-    return TFDS, info.get("fileFormat", _TFRECORD), counts
+    return TFDS, info.get("fileFormat", TFRECORD), counts
 
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     """Returns the kind and format of the shards in a folder, and each split's full number of shards, by their names."""
     found: dict[tuple[str, str], dict[str, set[int]]] = {}
     for name in file_names(folder):
-        for kind, pattern in PATTERNS.items():
-            if match := pattern.fullmatch(name):
-                file_format = match["format"] if kind == TFDS else _TFRECORD
-                split = "val" if match["split"] == "validation" else match["split"]
-                found.setdefault((kind, file_format), {}).setdefault(split, set()).add(int(match["count"]))
+        if shard := parse_shard_name(name):
+            found.setdefault((shard.kind, shard.file_format), {}).setdefault(shard.split, set()).add(shard.count)
     if not found:
         raise SourceError(
             f"{folder} holds no shards. Expected ilsvrc2012-train.tfrecord-00000-of-…, as in a prepared data set "

@@ -1,31 +1,14 @@
-"""The kinds of records: their keys, and the keys of the image, its file name and its label."""
+"""The kinds of records: how their shards are named, and which keys they have.
 
+A kind is added by a value here, a line in `KINDS`, and an encoder in `shards/encoders.py`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 # Records of a prepared data set, and of exported TFRecords.
-KINDS = TFDS, CLASSIC = ("tfds", "classic")
-
-# The keys of `encode_example`, and the type of the list in each `tf.train.Feature`.
-TFDS_KEYS = {"file_name": "bytes", "image": "bytes", "label": "int64"}
-
-# The same of a classic record, in the order of its features.
-CLASSIC_KEYS = {
-    "image/channels": "int64",
-    "image/class/label": "int64",
-    "image/class/synset": "bytes",
-    "image/class/text": "bytes",
-    "image/colorspace": "bytes",
-    "image/encoded": "bytes",
-    "image/filename": "bytes",
-    "image/format": "bytes",
-    "image/height": "int64",
-    "image/object/bbox/label": "int64",
-    "image/object/bbox/xmax": "float",
-    "image/object/bbox/xmin": "float",
-    "image/object/bbox/ymax": "float",
-    "image/object/bbox/ymin": "float",
-    "image/width": "int64",
-}
+TFDS, CLASSIC = "tfds", "classic"
 
 
 class Fields(NamedTuple):
@@ -36,7 +19,7 @@ class Fields(NamedTuple):
       image: Key of the image's bytes.
       label: Key of the label.
 
-    >>> FIELDS[CLASSIC].image
+    >>> KINDS["classic"].fields.image
     'image/encoded'
     """
 
@@ -45,7 +28,65 @@ class Fields(NamedTuple):
     label: str
 
 
-FIELDS = {
-    TFDS: Fields("file_name", "image", "label"),
-    CLASSIC: Fields("image/filename", "image/encoded", "image/class/label"),
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of records.
+
+    >>> KINDS["classic"].splits["val"]
+    'validation'
+
+    Attributes:
+      words: What a folder of such records is, in words.
+      template: Template of the file names of shards, with `{split}`, `{index}` and `{count}`, and `{file_format}` if
+        shards may be other files than TFRecords.
+      splits: Name of each split in the file names, by the data set's own name.
+      keys: Keys of a record, in the order of their bytes, and the type of the list in each `tf.train.Feature`: `bytes`,
+        `int64` or `float`.
+      fields: Keys of the file name, the image and the label.
+      label_offset: Label of the first class if it is always the same, or None if each set states its own.
+    """
+
+    words: str
+    template: str
+    splits: Mapping[str, str]
+    keys: Mapping[str, str]
+    fields: Fields
+    label_offset: int | None
+
+
+KINDS = {
+    # The form that `encode_example` writes.
+    TFDS: Kind(
+        words="a prepared data set",
+        template="ilsvrc2012-{split}.{file_format}-{index}-of-{count}",
+        splits={"train": "train", "val": "val", "test": "test"},
+        keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
+        fields=Fields("file_name", "image", "label"),
+        label_offset=0,
+    ),
+    # The form of the Inception, slim and TPU scripts.
+    CLASSIC: Kind(
+        words="classic TFRecords",
+        template="{split}-{index}-of-{count}",
+        splits={"train": "train", "val": "validation", "test": "test"},
+        keys={
+            "image/channels": "int64",
+            "image/class/label": "int64",
+            "image/class/synset": "bytes",
+            "image/class/text": "bytes",
+            "image/colorspace": "bytes",
+            "image/encoded": "bytes",
+            "image/filename": "bytes",
+            "image/format": "bytes",
+            "image/height": "int64",
+            "image/object/bbox/label": "int64",
+            "image/object/bbox/xmax": "float",
+            "image/object/bbox/xmin": "float",
+            "image/object/bbox/ymax": "float",
+            "image/object/bbox/ymin": "float",
+            "image/width": "int64",
+        },
+        fields=Fields("image/filename", "image/encoded", "image/class/label"),
+        label_offset=None,
+    ),
 }

@@ -115,7 +115,7 @@ class Manifest:
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
 
     >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
-    >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, CLASSIC_KEYS, 1, {"train": (entry,)})
+    >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, KINDS["classic"].keys, 1, {"train": (entry,)})
     >>> _ = write(made, folder)
     >>> read(folder) == made
     True
@@ -132,7 +132,7 @@ class Manifest:
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(self.kind in KINDS, "kind", self.kind)
+        _require(self.kind in list(KINDS), "kind", self.kind)
         _require(isinstance(self.file_format, str), "file_format", self.file_format)
         _require(isinstance(self.config, Mapping), "config", self.config)
         _require(

@@ -1,22 +1,41 @@
 """The names of splits and shards, and the order of records, which follows from the file names of the images."""
 
+import dataclasses
+import functools
 import hashlib
 import re
+import string
 from collections.abc import Iterable
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
-from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
+from ilsvrc_tfds.formats.kinds import KINDS
 
-# The data set's own names of splits, and the names that readers of classic TFRecords expect.
-CLASSIC_NAMES = {"train": "train", "val": "validation", "test": "test"}
+TFRECORD = "tfrecord"
 
-PATTERNS = {
-    TFDS: re.compile(r"ilsvrc2012-(?P<split>train|val|test)\.(?P<format>[a-z_]+)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
-    CLASSIC: re.compile(r"(?P<split>train|validation|test)-(?P<index>\d{5})-of-(?P<count>\d{5})"),
-}
+# The data set's own name of a split, by each name that a kind of records has for it.
+_OWN_NAMES = {name: own for kind in KINDS.values() for own, name in kind.splits.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardName:
+    """What the file name of a shard states.
+
+    Attributes:
+      kind: Kind of its records, `tfds` or `classic`.
+      split: The data set's own name of the split.
+      index: Number of the shard, from 0.
+      count: Number of shards in the split.
+      file_format: File format of TFDS.
+    """
+
+    kind: str
+    split: str
+    index: int
+    count: int
+    file_format: str
 
 
 def own_split(name: str) -> str | None:
@@ -28,9 +47,7 @@ def own_split(name: str) -> str | None:
     >>> own_split("validation"), own_split("val"), own_split("dev")
     ('val', 'val', None)
     """
-    return {**{classic: own for own, classic in CLASSIC_NAMES.items()}, **dict(zip(CLASSIC_NAMES, CLASSIC_NAMES))}.get(
-        name
-    )
+    return _OWN_NAMES.get(name)
 
 
 def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -53,7 +70,7 @@ def own_splits(names: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(split for split in synsets.OFFICIAL_COUNTS if split in own)
 
 
-def shard_name(kind: str, split: str, index: int, count: int, file_format: str = "tfrecord") -> str:
+def shard_name(kind: str, split: str, index: int, count: int, file_format: str = TFRECORD) -> str:
     """Returns the file name of a shard.
 
     Args:
@@ -68,8 +85,47 @@ def shard_name(kind: str, split: str, index: int, count: int, file_format: str =
     >>> shard_name("classic", "val", 0, 128)
     'validation-00000-of-00128'
     """
-    stem = f"ilsvrc2012-{split}.{file_format}" if kind == TFDS else CLASSIC_NAMES[split]
-    return f"{stem}-{index:05d}-of-{count:05d}"
+    own = KINDS[kind]
+    numbers = {"index": f"{index:05d}", "count": f"{count:05d}"}
+    return own.template.format(split=own.splits[split], file_format=file_format, **numbers)
+
+
+def parse_shard_name(name: str) -> ShardName | None:
+    """Returns what the file name of a shard states, or None if it is not one. The inverse of `shard_name`.
+
+    >>> parse_shard_name("validation-00000-of-00128")
+    ShardName(kind='classic', split='val', index=0, count=128, file_format='tfrecord')
+    >>> parse_shard_name("metadata.h5") is None
+    True
+    """
+    for kind in KINDS:
+        if match := _compiled(kind).fullmatch(name):
+            parts = {"file_format": TFRECORD, **match.groupdict()}
+            index, count = int(parts["index"]), int(parts["count"])
+            return ShardName(kind, _OWN_NAMES[parts["split"]], index, count, parts["file_format"])
+    return None
+
+
+@functools.cache
+def _compiled(kind: str) -> re.Pattern[str]:
+    return re.compile(shard_pattern(kind))
+
+
+def shard_pattern(kind: str) -> str:
+    """Returns the regular expression of the file names of a kind's shards, which follows from their template.
+
+    >>> shard_pattern("classic")
+    '(?P<split>train|validation|test)\\\\-(?P<index>[0-9]{5})\\\\-of\\\\-(?P<count>[0-9]{5})'
+    """
+    own = KINDS[kind]
+    fields = {
+        "split": "|".join(own.splits.values()),
+        "file_format": "[a-z_]+",
+        "index": "[0-9]{5}",
+        "count": "[0-9]{5}",
+    }
+    parts = string.Formatter().parse(own.template)
+    return "".join(re.escape(text) + (f"(?P<{name}>{fields[name]})" if name else "") for text, name, _, _ in parts)
 
 
 def disk_order(split: str, names: np.ndarray) -> np.ndarray:

@@ -13,13 +13,13 @@ import tensorflow_datasets as tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.folder import INFO_NAME
-from ilsvrc_tfds.formats.naming import own_splits
+from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.outputs.data_set import Files, Options, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
 from ilsvrc_tfds.outputs.replaceable import require_only_data_set
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
-from ilsvrc_tfds.shards.writer import STOP, TFRECORD
+from ilsvrc_tfds.shards.writer import STOP
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
 from ilsvrc_tfds.sources.find import find_images, usual_places

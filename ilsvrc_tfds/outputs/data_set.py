@@ -10,15 +10,15 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.kinds import TFDS, TFDS_KEYS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
-from ilsvrc_tfds.formats.naming import shard_name
+from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
 from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
-from ilsvrc_tfds.shards.writer import STOP, TFRECORD, Receipt, ShardTask, require_known
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.completeness import log_shortfalls, missing_splits, of_splits, shortfalls
 from ilsvrc_tfds.storage.staging import Staging, require_space, staged_bytes
@@ -226,5 +226,7 @@ def _write_manifest(
 ) -> Path:
     shards = {plan.members.split: shard_entries(_names(plan, options), receipts[plan.members.split]) for plan in plans}
     skipped = run.skipped_images(receipts)
-    described = Manifest(TFDS, options.file_format, describe_op(options.op), TFDS_KEYS, 0, shards, skipped=skipped)
+    described = Manifest(
+        TFDS, options.file_format, describe_op(options.op), KINDS[TFDS].keys, 0, shards, skipped=skipped
+    )
     return manifest.write(described, folder, sync=options.sync)

@@ -12,9 +12,9 @@ import xxhash
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output, is_output
-from ilsvrc_tfds.formats.kinds import CLASSIC, CLASSIC_KEYS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
-from ilsvrc_tfds.formats.naming import CLASSIC_NAMES, own_split, own_splits, shard_name
+from ilsvrc_tfds.formats.naming import own_split, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export
@@ -144,7 +144,7 @@ def _described(
         CLASSIC,
         "tfrecord",
         config,
-        CLASSIC_KEYS,
+        KINDS[CLASSIC].keys,
         label_offset,
         {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans},
         boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
@@ -244,7 +244,7 @@ def _log_boxes(made: Manifest) -> None:
     """Logs how many images of each split have bounding boxes, as a warning if none has."""
     for split, count in (made.boxes or {}).items():
         words = boxes_in_words(count, sum(shard.records for shard in made.shards[split]))
-        _log.log(logging.INFO if count else logging.WARNING, "%s: %s", CLASSIC_NAMES[split], words)
+        _log.log(logging.INFO if count else logging.WARNING, "%s: %s", KINDS[CLASSIC].splits[split], words)
 
 
 def _digest(boxes: Mapping[bytes, Boxes]) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
-from ilsvrc_tfds.formats.naming import own_splits
+from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards.writer import SKIP, STOP, TFRECORD
+from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
 from ilsvrc_tfds.sources.completeness import of_splits
 from ilsvrc_tfds.sources.find import find_images

@@ -10,7 +10,7 @@ from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
-from ilsvrc_tfds.formats.naming import PATTERNS
+from ilsvrc_tfds.formats.naming import shard_pattern
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
@@ -23,7 +23,7 @@ _PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"
 # The files of a data set. An older version of TFDS also wrote `image.image.json`.
 _TFDS_FILE = re.compile(
     rf"({re.escape(INFO_NAME)}|features\.json|metadata\.json|\w+\.labels\.txt|\w+\.image\.json|{re.escape(manifest.NAME)}"
-    rf"|{re.escape(hdf5.NAME)}|({PREFIX})?{PATTERNS[TFDS].pattern}){_PARTIAL}"
+    rf"|{re.escape(hdf5.NAME)}|({PREFIX})?{shard_pattern(TFDS)}){_PARTIAL}"
 )
 _UNPACKED_FOLDER = re.compile(r"(train|val|test)\d*")
 _LONGEST_MARK = 1 << 20

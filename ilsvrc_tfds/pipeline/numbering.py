@@ -14,7 +14,7 @@ from ilsvrc_tfds.errors import LabelError, OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.kinds import FIELDS
+from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.tfrecord import Record, read_records
 
 # Number of records that are compared, the first ones of up to as many shards: a folder may mix the shards of two
@@ -158,7 +158,7 @@ def _damage(paths: Sequence[str], records: list[tuple[str, Record]]) -> str:
 
 def _warn_of_other_splits(output: Output, split: str, records: list[tuple[str, Record]]) -> None:
     """Logs a warning if a record has the name of another split's image: training and evaluation may share images."""
-    key = FIELDS[output.kind].file_name
+    key = KINDS[output.kind].fields.file_name
     for path, record in records:
         name = b"" if record.damage else next(iter(parse_example(record.payload, path).get(key, ())), b"")
         other = synsets.split_of_name(os.path.basename(name)) if isinstance(name, bytes) else None
@@ -179,7 +179,7 @@ def _more_records(output: Output, paths: Sequence[str]) -> Iterator[_Classified]
 
 
 def _class_of(output: Output, payload: bytes, where: str) -> Iterator[_Classified]:
-    keys, features = FIELDS[output.kind], parse_example(payload, where)
+    keys, features = KINDS[output.kind].fields, parse_example(payload, where)
     name, label, wnid = (next(iter(features.get(key, ())), None) for key in (keys.file_name, keys.label, _SYNSET))
     if not isinstance(name, bytes) or not isinstance(label, int):
         found = first_few(map(ascii, sorted(features)))

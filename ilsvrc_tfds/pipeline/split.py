@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Union
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
-from ilsvrc_tfds.formats.kinds import FIELDS, Fields
+from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
@@ -71,7 +71,7 @@ class Split:
     @property
     def fields(self) -> Fields:
         """Keys of a record's features."""
-        return FIELDS[self.kind]
+        return KINDS[self.kind].fields
 
 
 def find_split(

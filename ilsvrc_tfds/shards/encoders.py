@@ -30,7 +30,7 @@ from ilsvrc_tfds.formats.example import (
     int64_feature,
     join_features,
 )
-from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.images import Original, look
 from ilsvrc_tfds.sources.boxes import Boxes, image_key
 
@@ -143,7 +143,7 @@ def _bbox(boxes: list[tuple[float, float, float, float]], number: int) -> bytes:
 
 
 def _entry(key: str, values: Sequence) -> bytes:
-    return feature_entry(key.encode(), _ENCODERS[CLASSIC_KEYS[key]](values))
+    return feature_entry(key.encode(), _ENCODERS[KINDS[CLASSIC].keys[key]](values))
 
 
 _FORMAT = _entry("image/format", [b"JPEG"])

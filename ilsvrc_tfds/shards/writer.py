@@ -10,13 +10,13 @@ import xxhash
 
 from ilsvrc_tfds.errors import OptionError, system_error, unwritable
 from ilsvrc_tfds.formats.example import Example
+from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, partial_path, sync_file
 from ilsvrc_tfds.storage.staging import receipt_path
 
-TFRECORD = "tfrecord"
 # Values of `on_error`: what to do about a damaged image.
 STOP, SKIP = "stop", "skip"
 _BUFFER = 1 << 20

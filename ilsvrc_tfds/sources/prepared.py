@@ -13,7 +13,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import encode_example, parse_example
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output
-from ilsvrc_tfds.formats.kinds import FIELDS, TFDS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
@@ -147,7 +147,7 @@ def fields_of(payload: bytes, where: str) -> tuple[bytes, bytes, int]:
     (b'n01440764_18.JPEG', b'image', 0)
     """
     features = parse_example(payload, where)
-    values = [features.get(key, []) for key in FIELDS[TFDS]]
+    values = [features.get(key, []) for key in KINDS[TFDS].fields]
     if any(len(value) != 1 for value in values):
         raise SourceError(
             f"{where} has the keys {sorted(features)}; expected file_name, image and label, with one value each."

@@ -28,7 +28,7 @@ def names(tmp_path, archives) -> dict[str, object]:
     train = index_images(find_layout([archives])).splits["train"]
     shard = tmp_path / "train-00000-of-00001"
     shard.write_bytes(b"".join(framing.frame([b"first"]) + framing.frame([b"second"])))
-    keys = {"CLASSIC_KEYS": kinds.CLASSIC_KEYS, "encode_example": example.encode_example}
+    keys = {"encode_example": example.encode_example}
     return {"jpeg": drawing.jpeg(), "folder": str(tmp_path), "train": train, "shard": str(shard), **keys}
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.kinds import CLASSIC_KEYS, TFDS_KEYS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, ShardEntry
 
 CLASSIC = Manifest(
     kind="classic",
     file_format="tfrecord",
     config={"name": "raw256", "op": "Resized", "shorter_side": 256, "quality": 95},
-    keys=CLASSIC_KEYS,
+    keys=KINDS[CLASSIC].keys,
     label_offset=1,
     shards={
         "train": (
@@ -34,7 +34,7 @@ CLASSIC = Manifest(
 PREPARED = dataclasses.replace(
     CLASSIC,
     kind="tfds",
-    keys=TFDS_KEYS,
+    keys=KINDS[TFDS].keys,
     label_offset=0,
     shards={"test": (ShardEntry("ilsvrc2012-test.array_record-00000-of-00001", 5, 99, "f" * 16),)},
 )

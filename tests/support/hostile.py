@@ -17,9 +17,9 @@ import drawing
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.formats import folder as outputs
-from ilsvrc_tfds.formats import hdf5, kinds, manifest, tfrecord
+from ilsvrc_tfds.formats import hdf5, manifest, tfrecord
 from ilsvrc_tfds.formats.example import encode_example
-from ilsvrc_tfds.formats.kinds import TFDS_KEYS
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
@@ -183,7 +183,7 @@ def _metadata() -> bytes:
 def _manifest() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         entry = manifest.ShardEntry("ilsvrc2012-train.tfrecord-00000-of-00001", 1, 200, "0123456789abcdef")
-        described = manifest.Manifest(kinds.TFDS, "tfrecord", {"op": "Original"}, TFDS_KEYS, 0, {"train": (entry,)})
+        described = manifest.Manifest(TFDS, "tfrecord", {"op": "Original"}, KINDS[TFDS].keys, 0, {"train": (entry,)})
         return manifest.write(described, folder).read_bytes()
 
 
