@@ -7,7 +7,7 @@ This module parses the form that all common writers use, and leaves any other fo
 import contextlib
 import functools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ilsvrc_tfds.errors import ImageError
@@ -27,10 +27,10 @@ _HEAD_BYTES = 4096
 
 
 class Picture(NamedTuple):
-    """An image within other bytes.
+    """An image within the payload of its record.
 
     Attributes:
-      data: Bytes that contain the image.
+      data: Payload of the record.
       start: Position of its first byte.
       stop: Position after its last byte.
     """
@@ -77,22 +77,55 @@ def parse_payload(payload: bytes, image_key: str, where: str) -> tuple[dict[str,
     values = features.get(image_key, ())
     if len(values) == 1 and isinstance(values[0], bytes):
         image = features.pop(image_key)[0]
-        return features, Picture(image, 0, len(image))
+        start = payload.find(image)
+        return features, Picture(payload, start, start + len(image))
     return features, None
+
+
+def parse_start(data: bytes, image_key: str) -> Mapping[str, Sequence[Any]]:
+    """Returns the features before a record's image, from the first bytes of its payload.
+
+    The result is empty if the payload has another form, or if its image does not begin within these bytes.
+
+    >>> payload = b"".join(encode_example(b"n01440764_10.JPEG", jpeg, 0))
+    >>> parse_start(payload[:100], "image")["file_name"]
+    (b'n01440764_10.JPEG',)
+    """
+    try:
+        return _parse_before(data, image_key).features
+    except (ValueError, IndexError):
+        return {}
+
+
+class _Before(NamedTuple):
+    """What comes before the image: the features, and where the image's entry, its value and the payload end."""
+
+    features: Mapping[str, Sequence[Any]]
+    value: int
+    end: int
+    stop: int
+
+
+def _parse_before(data: bytes, image_key: str) -> _Before:
+    """Parses the beginning of a payload. Raises ValueError or IndexError if it has another form or is not one."""
+    body, stop = _span(data, 0, _FIELD_1)
+    key_field = bytes((_FIELD_1, len(image_key))) + image_key.encode()
+    key = data.index(key_field, body, body + _MOST_BYTES)
+    entry = _entry_of(data, key)
+    start, end = _span(data, entry, _FIELD_1)
+    _require(body <= entry and start == key and end <= stop)
+    # If the bytes before it parse as complete entries, this is an entry and not a part of another.
+    return _Before(_parse_alike(data[body:entry]), key + len(key_field), end, stop)
 
 
 def _parse_plain(payload: bytes, image_key: str) -> tuple[dict[str, Sequence[Any]], Picture]:
     """Returns features and image. Raises ValueError or IndexError if the payload has another form or is not one."""
-    body, stop = _span(payload, 0, _FIELD_1)
-    key_field = bytes((_FIELD_1, len(image_key))) + image_key.encode()
-    key = payload.index(key_field, body, body + _MOST_BYTES)
-    entry = _entry_of(payload, key)
-    start, end = _span(payload, entry, _FIELD_1)
-    _require(body <= entry and start == key and end <= stop == len(payload) <= end + _MOST_BYTES)
-    # If the bytes before it parse as complete entries, this is an entry and not a part of another.
-    features = {**_parse_alike(payload[body:entry]), **_parse_after(payload[end:])}
+    before = _parse_before(payload, image_key)
+    end = before.end
+    _require(before.stop == len(payload) <= end + _MOST_BYTES)
+    features = {**before.features, **_parse_after(payload[end:])}
     _require(image_key not in features)  # the last of several would count
-    return features, Picture(payload, _start_of_image(payload, key + len(key_field), end), end)
+    return features, Picture(payload, _start_of_image(payload, before.value, end), end)
 
 
 def _entry_of(payload: bytes, key: int) -> int:

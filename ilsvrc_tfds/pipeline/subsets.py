@@ -8,7 +8,6 @@ import dataclasses
 import itertools
 import numbers
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,20 +17,17 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, require_integers
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.example_in_place import parse_start
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.pipeline.split import Split, reading
 
-# In a canonical record, 40 bytes of framing and channels come before the label. Others put the class's text there too.
-_HEAD_BYTES = 256
+# In a canonical record, the image begins within this many bytes, and the label comes before it.
+_HEAD_BYTES = 512
 # Number of shards whose first record's name is compared with the metadata.
 _SHARDS_COMPARED = 8
-# Entry in the map of features: key, Feature {int64_list {value: packed varint}}.
-_LABEL = re.compile(
-    rb"\x0a\x11image/class/label\x12[\x05-\x10]\x1a[\x03-\x0e]\x0a([\x01-\x0a])([\x80-\xff]{0,9}[\x00-\x7f])"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,25 +234,18 @@ def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
 
 
 def _label_at(fd: int, path: str, offset: int, size: int) -> int:
+    fields = KINDS[CLASSIC].fields
     head = os.pread(fd, min(size - FOOTER_BYTES, _HEAD_BYTES), offset)
     if int.from_bytes(head[:8], "little") != size - FRAME_BYTES:
         raise SourceError(
             f"{path}: byte {offset:,}: no record of {size:,} bytes begins here. Make the shard again, or "
             "its index if it has one."
         )
-    match = _LABEL.search(head, HEADER_BYTES)
-    if match and match[1][0] == len(match[2]):
-        return _varint(match[2])
-    where = f"{path}: byte {offset:,}"  # the features are in another writer's order
-    features = parse_example(os.pread(fd, size, offset)[HEADER_BYTES:-FOOTER_BYTES], where)
-    values = features.get("image/class/label", [])
+    features = parse_start(head[HEADER_BYTES:], fields.image)
+    where = f"{path}: byte {offset:,}"
+    if fields.label not in features:  # the features are in another writer's order
+        features = parse_example(os.pread(fd, size, offset)[HEADER_BYTES:-FOOTER_BYTES], where)
+    values = features.get(fields.label, [])
     if len(values) != 1 or not isinstance(values[0], int):
-        raise SourceError(
-            f"{where}: expected one whole number as its image/class/label. Its keys are {sorted(features)}."
-        )
+        raise SourceError(f"{where}: expected one whole number as its {fields.label}. Its keys are {sorted(features)}.")
     return values[0]
-
-
-def _varint(data: bytes) -> int:
-    value = sum((byte & 0x7F) << 7 * k for k, byte in enumerate(data)) & 0xFFFF_FFFF_FFFF_FFFF  # as protobuf does
-    return value - (1 << 64) if value >> 63 else value

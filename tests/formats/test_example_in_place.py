@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import ImageError, SourceError
-from ilsvrc_tfds.formats.example import encode_example, parse_example
-from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
+from ilsvrc_tfds.formats.example import (
+    bytes_feature,
+    encode_example,
+    feature_entry,
+    int64_feature,
+    join_features,
+    parse_example,
+)
+from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload, parse_start
 from ilsvrc_tfds.images import look
 
 FEATURES = st.one_of(
@@ -100,6 +107,26 @@ def test_image_is_not_copied(size):
     features, picture = parse_payload(payload, "image", "here")
     assert features == {"file_name": (b"n01440764_9.JPEG",), "label": (5,)}
     assert picture.data is payload and picture.copy() == b"x" * size
+
+
+def test_features_before_an_image_are_read_from_the_first_bytes():
+    features = {"image/class/label": int64_feature([-1]), "image/class/text": bytes_feature([b"tench"])}
+    before = b"".join(feature_entry(key.encode(), value) for key, value in features.items())
+    after = feature_entry(b"image/width", int64_feature([5]))
+    example = join_features(before, b"image/encoded", b"x" * 5000, after)
+    payload = b"".join(example)
+    found = [parse_start(payload[:end], "image/encoded") for end in range(len(payload) + 1)]
+    begin = next(end for end, start in enumerate(found) if start)
+    assert payload[:begin].endswith(b"image/encoded") and begin < len(example.before)
+    assert not any(found[:begin])
+    whole = {"image/class/label": (-1,), "image/class/text": (b"tench",)}
+    assert all({key: tuple(values) for key, values in start.items()} == whole for start in found[begin:])
+
+
+def test_first_bytes_of_another_form_have_no_features():
+    payload = b"".join(encode_example(b"n01440764_9.JPEG", b"x" * 100, 5))
+    assert parse_start(payload, "image/encoded") == parse_start(b"", "image") == parse_start(b"\x0a", "image") == {}
+    assert parse_start(b"\x08" + payload, "image") == {}
 
 
 LARGE = drawing.jpeg(300, 200, quality=98)
