@@ -22,7 +22,7 @@ from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
 from ilsvrc_tfds.sources.layouts import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.storage.staging import free_bytes
+from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),

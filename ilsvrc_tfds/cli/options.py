@@ -8,8 +8,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.runners import RUNNERS
 from ilsvrc_tfds.shards.writer import SKIP, STOP
-
-DEFAULT_DATA_DIR = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+from ilsvrc_tfds.storage.files import default_data_dir
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
@@ -44,7 +43,7 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 def add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument(
-        "--data-dir", metavar="DIR", type=named, default=DEFAULT_DATA_DIR, help=f"{text} (default: %(default)s)"
+        "--data-dir", metavar="DIR", type=named, default=default_data_dir(), help=f"{text} (default: %(default)s)"
     )
 
 

@@ -21,7 +21,8 @@ from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.completeness import log_shortfalls, missing_splits, of_splits, shortfalls
-from ilsvrc_tfds.storage.staging import Staging, require_space, staged_bytes
+from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.staging import Staging, staged_bytes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,11 +33,11 @@ from ilsvrc_tfds.shards.image_folders import add_classes, as_files, split_folder
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
-from ilsvrc_tfds.storage import staging
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
 from ilsvrc_tfds.storage.regular import open_regular
-from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.staging import Staging, claim, receipt_path, tidy
 
 _TREE = "files"
 _LONGEST_NAME = 255
@@ -83,7 +83,7 @@ def unpack(
     require_local(out)
     out = real_path(out)
     require_replaceable(out)
-    staging.tidy(out)
+    tidy(out)
     require_free_for_files(out, overwrite)
     output = find_output(prepared)
     images = _images(output)
@@ -92,7 +92,7 @@ def unpack(
         _require_plain(plans)
         files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])
-        with staging.claim(out) as claimed:
+        with claim(out) as claimed:
             require_free_for_files(out, overwrite)  # data that a killed run had moved aside is in its place again
             tree = _written(plans, files, claimed, runner)
             _describe(tree, images, files, sync)
@@ -182,9 +182,7 @@ def _require_distinct(plans: Sequence[SplitPlan], paths: Sequence[np.ndarray], w
             raise SourceError(f"{second} would be the same file as {first}, {path}{where}. Nothing was written.")
 
 
-def _written(
-    plans: Sequence[SplitPlan], files: Sequence[Members], claimed: staging.Staging, runner: LocalRunner
-) -> Path:
+def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: Staging, runner: LocalRunner) -> Path:
     """Writes all images as files into staging and returns their folder. Files that an earlier run finished are kept."""
     paths = [members.paths() for members in files]
     folder, anew = claimed.folder_for(
@@ -225,7 +223,7 @@ def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Pat
     left = [task.room if not os.path.exists(task.receipt) else None for task in tasks()]
     if kept := left.count(None):
         _log.info("Continuing: the images of %d of %d shards are written already.", kept, len(left))
-    staging.require_space(folder, sum(filter(None, left)))
+    require_space(folder, sum(filter(None, left)))
     with run.at_work(runner, num_images) as bar:
         for count in runner.run(write_files, tasks()):
             bar.update(count)

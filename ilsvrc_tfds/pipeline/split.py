@@ -16,7 +16,8 @@ from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.files import default_data_dir, require_local
+from ilsvrc_tfds.storage.staging import staging_folder
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -137,7 +138,7 @@ def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
     require_local(data)
     if not isinstance(data, str) or (match := _NAME.fullmatch(data)) is None:
         return _prepared(Path(data).expanduser())
-    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / "ilsvrc2012"
+    root = Path(data_dir or default_data_dir()).expanduser() / "ilsvrc2012"
     configs, config = _names(root), match["config"] or DEFAULT_CONFIG
     if config not in configs:
         found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
@@ -183,7 +184,7 @@ def _prepared(folder: Path) -> Path:
     """Returns the folder. Raises SourceError if it does not exist, or if its preparation has not been finished."""
     with reading(folder):
         if not folder.is_dir():
-            staged = folder.with_name(f".{folder.name}.staging").is_dir()
+            staged = staging_folder(folder).is_dir()
             state = (
                 "is not finished. Run the command that makes it again to resume"
                 if staged

@@ -17,7 +17,8 @@ from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard
 from ilsvrc_tfds.sources import reader
-from ilsvrc_tfds.storage.staging import Staging, receipt_path, require_space
+from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.staging import Staging, receipt_path
 
 # Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2

@@ -34,6 +34,15 @@ _KINDS = {
 }
 
 
+def default_data_dir() -> str:
+    """Returns the data directory of TFDS: that of the environment variable `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
+
+    >>> default_data_dir() == (os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    True
+    """
+    return os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+
+
 @contextlib.contextmanager
 def destination_errors(path: str | os.PathLike) -> Iterator[None]:
     """Turns an OSError in the block into a DestinationError that names `path`.

@@ -21,8 +21,6 @@ from ilsvrc_tfds.storage.publishing import publish_folder
 
 # Another run may remove the folder between two steps, but not this often.
 _ATTEMPTS = 100
-# For metadata, receipts, and the file system itself.
-_ROOM_BESIDE = 64 << 20
 
 
 class Staging:
@@ -157,7 +155,7 @@ def claim(destination: Path) -> Iterator[Staging]:
     """
     require_replaceable(destination)
     destination = real_path(destination)
-    folder = _folder_of(destination)
+    folder = staging_folder(destination)
     with _locked(folder, destination) as lock:
         staging = Staging(folder, destination, lock)
         with destination_errors(destination):
@@ -200,13 +198,18 @@ def tidy(destination: Path) -> None:
         if _aside(destination).exists():
             with claim(destination):
                 pass
-        if destination.exists() and _folder_of(destination).exists():
+        if destination.exists() and staging_folder(destination).exists():
             # Another run may be overwriting it, or the data is finished and the disk is read-only.
             with contextlib.suppress(DestinationError), claim(destination) as claimed:
                 claimed.discard_published()
 
 
-def _folder_of(destination: Path) -> Path:
+def staging_folder(destination: Path) -> Path:
+    """Returns the path of the staging folder of a destination.
+
+    >>> staging_folder(Path("/data/run")).name
+    '.run.staging'
+    """
     return destination.parent / f".{destination.name}.staging"
 
 
@@ -231,38 +234,9 @@ def staged_bytes(destination: Path) -> int:
     >>> staged_bytes(Path("/data/no/such/folder"))
     0
     """
-    folder = _folder_of(real_path(destination))
+    folder = staging_folder(real_path(destination))
     with destination_errors(folder):
         return sum(path.stat().st_size for path in folder.glob("*/*"))
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Raises DestinationError if the file system of a folder has less free space than needed.
-
-    Args:
-      folder: Folder, which need not exist yet.
-      needed: Number of bytes of the shards; 64 MiB are added for metadata.
-
-    >>> require_space(Path("/data"), 1)
-    """
-    free = free_bytes(folder)
-    if free < needed + _ROOM_BESIDE:
-        raise DestinationError(
-            f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
-            f"{free / 1e9:,.1f} GB are free. Make room or choose another data directory."
-        )
-
-
-def free_bytes(folder: Path) -> int:
-    """Returns the free bytes of the file system of a folder, which need not exist yet.
-
-    >>> free_bytes(Path("/data/no/such/folder")) > 0
-    True
-    """
-    # `exists` is False for a path that may not be seen.
-    existing = next(path for path in (real_path(folder), *real_path(folder).parents) if os.path.exists(path))
-    with destination_errors(existing):
-        return shutil.disk_usage(existing).free
 
 
 @contextlib.contextmanager

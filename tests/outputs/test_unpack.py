@@ -23,7 +23,7 @@ from ilsvrc_tfds.formats.example import encode_example
 from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.outputs import unpack as unpacking
 from ilsvrc_tfds.outputs.unpack import unpack
-from ilsvrc_tfds.storage import staging
+from ilsvrc_tfds.storage import space, staging
 
 BESIDE = {"metadata.h5", "classes.txt", "unpacked.json"}
 TENCH, GOLDFISH = drawing.WNIDS[:2]
@@ -234,7 +234,7 @@ except errors.DestinationError as error:
 
 def test_too_little_room_is_told_before_anything_is_written(prepared, tmp_path, monkeypatch):
     # 21 images of up to 30 KB, each in whole blocks; 64 MiB are kept free.
-    monkeypatch.setattr(staging, "free_bytes", lambda folder: (64 << 20) + 21 * 4096)
+    monkeypatch.setattr(space, "free_bytes", lambda folder: (64 << 20) + 21 * 4096)
     with pytest.raises(DestinationError, match="Too little room at .*: about 0.1 GB are needed"):
         unpack(prepared, tmp_path / "out", workers=1)
     assert os.listdir(tmp_path) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ilsvrc_tfds.errors import DestinationError, ImageError
-from ilsvrc_tfds.storage import publishing, staging
+from ilsvrc_tfds.storage import publishing, space, staging
 
 # Holds a destination until it is killed.
 HOLD = """
@@ -218,13 +218,13 @@ def test_staging_that_is_a_link_to_nowhere_is_a_destination_error(destination):
 
 
 def test_require_space_says_how_much_is_needed_and_free(tmp_path):
-    staging.require_space(tmp_path, 1000)
-    staging.require_space(tmp_path, -1000)  # all is finished
+    space.require_space(tmp_path, 1000)
+    space.require_space(tmp_path, -1000)  # all is finished
     with pytest.raises(
         DestinationError,
         match=rf"Too little room at {tmp_path}: about 1,000,000.1 GB are needed and [\d.,]+ GB are free",
     ):
-        staging.require_space(tmp_path, 10**15)
+        space.require_space(tmp_path, 10**15)
 
 
 def test_publish_links_where_it_can_and_renames_where_it_cannot(tmp_path, monkeypatch):

@@ -3,11 +3,13 @@
 import docexamples
 import pytest
 
-from ilsvrc_tfds.storage import destination, files, holders, locks, publishing, regular, staging
+from ilsvrc_tfds.storage import destination, files, holders, locks, publishing, regular, space, staging
 
 
 @pytest.mark.parametrize(
-    "module", [destination, files, holders, locks, publishing, regular, staging], ids=lambda module: module.__name__
+    "module",
+    [destination, files, holders, locks, publishing, regular, space, staging],
+    ids=lambda module: module.__name__,
 )
 def test_examples_hold(module, tmp_path, monkeypatch):
     (tmp_path / "tfds").mkdir()

@@ -1,0 +1,41 @@
+"""Free space, looked at before a run writes anything."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.storage.destination import real_path
+from ilsvrc_tfds.storage.files import destination_errors
+
+# For metadata, receipts, and the file system itself.
+_ROOM_BESIDE = 64 << 20
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raises DestinationError if the file system of a folder has less free space than needed.
+
+    Args:
+      folder: Folder, which need not exist yet.
+      needed: Number of bytes of the shards; 64 MiB are added for metadata.
+
+    >>> require_space(Path("/data"), 1)
+    """
+    free = free_bytes(folder)
+    if free < needed + _ROOM_BESIDE:
+        raise DestinationError(
+            f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
+            f"{free / 1e9:,.1f} GB are free. Make room or choose another data directory."
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Returns the free bytes of the file system of a folder, which need not exist yet.
+
+    >>> free_bytes(Path("/data/no/such/folder")) > 0
+    True
+    """
+    # `exists` is False for a path that may not be seen.
+    existing = next(path for path in (real_path(folder), *real_path(folder).parents) if os.path.exists(path))
+    with destination_errors(existing):
+        return shutil.disk_usage(existing).free
