@@ -1,12 +1,13 @@
 """ImageNet (ILSVRC2012) from the archives on disk to a training run.
 
-Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither TensorFlow nor h5py.
+Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither TensorFlow nor h5py. Other names are
+loaded when they are first used.
 """
 
 import importlib
 import importlib.metadata
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
@@ -14,15 +15,19 @@ from ilsvrc_tfds.synsets import class_names
 
 # A worker process runs jobs and needs no builder, whose import of TensorFlow Datasets takes 0.2 s and 30 MB.
 if "ILSVRC_TFDS_WORKER" not in os.environ:
+    from ilsvrc_tfds.outputs.builder import Ilsvrc2012
+
+if TYPE_CHECKING:
+    from ilsvrc_tfds import pipeline, preprocess, training
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
     from ilsvrc_tfds.formats import hdf5 as metadata
-    from ilsvrc_tfds.outputs.builder import Ilsvrc2012
     from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
     from ilsvrc_tfds.outputs.export import export
     from ilsvrc_tfds.outputs.index import index_records
     from ilsvrc_tfds.outputs.prepare import prepare, prepare_all
     from ilsvrc_tfds.outputs.unpack import unpack
+    from ilsvrc_tfds.pipeline import for_evaluation, for_training
     from ilsvrc_tfds.runners import BeamRunner, DaskRunner
 
 __all__ = [
@@ -49,19 +54,38 @@ __all__ = [
     "verify",
 ]
 
-
-_LAZY = {"pipeline", "preprocess", "training"}
+# The module of each name that is loaded when it is first used.
+_MODULES = {
+    "BeamRunner": "runners",
+    "DaskRunner": "runners",
+    "Ilsvrc2012Config": "outputs.description",
+    "export": "outputs.export",
+    "for_evaluation": "pipeline",
+    "for_training": "pipeline",
+    "index_records": "outputs.index",
+    "metadata": "formats.hdf5",
+    "pipeline": "pipeline",
+    "prepare": "outputs.prepare",
+    "prepare_all": "outputs.prepare",
+    "preprocess": "preprocess",
+    "show": "checks.show",
+    "training": "training",
+    "unpack": "outputs.unpack",
+    "verify": "checks.verify",
+}
+_WHOLE_MODULES = {"metadata", "pipeline", "preprocess", "training"}
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the modules that need TensorFlow when they are first used."""
-    if name in _LAZY:
-        return importlib.import_module(f"ilsvrc_tfds.{name}")
-    if name in ("for_evaluation", "for_training"):
-        return getattr(importlib.import_module("ilsvrc_tfds.pipeline"), name)
+    """Loads a name when it is first used: some need TensorFlow, h5py, or many modules."""
     if name == "__version__":
         return importlib.metadata.version("ilsvrc-tfds")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"ilsvrc_tfds.{_MODULES[name]}")
+    value = module if name in _WHOLE_MODULES else getattr(module, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output, is_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
-from ilsvrc_tfds.formats.naming import own_split, own_splits, shard_name
+from ilsvrc_tfds.formats.naming import own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export
@@ -189,7 +189,7 @@ def _op(config: str | Original | Resized) -> Original | Resized:
 def _plans(images: Index, num_shards: Mapping[str, int], op: Original | Resized | Untouched) -> list[SplitPlan]:
     if not isinstance(num_shards, Mapping):
         raise OptionError(f"num_shards must name splits, as in {{'train': 1024}}, got {num_shards!r}.")
-    counts = {_split(name): count for name, count in num_shards.items()}
+    counts = {own_splits(name)[0]: count for name, count in num_shards.items()}
     if len(counts) < len(num_shards):
         raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")
     _require_splits(counts, images)
@@ -207,14 +207,6 @@ def _require_splits(names: Iterable[str], images: Index) -> None:
     missing = [name for name in names if name not in images.splits]
     if missing:
         raise OptionError(f"There is no split {first_few(missing)} among those to export: {', '.join(images.splits)}.")
-
-
-def _split(name: str) -> str:
-    """Returns train, val or test for a name of a split, `val` or `validation` alike. Raises OptionError."""
-    own = own_split(name)
-    if own is None:
-        raise OptionError(f"There is no split {name!r}; expected some of train, validation (or val), test.")
-    return own
 
 
 def _boxes(

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
-from loky import cpu_count
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError, require_integers
@@ -24,6 +23,7 @@ from ilsvrc_tfds.pipeline.examples import batches_of, examples_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE
 from ilsvrc_tfds.pipeline.schedule import Course, Host
 from ilsvrc_tfds.pipeline.split import Data, Split
+from ilsvrc_tfds.runners.local import num_cores
 
 # Number of batches before the clock starts: threads start, and prefetched batches are used up.
 _WARM_UP = 4
@@ -160,7 +160,7 @@ def measure(
         batch_size=batch_size,
         images=batches * batch_size,
         rounds=rounds,
-        cores=cpu_count(),
+        cores=num_cores(),
         stages=tuple(Stage(name, *both) for (name, _), *both in zip(column, ms, added)),
     )
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from loky import cpu_count
 
 from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline.reading import Read, read_one, read_piece, shuffled
 from ilsvrc_tfds.pipeline.schedule import Course, Host, deal
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset, find_places
+from ilsvrc_tfds.runners.local import num_cores
 
 # Number of shards that are read in turn, which takes 16 MB of read buffers.
 OPEN_SHARDS = 16
 # From the page cache one thread reads 35,000 records of 110 KB a second, but several threads on 2 cores only 10,000.
 # The order is the same.
 FEW_CORES = 4
-CORES = cpu_count()
+CORES = num_cores()
 
 # A worker of a tf.data service takes one part at a time, about 5,000 of all training images.
 PARTS_OF_EPOCH = 256

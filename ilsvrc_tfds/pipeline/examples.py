@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
-from loky import cpu_count
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.formats import hdf5
@@ -12,13 +11,14 @@ from ilsvrc_tfds.pipeline.reading import SKIP, Origin, rescuer
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.pipeline.unchanged import unchanged
+from ilsvrc_tfds.runners.local import num_cores
 from ilsvrc_tfds.synsets import NUM_CLASSES
 
 # Multiplication by an odd number keeps the seeds of shards distinct; 2**32 divided by the golden ratio spreads them.
 _ODD = 0x9E3779B9
 
 # AUTOTUNE settles at one call for each core, which then idle while a batch is assembled. That costs 7 %.
-PARALLEL_CALLS = 2 * cpu_count()
+PARALLEL_CALLS = 2 * num_cores()
 
 # A record as `read_piece` returns it, without its number: (origin, payload).
 Record = tuple[Origin, tf.Tensor]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError
 from ilsvrc_tfds.interrupts import interrupts_held
-from ilsvrc_tfds.runners.local import WORKER_VARIABLE, cpu_count
+from ilsvrc_tfds.runners.local import WORKER_VARIABLE, num_cores
 from ilsvrc_tfds.runners.runner import Job, Result
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DaskRunner:
         if workers is not None and workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
         self._scheduler = scheduler
-        self._workers = workers or cpu_count()
+        self._workers = workers or num_cores()
         self._client: Client | None = None
         self._cluster: LocalCluster | None = None
 

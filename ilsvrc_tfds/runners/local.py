@@ -6,15 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-
-from loky import ProcessPoolExecutor, cpu_count
-from loky.backend import get_context
-from loky.process_executor import TerminatedWorkerError
+from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError, require_integers
 from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
 from ilsvrc_tfds.runners.open_files import affordable
 from ilsvrc_tfds.runners.runner import Job, Result
+
+if TYPE_CHECKING:
+    # Loaded by the first runner only: with psutil it takes a tenth of the time of `import ilsvrc_tfds`.
+    from loky import ProcessPoolExecutor
 
 # Set in worker processes, where the package's __init__ does not load the builder.
 WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
@@ -44,7 +45,7 @@ class LocalRunner:
 
         Raises OptionError for a number below 1.
         """
-        workers = cpu_count() if workers is None else workers
+        workers = num_cores() if workers is None else workers
         require_integers(workers=workers)
         if workers < 1:
             raise OptionError(f"workers must be at least 1, got {workers}.")
@@ -81,6 +82,8 @@ class LocalRunner:
         return self._run_in_processes(function, iter(jobs))
 
     def _run_in_processes(self, function: Callable[[Job], Result], jobs: Iterator[Job]) -> Iterator[Result]:
+        from loky.process_executor import TerminatedWorkerError
+
         pending: deque[Future[Result]] = deque()
         try:
             for job in jobs:
@@ -98,6 +101,9 @@ class LocalRunner:
 
     def _submitted(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
         """Submits a job and returns its future. Starts missing worker processes; raises OptionError if that fails."""
+        from loky import ProcessPoolExecutor
+        from loky.backend import get_context
+
         try:
             with interrupts_held():
                 if self._executor is None:
@@ -123,6 +129,17 @@ class LocalRunner:
                 os.kill(process.pid, signal.SIGKILL)  # not SIGTERM as loky does, because they ignore it
                 process.join()
             self.stop()
+
+
+def num_cores() -> int:
+    """Returns the number of cores that this process may use, within the limits of its container.
+
+    >>> 1 <= num_cores() <= os.cpu_count()
+    True
+    """
+    from loky import cpu_count
+
+    return cpu_count()
 
 
 def _set_up_worker(parent: int) -> None:
