@@ -19,19 +19,21 @@ from ilsvrc_tfds.sources import (
     members,
     names,
     official,
+    places,
     prepared,
     reader,
     scan,
+    search,
     sightings,
-    splits,
     tables,
     tar,
     unread,
 )
+from ilsvrc_tfds.sources.layouts import archives, folders
 
 MODULES = [
-    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, prepared),
-    *(reader, scan, sightings, splits, tables, tar, unread),
+    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, places),
+    *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 
