@@ -14,7 +14,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
-from ilsvrc_tfds.outputs.data_set import Files, Options, write_files
+from ilsvrc_tfds.images import Original, Resized, Untouched
+from ilsvrc_tfds.outputs.data_set import Files, Options, remaining_op, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
 from ilsvrc_tfds.outputs.replaceable import require_only_data_set
@@ -272,11 +273,16 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         if not isinstance(index, Index):
             index = index_images(find_layout([index or dl_manager.manual_dir]))
         splits = of_splits(index, self._splits).splits
-        return {split: self._generate_examples(members) for split, members in splits.items()}
-
-    def _generate_examples(self, members: Members) -> Iterator[tuple[str, dict]]:
-        """Yields the key and the example of each image, in the order of the index."""
         op = self.builder_config.op
+        return {
+            split: self._generate_examples(members, remaining_op(index, split, op)) for split, members in splits.items()
+        }
+
+    def _generate_examples(
+        self, members: Members, op: Original | Resized | Untouched | None = None
+    ) -> Iterator[tuple[str, dict]]:
+        """Yields the key and the example of each image, in the order of the index. `op` is the config's if None."""
+        op = self.builder_config.op if op is None else op
 
         def example(name: bytes, data: bytes, label: int) -> tuple[str, dict]:
             return name.decode(), {"image": op(data), "label": label, "file_name": name.decode()}

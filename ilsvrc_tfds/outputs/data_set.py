@@ -13,7 +13,7 @@ from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
-from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
+from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import TfdsExample
@@ -117,9 +117,11 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     log_shortfalls(index, options.allow_incomplete, options.splits)
     plans = _plans(index, options)
     run.require_sizes(plans, options.on_error)
+    for split in index.splits:
+        remaining_op(index, split, options.op)  # before anything is written
     identity = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
-    receipts = run.finish_shards(plans, _tasks(plans, options, folder), runner, folder)
+    receipts = run.finish_shards(plans, _tasks(index, plans, options, folder), runner, folder)
     shards = [folder / name for plan in plans for name in _names(plan, options)]
     described = [*_write_metadata(plans, receipts, options, folder), _write_manifest(plans, receipts, options, folder)]
     return Files(folder, (*shards, *described), receipts, provenance(index, options, receipts))
@@ -133,6 +135,7 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
     | `ilsvrc_tfds`, `codecs` | versions of this package and of the image libraries |
     | `images` | operation on each image |
     | `source_layout` | layout of the source, in words |
+    | `repaired_images` | if there are any: images of each split that the source has in another form than the archives |
     | `source_images` | number and digest of the images of each split, for `comparison` |
     | `complete` | whether at least train and val are whole |
     | `missing` | what is missing of each wanted split, in words |
@@ -156,6 +159,11 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
         "source_images": {
             split: {"images": len(members), "digest": members.digest()} for split, members in index.splits.items()
         },
+        **(
+            {"repaired_images": {split: list(names) for split, names in index.repaired.items()}}
+            if index.repaired
+            else {}
+        ),
         "complete": is_whole and not skipped and options.max_examples is None,
         "missing": missing,
         "skipped_images": skipped,
@@ -163,6 +171,33 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
         "max_examples_per_split": options.max_examples,
         "changed_images": {split: sum(r.changed for r in own) for split, own in receipts.items()},
     }
+
+
+def remaining_op(index: Index, split: str, op: Original | Resized | Untouched) -> Original | Resized | Untouched:
+    """Returns the operation that is left to be applied to the images of a split, which may have been processed before.
+
+    Raises OptionError if they have been processed in another way: what was lost of them does not come back.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> remaining_op(index, "train", Original())
+    Original()
+    """
+    made = index.made.get(split)
+    if made is None:
+        return op
+    if made == describe_op(op):
+        return Untouched()
+    raise OptionError(
+        f"{index.source}: the images of {split} were made with {_in_words(made)}, and {_in_words(describe_op(op))} "
+        "cannot be made of them, because pixels are lost. Take the archives, or a data set of the config "
+        "`classification`, as the source."
+    )
+
+
+def _in_words(made: Mapping[str, object]) -> str:
+    """Returns an operation on images in words: `Resized(shorter_side=256, quality=95)`."""
+    return f"{made.get('op')}({', '.join(f'{name}={value}' for name, value in made.items() if name != 'op')})"
 
 
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
@@ -196,9 +231,9 @@ def _names(plan: SplitPlan, options: Options) -> list[str]:
     return [shard_name(TFDS, plan.members.split, k, len(plan), options.file_format) for k in range(len(plan))]
 
 
-def _tasks(plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
-    encode = TfdsExample(options.op)
+def _tasks(index: Index, plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
     for plan in plans:
+        encode = TfdsExample(remaining_op(index, plan.members.split, options.op))
         for shard, name in zip(plan.shards(), _names(plan, options)):
             yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error, options.sync)
 

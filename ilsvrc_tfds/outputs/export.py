@@ -11,12 +11,13 @@ import xxhash
 
 from ilsvrc_tfds.errors import OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import find_output, is_output
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
 from ilsvrc_tfds.formats.naming import own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
@@ -27,7 +28,7 @@ from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.sources.prepared import index_prepared
+from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
@@ -71,7 +72,8 @@ def export(
       source: Folder in any layout, or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are copied.
       out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
       config: Processing of the images: `classification`, `raw256`, or an operation such as `Resized(160)`. None means
-        `classification`. It must be None if `source` is a prepared data set.
+        `classification`, or no further processing of images that have been resized before. It must be None if
+        `source` is a prepared data set.
       splits: Splits to export, of train, val (or validation) and test; all of them must be there. None exports all that
         the source has, which must include train and val.
       num_shards: Number of shards of each split. A split that is not named has 1024 (train) or 128 (val, test) shards,
@@ -168,9 +170,14 @@ def _images(
       made: Description, for the manifest, of how the exported images were made.
       skipped: Damaged images that a prepared data set was made without: the reason by file name, for each split.
     """
-    if not is_output(source):
+    if not is_prepared(source):
+        images = find_images([source], runner, splits)
+        made = next(iter(images.made.values()), {}) if config is None else {}
+        if made and all(images.made.get(split) == made for split in images.splits):
+            return images, Untouched(), made, {}
         op = _op(config or "classification")
-        return find_images([source], runner, splits), op, describe_op(op), {}
+        remaining = {remaining_op(images, split, op) for split in images.splits}
+        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), {}
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.formats import hdf5
-from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, senseless
+from ilsvrc_tfds.formats.folder import ANEW, find_output
 from ilsvrc_tfds.outputs.replaceable import MARK_NAME, require_free_for_files
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
@@ -33,9 +33,9 @@ from ilsvrc_tfds.shards.image_folders import add_classes, as_files, split_folder
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
+from ilsvrc_tfds.sources.record_sets import recorded_op
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file_system
-from ilsvrc_tfds.storage.regular import open_regular
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, claim, receipt_path, tidy
 
@@ -86,7 +86,7 @@ def unpack(
     tidy(out)
     require_free_for_files(out, overwrite)
     output = find_output(prepared)
-    images = _images(output)
+    images = recorded_op(output)
     with LocalRunner(workers) as runner:
         plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values()]
         _require_plain(plans)
@@ -102,23 +102,6 @@ def unpack(
             claimed.discard()
     warn_of_empty_classes(out, files)
     return out
-
-
-def _images(output: Output) -> Mapping[str, object]:
-    """Returns how the images were processed, according to the manifest or TFDS's metadata; empty if neither says so."""
-    if output.config():
-        return output.config()
-    path = output.folder / "metadata.json"
-    try:
-        with open_regular(path) as file:
-            images = json.loads(file.read()).get("images")
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise senseless(path, error) from error
-    return images if isinstance(images, dict) else {}
 
 
 def _suffix(images: Mapping[str, object]) -> str:

@@ -1,14 +1,15 @@
 """Builds the index of a source: independent jobs scan its archives and folders; the results are joined and checked."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
+from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
@@ -62,7 +63,29 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
         *_odd_sizes(splits),
     ]
-    return Index(layout.source, _in_words(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
+    made = {place.split: own for place in layout.places if (own := _made(place))}
+    repaired = {place.split: names for place in layout.places if (names := _repaired(place, splits[place.split]))}
+    for split, names in repaired.items():
+        notes.append(
+            f"{split}: {len(names):,} images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used "
+            f"as they are: {first_few(names)}"
+        )
+    words = _in_words(layout, jobs)
+    return Index(
+        layout.source, words, splits, tuple(notes), tuple(warnings), layout.missing(), made=made, repaired=repaired
+    )
+
+
+def _made(place: Place) -> Mapping[str, object]:
+    """Returns the recorded operation on the images of a split; empty if they are original, as far as it is known."""
+    own = records.set_of_place(place).made if place.kind == records.KIND else {}
+    return own if own.get("op") != "Original" else {}
+
+
+def _repaired(place: Place, members: Members) -> tuple[str, ...]:
+    """Returns the names of the images of a split that another program has converted."""
+    names = [f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS] if place.is_repaired else []
+    return tuple(name.decode() for name in np.intersect1d(members.name, np.array(names, np.bytes_)).tolist())
 
 
 def _unused_note(place: Place) -> str:

@@ -57,6 +57,8 @@ class Container:
       class_appended: Whether the stored names have the class appended to the official ones, as in Hugging Face's copy:
         `n01440764_10026_n01440764.JPEG`.
       layout: Kind of the layout that can read the images; see `layouts`.
+      in_classes: Whether the container holds images of several classes, whose paths have the folder of the class below
+        `folder`, as they have in the official archives: `train/n01440764`.
     """
 
     path: str
@@ -64,6 +66,7 @@ class Container:
     stamp: str
     class_appended: bool = False
     layout: str = "archive"
+    in_classes: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,7 +141,12 @@ class Members:
         folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
         is_stored_so = official or not any(container.class_appended for container in self.containers)
         names = self.name if is_stored_so else np.array([self._stored_name(row) for row in range(len(self))], np.bytes_)
-        return np.char.add(folders[self.container], names)
+        paths = folders[self.container]
+        if any(container.in_classes for container in self.containers):
+            classes = np.array([*(wnid.encode() + b"/" for wnid in synsets.wnids()), b""], np.bytes_)
+            in_classes = np.array([container.in_classes for container in self.containers])[self.container]
+            paths = np.char.add(paths, classes[np.where(in_classes, self.label, -1)])
+        return np.char.add(paths, names)
 
     def digest(self) -> str:
         """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order."""
@@ -181,6 +189,11 @@ class Index:
       notes: Lines for the user: files that were skipped, other sources of the labels that agree.
       warnings: Lines about images that are not read or cannot be used.
       missing: For each missing split, a text that says what was found instead.
+      made: For each split whose images have been processed already, the operation in JSON's types, as `describe_op`
+        returns it: `{"op": "Resized", "shorter_side": 256, "quality": 95}`. Images of other splits are the original
+        ones, as far as it is known.
+      repaired: For each split, the names of images that another program has converted, although the archives have them
+        as CMYK JPEGs or PNGs.
     """
 
     source: str
@@ -189,3 +202,5 @@ class Index:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    made: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)

@@ -19,6 +19,8 @@ class Place:
       folder: Path of a folder relative to the source. For an archive, the name of the split.
       kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
       usual: Whether it has a usual name. Places with other names rank behind all usual ones.
+      files: Paths of the files in `path` that hold the split, if there are several.
+      is_repaired: Whether another program has converted the CMYK JPEGs and the PNG of train; see `official`.
     """
 
     split: str
@@ -26,6 +28,8 @@ class Place:
     folder: str
     kind: str
     usual: bool = True
+    files: tuple[str, ...] = ()
+    is_repaired: bool = False
 
 
 def refuse_rivals(chosen: Place, found: list[Place]) -> None:

@@ -138,13 +138,12 @@ def _look_into(source: Path) -> Layout:
         refuse_rivals(place, found)
     folder = source.parent if is_file else source
     beside = _folders_beside(folder, chosen.values())
+    taken = [absolute(source)] if is_file else [path for place in found for path in (place.path, *place.files)]
     return Layout(
         source=absolute(folder),
         places=tuple(chosen[split] for split in SPLITS if split in chosen),
         unused=tuple(place for place in found if not is_same(place, chosen[place.split])),
-        sightings=sightings(
-            absolute(folder), roots, [absolute(source)] if is_file else [place.path for place in found]
-        ),
+        sightings=sightings(absolute(folder), roots, taken),
         ground_truths=_existing(beside, _DEVKITS),
         solutions=() if is_file else _existing(beside, (_SOLUTION,)),
         synset_mappings=() if is_file else _existing(beside, (_SYNSET_MAPPING,)),

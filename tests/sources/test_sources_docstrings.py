@@ -22,6 +22,8 @@ from ilsvrc_tfds.sources import (
     places,
     prepared,
     reader,
+    record_scan,
+    record_sets,
     scan,
     search,
     sightings,
@@ -29,11 +31,12 @@ from ilsvrc_tfds.sources import (
     tar,
     unread,
 )
-from ilsvrc_tfds.sources.layouts import archives, folders
+from ilsvrc_tfds.sources.layouts import archives, folders, records
 
 MODULES = [
     *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, places),
     *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
+    *(record_scan, record_sets, records),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 

@@ -5,6 +5,7 @@ Each target returns, or raises one of our own errors; anything else is a bug.
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import json
 import os
@@ -24,7 +25,7 @@ from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.shards.encoders import ClassicExample
-from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, prepared
+from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_scan
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 
@@ -91,8 +92,18 @@ def read_records(data: bytes) -> None:
         assert tfrecord.read_spans(folder / "shard") or not data
 
 
+def read_shard(data: bytes, name: str, framed: bool = True) -> None:
+    shard = b"".join(tfrecord.frame([data])) if framed else data
+    with folder_with(**{name: shard}) as source:
+        index = index_images(find_layout([source]))
+        with Reader() as reader:
+            for members in index.splits.values():
+                assert not any(b"/.." in path or path.startswith(b"/") for path in members.paths().tolist())
+                assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+
+
 def read_example(data: bytes) -> None:
-    prepared.fields_of(data, "record 0")
+    record_scan.fields_of(data, "record 0")
 
 
 def read_label(data: bytes) -> None:
@@ -212,10 +223,15 @@ _IMAGES = (
     drawing.png(16, 12, "P"),
 )
 
+_IMAGENET2012 = "imagenet2012-train.tfrecord-00000-of-00001"
+
 TARGETS = {
     "tar": Target(read_tar, _TARS),
     "source": Target(read_source, (*_TARS, drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),
     "records": Target(read_records, (b"".join(_FRAMED), *_FRAMED)),
+    "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
+    "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
+    "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
     "example": Target(read_example, (_EXAMPLE,)),
     "label": Target(read_label, (_CLASSIC,)),
     "prepared": Target(read_prepared, (_EXAMPLE,)),

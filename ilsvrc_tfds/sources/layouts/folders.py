@@ -35,7 +35,7 @@ def find(source: Path, root: str) -> list[Place]:
     found, folder = [], source / root
     for own, names in FOLDERS.items() if root not in OTHER_ROOTS else ():
         usual = (folder / name for name in names)
-        found += [_place(source, path, own) for path in usual if kind_of(path) == "folder" and names_in(path)]
+        found += [_place(source, path, own) for path in usual if _is_used(path)]
     for name in names_in(folder):
         split = split_of_folder(name) if root in OTHER_ROOTS or name not in USUAL_NAMES else None
         if split and kind_of(folder / name) == "folder":
@@ -142,6 +142,11 @@ def _not_read(job: FolderScan, others: list[os.DirEntry[str]]) -> tuple[tuple[st
         else:
             passed_over.append(name)
     return tuple(passed_over), tuple(unread)
+
+
+def _is_used(folder: Path) -> bool:
+    """Returns whether a folder of a split holds anything except shards, which other layouts read."""
+    return kind_of(folder) == "folder" and bool(names_in(folder)) and contents(folder) != "shards"
 
 
 def _place(source: Path, folder: Path, split: str) -> Place:

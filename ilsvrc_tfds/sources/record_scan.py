@@ -1,0 +1,218 @@
+"""Scans one shard of TFRecords: the name, label and position of each image, so that images are read in place."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xxhash
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
+from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
+from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.manifest import ShardEntry
+from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
+from ilsvrc_tfds.sources.members import Container, Members
+from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
+
+KIND = "records"
+GET_AGAIN = "Get the set again, or make it again with the tool that made it."
+_SYNSET = "image/class/synset"
+_GZIP = b"\x1f\x8b"
+
+
+class RecordFields(NamedTuple):
+    """What a source needs of a record.
+
+    Attributes:
+      name: File name of the image.
+      image: The image within the payload.
+      label: Class index, or -1.
+      synset: Wnid that a classic record states; empty if it does not.
+    """
+
+    name: bytes
+    image: Picture
+    label: int
+    synset: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordScan:
+    """A job: the scan of a shard. The checksums of all records are compared.
+
+    Attributes:
+      split: Split of the images.
+      path: Path of the file.
+      kind: Kind of the records, see `formats.kinds`.
+      label_offset: Number that was added to the class index to make a record's label.
+      records: Stated number of records, or None if it is not stated.
+      entry: What the manifest says of the shard; None if there is no manifest.
+      is_own: Whether this package made the records. Their file names may be names of the user's own.
+    """
+
+    split: str
+    path: str
+    kind: str = TFDS
+    label_offset: int = 0
+    records: int | None = None
+    entry: ShardEntry | None = None
+    is_own: bool = True
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a shard that is damaged or mixed up."""
+        return ANEW if self.is_own else GET_AGAIN
+
+    def __call__(self) -> Scanned:
+        """Returns the labelled images of the shard. Raises SourceError or LabelError."""
+        digest, size = xxhash.xxh3_64(), 0
+        rows: list[Row] = []
+        labels: list[int] = []
+        wrong_synsets: list[str] = []
+        for record in read_records(self.path, digest):
+            fields = self._fields(record)
+            image = fields.image
+            rows.append((fields.name, record.offset + HEADER_BYTES + image.start, image.stop - image.start))
+            labels.append(fields.label)
+            wrong_synsets += self._wrong_synset(fields)
+            size += record.size
+        names = [name for name, _, _ in rows]
+        self._check_splits(names)
+        self._check_labels(names, labels, wrong_synsets)
+        self._check_stated(len(rows), size, digest.hexdigest())
+        container = Container(self.path, self.split, archive_stamp(self.path), layout=KIND)
+        container = dataclasses.replace(container, in_classes=self.split == "train")
+        return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())
+
+    def _fields(self, record: Record) -> RecordFields:
+        where = f"{self.path}: record {record.number}, byte {record.offset:,}"
+        if record.damage and record.offset == 0 and _begin(self.path) == _GZIP:
+            raise SourceError(
+                f"{self.path} is compressed with gzip, and cannot be read in place. Decompress the shards (`gunzip`)."
+            )
+        if record.damage:
+            advice = "`ilsvrc-tfds verify` lists all damage. " if self.is_own else ""
+            raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
+        fields = fields_of(record.payload, where, self.kind, self.label_offset)
+        return fields if self.is_own else fields._replace(name=fields.name.rpartition(b"/")[2])
+
+    def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
+        told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
+        if told != fields.label and self.split != "test":
+            yield f"{shown(os.fsdecode(fields.name))} has label {fields.label + self.label_offset} and synset {fields.synset!r}"
+
+    def _check_splits(self, names: list[bytes]) -> None:
+        """Raises SourceError if names are official ones of another split. A user's own names belong to none."""
+        strange = [name for name in names if synsets.split_of_name(name) not in (None, self.split)]
+        if strange:
+            raise SourceError(
+                f"{self.path}: {len(strange):,} of {len(names):,} records are not of the split {self.split}: "
+                f"{first_few(shown(os.fsdecode(name)) for name in strange)}. {self.remedy}"
+            )
+
+    def _check_labels(self, names: list[bytes], labels: list[int], wrong: list[str]) -> None:
+        """Raises LabelError if a file name or synset states another class than the label.
+
+        A user's own names state none. They are refused in a set that was not made here, as nothing confirms its labels.
+        """
+        told = [synsets.label_of_name(name) if self.split != "test" else -1 for name in names]
+        offset = self.label_offset
+        for name, label, own in zip(names, labels, told):
+            if own is not None and own != label:
+                # The label as it is stored.
+                stored = f"label {label + offset if label >= 0 else label}"
+                wrong.append(f"{shown(os.fsdecode(name))} has {stored}, not {own + offset if own >= 0 else own}")
+        if wrong:
+            raise LabelError(f"{self.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. {self.remedy}")
+        unnamed = [name for name in names if synsets.split_of_name(name) is None]
+        if unnamed and not self.is_own:
+            raise SourceError(
+                f"{self.path}: {len(unnamed):,} of {len(names):,} records do not have the official file name of an "
+                f"image: {first_few(shown(os.fsdecode(name[:80])) or repr('') for name in unnamed)}. Without it no "
+                "label can be checked. Take a source with official names, such as n01440764_10026.JPEG."
+            )
+
+    def _check_stated(self, records: int, size: int, digest: str) -> None:
+        """Raises SourceError if a shard is not as the manifest or TFDS's info says."""
+        if self.records not in (None, records):
+            source = INFO_NAME if self.entry is None else manifest.NAME
+            raise SourceError(f"{self.path} has {records:,} records, {source} says {self.records:,}. {self.remedy}")
+        if self.records is None and not records:
+            raise SourceError(f"{self.path} has no records. {self.remedy}")
+        if self.entry is not None and (size, digest) != (self.entry.bytes, self.entry.xxh3_64):
+            raise SourceError(
+                f"{self.path} has {size:,} bytes with the xxh3_64 {digest}, {manifest.NAME} says {self.entry.bytes:,} "
+                f"and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
+            )
+
+    def _tables(self, container: Container, rows: list[Row], labels: list[int]) -> Iterator[Members]:
+        if not self.is_own and rows:
+            yield from tables(self.split, container, "", rows)
+            return
+        names, offsets, sizes = (list(column) for column in zip(*rows)) if rows else ([], [], [])
+        yield Members(
+            split=self.split,
+            containers=(container,),
+            name=np.array(names, np.bytes_),
+            label=np.array(labels, np.int16),
+            container=np.zeros(len(rows), np.int32),
+            offset=np.array(offsets, np.int64),
+            size=np.array(sizes, np.int64),
+        )
+
+
+def fields_of(
+    payload: bytes, where: str, kind: str = TFDS, label_offset: int = 0, highest: int = synsets.NUM_CLASSES - 1
+) -> RecordFields:
+    """Returns file name, image, class index and synset of a record. Raises SourceError, which names `where`.
+
+    Args:
+      payload: Payload of the record.
+      where: Place of the record, for messages.
+      kind: Kind of the record.
+      label_offset: Number that was added to the class index to make its label.
+      highest: Highest class index that is accepted.
+
+    >>> from ilsvrc_tfds.formats.example import encode_example
+    >>> payload = b"".join(encode_example(b"n01440764_18.JPEG", b"image", 0))
+    >>> fields = fields_of(payload, "record 0")
+    >>> fields.name, fields.image.copy(), fields.label
+    (b'n01440764_18.JPEG', b'image', 0)
+    """
+    keys = KINDS[kind].fields
+    features, image = parse_payload(payload, keys.image, where)
+    values = [features.get(key, ()) for key in (keys.file_name, keys.label)]
+    if any(len(value) != 1 for value in values) or image is None and len(features.get(keys.image, ())) != 1:
+        found = sorted({*features, *([keys.image] if image is not None else [])})
+        raise SourceError(
+            f"{where} has the keys {found}; expected {keys.file_name}, {keys.image} and {keys.label}, with one value "
+            "each."
+        )
+    name, label = (value[0] for value in values)
+    if not (isinstance(name, bytes) and image is not None and isinstance(label, int)):
+        raise SourceError(
+            f"{where} has values of wrong types; expected bytes for {keys.file_name} and {keys.image}, and an integer "
+            f"for {keys.label}."
+        )
+    index = label - label_offset if label >= 0 else label  # -1 in the test split, whatever the offset
+    if not -1 <= index <= highest or label == 0 < label_offset or not name.isascii() or b"\0" in name:
+        raise SourceError(
+            f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to "
+            f"{highest + label_offset}."
+        )
+    return RecordFields(name, image, index, _synset(features))
+
+
+def _synset(features: Mapping[str, Sequence[Any]]) -> bytes:
+    value = next(iter(features.get(_SYNSET, ())), b"")
+    return value if isinstance(value, bytes) else b""
+
+
+def _begin(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(len(_GZIP))

@@ -1,0 +1,265 @@
+"""Sets of TFRecord shards in a folder: prepared data sets, exports, classic TFRecords of others, TFDS's `imagenet2012`."""
+
+import dataclasses
+import itertools
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output, senseless
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
+from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
+from ilsvrc_tfds.images import CONFIGS, describe_op
+from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
+from ilsvrc_tfds.storage.regular import open_regular
+
+IMAGENET2012 = "imagenet2012"
+_IMAGENET_SHARD = re.compile(
+    rf"{IMAGENET2012}-(?P<split>train|validation|test)\.(?P<file_format>[a-z_]+)-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
+)
+# A shard of any of TFDS's data sets.
+TFDS_SHARD = re.compile(r"(?P<name>\w+)-(?P<split>\w+)\.(?P<file_format>[a-z_]+)-\d{5}-of-\d{5}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSet:
+    """The shards of a set in one folder.
+
+    >>> found = find_set(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))
+    >>> found.words, list(found.shards)
+    ('prepared data set', ['train', 'val'])
+
+    Attributes:
+      folder: Folder of the shards.
+      words: What the set is, in words.
+      kind: Kind of the records, see `formats.kinds`.
+      shards: File names of each split's shards in order, including those of missing files.
+      label_offset: Number that was added to the class index to make a label; None if it is not stated.
+      made: Recorded operation on the images, as `images.describe_op` returns it; empty if it is not known.
+      output: The folder as one of ours; None if another program made it.
+      lengths: Number of records in each shard of the splits for which it is stated.
+    """
+
+    folder: Path
+    words: str
+    kind: str
+    shards: Mapping[str, tuple[str, ...]]
+    label_offset: int | None = None
+    made: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    output: Output | None = None
+    lengths: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a set that is damaged or incomplete."""
+        return GET_AGAIN if self.output is None else ANEW
+
+    def paths(self, split: str) -> list[str]:
+        """Returns the paths of a split's shards, whether or not they exist."""
+        return [os.path.join(self.folder, name) for name in self.shards[split]]
+
+    def scans(self, split: str) -> list[RecordScan]:
+        """Returns a scan for each shard of a split.
+
+        Raises:
+          SourceError: A shard is missing or cannot be read, or the shards have another size than is stated.
+          LabelError: The first label is neither of the numbers that it can be.
+        """
+        paths, described = self.paths(split), self.output.manifest if self.output is not None else None
+        if missing := [path for path in paths if not os.path.isfile(path)]:
+            raise SourceError(
+                f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {self.remedy}"
+            )
+        entries = itertools.repeat(None) if described is None else described.shards[split]
+        lengths = self.lengths.get(split) or itertools.repeat(None)
+        offset = self.label_offset
+        if offset is None:
+            offset = 0 if split == "test" else first_offset(paths, self.kind)
+        is_own = self.output is not None
+        return [
+            RecordScan(split, path, self.kind, offset, length, entry, is_own)
+            for path, length, entry in zip(paths, lengths, entries)
+        ]
+
+    def check_bytes(self, split: str) -> None:
+        """Raises SourceError if TFDS's info, which has no digests, states another size of the records than there is."""
+        if self.output is None or self.output.info is None or self.output.manifest is not None:
+            return
+        paths = self.paths(split)
+        stated = {entry["name"]: entry.get("numBytes") for entry in self.output.info["splits"]}.get(split)
+        size = sum(map(os.path.getsize, paths)) - FRAME_BYTES * sum(self.lengths.get(split, ()))
+        if stated is not None and size != int(stated):
+            raise SourceError(
+                f"{self.folder}: the {len(paths):,} shards of split {split!r} have {size:,} bytes of data, {INFO_NAME} "
+                f"says {int(stated):,}. {ANEW}"
+            )
+
+
+def split_of_shard(name: str, of_any_set: bool = False) -> str | None:
+    """Returns the split of a shard by its file name, or None if it is not one.
+
+    Args:
+      name: Name of the file.
+      of_any_set: Whether shards of all of TFDS's data sets count, and not only those that can be read.
+
+    >>> split_of_shard("imagenet2012-validation.tfrecord-00000-of-00064"), split_of_shard("train-00000-of-01024")
+    ('val', 'train')
+    """
+    if match := _IMAGENET_SHARD.fullmatch(name):
+        return own_split(match["split"])
+    if shard := parse_shard_name(name):
+        return shard.split
+    match = TFDS_SHARD.fullmatch(name) if of_any_set else None
+    return own_split(match["split"]) if match else None
+
+
+def find_set(folder: Path) -> RecordSet | None:
+    """Returns the set of TFRecords that a folder holds, or None if it holds no shards.
+
+    Raises SourceError if it holds shards of several sets, of a set that cannot be a source, or in another file format.
+    """
+    names = file_names(folder) if os.path.isdir(folder) else []
+    if any(map(_IMAGENET_SHARD.fullmatch, names)):
+        return _imagenet2012(folder, names)
+    if any(map(parse_shard_name, names)):
+        return set_of(find_output(folder))
+    for match in filter(None, map(TFDS_SHARD.fullmatch, names)):
+        if INFO_NAME in names:
+            raise SourceError(
+                f"{folder} is TFDS's data set {match['name']!r}, whose images are not those of ILSVRC2012, or have lost "
+                f"their names. Of TFDS's data sets {IMAGENET2012} and ilsvrc2012 can be read."
+            )
+    return None
+
+
+def set_of(output: Output) -> RecordSet:
+    """Returns a folder of our own, or of classic TFRecords, as a set.
+
+    Raises SourceError if the set is not in TFRecord format.
+
+    >>> from ilsvrc_tfds.formats.folder import find_output
+    >>> set_of(find_output("/data/tfds/ilsvrc2012/classification/1.0.0")).made
+    {'op': 'Original'}
+    """
+    output = output.in_tfrecord()
+    lengths = {split: stated for split in output.shards if (stated := output.stated_lengths(split))}
+    if output.kind == CLASSIC and output.manifest is None:
+        return RecordSet(output.folder, "classic TFRecords", CLASSIC, output.shards)
+    words = KINDS[TFDS].words.removeprefix("a ") if output.kind == TFDS else "exported TFRecords"
+    offset, made = output.label_offset, recorded_op(output) or _op_of_config(output)
+    return RecordSet(output.folder, words, output.kind, output.shards, offset, made, output, lengths)
+
+
+def _op_of_config(output: Output) -> Mapping[str, object]:
+    """Returns the operation of the config that TFDS's info names; empty if it names none of ours."""
+    config = output.info.get("configName") if output.info is not None else None
+    return describe_op(CONFIGS[config]) if isinstance(config, str) and config in CONFIGS else {}
+
+
+def recorded_op(output: Output) -> Mapping[str, object]:
+    """Returns how the images of one of our sets were processed; empty if nothing records it.
+
+    The manifest records it, or else TFDS's `metadata.json`.
+
+    Raises SourceError if `metadata.json` cannot be read or parsed.
+    """
+    if output.config():
+        return output.config()
+    path = output.folder / "metadata.json"
+    try:
+        with open_regular(path) as file:
+            images = json.loads(file.read(MAX_INFO_BYTES)).get("images")
+    except FileNotFoundError:
+        images = None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise senseless(path, error) from error
+    return images if isinstance(images, dict) else {}
+
+
+def first_offset(paths: list[str], kind: str) -> int:
+    """Returns the label offset of a split, 0 or 1: the difference of the first label and what its file name states.
+
+    Raises LabelError if it is another number, and SourceError if there is no record with an official file name.
+    """
+    for path in paths:
+        for record in itertools.islice(read_records(path), 1):
+            if record.damage:
+                break  # the scan says more about it
+            fields = fields_of(record.payload, path, kind, label_offset=0, highest=synsets.NUM_CLASSES)
+            told = synsets.class_told(fields.name, fields.synset)
+            if told is None:
+                raise SourceError(
+                    f"{path}: neither the file name {shown(os.fsdecode(fields.name[:80]))!r} of the first record nor a "
+                    "synset states its class, so the numbering of the labels is not known. Take a source with official "
+                    "names, such as n01440764_10026.JPEG."
+                )
+            if fields.label - told not in (0, 1):
+                raise LabelError(
+                    f"{path}: the first record, {shown(os.fsdecode(fields.name))}, has the label {fields.label}; expected "
+                    f"{told} or {told + 1}. {GET_AGAIN}"
+                )
+            return fields.label - told
+    return 0
+
+
+def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
+    """Returns TFDS's `imagenet2012`, from its info or else from the names of its files."""
+    info = _imagenet_info(folder)
+    found: dict[str, set[int]] = {}
+    formats = set()
+    for match in filter(None, map(_IMAGENET_SHARD.fullmatch, names)):
+        formats.add(match["file_format"])
+        if match["file_format"] == TFRECORD:
+            found.setdefault(match["split"], set()).add(int(match["count"]))
+    if TFRECORD not in formats:
+        raise SourceError(
+            f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. Convert it with "
+            "`tfds convert_format`."
+        )
+    if doubles := [split for split, counts in found.items() if len(counts) > 1]:
+        raise SourceError(
+            f"{folder} holds shards of several sets: those of split {first_few(doubles)} state different numbers of "
+            "shards. Keep one set there."
+        )
+    counts = {name: counts.pop() for name, counts in found.items()}
+    lengths = {name: length for name, length in (info.get("lengths") or {}).items() if name in counts}
+    counts |= {name: len(length) for name, length in lengths.items()}
+    names_of = {own_split(name): name for name in counts}
+    version = f" {info['version']}" if "version" in info else ""
+    return RecordSet(
+        folder,
+        f"TFDS {IMAGENET2012}{version}",
+        TFDS,
+        {
+            split: tuple(f"{IMAGENET2012}-{name}.{TFRECORD}-{k:05d}-of-{counts[name]:05d}" for k in range(counts[name]))
+            for split in synsets.OFFICIAL_COUNTS
+            if (name := names_of.get(split)) is not None
+        },
+        label_offset=0,
+        lengths={split: lengths[name] for split, name in names_of.items() if split is not None and name in lengths},
+    )
+
+
+def _imagenet_info(folder: Path) -> dict:
+    """Returns version and lengths of shards by TFDS's info, or an empty dictionary if there is none."""
+    path = folder / INFO_NAME
+    try:
+        with open_regular(path) as file:
+            info = json.loads(file.read(MAX_INFO_BYTES))
+        if info["name"] != IMAGENET2012:
+            raise SourceError(f"{path} describes {info['name']!r}; expected {IMAGENET2012}, as the shards beside it.")
+        lengths = {str(split["name"]): tuple(int(n) for n in split["shardLengths"]) for split in info["splits"]}
+        return {"version": re.sub(r"[^\w.]", "", str(info.get("version", "")))[:20], "lengths": lengths}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). {GET_AGAIN}") from error

@@ -1,0 +1,111 @@
+"""Puts a miniature into the forms in which others have ImageNet, with the tools that make them, and compares results."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import drawing
+
+import ilsvrc_tfds
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.cli import main
+
+PLAIN = {"workers": 1, "allow_incomplete": True}
+
+
+def consecutive(odd: bool = False) -> drawing.Images:
+    """Returns a miniature whose validation images have the numbers 1 to 6: TFDS's `imagenet2012` labels by position.
+
+    Args:
+      odd: Whether the first class has a CMYK JPEG and a PNG, as `drawing.miniature` draws them.
+    """
+    drawn = drawing.miniature(test=2)
+    if not odd:
+        first = drawn.train[drawing.WNIDS[0]]
+        first.update({name: drawing.jpeg(50 + k, 40, seed=k) for k, name in enumerate(list(first)[:2])})
+    val = {f"ILSVRC2012_val_{k:08d}.JPEG": drawing.jpeg(60, 45, seed=k) for k in range(1, 7)}
+    return drawing.Images(drawn.train, val, drawn.test)
+
+
+def imagenet2012(folder: Path, archives: Path, *, num_shards: int = 2, file_format: str = "tfrecord") -> Path:
+    """Makes TFDS's `imagenet2012` of archives with TFDS's own builder. Returns the folder of its version."""
+    import tensorflow_datasets as tfds
+
+    (archives / "ILSVRC2012_img_test.tar").hardlink_to(archives / "ILSVRC2012_img_test_v10102019.tar")
+    builder = tfds.builder("imagenet2012", data_dir=folder, file_format=file_format)
+    config = tfds.download.DownloadConfig(manual_dir=archives, num_shards=num_shards)
+    builder.download_and_prepare(download_config=config)
+    (archives / "ILSVRC2012_img_test.tar").unlink()
+    return Path(builder.data_dir)
+
+
+def tpu_records(folder: Path, images: drawing.Images, *, label_offset: int = 1, in_folders: bool = True) -> Path:
+    """Writes classic TFRecords with TensorFlow, with the keys and names of the TPU models' `imagenet_to_gcs.py`.
+
+    Args:
+      folder: Folder for the shards.
+      images: Images; those of test are left out, as the script leaves them out.
+      label_offset: Number that is added to the class index; the script adds 1, others add nothing.
+      in_folders: Whether the shards lie in `train/` and `validation/`, as the script puts them; those of slim do not.
+    """
+    import tensorflow as tf
+
+    for split, own, of_split in (("train", "train", _all_train(images)), ("validation", "val", images.val)):
+        below = folder / split if in_folders else folder
+        below.mkdir(parents=True, exist_ok=True)
+        labels = images.labels(own)
+        for shard in range(2):
+            with tf.io.TFRecordWriter(str(below / f"{split}-{shard:05d}-of-00002")) as writer:
+                for name in sorted(of_split)[shard::2]:
+                    data, label = of_split[name], labels[name]
+                    writer.write(_classic(tf, name, data, label, label_offset).SerializeToString())
+    return folder
+
+
+def _all_train(images: drawing.Images) -> dict[str, bytes]:
+    return {name: data for own in images.train.values() for name, data in own.items()}
+
+
+def _classic(tf, name: str, data: bytes, label: int, label_offset: int):
+    """Returns the example of `_convert_to_example` in the TPU models' script."""
+
+    def of_bytes(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    def of_ints(*values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    synset = synsets.synsets()[label]
+    feature = {
+        "image/height": of_ints(36),
+        "image/width": of_ints(48),
+        "image/colorspace": of_bytes(b"RGB"),
+        "image/channels": of_ints(3),
+        "image/class/label": of_ints(label + label_offset),
+        "image/class/synset": of_bytes(synset.wnid.encode()),
+        "image/format": of_bytes(b"JPEG"),
+        "image/filename": of_bytes(name.encode()),
+        "image/encoded": of_bytes(data),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature))
+
+
+def results(source: Path, out: Path, *, configs: tuple[str, ...] = ("classification", "raw256")) -> dict[str, str]:
+    """Returns the sha256 of every file that `prepare`, `export` and `metadata` make of a source, by its path.
+
+    Of `metadata.json` only what does not name the layout, or count what was changed, is compared.
+    """
+    for config in configs:
+        ilsvrc_tfds.prepare(source, out, config=config, **PLAIN)
+    ilsvrc_tfds.export(source, out / "exported", config=configs[0], num_shards={"train": 2, "val": 1}, **PLAIN)
+    assert main(["metadata", str(source), "--out", str(out / "own.h5"), "--allow-incomplete"]) == 0
+    return {str(path.relative_to(out)): _digest(path) for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def _digest(path: Path) -> str:
+    data = path.read_bytes()
+    if path.name == "metadata.json":
+        provenance = json.loads(data)
+        kept = {key: value for key, value in provenance.items() if key not in ("source_layout", "changed_images")}
+        data = json.dumps(kept, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
