@@ -6,11 +6,14 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.images import look
+from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
 from ilsvrc_tfds.sources.places import Place
+from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 
@@ -83,9 +86,13 @@ def _made(place: Place) -> Mapping[str, object]:
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:
-    """Returns the names of the images of a split that another program has converted."""
-    names = [f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS] if place.is_repaired else []
-    return tuple(name.decode() for name in np.intersect1d(members.name, np.array(names, np.bytes_)).tolist())
+    """Returns the names of the images of a split that another program has converted. Only these images are read."""
+    if not place.may_be_repaired:
+        return ()
+    names = np.array([f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS], np.bytes_)
+    odd = members.take(np.flatnonzero(np.isin(members.name, names)))
+    heads = read_images(odd, lambda file_name, data, label: (file_name.decode(), look(data)), skipped={})
+    return tuple(sorted(name for _, (name, head) in heads if not needs_fix(head)))
 
 
 def _unused_note(place: Place) -> str:

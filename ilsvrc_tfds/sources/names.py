@@ -45,6 +45,8 @@ _OTHER_NAMES = {
     )
     for split, words in _WORDS.items()
 }
+_NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d{1,8})\.tar")
+_WNID_ARCHIVE = re.compile(r"n\d{8}\.tar")
 # Unknown names that suggest a split. `LOC_val_solution.csv` matches too: callers ask about archives and folders only.
 _HINTS = {
     "train": re.compile(r"train"),
@@ -70,6 +72,18 @@ def split_of_archive(name: str) -> str | None:
     'train'
     """
     return split_of_folder(name[:-4]) if name[-4:].casefold() == ".tar" else None
+
+
+def numbered_archive(name: str) -> tuple[str, int] | None:
+    """Returns the stem and the number of a numbered archive, as WebDatasets are made of, or None for another name.
+
+    >>> numbered_archive("imagenet1k-train-0012.tar"), numbered_archive("n01440764.tar")
+    (('imagenet1k-train', 12), None)
+    """
+    match = _NUMBERED.fullmatch(name)
+    if match is None or name in USUAL_NAMES or split_of_archive(name) or _WNID_ARCHIVE.fullmatch(name):
+        return None
+    return match["stem"].rstrip("-_."), int(match["number"])
 
 
 def split_hinted(name: str) -> str | None:

@@ -20,7 +20,7 @@ class Place:
       kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
       usual: Whether it has a usual name. Places with other names rank behind all usual ones.
       files: Paths of the files in `path` that hold the split, if there are several.
-      is_repaired: Whether another program has converted the CMYK JPEGs and the PNG of train; see `official`.
+      may_be_repaired: Whether another program may have converted the CMYK JPEGs and the PNG of train; see `official`.
     """
 
     split: str
@@ -29,7 +29,7 @@ class Place:
     kind: str
     usual: bool = True
     files: tuple[str, ...] = ()
-    is_repaired: bool = False
+    may_be_repaired: bool = False
 
 
 def refuse_rivals(chosen: Place, found: list[Place]) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few, shown
 from ilsvrc_tfds.sources.members import is_image
-from ilsvrc_tfds.sources.names import split_hinted, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import numbered_archive, split_hinted, split_of_archive, split_of_folder
 
 # Limits that keep the search short: entries per folder, folders per root, class folders per folder.
 _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
@@ -93,7 +93,7 @@ def contents(folder: str | os.PathLike) -> str:
         return "class folders"
     if any(synsets.is_wnid(entry.name.removesuffix(".tar")) and os.path.isfile(entry.path) for entry in entries):
         return "class archives"
-    return "shards" if any(_SHARD.search(entry.name) for entry in entries) else ""
+    return "shards" if any(_SHARD.search(entry.name) or numbered_archive(entry.name) for entry in entries) else ""
 
 
 def _sightings_in(source: str | os.PathLike, root: str, known: set[str]) -> Iterator[Sighting]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import docexamples
 import drawing
+import forms
 import pytest
 
 from ilsvrc_tfds import sources
@@ -31,12 +32,12 @@ from ilsvrc_tfds.sources import (
     tar,
     unread,
 )
-from ilsvrc_tfds.sources.layouts import archives, folders, records
+from ilsvrc_tfds.sources.layouts import archives, folders, records, webdatasets
 
 MODULES = [
     *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, places),
     *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
-    *(record_scan, record_sets, records),
+    *(record_scan, record_sets, records, webdatasets),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 
@@ -46,6 +47,7 @@ def data(tmp_path_factory) -> Path:
     """A folder with a miniature as archives, as folders and as a prepared data set, and one of Kaggle's tables."""
     folder = docexamples.add_data(tmp_path_factory.mktemp("data"))
     drawing.folders(folder / "folders", drawing.miniature(train=3, val=1))
+    forms.webdataset(folder / "webdataset", drawing.miniature(train=3, val=1))
     (folder / "LOC_train_solution.csv").write_text(TABLE)
     return folder
 

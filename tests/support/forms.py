@@ -109,3 +109,41 @@ def _digest(path: Path) -> str:
         kept = {key: value for key, value in provenance.items() if key not in ("source_layout", "changed_images")}
         data = json.dumps(kept, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()
+
+
+def webdataset(folder: Path, images: drawing.Images, *, like_timm: bool = True, shards: int = 2) -> Path:
+    """Writes WebDataset shards with the package webdataset, like timm's or as users do, with less. Returns the folder.
+
+    Args:
+      folder: Folder for the shards.
+      images: Images; those of test are left out.
+      like_timm: Whether the shards have timm's names, `.json`, and `_info.json` beside them. If not, a sample is
+        `<name>.jpeg` and `.cls`, with a wnid as label, and lies in `train/` or `val/`.
+      shards: Number of train shards; val has one.
+    """
+    import webdataset
+
+    info: dict = {"splits": {}}
+    for split, own in (("train", _all_train(images)), ("validation", images.val)):
+        count, names = (shards if split == "train" else 1), sorted(own)
+        labels = images.labels("train" if split == "train" else "val")
+        pattern = f"imagenet1k-{split}-%04d.tar" if like_timm else f"{split.replace('idation', '')}/shard-%06d.tar"
+        (folder / pattern).parent.mkdir(parents=True, exist_ok=True)
+        files = []
+        for shard in range(count):
+            files.append(pattern % shard)
+            with webdataset.TarWriter(str(folder / files[-1])) as writer:
+                for name in names[shard::count]:
+                    writer.write(_sample(name, own[name], labels[name], like_timm))
+        info["splits"][split] = {"filenames": files, "shard_lengths": [len(names[k::count]) for k in range(count)]}
+    if like_timm:
+        (folder / "_info.json").write_text(json.dumps(info))
+    return folder
+
+
+def _sample(name: str, data: bytes, label: int, like_timm: bool) -> dict:
+    key, wnid = name.partition(".")[0], synsets.wnids()[label]
+    if not like_timm:
+        return {"__key__": key, "jpeg": data, "cls": wnid.encode()}
+    described = {"filename": f"{wnid}/{name}", "height": 36, "label": label, "width": 48}
+    return {"__key__": key, "jpg": data, "cls": str(label), "json": described}

@@ -102,6 +102,10 @@ def read_shard(data: bytes, name: str, framed: bool = True) -> None:
                 assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
 
 
+def read_webdataset(data: bytes) -> None:
+    read_shard(mended(data), "train-000000.tar", framed=False)
+
+
 def read_example(data: bytes) -> None:
     record_scan.fields_of(data, "record 0")
 
@@ -223,6 +227,11 @@ _IMAGES = (
     drawing.png(16, 12, "P"),
 )
 
+_SAMPLE = [
+    (f"{TENCH}/{TENCH}_1.jpg", PICTURE),
+    (f"{TENCH}/{TENCH}_1.cls", b"0"),
+    (f"{TENCH}/{TENCH}_1.json", f'{{"filename": "{TENCH}/{TENCH}_1.JPEG", "label": 0}}'.encode()),
+]
 _IMAGENET2012 = "imagenet2012-train.tfrecord-00000-of-00001"
 
 TARGETS = {
@@ -232,6 +241,7 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
+    "webdataset": Target(read_webdataset, (drawing.tar(_SAMPLE),)),
     "example": Target(read_example, (_EXAMPLE,)),
     "label": Target(read_label, (_CLASSIC,)),
     "prepared": Target(read_prepared, (_EXAMPLE,)),

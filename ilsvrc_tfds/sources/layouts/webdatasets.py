@@ -1,0 +1,132 @@
+"""WebDataset: numbered tars whose members belong together by their names: `<key>.jpg`, `<key>.cls`, `<key>.json`.
+
+| made by | files |
+|---|---|
+| timm | `imagenet1k-train-0000.tar` to `-1023.tar`, `imagenet1k-validation-00.tar` to `-63.tar`, `_info.json` |
+| users | `train-000000.tar`, `imagenet-val-000000.tar`, `train/shard-000000.tar`, `val/000000.tar` |
+
+The image is `.jpg`, `.jpeg` or `.png` in any case. Its official name is the base name of `filename` in `.json`, or else
+the key; the label is in `.cls` (an index or a wnid) or in `label` of `.json`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from io import FileIO
+from pathlib import Path
+
+from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
+from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.sample_scan import KIND as KIND
+from ilsvrc_tfds.sources.sample_scan import SampleScan
+from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.storage.regular import open_regular
+
+INFO_NAME = "_info.json"
+_AGAIN = "Get the set again, or make it again."
+# timm's has 1,087 names and numbers, 40 KB.
+_MOST_BYTES = 64 << 20
+_NUMBER = re.compile(r"(\d+)\.tar$")
+
+
+def find(source: Path, root: str) -> list[Place]:
+    """Returns the splits whose shards are in one folder of a source, or in the folders of splits there.
+
+    >>> [(place.split, len(place.files)) for place in find(Path("/data/webdataset"), "")]
+    [('train', 2), ('val', 1)]
+    """
+    folder = source / root
+    if root in KAGGLE_ROOTS[1:] or not os.path.isdir(folder):
+        return []
+    places = list(_places(folder, None))
+    for split, names in FOLDERS.items():
+        for name in names:
+            places += [place for place in _places(folder / name, split) if place.split == split]
+    return places
+
+
+def scans(place: Place) -> tuple[list[Scan], list[str]]:
+    """Returns a scan for each shard of the split; and no folders that are not used.
+
+    Raises SourceError if a shard is missing or there twice, or if there are shards of two sets.
+    """
+    lengths = _lengths(Path(place.path, INFO_NAME))
+    _require_all(place, lengths)
+    jobs: list[Scan] = [
+        SampleScan(place.split, path, archive_stamp(path), lengths.get(os.path.basename(path))) for path in place.files
+    ]
+    return jobs, []
+
+
+def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
+    """Returns the name of the layout."""
+    return "WebDataset"
+
+
+def read(file: FileIO, offset: int, size: int) -> bytes:
+    """Returns the bytes of an image, which are stored as they are."""
+    return os.pread(file.fileno(), size, offset)
+
+
+def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
+    """Yields the splits that a folder has shards of, by their names, or else by the split that the folder belongs to."""
+    files: dict[str, list[str]] = {}
+    for name in names_in(folder):
+        numbered = numbered_archive(name)
+        split = (split_of_folder(numbered[0]) or of_folder) if numbered else None
+        if split and os.path.isfile(folder / name):
+            files.setdefault(split, []).append(os.path.join(absolute(folder), name))
+    for split in (split for split in SPLITS if split in files):
+        yield Place(split, absolute(folder), split, KIND, files=tuple(files[split]), may_be_repaired=split == "train")
+
+
+def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
+    names = [os.path.basename(path) for path in place.files]
+    numbers: dict[int, str] = {}
+    stems = set()
+    for name in names:
+        stem, number = numbered_archive(name) or ("", 0)
+        stems.add(stem)
+        if len(stems) > 1:
+            raise SourceError(
+                f"{place.path} holds shards of several sets: {first_few(map(shown, (names[0], name)))}. Keep one there."
+            )
+        if number in numbers:
+            raise SourceError(
+                f"{place.path}: {shown(numbers[number])} and {shown(name)} are the same shard. Remove one of them."
+            )
+        numbers[number] = name
+    digits = len(_NUMBER.findall(names[0])[0])
+    begin = names[0][: -digits - len(".tar")]
+    stated = [name for name in lengths if split_of_folder((numbered_archive(name) or ("",))[0]) == place.split]
+    missing = [name for name in stated if name not in names]
+    missing += [
+        f"{begin}{number:0{digits}d}.tar"
+        for number in range(min(numbers) if min(numbers) <= 1 else 0, max(numbers))
+        if number not in numbers and not stated
+    ]
+    if missing:
+        raise SourceError(
+            f"{len(missing):,} shards of split {place.split!r} are missing: "
+            f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN}"
+        )
+
+
+def _lengths(path: Path) -> dict[str, int]:
+    """Returns the number of samples of each shard by `_info.json`, or an empty dictionary if there is none."""
+    try:
+        with open_regular(path) as file:
+            splits = json.loads(file.read(_MOST_BYTES))["splits"].values()
+        return {
+            str(name): int(length)
+            for split in splits
+            for name, length in zip(split["filenames"], split["shard_lengths"], strict=True)
+        }
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{path} makes no sense ({error!r:.200}). Get it again, or move it away.") from error

@@ -1,0 +1,182 @@
+"""Scans one shard of a WebDataset: the name, the labels and the position of each sample's image."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.sources.members import Container
+from ilsvrc_tfds.sources.scan import Row, Scanned, open_archive, tables
+from ilsvrc_tfds.sources.tar import TarMember, read_members
+
+KIND = "webdataset"
+_IMAGES = (b"jpg", b"jpeg", b"png")
+# A label has at most 9 bytes; timm's JSON has 120.
+_MOST_BYTES = 1 << 20
+_OTHERS = 'Take a source with official names, such as n01440764_10026.JPEG in "filename" of .json, or as the key.'
+_Label = tuple[str, int | None]  # what states it, the class index or None if it is not one
+
+
+@dataclasses.dataclass
+class _Sample:
+    """The members of one key.
+
+    Attributes:
+      key: Path inside the archive up to the first dot of the base name.
+      images: Members that are images.
+      names: Official file names that the key and `.json` state, without folders.
+      labels: Class indices that other members state.
+    """
+
+    key: bytes
+    images: list[TarMember] = dataclasses.field(default_factory=list)
+    names: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    labels: list[_Label] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleScan:
+    """A job: the scan of a shard.
+
+    Attributes:
+      split: Split of the images.
+      path: Path of the tar.
+      stamp: Stamp of the tar, see `archive_stamp`.
+      samples: Stated number of samples, or None if it is not stated.
+    """
+
+    split: str
+    path: str
+    stamp: str
+    samples: int | None = None
+
+    def __call__(self) -> Scanned:
+        """Returns the labelled images of the shard. Raises SourceError or LabelError."""
+        rows: list[Row] = []
+        told: list[list[_Label]] = []
+        passed_over: list[str] = []
+        for sample in self._samples(passed_over):
+            if not sample.images and not sample.labels:
+                passed_over.append(shown(os.fsdecode(sample.key.lstrip(b"/"))))
+                continue
+            image = self._image(sample)
+            rows.append((self._name(sample), image.offset, image.size))
+            told.append(sample.labels)
+        if self.samples not in (None, len(rows)):
+            raise SourceError(
+                f"{self.path} has {len(rows):,} samples, _info.json says {self.samples:,}. Get the shard again."
+            )
+        if self.split != "test":
+            self._check_labels(rows, told)
+        container = Container(self.path, self.split, self.stamp, layout=KIND, in_classes=self.split == "train")
+        return Scanned(tuple(tables(self.split, container, "", rows)), tuple(passed_over), (), ())
+
+    def _samples(self, passed_over: list[str]) -> Iterator[_Sample]:
+        """Yields the samples. As WebDataset's own reader expects, the members of a sample follow each other."""
+        sample = None
+        with open_archive(self.path) as file:
+            try:
+                for member in read_members(file.fileno(), self.path):
+                    folder, _, base = member.name.rpartition(b"/")
+                    stem, dot, extension = base.partition(b".")
+                    if not stem or not dot:
+                        passed_over.append(shown(os.fsdecode(member.name)))
+                        continue
+                    key = folder + b"/" + stem
+                    if sample is None or sample.key != key:
+                        if sample is not None:
+                            yield sample
+                        sample = _Sample(key, names={"its key": stem + b".JPEG"})
+                    self._add(sample, member, extension.lower(), file.fileno())
+            except OSError as error:
+                raise unreadable(self.path, error) from error
+        if sample is not None:
+            yield sample
+
+    def _add(self, sample: _Sample, member: TarMember, extension: bytes, fd: int) -> None:
+        if extension in _IMAGES:
+            sample.images.append(member)
+        elif extension == b"cls":
+            sample.labels.append((".cls", _index_of(self._text(member, fd).strip())))
+        elif extension == b"json":
+            self._add_described(sample, member, fd)
+
+    def _add_described(self, sample: _Sample, member: TarMember, fd: int) -> None:
+        """Adds what `.json` states: the file name, the class of its folder, and the label."""
+        try:
+            described = json.loads(self._text(member, fd))
+            name, label = described.get("filename"), described.get("label")
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise SourceError(
+                f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
+            ) from error
+        if isinstance(name, str) and name:
+            parts = name.encode("utf-8", "surrogateescape").rsplit(b"/", 2)
+            sample.names[".json"] = parts[-1]
+            if len(parts) > 1 and synsets.is_class(os.fsdecode(parts[-2])):
+                sample.labels.append(("its folder", synsets.index_of(os.fsdecode(parts[-2]))))
+        if label is not None:
+            sample.labels.append((".json", _index_of(str(label)) if type(label) in (int, str) else None))
+
+    def _text(self, member: TarMember, fd: int) -> str:
+        if member.size > _MOST_BYTES:
+            raise SourceError(f"{self._where(member.name)} has {member.size:,} bytes, too many for a label.")
+        return os.pread(fd, member.size, member.offset).decode("utf-8", "surrogateescape")
+
+    def _image(self, sample: _Sample) -> TarMember:
+        if len(sample.images) == 1:
+            return sample.images[0]
+        what = f"{len(sample.images):,} images" if sample.images else "no image (.jpg, .jpeg or .png)"
+        raise SourceError(
+            f"{self._where(sample.key)}: the sample has {what}; expected one. Members of a sample must follow each other."
+        )
+
+    def _name(self, sample: _Sample) -> bytes:
+        """Returns the official name of a sample. Raises SourceError if it has none, or two."""
+        official = {source: name for source, name in sample.names.items() if synsets.split_of_name(name)}
+        if not official:
+            stated = sample.names.get(".json", sample.key)
+            raise SourceError(
+                f"{self._where(sample.key)}: the sample has no official file name, only {ascii(os.fsdecode(stated)):.80}. "
+                f"Without it no label can be checked. {_OTHERS}"
+            )
+        stems = {name.rpartition(b".")[0] for name in official.values()}
+        if len(stems) > 1:
+            raise SourceError(
+                f"{self._where(sample.key)}: the key and .json name different images: "
+                f"{first_few(shown(os.fsdecode(name)) for name in official.values())}. Make the set again."
+            )
+        return official.get(".json", official.get("its key", b""))
+
+    def _check_labels(self, rows: list[Row], told: list[list[_Label]]) -> None:
+        """Raises LabelError if labels are not those of the names, and SourceError if a sample has none."""
+        wrong, without = [], []
+        for (name, _, _), labels in zip(rows, told):
+            own = synsets.label_of_name(name)
+            without += [] if labels else [shown(os.fsdecode(name))]
+            wrong += [
+                f"{shown(os.fsdecode(name))} has {label if label is not None else 'no class'} by {source}, not {own}"
+                for source, label in labels
+                if label != own
+            ]
+        if wrong:
+            raise LabelError(
+                f"{self.path}: {len(wrong):,} labels contradict the names: {first_few(wrong)}. Make the set again."
+            )
+        if without:
+            raise SourceError(
+                f"{self.path}: {len(without):,} samples have no label, neither .cls nor `label` in .json: "
+                f"{first_few(without)}. Labels are expected, so that they can be checked. Make the set again with them."
+            )
+
+    def _where(self, name: bytes) -> str:
+        return f"{self.path}: {shown(os.fsdecode(name).lstrip('/'))}"
+
+
+def _index_of(text: str) -> int | None:
+    """Returns the class index that a label states, as a number or as a wnid; None if it is neither."""
+    if text.isascii() and text.isdecimal() and len(text) <= 4:
+        return int(text) if int(text) < synsets.NUM_CLASSES else None
+    return synsets.index_of(text) if synsets.is_class(text) else None

@@ -1,0 +1,176 @@
+"""WebDataset shards as sources, made by the package webdataset."""
+
+import json
+import shutil
+from pathlib import Path
+
+import drawing
+import forms
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds.errors import LabelError, SourceError
+from ilsvrc_tfds.sources import find_layout, index_images
+
+TRAIN = "imagenet1k-train-{:04d}.tar"
+NAME, LABEL = "n01440764_9", b"0"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with one miniature as archives, as timm's shards and as a user's."""
+    folder, images = tmp_path_factory.mktemp("made"), drawing.miniature()
+    drawing.official_archives(folder / "archives", images)
+    forms.webdataset(folder / "timm", images)
+    forms.webdataset(folder / "own", images, like_timm=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(made) -> dict[str, str]:
+    return forms.results(made / "archives", made / "expected")
+
+
+@pytest.fixture
+def timm(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made / "timm", tmp_path / "timm"))
+
+
+def index(source: Path):
+    return index_images(find_layout([source]))
+
+
+@pytest.mark.parametrize("name", ["timm", "own"])
+def test_shards_give_what_the_archives_give(name, made, expected, tmp_path):
+    assert index(made / name).layout == "WebDataset"
+    assert forms.results(made / name, tmp_path / "out") == expected
+
+
+def test_converted_images_are_recorded_and_others_are_not(tmp_path):
+    train = {
+        "n02105855": {"n02105855_2933.JPEG": drawing.jpeg()},
+        "n01739381": {"n01739381_1309.JPEG": drawing.jpeg(mode="CMYK")},
+    }
+    val = {"ILSVRC2012_val_00000001.JPEG": drawing.jpeg()}
+    found = index(forms.webdataset(tmp_path / "timm", drawing.Images(train, val, {})))
+    assert found.repaired == {"train": ("n02105855_2933.JPEG",)}
+    builder = ilsvrc_tfds.prepare(found, tmp_path / "out", **forms.PLAIN)
+    provenance = json.loads((builder.data_path / "metadata.json").read_text())
+    assert provenance["repaired_images"] == {"train": ["n02105855_2933.JPEG"]}
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("number, has_info", [(0, True), (1, False), (2, True)])
+def test_missing_shard_is_named(number, has_info, tmp_path):
+    source = forms.webdataset(tmp_path, drawing.miniature(), shards=3)
+    if not has_info:
+        (source / "_info.json").unlink()
+    (source / TRAIN.format(number)).unlink()
+    with pytest.raises(
+        SourceError, match=f"1 shards of split 'train' are missing: {source}/{TRAIN.format(number)}. Get"
+    ):
+        index(source)
+
+
+def test_shard_that_is_there_twice_is_named(timm):
+    shutil.copy(timm / TRAIN.format(0), timm / TRAIN.format(1))
+    with pytest.raises(
+        SourceError, match="images of split 'train' come twice: .*-0000.tar: train/n0.* and .*-0001.tar: "
+    ):
+        index(timm)
+
+
+def test_number_that_is_there_twice_is_named(timm):
+    shutil.copy(timm / TRAIN.format(1), timm / "imagenet1k-train-1.tar")
+    with pytest.raises(SourceError, match="imagenet1k-train-0001.tar and imagenet1k-train-1.tar are the same shard"):
+        index(timm)
+
+
+def test_shards_of_two_sets_are_refused(timm):
+    shutil.copy(timm / TRAIN.format(1), timm / "imagenet-train-000000.tar")
+    with pytest.raises(
+        SourceError, match="holds shards of several sets: imagenet-train-000000.tar, imagenet1k-train-0000.tar"
+    ):
+        index(timm)
+
+
+def test_shard_of_another_length_is_named(timm):
+    info = json.loads((timm / "_info.json").read_text())
+    info["splits"]["train"]["shard_lengths"][1] += 1
+    (timm / "_info.json").write_text(json.dumps(info))
+    with pytest.raises(SourceError, match=f"{TRAIN.format(1)} has 6 samples, _info.json says 7"):
+        index(timm)
+
+
+def test_shard_of_another_split_is_named(timm):
+    (timm / "_info.json").unlink()
+    shutil.copy(timm / "imagenet1k-validation-0000.tar", timm / TRAIN.format(0))
+    with pytest.raises(SourceError, match="6 images of split 'train' have the names of images of split 'val'"):
+        index(timm)
+
+
+def test_truncated_shard_is_named(timm):
+    path = timm / TRAIN.format(1)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(SourceError, match=f"{path} is cut short"):
+        index(timm)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"splits": {"train": 3}}', '{"splits": {"train": {"filenames": ["a"], "shard_lengths": []}}}']
+)
+def test_info_that_makes_no_sense_is_refused(text, timm):
+    (timm / "_info.json").write_text(text)
+    with pytest.raises(SourceError, match="_info.json makes no sense"):
+        index(timm)
+
+
+JPEG = drawing.jpeg()
+DESCRIBED = b'{"filename": "n01440764/n01440764_9.JPEG", "label": 0}'
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [(f"{NAME}.JPEG", JPEG), (f"{NAME}.cls", b"0\n")],
+        [(f"n01440764/{NAME}.jpg", JPEG), (f"n01440764/{NAME}.cls", b"n01440764"), ("README", b"text"), ("a.txt", b"b")],
+        [("00000000.jpg", JPEG), ("00000000.json", DESCRIBED)],
+        [(f"{NAME}_n01440764.jpg", JPEG), (f"{NAME}_n01440764.cls", b"0")],
+    ],
+    ids=["plain", "folders", "name-in-json", "class-appended"],
+)  # fmt: skip
+def test_forms_that_are_read(members, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
+    train = index(tmp_path).splits["train"]
+    assert (train.name.tolist(), train.label.tolist()) == ([b"n01440764_9.JPEG"], [0])
+    assert train.paths(official=True).tolist() == [b"train/n01440764/n01440764_9.JPEG"]
+
+
+@pytest.mark.parametrize(
+    "members, error, message",
+    [
+        ([(f"{NAME}.jpg", JPEG)], SourceError, "1 samples have no label, neither .cls nor `label` in .json: n01440764_9.JPEG"),
+        ([("00000000.jpg", JPEG), ("00000000.cls", b"0")], SourceError, "no official file name, only '/?00000000'.*Without it no label"),
+        ([("0.jpg", JPEG), ("0.json", b'{"filename": "a.JPEG", "label": 0}')], SourceError, "no official file name, only 'a.JPEG'"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"5")], LabelError, "n01440764_9.JPEG has 5 by .cls, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"1000")], LabelError, "n01440764_9.JPEG has no class by .cls, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"1e3")], LabelError, "has no class by .cls"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b": 0", b": 1"))], LabelError, "has 1 by .json, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/"))], LabelError, "has 1 by its folder"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"_9", b"_8"))], SourceError, "the key and .json name different images"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"{")], SourceError, f"train-000000.tar: {NAME}.json makes no sense"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"[" * 100_000)], SourceError, f"{NAME}.json makes no sense"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", bytes(2 << 20))], SourceError, f"{NAME}.json has 2,097,152 bytes, too many"),
+        ([(f"{NAME}.cls", LABEL)], SourceError, "the sample has no image"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.png", JPEG), (f"{NAME}.cls", LABEL)], SourceError, "the sample has 2 images; expected one"),
+        ([(f"{NAME}.jpg", JPEG), ("b.txt", b""), (f"{NAME}.cls", LABEL)], SourceError, "the sample has no image.*must follow each other"),
+        ([("ILSVRC2012_val_00000293.jpg", JPEG), ("ILSVRC2012_val_00000293.cls", LABEL)], SourceError, "have the names of images of split 'val'"),
+        ([("n01440764.tar", b"")], SourceError, "holds no images that are read, but n01440764"),
+    ],
+)  # fmt: skip
+def test_samples_that_make_no_sense(members, error, message, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
+    with pytest.raises(error, match=message):
+        index(tmp_path)
