@@ -16,6 +16,7 @@ from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
+from ilsvrc_tfds.sources.trees import Listed
 
 # A function such as `map`: calls a function with each job, and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
@@ -53,17 +54,20 @@ def index_images(layout: Layout, run: Run = map) -> Index:
             notes.append(
                 f"{len(unused):,} folders are not used, because their archives are beside them: {first_few(unused)}"
             )
-    scanned = list(run(scan, jobs))
+    listed = {id(job): job() for job in jobs if isinstance(job, Listed)}
+    scanned_now = iter(list(run(scan, [job for job in jobs if id(job) not in listed])))
+    scanned = [listed[id(job)] if id(job) in listed else next(scanned_now) for job in jobs]
     splits = {}
     for place in layout.places:
         splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
-    passed_over = [name for result in scanned for name in result.passed_over]
+    passed_over = list(dict.fromkeys(name for result in scanned for name in result.passed_over))
     if passed_over:
         notes.append(f"skipped {len(passed_over):,} entries that are not images: {first_few(passed_over)}")
+    notes += dict.fromkeys(note for result in scanned for note in result.notes)
     notes += _appended_notes(splits)
     warnings = [
-        *_unread_warnings([unread for result in scanned for unread in result.unread]),
-        *_other_kinds([name for result in scanned for name in result.other_kinds]),
+        *_unread_warnings(list(dict.fromkeys(unread for result in scanned for unread in result.unread))),
+        *_other_kinds(list(dict.fromkeys(name for result in scanned for name in result.other_kinds))),
         *_odd_sizes(splits),
     ]
     made = {place.split: own for place in layout.places if (own := _made(place))}

@@ -132,10 +132,10 @@ def _validation_stems() -> Iterator[str]:
     return (f"ILSVRC2012_val_{number:08d}" for number in range(1, synsets.NUM_VALIDATION + 1))
 
 
-def check_solution(path: Path) -> str:
-    """Compares Kaggle's `LOC_val_solution.csv` with the validation labels, like `check_ground_truth`."""
+def check_solution(path: Path, data: bytes | None = None) -> str:
+    """Compares Kaggle's `LOC_val_solution.csv` with the validation labels, like `check_ground_truth`. For `data` see `lines_of`."""
     with _errors_of(path):
-        rows = [(name, prediction or "") for _, name, prediction in solutions_of(path)]
+        rows = [(name, prediction or "") for _, name, prediction in solutions_of(path, data)]
     theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
     wnids = synsets.wnids()
     ours = dict(zip(_validation_stems(), (wnids[label] for label in synsets.validation_labels())))
@@ -144,10 +144,10 @@ def check_solution(path: Path) -> str:
     return _compare(path, theirs, ours)
 
 
-def check_synset_mapping(path: Path) -> str:
-    """Compares the wnids of Kaggle's `LOC_synset_mapping.txt` with the 1000 classes, like `check_ground_truth`."""
+def check_synset_mapping(path: Path, data: bytes | None = None) -> str:
+    """Compares the wnids of Kaggle's `LOC_synset_mapping.txt` with the 1000 classes, like `check_solution`."""
     with _errors_of(path):
-        lines = [line.replace('"', "").strip() for _, line in lines_of(path)]
+        lines = [line.replace('"', "").strip() for _, line in lines_of(path, data)]
     theirs = [_BETWEEN_WORDS.split(line, 1)[0] for line in lines]
     if not set(theirs) & set(synsets.wnids()):
         raise no_table(path, next(iter(lines), ""))

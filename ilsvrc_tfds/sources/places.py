@@ -20,6 +20,7 @@ class Place:
       kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
       usual: Whether it has a usual name. Places with other names rank behind all usual ones.
       files: Paths of the files in `path` that hold the split, if there are several.
+      listing: Contents of an archive that was listed to find its splits; see `trees`.
       may_be_repaired: Whether another program may have converted the CMYK JPEGs and the PNG of train; see `official`.
     """
 
@@ -30,6 +31,7 @@ class Place:
     usual: bool = True
     files: tuple[str, ...] = ()
     may_be_repaired: bool = False
+    listing: object = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def refuse_rivals(chosen: Place, found: list[Place]) -> None:

@@ -28,12 +28,14 @@ class Scanned:
       other_kinds: Names of images in formats that are not read.
       unread: Name and number of images of each folder that is too deep to be read; name and 0 of each class archive of
         another kind.
+      notes: Lines for the user: other sources of the labels that agree.
     """
 
     members: tuple[Members, ...]
     passed_over: tuple[str, ...]
     other_kinds: tuple[str, ...]
     unread: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...] = ()
 
 
 class Scan(Protocol):

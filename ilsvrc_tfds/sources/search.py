@@ -130,7 +130,10 @@ def _look_into(source: Path) -> Layout:
     if not is_file:
         is_folder = os.path.isdir(source)
         roots = [root for root in (*ROOTS, *OTHER_ROOTS) if is_folder and kind_of(source / root) == "folder"]
-    found = [place for layout in LAYOUTS for root in roots for place in layout.find(source, root)]
+    found: list[Place] = []
+    for layout in LAYOUTS:
+        if not (layout.READS_CONTENTS and {"train", "val"} <= {place.split for place in found}):
+            found += [place for root in roots for place in layout.find(source, root)]
     # The sort is stable, so earlier layouts, roots and names stay before later ones.
     found.sort(key=lambda place: not place.usual)
     chosen = {place.split: place for place in reversed(found)}

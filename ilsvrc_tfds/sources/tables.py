@@ -36,16 +36,20 @@ def decode(data: bytes) -> str:
     return data.decode(_encoding(data), errors="replace")
 
 
-def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+def lines_of(path: str | os.PathLike, data: bytes | None = None) -> Iterator[tuple[int, str]]:
     """Yields the number, from 1, and the text of each line of a table that is not blank. Splits lines of over 1 MiB.
+
+    Args:
+      path: Path of the file.
+      data: Contents of the file if it is inside an archive; the path is then only for messages.
 
     Raises OSError if the file cannot be read, and SourceError if it has over 256 MiB or two million lines.
 
     >>> list(lines_of("/data/LOC_train_solution.csv"))
     [(1, 'ImageId,PredictionString'), (2, 'n01440764_10026,n01440764 10 20 50 60')]
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    with open_regular(path) if data is None else io.BytesIO(data) as file:
+        size = os.fstat(file.fileno()).st_size if data is None else len(data)
         if size > _MAX_BYTES:
             raise SourceError(f"{path} has {size:,} bytes, but such a table has at most {_MAX_BYTES:,}. Get it again.")
         encoding = _encoding(file.read(2))
@@ -58,17 +62,17 @@ def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\n")  # a tab at its end is an empty field
 
 
-def solutions_of(path: Path) -> Iterator[tuple[int, str, str | None]]:
+def solutions_of(path: Path, data: bytes | None = None) -> Iterator[tuple[int, str, str | None]]:
     """Yields (line number, image name, prediction) of each row of Kaggle's `LOC_*_solution.csv`.
 
-    The image name has no extension. The prediction is None if the row has too few fields.
+    The image name has no extension. The prediction is None if the row has too few fields. For `data` see `lines_of`.
 
     Raises OSError if the file cannot be read, and SourceError if it does not begin like a table.
 
     >>> list(solutions_of(Path("/data/LOC_train_solution.csv")))
     [(2, 'n01440764_10026', 'n01440764 10 20 50 60')]
     """
-    lines = lines_of(path)
+    lines = lines_of(path, data)
     number, line = next(lines, (0, ""))
     separator = _SEPARATORS.search(line)
     if not line:

@@ -7,7 +7,7 @@ from ilsvrc_tfds.sources.members import is_image, is_other_image
 
 _CLASS_ARCHIVE = re.compile(rb"n\d{8}(?: \(\d+\))?\.(?i:tar|tgz|zip|7z|rar)(?:\..*)?")
 # Folders of thumbnails that file servers and macOS put beside images.
-_THUMBNAILS = ("@eaDir", "__MACOSX")
+THUMBNAILS = ("@eaDir", "__MACOSX")
 
 
 def images_below(folder: str) -> int:
@@ -33,4 +33,4 @@ def is_class_archive(name: bytes) -> bool:
 
 
 def _may_hold_images(folder: str) -> bool:
-    return not folder.startswith(".") and folder not in _THUMBNAILS
+    return not folder.startswith(".") and folder not in THUMBNAILS

@@ -151,7 +151,7 @@ UNFINISHED = [f"{TRAIN}.part", f"{TRAIN}.crdownload", f"{TRAIN}.aria2", "Unconfi
 STRANGE = [
     "ILSVRC2012_img_train (1).tar",
     f"{TRAIN}.gz",
-    "train.zip",
+    "train.rar",
     "train_images_0.tar.gz",
     "ILSVRC2012_img_train_t3.tar",
 ]

@@ -30,14 +30,16 @@ from ilsvrc_tfds.sources import (
     sightings,
     tables,
     tar,
+    trees,
     unread,
+    zip,
 )
-from ilsvrc_tfds.sources.layouts import archives, folders, records, webdatasets
+from ilsvrc_tfds.sources.layouts import archives, folders, records, tree_archives, webdatasets, zips
 
 MODULES = [
     *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, places),
     *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
-    *(record_scan, record_sets, records, webdatasets),
+    *(record_scan, record_sets, records, webdatasets, trees, zip, zips, tree_archives),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 
@@ -48,8 +50,15 @@ def data(tmp_path_factory) -> Path:
     folder = docexamples.add_data(tmp_path_factory.mktemp("data"))
     drawing.folders(folder / "folders", drawing.miniature(train=3, val=1))
     forms.webdataset(folder / "webdataset", drawing.miniature(train=3, val=1))
+    tree = forms.kaggle_tree(folder / "kaggle", drawing.miniature())
+    forms.zipped(tree, folder / "kaggle.zip", "stored")
+    (folder / "cls-loc.tar").write_bytes(drawing.tar(_files(tree / "ILSVRC/Data/CLS-LOC")))
     (folder / "LOC_train_solution.csv").write_text(TABLE)
     return folder
+
+
+def _files(tree: Path) -> list[tuple[str, bytes]]:
+    return [(str(path.relative_to(tree)), path.read_bytes()) for path in sorted(tree.rglob("*.JPEG"))]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

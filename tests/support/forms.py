@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import zipfile
 from pathlib import Path
 
 import drawing
@@ -147,3 +149,39 @@ def _sample(name: str, data: bytes, label: int, like_timm: bool) -> dict:
         return {"__key__": key, "jpeg": data, "cls": wnid.encode()}
     described = {"filename": f"{wnid}/{name}", "height": 36, "label": label, "width": 48}
     return {"__key__": key, "jpg": data, "cls": str(label), "json": described}
+
+
+def kaggle_tree(folder: Path, images: drawing.Images) -> Path:
+    """Writes Kaggle's tree with its tables and some annotations, which archives are made of. Returns the folder."""
+    drawing.kaggle(folder, images)
+    below = folder / "ILSVRC/Annotations/CLS-LOC/val"
+    below.mkdir(parents=True)
+    (below / "ILSVRC2012_val_00000001.xml").write_text("<annotation/>")
+    return folder
+
+
+def zipped(tree: Path, path: Path, how: str) -> Path:
+    """Packs a tree as `path`, and returns that.
+
+    Args:
+      tree: Folder whose contents are packed.
+      path: Path of the archive.
+      how: `stored` or `deflated` with zipfile, `zip64` with 64-bit fields for everything, `zip` with Info-ZIP's command,
+        `streamed` with that command through a pipe, so that sizes and checksums follow the data.
+    """
+    if how in ("zip", "streamed"):
+        command = ["zip", "-q", "-r", "-" if how == "streamed" else str(path), "."]
+        done = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, check=True)
+        if how == "streamed":
+            path.write_bytes(done.stdout)
+        return path
+    limit = zipfile.ZIP64_LIMIT
+    try:
+        zipfile.ZIP64_LIMIT = 10 if how == "zip64" else limit
+        compression = zipfile.ZIP_DEFLATED if how == "deflated" else zipfile.ZIP_STORED
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for file in sorted(tree.rglob("*")):
+                archive.write(file, file.relative_to(tree))
+    finally:
+        zipfile.ZIP64_LIMIT = limit
+    return path

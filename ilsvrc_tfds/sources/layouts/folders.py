@@ -24,6 +24,7 @@ from ilsvrc_tfds.sources.sightings import contents
 from ilsvrc_tfds.sources.unread import images_below, is_class_archive
 
 KIND = "folder"
+READS_CONTENTS = False
 
 
 def find(source: Path, root: str) -> list[Place]:

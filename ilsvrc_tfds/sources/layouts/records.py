@@ -24,6 +24,7 @@ from ilsvrc_tfds.sources.record_scan import KIND as KIND
 from ilsvrc_tfds.sources.record_sets import IMAGENET2012, RecordSet, find_set, split_of_shard
 from ilsvrc_tfds.sources.scan import Scan
 
+READS_CONTENTS = False
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 

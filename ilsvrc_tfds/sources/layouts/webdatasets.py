@@ -24,6 +24,7 @@ from ilsvrc_tfds.sources.sample_scan import SampleScan
 from ilsvrc_tfds.sources.scan import Scan, archive_stamp
 from ilsvrc_tfds.storage.regular import open_regular
 
+READS_CONTENTS = False
 INFO_NAME = "_info.json"
 _AGAIN = "Get the set again, or make it again."
 # timm's has 1,087 names and numbers, 40 KB.

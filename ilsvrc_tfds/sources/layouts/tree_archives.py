@@ -1,0 +1,93 @@
+"""Plain tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar`: one archive with all splits.
+
+The images are in `ILSVRC/Data/CLS-LOC/{train/<wnid>,val,test}`, or in `train/<wnid>`, `val` and `test` alone.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+from collections.abc import Collection
+from io import FileIO
+from pathlib import Path
+
+from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.sources.names import SPLITS, USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.scan import Scan, open_archive
+from ilsvrc_tfds.sources.tar import read_members
+from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
+
+KIND = "tree"
+READS_CONTENTS = True
+
+_TREE_NAME = re.compile(r"imagenet|ilsvrc|cls.?loc", re.I)
+_OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
+# Members that are looked at to see what an archive holds: the first ones of a tree are in its folders.
+_LOOKED_AT = 50
+
+
+def find(source: Path, root: str) -> list[Place]:
+    """Returns the splits in the tars of trees in one folder of a source, or in the archive that `source` itself is.
+
+    >>> [(place.split, place.path) for place in find(Path("/data/cls-loc.tar"), "")]
+    [('train', '/data/cls-loc.tar'), ('val', '/data/cls-loc.tar')]
+    """
+    if os.path.isfile(source):
+        is_named = source.suffix.lower() == ".tar" and not split_of_archive(source.name)
+        return _places(source) if is_named and _is_tree(source) else []
+    names = [name for name in names_in(source / root) if is_tree_name(name, ".tar") and not _is_other_layouts(name)]
+    paths = [source / root / name for name in names]
+    return [place for path in paths if os.path.isfile(path) and _is_tree(path) for place in _places(path)]
+
+
+def is_tree_name(name: str, suffix: str) -> bool:
+    """Returns whether a file may be an archive of a tree by its name. Archives of other things are left out.
+
+    >>> is_tree_name("ILSVRC2017_CLS-LOC.tar", ".tar"), is_tree_name("ILSVRC2012_bbox_val.tar", ".tar")
+    (True, False)
+    """
+    stem = name[: -len(suffix)] if name.lower().endswith(suffix) else ""
+    known = _TREE_NAME.search(stem) or split_of_archive(f"{stem}.tar")
+    return bool(stem and known and not _OTHERS.search(stem))
+
+
+def scans(place: Place) -> tuple[list[Scan], list[str]]:
+    """Returns the images that were listed when the place was found; and no folders that are not used."""
+    assert isinstance(place.listing, Tree)
+    return [Listed(place.split, place.path, place.listing.scanned(place.split, KIND))], []
+
+
+def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
+    """Returns the name of the layout."""
+    return "archive of all splits"
+
+
+def read(file: FileIO, offset: int, size: int) -> bytes:
+    """Returns the bytes of an image, which are stored as they are."""
+    return os.pread(file.fileno(), size, offset)
+
+
+def _is_other_layouts(name: str) -> bool:
+    numbered = numbered_archive(name)
+    is_shard = numbered is not None and split_of_folder(numbered[0]) is not None
+    return is_shard or name in USUAL_NAMES or split_of_archive(name) is not None
+
+
+def _is_tree(path: Path) -> bool:
+    """Returns whether a readable member among the first ones of an archive is in a folder of a tree."""
+    with contextlib.suppress(SourceError, OSError), open_archive(str(path)) as file:
+        for name, _, _ in itertools.islice(read_members(file.fileno(), str(path)), _LOOKED_AT):
+            if place_of(name.rpartition(b"/")[0])[0] or b"CLS-LOC/" in name:
+                return True
+    return False
+
+
+def _places(path: Path) -> list[Place]:
+    with open_archive(str(path)) as file:
+        try:
+            fd = file.fileno()
+            tree = list_tree(absolute(path), read_members(fd, str(path)), lambda start, size: os.pread(fd, size, start))
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return [Place(split, absolute(path), split, KIND, listing=tree) for split in SPLITS if split in tree.splits]

@@ -1,0 +1,59 @@
+"""Zip archives of a tree of folders: `imagenet-object-localization-challenge.zip` as Kaggle's command downloads it.
+
+The images are in `ILSVRC/Data/CLS-LOC/{train/<wnid>,val,test}`, the tables `LOC_*` beside that; other zips of `train/`,
+`val/` and `test/` are read too. Entries may be stored or deflated, and are inflated one at a time.
+"""
+
+import os
+from collections.abc import Collection
+from functools import partial
+from io import FileIO
+from pathlib import Path
+
+from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
+from ilsvrc_tfds.sources.names import SPLITS
+from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.scan import Scan, open_archive
+from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
+from ilsvrc_tfds.sources.zip import read_entries, read_entry
+
+KIND = "zip"
+READS_CONTENTS = True
+
+
+def find(source: Path, root: str) -> list[Place]:
+    """Returns the splits in the zip archives of one folder of a source, or in the archive that `source` itself is.
+
+    >>> [(place.split, place.path) for place in find(Path("/data/kaggle.zip"), "")]
+    [('train', '/data/kaggle.zip'), ('val', '/data/kaggle.zip')]
+    """
+    if os.path.isfile(source):
+        return _places(source) if source.suffix.lower() == ".zip" else []
+    paths = [source / root / name for name in names_in(source / root) if is_tree_name(name, ".zip")]
+    return [place for path in paths if os.path.isfile(path) for place in _places(path)]
+
+
+def scans(place: Place) -> tuple[list[Scan], list[str]]:
+    """Returns the images that were listed when the place was found; and no folders that are not used."""
+    assert isinstance(place.listing, Tree)
+    return [Listed(place.split, place.path, place.listing.scanned(place.split, KIND))], []
+
+
+def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
+    """Returns the name of the layout."""
+    return "zip archive"
+
+
+def read(file: FileIO, offset: int, size: int) -> bytes:
+    """Returns the inflated bytes of an image after comparing its checksum. Raises ImageError if it is damaged."""
+    return read_entry(file.fileno(), offset, size)
+
+
+def _places(path: Path) -> list[Place]:
+    with open_archive(str(path)) as file:
+        try:
+            tree = list_tree(absolute(path), read_entries(file.fileno(), str(path)), partial(read_entry, file.fileno()))
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return [Place(split, absolute(path), split, KIND, listing=tree) for split in SPLITS if split in tree.splits]

@@ -1,0 +1,167 @@
+"""Lists an archive of a whole tree of folders, such as Kaggle's: the images of all splits, and tables of labels."""
+
+import dataclasses
+import functools
+import os
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import shown
+from ilsvrc_tfds.sources.labels import check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
+from ilsvrc_tfds.sources.names import split_of_folder
+from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.unread import THUMBNAILS
+
+_Entry = tuple[bytes, int, int]  # path, offset, size
+# Kaggle's table of the validation split has 5 MB.
+_LARGEST_TABLE = 64 << 20
+# The names of the tables of labels, and what compares them with ours.
+_TABLES: dict[str, Callable[[Path, bytes], str]] = {
+    "LOC_val_solution.csv": check_solution,
+    "LOC_synset_mapping.txt": check_synset_mapping,
+}
+# Folders of Kaggle's tree without images: 600,000 annotations, and lists.
+_WITHOUT_IMAGES = (b"Annotations", b"ImageSets")
+
+
+@dataclasses.dataclass(eq=False)
+class Listing:
+    """The images of one class folder, or of a split without class folders. Takes 80 bytes an image.
+
+    Attributes:
+      names: File names.
+      offsets: Positions in the archive.
+      sizes: Numbers of bytes.
+    """
+
+    names: list[bytes] = dataclasses.field(default_factory=list)
+    offsets: array = dataclasses.field(default_factory=lambda: array("q"))
+    sizes: array = dataclasses.field(default_factory=lambda: array("q"))
+
+
+@dataclasses.dataclass(eq=False)
+class Tree:
+    """The contents of an archive of a tree.
+
+    Attributes:
+      path: Path of the archive.
+      splits: Images of each split, by the class folder; it is empty for images that are in none.
+      passed_over: Names of files that are not images.
+      other_kinds: Names of images in formats that are not read.
+      unread: Number of images in each folder that belongs to no split, or is too deep.
+      tables: Contents of the tables of labels, by name.
+    """
+
+    path: str
+    splits: dict[str, dict[str, Listing]] = dataclasses.field(default_factory=dict)
+    passed_over: list[str] = dataclasses.field(default_factory=list)
+    other_kinds: list[str] = dataclasses.field(default_factory=list)
+    unread: Counter[str] = dataclasses.field(default_factory=Counter)
+    tables: dict[str, bytes] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that the tables agree with the official labels. Raises SourceError or LabelError if they do not."""
+        return tuple(_TABLES[name](Path(self.path, name), data) for name, data in self.tables.items())
+
+    def scanned(self, split: str, kind: str) -> Scanned:
+        """Returns the labelled images of a split, and what the tables say.
+
+        Args:
+          split: Split to return.
+          kind: Kind of the layout that reads the images.
+
+        Raises:
+          SourceError: A name or folder is unknown, or belongs to another split.
+          LabelError: Two sources of a label contradict each other.
+        """
+        stamp, found = archive_stamp(self.path), []
+        for folder, own in self.splits[split].items():
+            place = f"train/{folder}" if split == "train" and folder else split
+            rows = list(zip(own.names, own.offsets, own.sizes))
+            found += list(tables(split, Container(self.path, place, stamp, layout=kind), folder, rows))
+        rest = (tuple(self.passed_over), tuple(self.other_kinds), tuple(self.unread.items()))
+        return Scanned(tuple(found), *rest, notes=self.notes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Listed:
+    """A scan that is done already, because the splits of an archive are known only when all of it is listed.
+
+    Attributes:
+      split: Split of the images.
+      path: Path of the archive.
+      found: Result of the scan.
+    """
+
+    split: str
+    path: str
+    found: Scanned
+
+    def __call__(self) -> Scanned:
+        """Returns the result."""
+        return self.found
+
+
+def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], bytes]) -> Tree:
+    """Returns the contents of an archive of a tree.
+
+    >>> jpeg = (b"ILSVRC/Data/CLS-LOC/train/n01440764/n01440764_18.JPEG", 512, 110_000)
+    >>> tree = list_tree("a.tar", [jpeg], read=lambda offset, size: b"")
+    >>> tree.splits["train"]["n01440764"].names
+    [b'n01440764_18.JPEG']
+
+    Args:
+      path: Path of the archive.
+      entries: Path inside the archive, offset and size of each file.
+      read: Function that returns the bytes of a file: `read(offset, size)`.
+    """
+    tree = Tree(path)
+    for name, offset, size in entries:
+        folder, _, base = name.rpartition(b"/")
+        if is_image(base):
+            split, wnid = place_of(folder)
+            split = split or (synsets.split_of_name(base) if wnid is not None else None)
+            if split is None or wnid is None:
+                tree.unread[shown(os.fsdecode(folder)) or "."] += _may_hold_images(folder)
+                continue
+            own = tree.splits.setdefault(split, {}).setdefault(wnid, Listing())
+            own.names.append(base)
+            own.offsets.append(offset)
+            own.sizes.append(size)
+        elif base.decode("ascii", "replace") in _TABLES and size <= _LARGEST_TABLE:
+            tree.tables[base.decode()] = read(offset, size)
+        elif is_other_image(base):
+            tree.other_kinds.append(shown(os.fsdecode(name)))
+        elif not any(part in _WITHOUT_IMAGES for part in folder.split(b"/")):
+            tree.passed_over.append(shown(os.fsdecode(name)))
+    tree.unread = +tree.unread  # without folders of thumbnails
+    return tree
+
+
+@functools.lru_cache(1 << 12)
+def place_of(folder: bytes) -> tuple[str | None, str | None]:
+    """Returns the split and the class folder of the images in a folder of a tree, by its path.
+
+    The split is None if no part of the path names one. The class folder is empty if there is none, and None if the
+    folder is too deep below that of the split.
+
+    >>> place_of(b"ILSVRC/Data/CLS-LOC/val"), place_of(b"./train/n01440764"), place_of(b"train/n01440764/old")
+    (('val', ''), ('train', 'n01440764'), ('train', None))
+    """
+    parts = [os.fsdecode(part) for part in folder.split(b"/") if part not in (b"", b".")]
+    for k in reversed(range(len(parts))):
+        if split := split_of_folder(parts[k]):
+            below = parts[k + 1 :]
+            is_class = len(below) == 1 and (split == "train" or synsets.is_wnid(below[0]))
+            return split, below[0] if is_class else None if below else ""
+    return None, parts[-1] if parts and synsets.is_wnid(parts[-1]) else ""
+
+
+def _may_hold_images(folder: bytes) -> bool:
+    parts = os.fsdecode(folder).split("/")
+    return not any(part in THUMBNAILS or part[:1] == "." != part for part in parts)

@@ -1,0 +1,222 @@
+"""Lists the entries of a zip archive from its central directory, and reads one entry in place.
+
+Format: PKWARE's APPNOTE.TXT 6.3.10, with zip64. The directory is read once, in pieces, and an entry takes no more memory
+than its name: Python's `zipfile` needs 2 GB for the two million entries of Kaggle's archive.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ilsvrc_tfds.errors import ImageError, SourceError, shown
+from ilsvrc_tfds.sources.members import LARGEST_IMAGE
+
+STORED, DEFLATED = 0, 8
+
+_END = struct.Struct("<4s4H2IH")  # end of central directory
+_END64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR64 = struct.Struct("<4sIQI")
+_ENTRY = struct.Struct("<4s6H3I5H2I")  # of the central directory
+_LOCAL = struct.Struct("<4s5H3I2H")  # in front of an entry's data
+_MOST_COMMENT = 0xFFFF
+_BUFFER = 1 << 20
+# The longest entry of the directory: name, extra field and comment have at most 65,535 bytes each.
+_LONGEST_ENTRY = _ENTRY.size + 3 * 0xFFFF
+# What is read together with a local header: its name and extra field, which have 100 bytes, and a data descriptor.
+_AROUND = 512
+_MASK_16, _MASK_32 = 0xFFFF, 0xFFFFFFFF
+_ENCRYPTED, _STRONGLY_ENCRYPTED, _HAS_DESCRIPTOR = 1 << 0, 1 << 6, 1 << 3
+# Deflate codes at most 258 bytes in 2 bits, so it never shrinks data to less than this.
+_MOST_RATIO = 1032
+_AGAIN = "Get the archive again and compare its checksum."
+
+
+class ZipEntry(NamedTuple):
+    """A file in a zip archive.
+
+    Attributes:
+      name: Path inside the archive, with `/` between its parts.
+      offset: Position of its local header in the file on disk.
+      size: Number of bytes when it is inflated.
+    """
+
+    name: bytes
+    offset: int
+    size: int
+
+
+def read_entries(fd: int, path: str) -> Iterator[ZipEntry]:
+    """Yields the files of the zip archive in an open file, in the order of its central directory.
+
+    >>> with open("/data/kaggle.zip", "rb") as file:
+    ...     [entry.name for entry in read_entries(file.fileno(), file.name)][:1]
+    [b'ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml']
+
+    Args:
+      fd: File descriptor of the archive.
+      path: Name of the archive in messages.
+
+    Raises:
+      SourceError: The file is not a zip archive, is cut short or damaged, is a part of several, or has entries that are
+        encrypted, compressed in another way than by Deflate, larger than they can be, or whose path leads out of it.
+    """
+    count, start, size = _directory(fd, path)
+    position, end, found, data, begin = start, start + size, 0, b"", 0
+    while True:
+        if len(data) - begin < _LONGEST_ENTRY and position < end:
+            data = data[begin:] + os.pread(fd, min(max(_BUFFER, _LONGEST_ENTRY), end - position), position)
+            position, begin = min(end, position + max(_BUFFER, _LONGEST_ENTRY)), 0
+        if begin == len(data):
+            break
+        entry, begin = _entry(data, begin, path, start)
+        found += 1
+        if entry is not None:
+            yield entry
+    if found != count:
+        raise SourceError(f"{path} is damaged: its directory has {found:,} entries, and states {count:,}. {_AGAIN}")
+
+
+def read_entry(fd: int, offset: int, size: int) -> bytes:
+    """Returns the inflated bytes of an entry after comparing its checksum.
+
+    >>> import os
+    >>> with open("/data/kaggle.zip", "rb") as file:
+    ...     entry = next(read_entries(file.fileno(), file.name))
+    ...     read_entry(file.fileno(), entry.offset, entry.size)
+    b'<annotation/>'
+
+    Args:
+      fd: File descriptor of the archive.
+      offset: Position of the local header, from `read_entries`.
+      size: Number of inflated bytes, from `read_entries`.
+
+    Raises:
+      ImageError: The entry is damaged, or inflates to another size than is stated.
+      OSError: The file cannot be read.
+    """
+    head = os.pread(fd, _LOCAL.size + size + _AROUND, offset)
+    if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
+        raise ImageError(f"there is no entry at byte {offset:,} of the zip archive. Get it again")
+    _, _, flags, method, _, _, checksum, compressed, _, name_size, extra_size = _LOCAL.unpack_from(head)
+    start = _LOCAL.size + name_size + extra_size
+    if start + size + 16 > len(head):
+        head += os.pread(fd, start + size + 16 - len(head), offset + len(head))
+    if method == STORED:
+        data, after = head[start : start + size], head[start + size : start + size + 16]
+    elif method == DEFLATED:
+        data, after = _inflated(fd, offset, head, start, size)
+    else:
+        raise ImageError(f"its entry in the zip archive has the method {method}. Get it again")
+    if flags & _HAS_DESCRIPTOR:  # the writer did not know the checksum before the data
+        checksum = int.from_bytes(after[4:8] if after[:4] == b"PK\7\b" else after[:4], "little")
+    if len(data) != size or zlib.crc32(data) != checksum:
+        raise ImageError("its entry in the zip archive is damaged: its checksum does not match. Get it again")
+    return data
+
+
+def _inflated(fd: int, offset: int, head: bytes, start: int, size: int) -> tuple[bytes, bytes]:
+    """Returns the inflated data and the first bytes after the compressed data. Raises ImageError."""
+    inflater, position = zlib.decompressobj(-zlib.MAX_WBITS), offset + len(head)
+    data, rest = b"", head[start:]
+    try:
+        while not inflater.eof and len(data) <= size:
+            data += inflater.decompress(rest, size + 1 - len(data))
+            rest = inflater.unconsumed_tail
+            if not inflater.eof and not rest:
+                rest = os.pread(fd, _BUFFER, position)
+                position += len(rest)
+                if not rest:
+                    break
+    except zlib.error as error:
+        raise ImageError(f"its entry in the zip archive is damaged: {error}. Get it again") from error
+    if len(data) > size:
+        raise ImageError(f"it inflates to more than the {size:,} bytes that the zip archive states. Get it again")
+    after = inflater.unused_data[:16]
+    return data, after + (os.pread(fd, 16 - len(after), position) if len(after) < 16 else b"")
+
+
+def _directory(fd: int, path: str) -> tuple[int, int, int]:
+    """Returns number of entries, position and size of the central directory. Raises SourceError."""
+    end = os.fstat(fd).st_size
+    tail_start = max(0, end - _END.size - _MOST_COMMENT)
+    tail = os.pread(fd, end - tail_start, tail_start)
+    found = tail.rfind(b"PK\5\6")
+    while found >= 0 and (
+        len(tail) - found < _END.size
+        or tail_start + found + _END.size + tail[found + 20] + 256 * tail[found + 21] > end
+    ):
+        found = tail.rfind(b"PK\5\6", 0, found)
+    if found < 0:
+        begins = os.pread(fd, 4, 0)
+        what = "is cut short: it has no central directory" if begins == b"PK\3\4" else "is not a zip archive"
+        raise SourceError(f"{path} {what}. {_AGAIN}")
+    _, disk, first_disk, _, count, size, start, _ = _END.unpack_from(tail, found)
+    stop = tail_start + found
+    locator = os.pread(fd, _LOCATOR64.size, max(0, stop - _LOCATOR64.size))
+    if locator[:4] == b"PK\6\7" and len(locator) == _LOCATOR64.size:
+        stop = _LOCATOR64.unpack(locator)[2]
+        record = os.pread(fd, _END64.size, stop)
+        if len(record) < _END64.size or record[:4] != b"PK\6\6":
+            raise SourceError(f"{path} is damaged: its zip64 directory is not where it should be. {_AGAIN}")
+        _, _, _, _, disk, first_disk, _, count, size, start = _END64.unpack(record)
+    if disk or first_disk:
+        raise SourceError(f"{path} is one of several parts. Join them first, for example with `zip -s 0`.")
+    if start + size > stop or start + size < stop - _BUFFER:
+        raise SourceError(
+            f"{path} is damaged: its directory of {size:,} bytes at byte {start:,} does not end at byte {stop:,}. {_AGAIN}"
+        )
+    return count, start, size
+
+
+def _entry(data: bytes, begin: int, path: str, end_of_data: int) -> tuple[ZipEntry | None, int]:
+    """Returns the entry of the directory that begins at a position, or None for a folder; and where the next begins."""
+    if data[begin : begin + 4] != b"PK\1\2" or len(data) - begin < _ENTRY.size:
+        raise SourceError(f"{path} is damaged: its directory has bytes that are not an entry. {_AGAIN}")
+    fields = _ENTRY.unpack_from(data, begin)
+    _, _, _, flags, method, _, _, _, compressed, size, name_size, extra_size, comment_size, _, _, _, offset = fields
+    stop = begin + _ENTRY.size + name_size + extra_size + comment_size
+    name = data[begin + _ENTRY.size : begin + _ENTRY.size + name_size]
+    where = f"{path}: {shown(os.fsdecode(name))}"
+    if stop > len(data):
+        raise SourceError(f"{path} is damaged: its directory ends inside an entry. {_AGAIN}")
+    if _MASK_32 in (size, compressed, offset):
+        extra = data[begin + _ENTRY.size + name_size : stop - comment_size]
+        size, compressed, offset = _in_64_bits(extra, [size, compressed, offset], where)
+    name = name.replace(b"\\", b"/")
+    if name.startswith(b"/") or name[1:3] == b":/" or b".." in name.split(b"/"):
+        raise SourceError(f"{where} leads out of the archive, as no official name does. Get the archive elsewhere.")
+    if name.endswith(b"/"):
+        return None, stop
+    if flags & (_ENCRYPTED | _STRONGLY_ENCRYPTED):
+        raise SourceError(f"{where} is encrypted. Unpack the archive with its password, or make it again without one.")
+    if method not in (STORED, DEFLATED):
+        raise SourceError(
+            f"{where} is compressed by the method {method}; only stored and deflated entries can be read in place. "
+            "Unpack the archive, and name the folder."
+        )
+    if size > LARGEST_IMAGE or size > compressed * _MOST_RATIO:
+        raise SourceError(
+            f"{where} states {size:,} bytes, of {compressed:,} in the archive: more than an image has. {_AGAIN}"
+        )
+    if offset + _LOCAL.size + name_size + compressed > end_of_data:
+        raise SourceError(f"{where} would lie at byte {offset:,}, behind the archive's last entry. {_AGAIN}")
+    return ZipEntry(name, offset, size), stop
+
+
+def _in_64_bits(extra: bytes, values: list[int], where: str) -> list[int]:
+    """Returns the values with those that do not fit into 32 bits replaced by those of the zip64 extra field."""
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, position)
+        body = extra[position + 4 : position + 4 + length]
+        if kind == 1:
+            wanted = [k for k, value in enumerate(values) if value == _MASK_32]
+            if len(body) < 8 * len(wanted):
+                break
+            for k, value in zip(wanted, struct.unpack_from(f"<{len(wanted)}Q", body)):
+                values[k] = value
+            return values
+        position += 4 + length
+    raise SourceError(f"{where}: its sizes are missing in the directory. {_AGAIN}")
