@@ -70,7 +70,7 @@ class RecordScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
-        digest, size = xxhash.xxh3_64(), 0
+        digest, size = (None if self.entry is None else xxhash.xxh3_64()), 0
         rows: list[Row] = []
         labels: list[int] = []
         wrong_synsets: list[str] = []
@@ -84,7 +84,7 @@ class RecordScan:
         names = [name for name, _, _ in rows]
         self._check_splits(names)
         self._check_labels(names, labels, wrong_synsets)
-        self._check_stated(len(rows), size, digest.hexdigest())
+        self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
         container = Container(self.path, self.split, archive_stamp(self.path), layout=KIND)
         container = dataclasses.replace(container, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())

@@ -9,12 +9,14 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.members import Container
 from ilsvrc_tfds.sources.scan import Row, Scanned, open_archive, tables
-from ilsvrc_tfds.sources.tar import TarMember, read_members
+from ilsvrc_tfds.sources.tar import ReadAhead, TarMember, read_members
 
 KIND = "webdataset"
 _IMAGES = (b"jpg", b"jpeg", b"png")
 # A label has at most 9 bytes; timm's JSON has 120.
 _MOST_BYTES = 1 << 20
+# A sample has its label and its JSON in 3 to 6 blocks of 512 bytes one after another, with their headers.
+_AHEAD = 4096
 _OTHERS = 'Take a source with official names, such as n01440764_10026.JPEG in "filename" of .json, or as the key.'
 _Label = tuple[str, int | None]  # what states it, the class index or None if it is not one
 
@@ -78,7 +80,8 @@ class SampleScan:
         sample = None
         with open_archive(self.path) as file:
             try:
-                for member in read_members(file.fileno(), self.path):
+                ahead = ReadAhead(file.fileno(), _AHEAD)
+                for member in read_members(ahead, self.path):
                     folder, _, base = member.name.rpartition(b"/")
                     stem, dot, extension = base.partition(b".")
                     if not stem or not dot:
@@ -89,24 +92,24 @@ class SampleScan:
                         if sample is not None:
                             yield sample
                         sample = _Sample(key, names={"its key": stem + b".JPEG"})
-                    self._add(sample, member, extension.lower(), file.fileno())
+                    self._add(sample, member, extension.lower(), ahead)
             except OSError as error:
                 raise unreadable(self.path, error) from error
         if sample is not None:
             yield sample
 
-    def _add(self, sample: _Sample, member: TarMember, extension: bytes, fd: int) -> None:
+    def _add(self, sample: _Sample, member: TarMember, extension: bytes, file: ReadAhead) -> None:
         if extension in _IMAGES:
             sample.images.append(member)
         elif extension == b"cls":
-            sample.labels.append((".cls", _index_of(self._text(member, fd).strip())))
+            sample.labels.append((".cls", _index_of(self._text(member, file).strip())))
         elif extension == b"json":
-            self._add_described(sample, member, fd)
+            self._add_described(sample, member, file)
 
-    def _add_described(self, sample: _Sample, member: TarMember, fd: int) -> None:
+    def _add_described(self, sample: _Sample, member: TarMember, file: ReadAhead) -> None:
         """Adds what `.json` states: the file name, the class of its folder, and the label."""
         try:
-            described = json.loads(self._text(member, fd))
+            described = json.loads(self._text(member, file))
             name, label = described.get("filename"), described.get("label")
         except (ValueError, AttributeError, RecursionError) as error:
             raise SourceError(
@@ -120,10 +123,10 @@ class SampleScan:
         if label is not None:
             sample.labels.append((".json", _index_of(str(label)) if type(label) in (int, str) else None))
 
-    def _text(self, member: TarMember, fd: int) -> str:
+    def _text(self, member: TarMember, file: ReadAhead) -> str:
         if member.size > _MOST_BYTES:
             raise SourceError(f"{self._where(member.name)} has {member.size:,} bytes, too many for a label.")
-        return os.pread(fd, member.size, member.offset).decode("utf-8", "surrogateescape")
+        return file.read(member.size, member.offset).decode("utf-8", "surrogateescape")
 
     def _image(self, sample: _Sample) -> TarMember:
         if len(sample.images) == 1:

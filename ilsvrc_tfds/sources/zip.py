@@ -24,8 +24,8 @@ _MOST_COMMENT = 0xFFFF
 _BUFFER = 1 << 20
 # The longest entry of the directory: name, extra field and comment have at most 65,535 bytes each.
 _LONGEST_ENTRY = _ENTRY.size + 3 * 0xFFFF
-# What is read together with a local header: its name and extra field, which have 100 bytes, and a data descriptor.
-_AROUND = 512
+# What is read of compressed data beyond the size of the inflated: Deflate adds 5 bytes to each 64 KB that it cannot shrink.
+_AROUND = 256
 _MASK_16, _MASK_32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED, _STRONGLY_ENCRYPTED, _HAS_DESCRIPTOR = 1 << 0, 1 << 6, 1 << 3
 # Deflate codes at most 258 bytes in 2 bits, so it never shrinks data to less than this.
@@ -96,45 +96,45 @@ def read_entry(fd: int, offset: int, size: int) -> bytes:
       ImageError: The entry is damaged, or inflates to another size than is stated.
       OSError: The file cannot be read.
     """
-    head = os.pread(fd, _LOCAL.size + size + _AROUND, offset)
+    head = os.pread(fd, _LOCAL.size, offset)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
         raise ImageError(f"there is no entry at byte {offset:,} of the zip archive. Get it again")
-    _, _, flags, method, _, _, checksum, compressed, _, name_size, extra_size = _LOCAL.unpack_from(head)
-    start = _LOCAL.size + name_size + extra_size
-    if start + size + 16 > len(head):
-        head += os.pread(fd, start + size + 16 - len(head), offset + len(head))
+    _, _, flags, method, _, _, checksum, _, _, name_size, extra_size = _LOCAL.unpack(head)
+    start = offset + _LOCAL.size + name_size + extra_size
     if method == STORED:
-        data, after = head[start : start + size], head[start + size : start + size + 16]
+        data, stop = os.pread(fd, size, start), start + size
     elif method == DEFLATED:
-        data, after = _inflated(fd, offset, head, start, size)
+        data, stop = _inflated(fd, start, size)
     else:
         raise ImageError(f"its entry in the zip archive has the method {method}. Get it again")
     if flags & _HAS_DESCRIPTOR:  # the writer did not know the checksum before the data
-        checksum = int.from_bytes(after[4:8] if after[:4] == b"PK\7\b" else after[:4], "little")
+        after = os.pread(fd, 8, stop)
+        checksum = int.from_bytes(after[4:] if after[:4] == b"PK\7\b" else after[:4], "little")
     if len(data) != size or zlib.crc32(data) != checksum:
         raise ImageError("its entry in the zip archive is damaged: its checksum does not match. Get it again")
     return data
 
 
-def _inflated(fd: int, offset: int, head: bytes, start: int, size: int) -> tuple[bytes, bytes]:
-    """Returns the inflated data and the first bytes after the compressed data. Raises ImageError."""
-    inflater, position = zlib.decompressobj(-zlib.MAX_WBITS), offset + len(head)
-    data, rest = b"", head[start:]
+def _inflated(fd: int, start: int, size: int) -> tuple[bytes, int]:
+    """Returns the inflated data at a position, and where the compressed data end. Raises ImageError."""
+    inflater, position, pieces, left = zlib.decompressobj(-zlib.MAX_WBITS), start, [], size + 1
+    rest = b""
     try:
-        while not inflater.eof and len(data) <= size:
-            data += inflater.decompress(rest, size + 1 - len(data))
-            rest = inflater.unconsumed_tail
-            if not inflater.eof and not rest:
-                rest = os.pread(fd, _BUFFER, position)
+        while not inflater.eof and left > 0:
+            if not rest:
+                # JPEGs are hardly compressible, so this is most often all of it.
+                rest = os.pread(fd, min(left, _BUFFER) + _AROUND, position)
                 position += len(rest)
                 if not rest:
                     break
+            pieces.append(inflater.decompress(rest, left))
+            left -= len(pieces[-1])
+            rest = inflater.unconsumed_tail
     except zlib.error as error:
         raise ImageError(f"its entry in the zip archive is damaged: {error}. Get it again") from error
-    if len(data) > size:
+    if left <= 0:
         raise ImageError(f"it inflates to more than the {size:,} bytes that the zip archive states. Get it again")
-    after = inflater.unused_data[:16]
-    return data, after + (os.pread(fd, 16 - len(after), position) if len(after) < 16 else b"")
+    return b"".join(pieces), position - len(inflater.unused_data)
 
 
 def _directory(fd: int, path: str) -> tuple[int, int, int]:
