@@ -14,7 +14,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
-from ilsvrc_tfds.images import CONFIGS, look
+from ilsvrc_tfds.images import CONFIGS, look, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
@@ -73,7 +73,7 @@ def examine(
     """
     with LocalRunner(workers) as runner:
         layout, index = _indexed(source, splits, runner)
-        facts = [f"{index.layout} in {index.source}", *index.notes]
+        facts = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
         facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
         problems = [*index.warnings, *_missing(index, splits), *_dogs(layout, index), *_odd_sizes(layout)]
         if deep or decode:
@@ -90,6 +90,12 @@ def _indexed(source: str | os.PathLike, splits: Collection[str] | None, runner: 
     there = [place.split for place in layout.places if place.split in (splits or ())]
     seen, layout = layout.missing(), layout.only(there or splits)
     return layout, dataclasses.replace(index_images(layout, runner.run), missing=seen)
+
+
+def _made(index: Index) -> Iterator[str]:
+    """Yields a line for each split whose images are not the original ones."""
+    for split, made in index.made.items():
+        yield f"{split}: the images were made with {op_in_words(made)}; no other config can be made of them"
 
 
 def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:

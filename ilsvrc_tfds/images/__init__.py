@@ -6,6 +6,17 @@ Resized(shorter_side=256)(data)    a JPEG whose shorter side has this length
 """
 
 from ilsvrc_tfds.images.head import MAX_PIXELS, Head, look
-from ilsvrc_tfds.images.ops import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.images.ops import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op, op_in_words
 
-__all__ = ["CONFIGS", "MAX_PIXELS", "Head", "Original", "Resized", "Untouched", "codec_versions", "describe_op", "look"]
+__all__ = [
+    "CONFIGS",
+    "MAX_PIXELS",
+    "Head",
+    "Original",
+    "Resized",
+    "Untouched",
+    "codec_versions",
+    "describe_op",
+    "look",
+    "op_in_words",
+]

@@ -5,6 +5,7 @@ They are frozen dataclasses: two equal operations give the same bytes, and print
 
 import dataclasses
 import importlib.metadata
+from collections.abc import Mapping
 
 from ilsvrc_tfds.errors import ImageError, OptionError, require_integers
 from ilsvrc_tfds.images.head import Head, look
@@ -125,6 +126,15 @@ def describe_op(op: Original | Resized | Untouched) -> dict[str, object]:
     {'op': 'Resized', 'shorter_side': 256, 'quality': 95}
     """
     return {"op": type(op).__name__, **dataclasses.asdict(op)}
+
+
+def op_in_words(made: Mapping[str, object]) -> str:
+    """Returns an operation, as `describe_op` returns it, in words.
+
+    >>> op_in_words(describe_op(Resized(256)))
+    'Resized(shorter_side=256, quality=95)'
+    """
+    return f"{made.get('op')}({', '.join(f'{name}={value}' for name, value in made.items() if name != 'op')})"
 
 
 def needs_fix(head: Head) -> bool:

@@ -13,7 +13,7 @@ from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
-from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op, op_in_words
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import TfdsExample
@@ -189,15 +189,10 @@ def remaining_op(index: Index, split: str, op: Original | Resized | Untouched) -
     if made == describe_op(op):
         return Untouched()
     raise OptionError(
-        f"{index.source}: the images of {split} were made with {_in_words(made)}, and {_in_words(describe_op(op))} "
+        f"{index.source}: the images of {split} were made with {op_in_words(made)}, and {op_in_words(describe_op(op))} "
         "cannot be made of them, because pixels are lost. Take the archives, or a data set of the config "
         "`classification`, as the source."
     )
-
-
-def _in_words(made: Mapping[str, object]) -> str:
-    """Returns an operation on images in words: `Resized(shorter_side=256, quality=95)`."""
-    return f"{made.get('op')}({', '.join(f'{name}={value}' for name, value in made.items() if name != 'op')})"
 
 
 def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:

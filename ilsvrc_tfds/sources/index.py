@@ -1,5 +1,6 @@
 """Builds the index of a source: independent jobs scan its archives and folders; the results are joined and checked."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -54,20 +55,18 @@ def index_images(layout: Layout, run: Run = map) -> Index:
             notes.append(
                 f"{len(unused):,} folders are not used, because their archives are beside them: {first_few(unused)}"
             )
-    listed = {id(job): job() for job in jobs if isinstance(job, Listed)}
-    scanned_now = iter(list(run(scan, [job for job in jobs if id(job) not in listed])))
-    scanned = [listed[id(job)] if id(job) in listed else next(scanned_now) for job in jobs]
+    scanned = _scanned(jobs, run)
     splits = {}
     for place in layout.places:
         splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
-    passed_over = list(dict.fromkeys(name for result in scanned for name in result.passed_over))
+    passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
         notes.append(f"skipped {len(passed_over):,} entries that are not images: {first_few(passed_over)}")
     notes += dict.fromkeys(note for result in scanned for note in result.notes)
     notes += _appended_notes(splits)
     warnings = [
-        *_unread_warnings(list(dict.fromkeys(unread for result in scanned for unread in result.unread))),
-        *_other_kinds(list(dict.fromkeys(name for result in scanned for name in result.other_kinds))),
+        *_unread_warnings([unread for result in scanned for unread in result.unread]),
+        *_other_kinds([name for result in scanned for name in result.other_kinds]),
         *_odd_sizes(splits),
     ]
     made = {place.split: own for place in layout.places if (own := _made(place))}
@@ -81,6 +80,19 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     return Index(
         layout.source, words, splits, tuple(notes), tuple(warnings), layout.missing(), made=made, repaired=repaired
     )
+
+
+def _scanned(jobs: list[Scan], run: Run) -> list[Scanned]:
+    """Returns the results of the jobs. Archives that were listed before are not scanned again, and report once."""
+    now = iter(list(run(scan, [job for job in jobs if not isinstance(job, Listed)])))
+    results, reported = [], set()
+    for job in jobs:
+        result = job() if isinstance(job, Listed) else next(now)
+        if isinstance(job, Listed) and job.path in reported:
+            result = dataclasses.replace(result, passed_over=(), other_kinds=(), unread=())
+        reported.add(job.path)
+        results.append(result)
+    return results
 
 
 def _made(place: Place) -> Mapping[str, object]:

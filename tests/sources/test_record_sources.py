@@ -128,6 +128,12 @@ def test_doctor_reads_them(made, tmp_path):
     ]
 
 
+def test_doctor_says_that_images_are_resized(made, tmp_path):
+    facts = examine(made / "expected/ilsvrc2012/raw256/1.0.0", tmp_path, workers=1).facts
+    told = "the images were made with Resized(shorter_side=256, quality=95); no other config can be made of them"
+    assert f"train: {told}" in facts and f"val: {told}" in facts
+
+
 def test_repaired_images_are_recorded(tmp_path):
     png = {"n02105855_2933.JPEG": drawing.png(45, 35), "n02105855_1.JPEG": drawing.jpeg()}
     images = drawing.Images(

@@ -117,7 +117,8 @@ def test_what_is_not_read_is_named(tmp_path):
         "train/n01440764/2.webp",
         "notes.txt",
     )
-    found = index(of_entries(tmp_path / NAME, (TRAIN, jpeg), *((name, jpeg) for name in more)))
+    val = "val/ILSVRC2012_val_00000001.JPEG"
+    found = index(of_entries(tmp_path / NAME, (TRAIN, jpeg), (val, jpeg), *((name, jpeg) for name in more)))
     assert found.warnings[0].startswith("2 images in 2 folders are not read: train/n01440764/old (1), pictures (1)")
     assert found.warnings[1].startswith("1 images of a kind that is not read: train/n01440764/2.webp")
     assert found.notes == ("skipped 1 entries that are not images: notes.txt",)
