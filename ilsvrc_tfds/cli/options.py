@@ -165,5 +165,5 @@ def _counts(text: str) -> dict[str, str]:
 def classic_split(name: str) -> str:
     """Returns the name if it is one of a split: train, val, validation or test."""
     if own_split(name) is None:
-        raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
+        raise argparse.ArgumentTypeError(f"expected train, val (or validation) or test, got {name!r}")
     return name

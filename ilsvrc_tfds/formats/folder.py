@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
@@ -57,7 +57,8 @@ class Output:
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
-            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {ANEW}")
+            shards = counted(len(missing), f"shard of split {split!r} is", f"shards of split {split!r} are")
+            raise SourceError(f"{shards} missing: {first_few(missing)}. {ANEW}")
         return paths
 
     def alternatives(self) -> list["Output"]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
+from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
@@ -134,7 +134,7 @@ def _more_than_unpacked(out: Path, names: list[str]) -> str:
     for name in filter(_UNPACKED_FOLDER.fullmatch, names):
         count = sum(len(files) for _, _, files in os.walk(out / name))
         if count > held.get(name, 0):
-            return f"has {count:,} files in {name!r}, where {held.get(name, 0):,} were unpacked"
+            return f"has {counted(count, 'file')} in {name!r}, where {held.get(name, 0):,} were unpacked"
     return ""
 
 

@@ -54,7 +54,7 @@ def test_whole_split_is_no_problem(report, tmp_path):
 def test_odd_names_are_counted(report, tmp_path, images):
     folder = drawing.folders(tmp_path / "source", images)
     os.rename(folder / "train/n01491361/n01491361_9.JPEG", folder / "train/n01491361/shark.jpg")
-    assert "train: 1 names are not of the official form: shark.jpg" in report(folder)[0]
+    assert "train: 1 name is not of the official form: shark.jpg" in report(folder)[0]
 
 
 def test_room_is_estimated_for_both_configs(report, archives):

@@ -66,7 +66,7 @@ def test_provenance_of_the_wrong_kind_is_a_source_error(prepare):
     )
     prepare()  # an older version's
     path.write_text("[]")
-    with pytest.raises(DestinationError, match="made with images None"):
+    with pytest.raises(DestinationError, match="made without images, not with "):
         prepare()
     assert prepare(overwrite=True).info.metadata["skipped_images"] == {}
 
