@@ -81,7 +81,8 @@ def _literal(value: str | Path | bool) -> str:
 def look_and_train(folder: Path) -> Iterator[Step]:
     """Yields the steps for a prepared or exported folder that is known to be whole: show and train, if they can read it.
 
-    >>> for step in look_and_train(Path("/data/tfrecords")):
+    >>> import ilsvrc_tfds
+    >>> for step in look_and_train(ilsvrc_tfds.export("/data/imagenet", "/data/tfrecords")):
     ...     print(step.line)
     ilsvrc-tfds show /data/tfrecords --out contact-sheet.png
     ilsvrc-tfds train /data/tfrecords --model resnet50

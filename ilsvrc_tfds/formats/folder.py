@@ -13,6 +13,7 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import PATTERNS, shard_name
+from ilsvrc_tfds.formats.nearby import advice
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -241,7 +242,7 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     if not found:
         raise SourceError(
             f"{folder} holds no shards. Expected ilsvrc2012-train.tfrecord-00000-of-…, as in a prepared data set "
-            "(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported."
+            f"(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported.{advice(folder)}"
         )
     ((kind, file_format), splits), *others = found.items()
     doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]

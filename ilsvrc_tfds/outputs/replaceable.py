@@ -11,12 +11,11 @@ from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
 from ilsvrc_tfds.formats.naming import PATTERNS
+from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.storage.regular import open_regular
-
-MARK_NAME = "unpacked.json"
 
 # The ending of the temporary files that `index` leaves if it is killed.
 _PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"

@@ -25,7 +25,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, unreadable
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, senseless
-from ilsvrc_tfds.outputs.replaceable import MARK_NAME, require_free_for_files
+from ilsvrc_tfds.formats.nearby import MARK_NAME
+from ilsvrc_tfds.outputs.replaceable import require_free_for_files
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
