@@ -1,4 +1,4 @@
-"""The right folder, if the one that was named is not a source: one above or below it, or what this package made there."""
+"""The folder to name instead of one that is not a source: one above or below it, or that of the original images."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

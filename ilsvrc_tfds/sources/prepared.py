@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import encode_example, parse_example
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output
@@ -39,8 +39,9 @@ class _ShardScan(NamedTuple):
 def index_prepared(output: Output, run: Callable = map) -> Index:
     """Returns the place and label of every image of a prepared data set.
 
-    The checksums of all records are compared. So are the number of records, the size and the digest of each shard, as far
-    as the manifest or TFDS's info state them: the checksums of a shard that was cut between two records, or exchanged, match.
+    The checksums of all records are compared. The number of records, the size and the digest of each shard are compared
+    too, if the manifest or TFDS's info state them, because the checksums of a shard that was exchanged, or cut between
+    two records, are right.
 
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> index = index_prepared(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
@@ -77,7 +78,7 @@ def _jobs(output: Output, split: str) -> Iterator[_ShardScan]:
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:
-    """Returns the images of a split. Raises SourceError if there are none, or one is in two shards, or too few bytes are there."""
+    """Returns the images of a split. Raises SourceError if there are none, one is in two shards, or bytes are lost."""
     if not sum(map(len, tables)):
         names = first_few(output.shards[split]) or "no shards"
         raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
@@ -102,9 +103,9 @@ def _check_bytes(output: Output, split: str, members: Members) -> None:
         return
     size = sum(os.path.getsize(container.path) for container in members.containers) - FRAME_BYTES * len(members)
     if size != int(stated[split]):
+        shards = counted(len(members.containers), f"shard of split {split!r} has", f"shards of split {split!r} have")
         raise SourceError(
-            f"{output.folder}: the {len(members.containers):,} shards of split {split!r} have {size:,} bytes of data, {INFO_NAME} "
-            f"says {int(stated[split]):,}. {ANEW}"
+            f"{output.folder}: the {shards} {size:,} bytes of data, {INFO_NAME} says {int(stated[split]):,}. {ANEW}"
         )
 
 
