@@ -79,7 +79,7 @@ def _literal(value: str | Path | bool) -> str:
 
 
 def look_and_train(folder: Path) -> Iterator[Step]:
-    """Yields the steps for a prepared or exported folder that is known to be whole: show and train, if they can read it.
+    """Yields the steps for a prepared or exported folder without problems: show and train, if they can read it.
 
     >>> import ilsvrc_tfds
     >>> for step in look_and_train(ilsvrc_tfds.export("/data/imagenet", "/data/tfrecords")):

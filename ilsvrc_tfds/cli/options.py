@@ -106,7 +106,7 @@ def path(text: str) -> Path:
 
 
 def named(text: str) -> str:
-    """Returns a path as it was given. An empty one, as of a shell variable that is not set, would be the current folder."""
+    """Returns a path as it was given. An empty one, such as an unset shell variable, would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a path, got ''")
     return text

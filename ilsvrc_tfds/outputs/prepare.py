@@ -232,14 +232,14 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
 
 
 def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Options) -> None:
-    """Raises DestinationError where an image that was skipped is sound now: neither its name nor its size needs to differ."""
+    """Raises DestinationError if an image that was skipped is sound now, even if its name and size are the same."""
     if index is None:
         return
     repaired = repaired_images(index, builder.info.metadata.get("skipped_images", {}), wanted.op)
     if repaired:
         raise DestinationError(
-            f"{builder.data_dir} is there already, without images that were damaged then and are sound now in {index.source}: "
-            f"{first_few(map(shown, repaired))}. {_REPLACE}."
+            f"{builder.data_dir} exists already, without images that were damaged then and are sound now in "
+            f"{index.source}: {first_few(map(shown, repaired))}. {_REPLACE}."
         )
 
 

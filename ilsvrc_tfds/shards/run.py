@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def require_sizes(plans: Sequence[SplitPlan], on_error: str) -> None:
-    """Raises ImageError if a damaged image stops the run and the index tells that one is: before anything is written."""
+    """Raises ImageError if a damaged image stops the run and the index shows one, before anything is written."""
     for plan in plans if on_error == STOP else ():
         if plan.members.odd_sizes():  # another image than those that are planned, perhaps
             reader.require_sizes(plan.planned_members())

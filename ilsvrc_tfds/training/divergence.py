@@ -45,13 +45,13 @@ class StopAtDivergence(keras.callbacks.Callback):
             return
         done = self._backup.epochs_done
         kept = (
-            f"The state after epoch {done} is kept: the same command resumes there. Another recipe needs another folder "
-            "(--out), or --overwrite."
+            f"The state after epoch {done} is kept, and the same command resumes there. Another recipe needs another "
+            "folder (--out), or --overwrite."
             if done
             else "No epoch was finished, so the folder can be used again."
         )
         raise OptionError(
-            f"The training diverged in epoch {epoch + 1} of {self._recipe.epochs}: its loss is {loss:.4g}, in validation "
-            f"{validation:.4g}. Try a lower --learning-rate than {self._recipe.peak_learning_rate:g}, or more "
-            f"--warmup-epochs. {kept}"
+            f"The training diverged in epoch {epoch + 1} of {self._recipe.epochs}: its loss is {loss:.4g}, in "
+            f"validation {validation:.4g}. Try a lower --learning-rate than {self._recipe.peak_learning_rate:g}, or "
+            f"more --warmup-epochs. {kept}"
         )

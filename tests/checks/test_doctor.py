@@ -1,4 +1,3 @@
-import dataclasses
 import hashlib
 import os
 import re
@@ -144,9 +143,9 @@ def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     reports = []
     for workers in (1, 2):
-        facts, problems = dataclasses.astuple(examine(archives, tmp_path, deep=True, workers=workers))
+        found = examine(archives, tmp_path, deep=True, workers=workers)
         # Other programs write to the disk meanwhile.
-        reports.append(([fact for fact in facts if not fact.startswith("room free")], problems))
+        reports.append(([fact for fact in found.facts if not fact.startswith("room free")], found.problems))
     assert reports[0] == reports[1]
 
 

@@ -121,9 +121,11 @@ def test_reader_that_has_gone_is_told_by_the_status_alone(unbuffered, commands, 
 
 @pytest.mark.parametrize("encoding", ["ascii", "ascii:surrogateescape"])
 def test_ascii_gets_replaced_letters(encoding, commands, tmp_path):
+    source = commands["metadata"][1]
+    commands["umlaut"] = ["metadata", source, "--out", str(tmp_path / "\xfc.h5"), "--workers", "1"]
     done = run("", "-c", COMMANDS, json.dumps(commands), tmp_path / "statuses", "", PYTHONIOENCODING=encoding)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-2000:]
-    assert r'tfds.load("ilsvrc2012/classification", data_dir=\u2026)' in done.stdout
+    assert r"/\xfc.h5: " in done.stdout and r'ilsvrc_tfds.metadata.read("' in done.stderr
     require_made(tmp_path)
 
 

@@ -107,4 +107,4 @@ def test_export_hands_on_what_was_skipped_when_its_source_was_prepared(prepare, 
     val = ilsvrc_tfds.export(prepared, tmp_path / "val", splits=["val"], **options)
     assert list(manifest.read(val).skipped) == ["val"]
     facts = ilsvrc_tfds.verify(out, workers=1).facts
-    assert any(line.startswith("val: 1 damaged images were skipped when it was made") for line in facts)
+    assert any(line.startswith("val: 1 damaged image was skipped when it was made") for line in facts)

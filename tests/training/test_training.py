@@ -271,7 +271,7 @@ def test_second_run_in_a_folder_is_refused(prepared, tmp_path):
 
 def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
     for recipe, message in [
-        (training.Recipe(batch_size=64), "batch_size=64 is larger than the 60 examples"),
+        (training.Recipe(batch_size=64), "batch_size=64 is larger than the split, which has 60 examples"),
         (training.Recipe(batch_size=8, ops="resnet"), "There is no preset 'resnet'"),
         (training.Recipe(batch_size=8, model="resnet51", image_size=64), "There is no model"),
         (training.Recipe(batch_size=8, model="xception", image_size=64), "xception cannot be built for 64 pixels"),
