@@ -167,8 +167,9 @@ def _check_splits(job: _ShardScan, names: list[bytes]) -> None:
     """Raises SourceError where names are official ones of another split: names of the user's own are of none."""
     strange = [name for name in names if synsets.split_of_name(name) not in (None, job.split)]
     if strange:
+        are = "is" if len(strange) == 1 else "are"
         raise SourceError(
-            f"{job.path}: {len(strange):,} of {len(names):,} records are not of the split {job.split}: "
+            f"{job.path}: {len(strange):,} of {counted(len(names), 'record')} {are} not of the split {job.split}: "
             f"{first_few(map(os.fsdecode, strange))}. {ANEW}"
         )
 
@@ -177,13 +178,13 @@ def _check_stated(job: _ShardScan, records: int, size: int, digest: str) -> None
     """Raises SourceError where a shard is not as the manifest or TFDS's info says."""
     if job.records not in (None, records):
         source = INFO_NAME if job.entry is None else manifest.NAME
-        raise SourceError(f"{job.path} has {records:,} records, {source} says {job.records:,}. {ANEW}")
+        raise SourceError(f"{job.path} has {counted(records, 'record')}, {source} says {job.records:,}. {ANEW}")
     if job.records is None and not records:
         raise SourceError(f"{job.path} has no records. {ANEW}")
     if job.entry is not None and (size, digest) != (job.entry.bytes, job.entry.xxh3_64):
         raise SourceError(
-            f"{job.path} has {size:,} bytes with the xxh3_64 {digest}, {manifest.NAME} says {job.entry.bytes:,} and "
-            f"{job.entry.xxh3_64}: it is another file than was made here. {ANEW}"
+            f"{job.path} has {counted(size, 'byte')} with the xxh3_64 {digest}, {manifest.NAME} says "
+            f"{job.entry.bytes:,} and {job.entry.xxh3_64}: it is another file than was made here. {ANEW}"
         )
 
 
@@ -195,4 +196,5 @@ def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> Non
         if told is not None and told != label:
             wrong.append(f"{os.fsdecode(name)} has label {label}, not {told}")
     if wrong:
-        raise LabelError(f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. {ANEW}")
+        records = counted(len(wrong), "record is", "records are")
+        raise LabelError(f"{job.path}: {records} mislabelled: {first_few(wrong)}. {ANEW}")

@@ -39,7 +39,7 @@ def prepare(source, tmp_path):
 
 def test_run_stops_at_an_empty_file_before_a_shard_is_written(prepare, source, tmp_path):
     with pytest.raises(
-        ImageError, match=rf"1 images of train cannot be used: .*{EMPTY}: it is an empty file .*on-error"
+        ImageError, match=rf"1 image of train cannot be used: .*{EMPTY}: it is an empty file .*on-error"
     ):
         prepare()
     with pytest.raises(ImageError, match=rf"{EMPTY}: it is an empty file .*--on-error skip"):
@@ -106,7 +106,7 @@ def test_doctor_and_metadata_go_on(source, tmp_path, capsys, caplog):
     assert len(found) == 1 and found[0].startswith("PROBLEM ") and found[0].endswith(f"{EMPTY}: {WHY}. Get it again")
     assert main(["doctor", str(source), "--data-dir", str(tmp_path), "--workers", "1"]) == 1
     (found,) = (line for line in capsys.readouterr().out.splitlines() if EMPTY in line)
-    assert found.startswith("PROBLEM 1 images of train cannot be used: ")
+    assert found.startswith("PROBLEM 1 image of train cannot be used: ")
     out = tmp_path / "metadata.h5"
     assert main(["metadata", str(source), "--out", str(out), "--workers", "1", "--allow-incomplete"]) == 0
     assert f"{EMPTY}: {WHY}. Get them again." in caplog.text

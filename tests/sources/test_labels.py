@@ -52,7 +52,7 @@ def test_label_follows_from_folder_and_name(split, folder, name, label):
     ],
 )
 def test_name_that_contradicts_its_folder_is_an_error(split, folder, name):
-    with pytest.raises(LabelError, match=f"here: 1 images lie in class n01443537 but .* {os.fsdecode(name)} of n01"):
+    with pytest.raises(LabelError, match=f"here: 1 image lies in class n01443537 but .* {os.fsdecode(name)} of n01"):
         label_images(split, folder, [b"first.JPEG", name], "here")
 
 
@@ -69,10 +69,10 @@ def test_first_of_many_contradictions_are_named():
             "train",
             "",
             b"cat.JPEG",
-            "not in class folders, and their names do not state a class: cat.JPEG. Expected .* n01440764_",
+            "not in a class folder, and its name does not state a class: cat.JPEG. Expected .* n01440764_",
         ),
         ("val", "", b"cat.JPEG", "not state a class: cat.JPEG. Expected names like ILSVRC2012_val_00000001.JPEG"),
-        ("val", "", b"n01440764_mine.JPEG", "split 'val' are not in class folders"),
+        ("val", "", b"n01440764_mine.JPEG", "split 'val' is not in a class folder"),
         ("val", "", b"ILSVRC2012_val_00000000.JPEG", "has the number 0; validation images have 1 to 50000"),
         ("val", VAL_1, b"ILSVRC2012_val_00050001.JPEG", "has the number 50001; validation images have 1 to 50000"),
         ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is none of the 1000 classes"),
@@ -106,7 +106,7 @@ def test_official_name_of_another_split_is_an_error(split, name, other, folder):
         "val": b"ILSVRC2012_val_00000002.JPEG",
         "test": b"ILSVRC2012_test_00000002.JPEG",
     }
-    message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. "
+    message = f"here: 1 image of split '{split}' has the name of an image of split '{other}': {os.fsdecode(name)}. "
     message += "They belong in"
     with pytest.raises(SourceError, match=f"{message} {other}/: move them there, or remove them"):
         label_images(split, folder, [own[split], name], "here")
