@@ -62,7 +62,7 @@ class DestinationError(IlsvrcError):
 
 
 class InterruptedRun(IlsvrcError):
-    """A worker died or the run was stopped. What is finished is kept, and the next run continues."""
+    """A worker died or the run was stopped. Finished work is kept, and the next run continues."""
 
 
 def require_integers(**values: object) -> None:

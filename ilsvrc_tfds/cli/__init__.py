@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _carried_out(options)
     except OutputError as error:
         give_up_output()
-        complain(f"{error} All else is done." if options.makes_files else f"{error} Send it to another place.")
+        complain(f"{error} Everything else is finished." if options.makes_files else f"{error} Send it elsewhere.")
         return 0 if options.makes_files else 1
     except IlsvrcError as error:
         complain(error)
@@ -104,5 +104,5 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
-    kept = " What is finished is kept: run the same command again to continue." if options.resumes else ""
+    kept = " Finished work is kept: run the same command again to continue." if options.resumes else ""
     return f"{ENDS[signal.Signals(number)]}.{kept}"

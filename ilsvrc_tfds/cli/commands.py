@@ -263,7 +263,9 @@ def demo(options: argparse.Namespace) -> int:
     try:
         builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
     except DestinationError as error:
-        raise DestinationError(f"{error} The demo itself replaces nothing: `ilsvrc-tfds demo OTHER_DIR`.") from error
+        raise DestinationError(
+            f"{error} The demo itself replaces nothing. Name another folder: `ilsvrc-tfds demo OTHER_DIR`."
+        ) from error
     batch = _first_batch(data_dir)
     # All output comes at the end: if it cannot be printed, the work is done all the same.
     say(

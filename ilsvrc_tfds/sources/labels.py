@@ -274,12 +274,14 @@ def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -
     parts = []
     if differing:
         offenders = first_few(f"{key}: {_entry(theirs[key])}, not {_entry(ours[key])}" for key in differing)
-        parts.append(f"{len(differing):,} of {len(ours):,} entries differ ({offenders})")
+        differ = "differs" if len(differing) == 1 else "differ"
+        parts.append(f"{len(differing):,} of {len(ours):,} entries {differ} ({offenders})")
     if missing:
-        parts.append(f"{len(missing):,} of {len(ours):,} entries are missing ({first_few(missing)})")
+        are = "is" if len(missing) == 1 else "are"
+        parts.append(f"{len(missing):,} of {len(ours):,} entries {are} missing ({first_few(missing)})")
     if foreign:
         offenders = first_few(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(theirs[key])}" for key in foreign)
-        parts.append(f"{len(foreign):,} entries are not official ({offenders})")
+        parts.append(f"{counted(len(foreign), 'entry is', 'entries are')} not official ({offenders})")
     if parts:
         raise LabelError(
             f"{path} contradicts the official labels: {'; '.join(parts)}. "

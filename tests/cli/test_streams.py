@@ -86,8 +86,8 @@ def test_full_device_fails_only_what_was_asked_for_nothing_else(commands, tmp_pa
     assert "Traceback" not in done.stderr
     assert json.loads((tmp_path / "statuses").read_text()) == {name: int(name not in makers) for name in commands}
     begin = "ilsvrc-tfds: Standard output cannot be written: No space left on device."
-    assert done.stderr.count(f"{begin} All else is done.\n") == len(makers)
-    assert done.stderr.count(f"{begin} Send it to another place.\n") == len(commands) - len(makers)
+    assert done.stderr.count(f"{begin} Everything else is finished.\n") == len(makers)
+    assert done.stderr.count(f"{begin} Send it elsewhere.\n") == len(commands) - len(makers)
     require_made(tmp_path)
     assert json.loads(figures.read_text())["split"] == "val"
     assert ilsvrc_tfds.verify(demo / "data/ilsvrc2012/raw256/1.0.0", workers=1).problems == ()

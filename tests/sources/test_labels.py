@@ -165,8 +165,8 @@ def test_development_kit_that_contradicts_names_the_first(archives, devkit):
     [
         (ground_truth()[:1000], r"49,7.. of 50,000 entries are missing \(\d+, \d+, \d+ and 49,7"),  # the end is missing
         ("", ": 50,000 of 50,000 entries are missing .1, 2, 3 and 49,997 more"),
-        (ground_truth() + "17\n", ": 1 entries are not official .50001: '17'."),
-        (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differ \(2: '9{40}', not '361'\)"),
+        (ground_truth() + "17\n", ": 1 entry is not official .50001: '17'."),
+        (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differs \(2: '9{40}', not '361'\)"),
         (ground_truth({2: "²"}), r"2: '\\xb2', not '361'"),
         (ground_truth({2: "\x1b[2J"}), r"2: '\\x1b\[2J', not '361'"),
     ],
@@ -219,22 +219,22 @@ def edit(path: Path, old: str, new: str) -> Path:
         (
             "val_00000002,n09",
             "val_00000002,n01",
-            r": 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01193705', not 'n09193705'\)",
+            r": 1 of 50,000 entries differs \(ILSVRC2012_val_00000002: 'n01193705', not 'n09193705'\)",
         ),
         (
             "ILSVRC2012_val_00000002,n09193705",
             "x",
-            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are not official \(x 10 20 30 40: ''",
+            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entry is not official \(x 10 20 30 40: ''",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "ILSVRC2012_val_00050002,",
-            "missing .*_val_00000002.; 1 entries are not official .*_val_00050002: 'n09193705'",
+            "missing .*_val_00000002.; 1 entry is not official .*_val_00050002: 'n09193705'",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "\0" * 200_000,
-            ": 1 of 50,000 entries are missing .*; 1 entries are not",
+            ": 1 of 50,000 entries is missing .*; 1 entry is not",
         ),  # more than Python's csv takes
     ],
 )
@@ -264,7 +264,9 @@ def test_kaggles_table_cut_short_is_an_error(tmp_path):
 @pytest.mark.parametrize("old, new", [("n01443537", "n01440764"), ("n01443537", "n99999999"), ("n01440764", "\xff\0")])
 def test_kaggles_mapping_that_contradicts_is_an_error(tmp_path, old, new):
     path = edit(drawing.kaggle(tmp_path, drawing.miniature()) / "LOC_synset_mapping.txt", old, new)
-    with pytest.raises(LabelError, match=r"LOC_synset_mapping.txt contradicts .*: 1 of 1,000 entries differ \([01]: '"):
+    with pytest.raises(
+        LabelError, match=r"LOC_synset_mapping.txt contradicts .*: 1 of 1,000 entries differs \([01]: '"
+    ):
         check_synset_mapping(path)
 
 

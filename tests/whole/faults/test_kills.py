@@ -105,5 +105,5 @@ def require_ended_by(number: int, run, status: int, out: str, errors: str) -> No
     if not run.destination.exists():
         assert status == 128 + number
         assert own_line(errors).startswith(
-            f"ilsvrc-tfds: {ends[number]}. What is finished is kept: run the same command"
+            f"ilsvrc-tfds: {ends[number]}. Finished work is kept: run the same command"
         )
