@@ -273,7 +273,7 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
         size = f"{sum(found.bytes for found in own):,} bytes in {counted(len(own), 'shard')}"
         if counts:
             records = f"{counted(sum(counts), 'record')}{_classes(own)}"
-            each = f"{_spread(counts)} {'record' if max(counts) == 1 else 'records'} each"
+            each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
             size = f"{records}, {size} ({each}); official: {official:,}"
         yield f"{split}: {size}"
 

@@ -54,6 +54,7 @@ def doctor(options: argparse.Namespace) -> int:
     same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
     same += ["--splits", ",".join(options.splits)] if options.splits else []
     if status:
+        same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
         say_next([Step("examine it again, once the problems are solved", command("doctor", *same))])
     else:
         say_next([Step("prepare both configs", command("prepare", *same, "--config", "all"))])

@@ -17,6 +17,13 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.record_index import PREFIX
 
+# With fewer train images than this, not the default recipe, which is for 1.2 million.
+_FEW = 20_000
+_SMALL_TRAINING = (
+    *("--model", "small", "--optimizer", "adamw", "--learning-rate", "0.004", "--epochs", "20"),
+    *("--warmup-epochs", "2", "--batch-size", "32", "--out", "ilsvrc2012-small"),
+)
+
 
 class Step(NamedTuple):
     """A line to copy.
@@ -85,7 +92,7 @@ def look_and_train(folder: Path) -> Iterator[Step]:
     >>> for step in look_and_train(ilsvrc_tfds.export("/data/imagenet", "/data/tfrecords")):
     ...     print(step.line)
     ilsvrc-tfds show /data/tfrecords --out contact-sheet.png
-    ilsvrc-tfds train /data/tfrecords --model resnet50
+    ilsvrc-tfds train /data/tfrecords --model small --optimizer adamw ...
     """
     try:
         output = find_output(folder).in_tfrecord()
@@ -93,14 +100,8 @@ def look_and_train(folder: Path) -> Iterator[Step]:
         return
     yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
     if {"train", "val"} <= output.shards.keys():
-        yield Step("train a model", command("train", folder, "--model", "resnet50"))
-
-
-# The default recipe is for 1.2 million images: on the demo's 480 its model would be no better than chance.
-_SMALL_TRAINING = (
-    *("--model", "small", "--optimizer", "adamw", "--learning-rate", "0.004", "--epochs", "20"),
-    *("--warmup-epochs", "2", "--batch-size", "32", "--out", "ilsvrc2012-small"),
-)
+        few = sum(output.stated_lengths("train") or (_FEW,)) < _FEW
+        yield Step("train a model", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
 
 
 def look_and_train_small(folder: Path) -> Iterator[Step]:
