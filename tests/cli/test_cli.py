@@ -147,8 +147,11 @@ def test_home_is_expanded_in_paths(archives, tmp_path, monkeypatch):
 def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     members = [(f"ILSVRC2012_val_{number:08d}.JPEG", b"x") for number in range(1, 50_001)]
     (tmp_path / "val.tar").write_bytes(drawing.tar(members))
-    assert main(["doctor", str(tmp_path), "--splits", "val"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "No problems found."
+    assert main(["doctor", str(tmp_path), "--splits", "val", "--data-dir", str(tmp_path / "d")]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "No problems found."
+    words = f"prepare {tmp_path} --data-dir {tmp_path}/d --splits val --config all"
+    assert said.err.splitlines()[-1] == f"  ilsvrc-tfds {words}"
     assert main(["doctor", str(tmp_path)]) == 1
     assert (
         capsys.readouterr()
