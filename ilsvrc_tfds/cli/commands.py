@@ -199,8 +199,8 @@ def show(options: argparse.Namespace) -> int:
     say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
     if options.out is not None:
         _log.info("Drew the contact sheet %s", options.out)
-    draw, *others = look_and_train(options.folder)
-    say_next([_check(options.folder), *([draw] if options.out is None else others)])
+    steps = [*look_and_train(options.folder)]
+    say_next([_check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
     return 0
 
 
