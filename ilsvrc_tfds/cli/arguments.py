@@ -157,8 +157,8 @@ def train(command: argparse.ArgumentParser) -> None:
         help="delete a finished or different training run in the folder, and start again",
     )
     command.epilog = (
-        "The default recipe is for all of ImageNet and a GPU. On a few hundred images its model would be no better "
-        "than chance: `ilsvrc-tfds demo` prints a recipe for these."
+        "The default recipe is for all of ImageNet and a GPU. For a few hundred images, `ilsvrc-tfds demo` prints a "
+        "better one."
     )
 
 
