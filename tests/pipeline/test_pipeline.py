@@ -434,7 +434,7 @@ def test_impossible_options_are_refused(options, message, prepared):
 
 
 def test_class_without_images_is_an_error(prepared):
-    with pytest.raises(SourceError, match="'train' has no image of the 1 chosen classes"):
+    with pytest.raises(SourceError, match="'train' has no image of the 1 chosen class"):
         training(prepared, classes=[500])
 
 
