@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few, shown
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
 from ilsvrc_tfds.sources.layouts import Layout
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
@@ -46,16 +46,17 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         scans, unused = _scans(place)
         jobs += scans
         if unused:
-            notes.append(
-                f"{len(unused):,} folders are not used, because their archives are beside them: {first_few(unused)}"
-            )
+            one = "folder is not used, because its archive is beside it"
+            many = "folders are not used, because their archives are beside them"
+            notes.append(f"{counted(len(unused), one, many)}: {first_few(unused)}")
     scanned = list(run(scan, jobs))
     splits = {}
     for place in layout.places:
         splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
-        notes.append(f"skipped {len(passed_over):,} entries that are not images: {first_few(passed_over)}")
+        entries = counted(len(passed_over), "entry that is not an image", "entries that are not images")
+        notes.append(f"skipped {entries}: {first_few(passed_over)}")
     notes += _appended_notes(splits)
     warnings = [
         *_unread_warnings([unread for result in scanned for unread in result.unread]),
@@ -79,7 +80,8 @@ def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
     for split, members in splits.items():
         appended = np.array([container.class_appended for container in members.containers])[members.container]
         if appended.any():
-            yield f"{split}: {appended.sum():,} file names have the class appended; the official names are used"
+            names = counted(int(appended.sum()), "file name has", "file names have")
+            yield f"{split}: {names} the class appended; the official names are used"
 
 
 def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
@@ -88,20 +90,23 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
     if folders:
         total = sum(count for _, count in unread)
         yield (
-            f"{total:,} images in {len(folders):,} folders are not read: {first_few(folders)}. Images are expected "
-            "directly in the folder of a split or of a class: move them there, or away"
+            f"{counted(total, 'image')} in {counted(len(folders), 'folder')} {'is' if total == 1 else 'are'} not read: "
+            f"{first_few(folders)}. Images are expected directly in the folder of a split or of a class: move them "
+            "there, or away"
         )
     archives = [name for name, count in unread if not count]
     if archives:
-        yield f"{len(archives):,} class archives are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
+        are = counted(len(archives), "class archive is", "class archives are")
+        it = "it" if len(archives) == 1 else "them"
+        yield f"{are} not read: {first_few(archives)}. Unpack {it} into folders <wnid>/"
 
 
 def _other_kinds(names: list[str]) -> Iterator[str]:
     """Yields a warning about images in formats that are not read."""
     if names:
         yield (
-            f"{len(names):,} images of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} are read: "
-            "convert or rename them, or move them away"
+            f"{counted(len(names), 'image')} of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} "
+            "are read: convert or rename them, or move them away"
         )
 
 
@@ -109,7 +114,7 @@ def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
     """Yields a warning for each split with images of an impossible size, which is known before any is read."""
     for split, members in splits.items():
         if odd := members.odd_sizes():
-            yield f"{len(odd):,} images of {split} cannot be used: {first_few(odd)}. Get them again"
+            yield f"{counted(len(odd), 'image')} of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
 def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
@@ -179,15 +184,17 @@ def _refuse_doubles(members: Members) -> None:
     # With the same name in two classes they are two images. Renaming is asked for first: removing one would lose it.
     clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
     if len(clashes):
-        what = "have the same name as an image of another class"
-        raise SourceError(_pairs(members, clashes, what) + "Rename one of each: a file name identifies an image.")
+        same = "the same name as an image of another class"
+        found = _pairs(members, clashes, f"has {same}", f"have {same}")
+        raise SourceError(f"{found} Rename one of each: a file name identifies an image.")
     if len(pairs):
-        raise SourceError(_pairs(members, pairs, "come twice") + "Remove one of each.")
+        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} Remove one of each.")
 
 
-def _pairs(members: Members, pairs: np.ndarray, what: str) -> str:
+def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:
     offenders = first_few(f"{members.place(first)} and {members.place(second)}" for first, second in pairs)
-    return f"{len(pairs):,} images of split {members.split!r} {what}: {offenders}. "
+    split = f"of split {members.split!r}"
+    return f"{counted(len(pairs), f'image {split} {one}', f'images {split} {many}')}: {offenders}."
 
 
 def _layout_name(layout: Layout, jobs: list[TarScan | FolderScan]) -> str:

@@ -16,9 +16,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds.errors import IncompleteError, NotFoundError, first_few, shown
+from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
 from ilsvrc_tfds.sources.names import ARCHIVES, SPLITS, split_of_archive
+from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
 from ilsvrc_tfds.sources.splits import (
     Place,
@@ -141,9 +142,21 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
     raise NotFoundError(
         f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {', '.join(_OWN[1:] + _KAGGLE[1:])} "
-        f"below them:\n{looked_at}\n"
-        "Get the archives from https://image-net.org/download-images and name the folder that holds them."
+        f"below them:\n{looked_at}\n" + " ".join(_instead(candidates))
     )
+
+
+def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
+    """Returns sentences that say which folder to name, or where to get the archives."""
+
+    def places(folder: Path) -> list[Place]:
+        try:
+            return [place for root in _ROOTS if os.path.isdir(folder / root) for place in places_in(folder, root)]
+        except SourceError:  # a folder that cannot be read
+            return []
+
+    found = [hint for candidate in candidates for hint in hints(Path(candidate).expanduser(), places)]
+    return found or ["Get the archives from https://image-net.org/download-images and name the folder that holds them."]
 
 
 def _look_into(source: Path) -> Layout:

@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output
@@ -39,8 +39,9 @@ class _ShardScan(NamedTuple):
 def index_prepared(output: Output, run: Callable = map) -> Index:
     """Returns the place and label of every image of a prepared data set.
 
-    The checksums of all records are compared. So are the number of records, the size and the digest of each shard, as far
-    as the manifest or TFDS's info state them: the checksums of a shard that was cut between two records, or exchanged, match.
+    The checksums of all records are compared. The number of records, the size and the digest of each shard are compared
+    too, if the manifest or TFDS's info state them, because the checksums of a shard that was exchanged, or cut between
+    two records, are right.
 
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> index = index_prepared(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
@@ -77,7 +78,7 @@ def _jobs(output: Output, split: str) -> Iterator[_ShardScan]:
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:
-    """Returns the images of a split. Raises SourceError if there are none, or one is in two shards, or too few bytes are there."""
+    """Returns the images of a split. Raises SourceError if there are none, one is in two shards, or bytes are lost."""
     if not sum(map(len, tables)):
         names = first_few(output.shards[split]) or "no shards"
         raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
@@ -102,9 +103,9 @@ def _check_bytes(output: Output, split: str, members: Members) -> None:
         return
     size = sum(os.path.getsize(container.path) for container in members.containers) - FRAME_BYTES * len(members)
     if size != int(stated[split]):
+        shards = counted(len(members.containers), f"shard of split {split!r} has", f"shards of split {split!r} have")
         raise SourceError(
-            f"{output.folder}: the {len(members.containers):,} shards of split {split!r} have {size:,} bytes of data, {INFO_NAME} "
-            f"says {int(stated[split]):,}. {ANEW}"
+            f"{output.folder}: the {shards} {size:,} bytes of data, {INFO_NAME} says {int(stated[split]):,}. {ANEW}"
         )
 
 
@@ -163,8 +164,9 @@ def _check_splits(job: _ShardScan, names: list[bytes]) -> None:
     """Raises SourceError where names are official ones of another split: names of the user's own are of none."""
     strange = [name for name in names if synsets.split_of_name(name) not in (None, job.split)]
     if strange:
+        are = "is" if len(strange) == 1 else "are"
         raise SourceError(
-            f"{job.path}: {len(strange):,} of {len(names):,} records are not of the split {job.split}: "
+            f"{job.path}: {len(strange):,} of {counted(len(names), 'record')} {are} not of the split {job.split}: "
             f"{first_few(map(os.fsdecode, strange))}. {ANEW}"
         )
 
@@ -173,13 +175,13 @@ def _check_stated(job: _ShardScan, records: int, size: int, digest: str) -> None
     """Raises SourceError where a shard is not as the manifest or TFDS's info says."""
     if job.records not in (None, records):
         source = INFO_NAME if job.entry is None else manifest.NAME
-        raise SourceError(f"{job.path} has {records:,} records, {source} says {job.records:,}. {ANEW}")
+        raise SourceError(f"{job.path} has {counted(records, 'record')}, {source} says {job.records:,}. {ANEW}")
     if job.records is None and not records:
         raise SourceError(f"{job.path} has no records. {ANEW}")
     if job.entry is not None and (size, digest) != (job.entry.bytes, job.entry.xxh3_64):
         raise SourceError(
-            f"{job.path} has {size:,} bytes with the xxh3_64 {digest}, {manifest.NAME} says {job.entry.bytes:,} and "
-            f"{job.entry.xxh3_64}: it is another file than was made here. {ANEW}"
+            f"{job.path} has {counted(size, 'byte')} with the xxh3_64 {digest}, {manifest.NAME} says "
+            f"{job.entry.bytes:,} and {job.entry.xxh3_64}: it is another file than was made here. {ANEW}"
         )
 
 
@@ -191,4 +193,5 @@ def _check_labels(job: _ShardScan, names: list[bytes], labels: list[int]) -> Non
         if told is not None and told != label:
             wrong.append(f"{os.fsdecode(name)} has label {label}, not {told}")
     if wrong:
-        raise LabelError(f"{job.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. {ANEW}")
+        records = counted(len(wrong), "record is", "records are")
+        raise LabelError(f"{job.path}: {records} mislabelled: {first_few(wrong)}. {ANEW}")

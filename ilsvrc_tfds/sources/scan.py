@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.labels import check_appended, class_of_folder, label_images
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.tar import TarMember, read_members
@@ -250,8 +250,8 @@ def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
     odd = [name for name, is_plain in zip(names, plain) if not is_plain]
     if odd:
         raise SourceError(
-            f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
-            f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
+            f"{where}: {counted(len(odd), 'file name is', 'file names are')} not printable ASCII of up to "
+            f"{_LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
 
 

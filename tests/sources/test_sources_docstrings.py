@@ -18,6 +18,7 @@ from ilsvrc_tfds.sources import (
     layouts,
     members,
     names,
+    nearby,
     official,
     prepared,
     reader,
@@ -30,7 +31,22 @@ from ilsvrc_tfds.sources import (
 )
 
 MODULES = [
-    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, prepared),
+    *(
+        sources,
+        boxes,
+        completeness,
+        demo,
+        drawings,
+        find,
+        index,
+        labels,
+        layouts,
+        members,
+        names,
+        nearby,
+        official,
+        prepared,
+    ),
     *(reader, scan, sightings, splits, tables, tar, unread),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
