@@ -62,7 +62,7 @@ class DestinationError(IlsvrcError):
 
 
 class InterruptedRun(IlsvrcError):
-    """A worker died or the run was stopped. What is finished is kept, and the next run continues."""
+    """A worker died or the run was stopped. Finished work is kept, and the next run continues."""
 
 
 def require_integers(**values: object) -> None:
@@ -92,6 +92,20 @@ def first_few(items: Iterable[object], limit: int = 3) -> str:
     items = list(items)
     text = ", ".join(str(item) for item in items[:limit])
     return text if len(items) <= limit else f"{text} and {len(items) - limit:,} more"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Returns a number with its noun, in the singular or plural.
+
+    >>> counted(1, "shard"), counted(1200, "shard"), counted(1, "class has", "classes have")
+    ('1 shard', '1,200 shards', '1 class has')
+
+    Args:
+      count: Number of things.
+      one: Noun in the singular, and words that follow it.
+      many: The same in the plural; empty if it only needs an "s" at the end.
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def shown(name: str) -> str:

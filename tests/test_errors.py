@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ilsvrc_tfds.errors import DestinationError, SourceError, system_error, unreadable, unwritable
+from ilsvrc_tfds.errors import DestinationError, SourceError, counted, system_error, unreadable, unwritable
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import file_names, find_output, read_info
 from ilsvrc_tfds.formats.tfrecord import read_records
@@ -153,3 +153,17 @@ def test_file_that_may_not_become_that_large(tmp_path):
         "DestinationError: " in done.stderr and "File too large. The limit of a file's size is reached" in done.stderr
     )
     assert not any(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    "count, words, expected",
+    [
+        (0, ("shard",), "0 shards"),
+        (1, ("shard",), "1 shard"),
+        (2, ("shard",), "2 shards"),
+        (1_281_167, ("class has", "classes have"), "1,281,167 classes have"),
+        (1, ("class has", "classes have"), "1 class has"),
+    ],
+)
+def test_noun_agrees_with_its_number(count, words, expected):
+    assert counted(count, *words) == expected

@@ -13,7 +13,7 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
-from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.images import CONFIGS, look, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
@@ -54,7 +54,7 @@ def examine(
     train: 12 images of 3 classes, 0.0 MB; official: 1,281,167
     train: missing classes n01484850, n01494475, n01496331, n01498041, n01514668 and 992 more
     >>> report.problems[0]
-    'train: 12 of 1,281,167 images, 997 classes missing; complete it, or use --allow-incomplete'
+    'train: 12 of 1,281,167 images, 997 classes missing; complete it, or prepare it with --allow-incomplete'
 
     Args:
       source: Folder in any layout.
@@ -75,7 +75,12 @@ def examine(
         layout, index = _indexed(source, splits, runner)
         facts = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
         facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
-        problems = [*index.warnings, *_missing(index, splits), *_dogs(layout, index), *_odd_sizes(layout)]
+        problems = [
+            *_warnings(index, deep or decode),
+            *_missing(index, splits),
+            *_dogs(layout, index),
+            *_odd_sizes(layout),
+        ]
         if deep or decode:
             for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
                 facts += more_facts
@@ -98,13 +103,19 @@ def _made(index: Index) -> Iterator[str]:
         yield f"{split}: the images were made with {op_in_words(made)}; no other config can be made of them"
 
 
+def _warnings(index: Index, deep: bool) -> list[str]:
+    """Returns what the index warns of. If every image is looked at, that names the ones of impossible sizes."""
+    odd = [first_few(sizes) for sizes in (members.odd_sizes() for members in index.splits.values()) if sizes and deep]
+    return [warning for warning in index.warnings if not any(places in warning for places in odd)]
+
+
 def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
     """Yields a line for each split that is missing, and for each that does not have the official number of images."""
-    advice = (
-        f"complete or rename it, or take the others with --splits {','.join(index.splits)}, or use --allow-incomplete"
-    )
+    rest = ",".join(index.splits)
+    advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
     yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
-    yield from (f"{split}: {text}; complete it, or use --allow-incomplete" for split, text in shortfalls(index).items())
+    for split, text in shortfalls(index).items():
+        yield f"{split}: {text}; complete it, or prepare it with --allow-incomplete"
 
 
 def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
@@ -115,8 +126,9 @@ def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
             yield f"{split}: not there" + (", and not needed" if split == "test" else "")
             continue
         members = index.splits[split]
-        classes = f" of {len(np.unique(members.label)):,} classes" if split != "test" else ""
-        yield f"{split}: {len(members):,} images{classes}, {_in_units(members.size.sum())}; official: {official:,}"
+        classes = f" of {counted(len(np.unique(members.label)), 'class', 'classes')}" if split != "test" else ""
+        images = counted(len(members), "image")
+        yield f"{split}: {images}{classes}, {_in_units(members.size.sum())}; official: {official:,}"
         missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if split != "test" else ()
         if missing:
             yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in missing), 5)}"
@@ -130,7 +142,7 @@ def _odd_names(index: Index) -> Iterator[str]:
     for split, members in index.splits.items():
         odd = [name.decode() for name in members.name.tolist() if not _OFFICIAL_NAMES[split].fullmatch(name)]
         if odd:
-            yield f"{split}: {len(odd):,} names are not of the official form: {first_few(odd)}"
+            yield f"{split}: {counted(len(odd), 'name is', 'names are')} not of the official form: {first_few(odd)}"
 
 
 def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:

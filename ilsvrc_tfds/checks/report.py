@@ -15,7 +15,9 @@ class Report:
     Attributes:
       facts: Lines that describe what was found, and what could not be compared.
       problems: Lines that each describe one problem; empty if nothing is wrong.
+      left_out: Number of damaged images that the folder does not have, because they were skipped when it was made.
     """
 
     facts: tuple[str, ...]
     problems: tuple[str, ...]
+    left_out: int = 0

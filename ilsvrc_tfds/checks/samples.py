@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ilsvrc_tfds.checks.told import class_of
-from ilsvrc_tfds.errors import SourceError, first_few, shown
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
@@ -72,7 +72,7 @@ def read_samples(output: Output, split: str, lengths: Sequence[int], num: int) -
         spans = read_spans(path)
         if len(spans) != lengths[shard]:
             stated = f"expected {lengths[shard]:,}. Run `ilsvrc-tfds verify` for details."
-            raise SourceError(f"{path} has {len(spans):,} records, {stated}")
+            raise SourceError(f"{path} has {counted(len(spans), 'record')}, {stated}")
         for number in group:
             row = number - starts[shard]
             offset, size = spans[row]

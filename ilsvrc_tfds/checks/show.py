@@ -9,7 +9,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.contact_sheet import draw_sheet
 from ilsvrc_tfds.checks.samples import Box, Sample, read_samples
 from ilsvrc_tfds.checks.told import class_in_words, contradiction
-from ilsvrc_tfds.errors import ImageError, OptionError, first_few, require_integers, shown
+from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few, require_integers, shown
 from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import own_split
@@ -69,9 +69,10 @@ def show(
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(read_samples(output, split, lengths, num))
     if sheet_path is not None:
-        subtitle = f"{len(samples):,} of {sum(lengths):,} images" + (f" · {_images(output)}" if output.config() else "")
+        subtitle = f"{len(samples):,} of {counted(sum(lengths), 'image')}"
+        subtitle += f" · {_images(output)}" if output.config() else ""
         write_whole(sheet_path, draw_sheet(samples, f"ILSVRC2012 {split}", subtitle))
-    chosen = f"{len(samples):,} of the {sum(lengths):,} records of {split}, evenly spread:"
+    chosen = f"{len(samples):,} of the {counted(sum(lengths), 'record')} of {split}, evenly spread:"
     return "\n".join(
         [
             *_header(output),
@@ -102,10 +103,13 @@ def _header(output: Output) -> list[str]:
     lines = [os.fspath(output.folder), f"{kind}; images: {_images(output)}; labels: {labels}"]
     for split, names in output.shards.items():
         lengths = output.stated_lengths(split)
-        examples = "" if lengths is None else f"{sum(lengths):>11,} examples in "
+        examples = ""
+        if lengths is not None:
+            examples = f"{sum(lengths):>11,} {'example in ' if sum(lengths) == 1 else 'examples in'} "
         sizes = [os.path.getsize(path) for name in names if os.path.isfile(path := os.path.join(output.folder, name))]
         missing = f", {len(names) - len(sizes):,} MISSING" if len(sizes) < len(names) else ""
-        lines.append(f"  {split:5} {examples}{len(names):>5,} shards, {sum(sizes) / 1e6:>9,.1f} MB{missing}")
+        shards = f"{len(names):>5,} {'shard, ' if len(names) == 1 else 'shards,'}"
+        lines.append(f"  {split:5} {examples}{shards} {sum(sizes) / 1e6:>9,.1f} MB{missing}")
     return lines
 
 

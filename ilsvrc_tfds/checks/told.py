@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.synsets import Synset
 
 
@@ -57,7 +58,7 @@ def contradiction(told: Sequence[Synset | None], offset: int | None) -> list[str
     >>> contradiction([None, None], 0)
     []
     >>> contradiction([None, synsets.synsets()[1]], 0)
-    ['PROBLEM 1 of these 2 records have another class by their label than by their file name or synset...']
+    ['PROBLEM 1 of these 2 records: the label gives another class than the file name or synset, ...']
 
     Args:
       told: For each record, its class by the file name or synset if it differs from the label's class; otherwise None.
@@ -67,9 +68,9 @@ def contradiction(told: Sequence[Synset | None], offset: int | None) -> list[str
     if not wrong:
         return []
     return [
-        f"PROBLEM {wrong:,} of these {len(told):,} records have another class by their label than by their file name "
-        f"or synset, with label_offset {offset}: the offset is wrong, or the labels are. Run `ilsvrc-tfds verify` for "
-        "details."
+        f"PROBLEM {wrong:,} of {'this' if len(told) == 1 else 'these'} {counted(len(told), 'record')}: the label gives "
+        f"another class than the file name or synset, with label_offset {offset}. The offset is wrong, or the labels "
+        "are. Run `ilsvrc-tfds verify` for details."
     ]
 
 

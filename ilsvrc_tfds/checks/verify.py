@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
-from ilsvrc_tfds.checks.verify_info import info_problems
+from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
 from ilsvrc_tfds.checks.verify_split import (
@@ -23,7 +23,7 @@ from ilsvrc_tfds.checks.verify_split import (
     name_problems,
     order_problems,
 )
-from ilsvrc_tfds.errors import SourceError, first_few, shown
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import Output
@@ -82,7 +82,8 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
     for more_facts, more_problems in checked:
         facts, problems = [*facts, *more_facts], [*problems, *more_problems]
-    return Report(tuple(facts), tuple(problems))
+    left_out = sum(map(len, skipped_images(output).values()))
+    return Report(tuple(facts), tuple(problems), left_out)
 
 
 def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
@@ -103,7 +104,8 @@ def _check_alternative(output: Output, decode: bool, workers: int | None) -> tup
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
     problems = [f"{name} is missing, but {outputs.INFO_NAME} lists it" for name in names if name not in sizes]
     problems += [f"{name} is empty" for name, size in sizes.items() if not size]
-    fact = f"the same in the format {output.file_format}: {sum(sizes.values()):,} bytes in {len(sizes):,} shards"
+    size = f"{sum(sizes.values()):,} bytes in {counted(len(sizes), 'shard')}"
+    fact = f"the same in the format {output.file_format}: {size}"
     if output.file_format != TFRECORD:
         return [f"{fact}, of which only names and sizes are checked"], problems
     more_facts, more_problems = _check(output, decode, workers)
@@ -185,9 +187,9 @@ def _shard_problems(output: Output, found: Findings) -> Iterator[str]:
         return
     entry = output.manifest.shards[found.job.split][found.job.index]
     if found.records not in (None, entry.records):
-        yield f"{name}: it has {found.records:,} records, {manifest.NAME} says {entry.records:,}"
+        yield f"{name}: it has {counted(found.records, 'record')}, {manifest.NAME} says {entry.records:,}"
     if found.bytes != entry.bytes:
-        yield f"{name}: it has {found.bytes:,} bytes, {manifest.NAME} says {entry.bytes:,}"
+        yield f"{name}: it has {counted(found.bytes, 'byte')}, {manifest.NAME} says {entry.bytes:,}"
     elif found.digest != entry.xxh3_64:
         yield f"{name}: its xxh3_64 is {found.digest}, {manifest.NAME} says {entry.xxh3_64}"
 
@@ -249,9 +251,9 @@ def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Map
 def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     config = ", ".join(f"{key} {value}" for key, value in output.config().items())
     yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}" + (f" ({config})" if config else "")
-    for split, skipped in output.manifest.skipped.items() if output.manifest is not None else ():
-        names = first_few(map(shown, skipped))
-        yield f"{split}: {len(skipped):,} damaged images were skipped when it was made: {names}"
+    for split, skipped in skipped_images(output).items():
+        images = counted(len(skipped), "damaged image was", "damaged images were")
+        yield f"{split}: {images} skipped when it was made: {first_few(map(shown, skipped))}"
     if output.manifest is None:
         yield f"sizes and digests are not compared: {manifest.NAME} is missing"
     if output.file_format != TFRECORD:
@@ -267,10 +269,11 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
             yield f"{split}: not there"
             continue
         counts = [found.records for found in own if found.records is not None]
-        size = f"{sum(found.bytes for found in own):,} bytes in {len(own):,} shards"
+        size = f"{sum(found.bytes for found in own):,} bytes in {counted(len(own), 'shard')}"
         if counts:
-            records = f"{sum(counts):,} records{_classes(own)}"
-            size = f"{records}, {size} ({_spread(counts)} records each); official: {official:,}"
+            records = f"{counted(sum(counts), 'record')}{_classes(own)}"
+            each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
+            size = f"{records}, {size} ({each}); official: {official:,}"
         yield f"{split}: {size}"
 
 
@@ -278,7 +281,8 @@ def _classes(findings: list[Findings]) -> str:
     """Returns the number of classes of a split, in words; empty for `test`, where all labels are -1."""
     labels = Rows.joined([found.rows for found in findings]).label
     counts = np.unique(labels, return_counts=True)[1].tolist()
-    return f" of {len(counts):,} classes ({_spread(counts)} each)" if (labels >= 0).any() else ""
+    classes = counted(len(counts), "class", "classes")
+    return f" of {classes} ({_spread(counts)} each)" if (labels >= 0).any() else ""
 
 
 def _spread(counts: list[int]) -> str:

@@ -1,12 +1,17 @@
-"""Compares TFDS's `dataset_info.json` with the shards."""
+"""TFDS's description of a data set: `dataset_info.json` compared with the shards, and the images that were skipped."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 
 from ilsvrc_tfds.checks.verify_shard import Findings
+from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.storage.regular import open_regular
+
+_METADATA_NAME = "metadata.json"
 
 
 def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
@@ -27,12 +32,33 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
 def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
     lengths, names = [int(length) for length in stated["shardLengths"]], output.shards[split]
     if len(lengths) != len(names):
-        yield f"{outputs.INFO_NAME}: {split} has {len(lengths):,} shards, {manifest.NAME} says {len(names):,}"
+        yield f"{outputs.INFO_NAME}: {split} has {counted(len(lengths), 'shard')}, {manifest.NAME} says {len(names):,}"
         return
     for found in findings:
         if found.records not in (None, lengths[found.job.index]):
             name, length = names[found.job.index], lengths[found.job.index]
-            yield f"{name}: it has {found.records:,} records, {outputs.INFO_NAME} says {length:,}"
+            yield f"{name}: it has {counted(found.records, 'record')}, {outputs.INFO_NAME} says {length:,}"
     sizes = [found.payload_bytes for found in findings if found.payload_bytes is not None]
     if len(sizes) == len(names) and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
         yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
+
+
+def skipped_images(output: Output) -> Mapping[str, Collection[str]]:
+    """Returns the names of the images of each split that were skipped as damaged when a folder was made.
+
+    The manifest states them, or else TFDS's metadata. The result is empty if neither can be read.
+
+    >>> from ilsvrc_tfds.formats.folder import find_output
+    >>> skipped_images(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
+    {}
+    """
+    if output.manifest is not None:
+        return output.manifest.skipped
+    if output.info is None:
+        return {}
+    try:
+        with open_regular(output.folder / _METADATA_NAME) as file:
+            stated = json.loads(file.read(outputs.MAX_INFO_BYTES))["skipped_images"]
+    except (SourceError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return stated if manifest.is_skipped(stated) else {}

@@ -9,7 +9,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.verify_record import UNKNOWN
 from ilsvrc_tfds.checks.verify_shard import Rows, place
-from ilsvrc_tfds.errors import first_few, shown
+from ilsvrc_tfds.errors import counted, first_few, shown
 from ilsvrc_tfds.formats.hdf5 import SplitMetadata
 from ilsvrc_tfds.formats.manifest import NAME, boxes_in_words
 from ilsvrc_tfds.formats.naming import disk_order
@@ -109,7 +109,7 @@ def order_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
     ]
     counts = np.unique(split.rows.shard, return_counts=True)[1].tolist()
     if not ours and counts and max(counts) - min(counts) > 1:
-        spread = f"the shards have {min(counts):,} to {max(counts):,} whole records"
+        spread = f"the shards have {min(counts):,} to {counted(max(counts), 'whole record')}"
         expected = "expected a difference of at most 1: records are missing or were added"
         problems.append(f"{split.split}: {spread}, {expected}")
     return [], problems
@@ -130,7 +130,7 @@ def name_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
         return [], []
     if len(found) > _FEW * len(split):
         names = first_few(map(split.name, found))
-        line = f"{split.split}: {len(found):,} names have the form of another split's: {names}"
+        line = f"{split.split}: {counted(len(found), 'name has', 'names have')} the form of another split's: {names}"
         # Other tools make a val split of images of train, but nobody means to train on images of val.
         return ([], [line]) if ours or split.split == "train" else ([line], [])
     return [], [f"{split.place(row)}: {split.name(row)} has the form of another split's name" for row in found]
@@ -165,7 +165,7 @@ def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) ->
     found = _rows_of(split.rows.name, theirs)
     if not (found >= 0).any():
         reason = ": it belongs to other data" if len(split) else ""
-        yield f"metadata.h5: none of its {len(theirs):,} images of {split.split} is in a whole record{reason}"
+        yield f"metadata.h5: none of its images of {split.split} ({len(theirs):,}) is in a whole record{reason}"
         return
     for row in np.flatnonzero(found < 0).tolist():
         yield f"{split.place(row)}: {split.name(row)} is not in metadata.h5"

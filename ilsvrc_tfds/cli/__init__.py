@@ -23,8 +23,8 @@ def run() -> NoReturn:
     status: int | None = None
 
     def end() -> None:
-        # Registered first, so called last. After it Python would wait for the threads in which TensorFlow still reads, or
-        # destroy an iterator that waits for them: after an error in a record 4 of 18 trainings never ended.
+        # Registered first, so called last. After it Python would wait for the threads in which TensorFlow still reads,
+        # or destroy an iterator that waits for them: after an error in a record 4 of 18 trainings never ended.
         if status is not None and (status > 128 or "tensorflow" in sys.modules):
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _carried_out(options)
     except OutputError as error:
         give_up_output()
-        complain(f"{error} All else is done." if options.makes_files else f"{error} Send it to another place.")
+        complain(f"{error} Everything else is finished." if options.makes_files else f"{error} Send it elsewhere.")
         return 0 if options.makes_files else 1
     except IlsvrcError as error:
         complain(error)
@@ -93,7 +93,8 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 def _carried_out(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's ten lines about the processor
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # hides Dask's forty lines about workers
-    # Set before anything loads HDF5: some file systems refuse its locks, and Keras asks for them for weights that it downloads.
+    # Set before anything loads HDF5: some file systems refuse its locks, which Keras requests for weights that it
+    # downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
@@ -103,5 +104,5 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
-    kept = " What is finished is kept: run the same command again to continue." if options.resumes else ""
+    kept = " Finished work is kept: run the same command again to continue." if options.resumes else ""
     return f"{ENDS[signal.Signals(number)]}.{kept}"

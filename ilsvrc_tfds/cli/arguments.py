@@ -67,7 +67,9 @@ def prepare(command: argparse.ArgumentParser) -> None:
 def metadata(command: argparse.ArgumentParser) -> None:
     add_source(command)
     command.add_argument("--out", type=path, required=True, metavar="FILE", help="the HDF5 file to write")
-    command.add_argument("--image-root", default="", metavar="DIR", help="prefix of each image path in the file")
+    command.add_argument(
+        "--image-root", default="", metavar="DIR", help="prefix of each image path in the file (default: none)"
+    )
     add_splits(command)
     add_allow_incomplete(command, "allow that train or val is missing")
 
@@ -153,6 +155,10 @@ def train(command: argparse.ArgumentParser) -> None:
         "--overwrite",
         action="store_true",
         help="delete a finished or different training run in the folder, and start again",
+    )
+    command.epilog = (
+        "The default recipe is for all of ImageNet and a GPU. For a few hundred images, `ilsvrc-tfds demo` prints a "
+        "better one."
     )
 
 

@@ -12,8 +12,19 @@ from typing import Any, TypedDict, cast
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.cli.next_steps import (
+    Step,
+    call,
+    command,
+    evaluate_and_plot,
+    look_and_train,
+    look_and_train_small,
+    read_as_image_folder,
+    read_with_dali,
+    say_next,
+)
 from ilsvrc_tfds.cli.streams import say
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
@@ -40,12 +51,20 @@ def doctor(options: argparse.Namespace) -> int:
         splits=_splits(options),
         workers=options.workers,
     )
-    return _report(report.facts, report.problems)
+    status = _report(report.facts, report.problems, "No problems found.")
+    same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
+    same += ["--splits", ",".join(options.splits)] if options.splits else []
+    if status:
+        same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
+        say_next([Step("examine it again, once the problems are solved", command("doctor", *same))])
+    else:
+        say_next([Step("prepare both configs", command("prepare", *same, "--config", "all"))])
+    return status
 
 
-def _report(facts: Iterable[str], problems: Iterable[str]) -> int:
+def _report(facts: Iterable[str], problems: Iterable[str], verdict: str) -> int:
     lines = [f"PROBLEM {line}" for line in problems]
-    say(*facts, *(lines or ["No problems found."]))
+    say(*facts, *(lines or [verdict]))
     return 1 if lines else 0
 
 
@@ -65,11 +84,18 @@ def prepare(options: argparse.Namespace) -> int:
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
+    root = Path(options.data_dir).expanduser().absolute()
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         name = f"{builder.name}/{builder.builder_config.name}"
-        say(f'{builder.data_dir}: {splits} examples; tfds.load("{name}", data_dir=…)')
+        say(f"{builder.data_dir}: {splits} examples; {call('tfds.load', name, data_dir=root)}")
+    folders = [Path(builder.data_dir) for builder in builders]
+    say_next([*(_check(folder) for folder in folders), *look_and_train(folders[-1])])
     return 0
+
+
+def _check(folder: Path) -> Step:
+    return Step("check every record", command("verify", folder))
 
 
 class _Engine(TypedDict):
@@ -101,7 +127,8 @@ def metadata(options: argparse.Namespace) -> int:
         index = find_images([options.source], runner, splits)
     log_missing_splits(index, incomplete_is_allowed(True if options.allow_incomplete else None), splits)
     hdf5.write(out, index.splits.values(), image_root=options.image_root)
-    say(f"{options.out}: {os.path.getsize(options.out):,} bytes")
+    say(f"{options.out}: {counted(os.path.getsize(options.out), 'byte')}")
+    say_next([Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))])
     return 0
 
 
@@ -127,8 +154,10 @@ def export(options: argparse.Namespace) -> int:
         sync=options.sync,
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
-    counts = [f"{_records(made, split)} in {len(shards):,} shards" for split, shards in made.shards.items()]
+    counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
     say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
+    write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
+    say_next([_check(out), *look_and_train(out), *(() if options.index else (write_indexes,))])
     return 0
 
 
@@ -142,27 +171,37 @@ def _records(made: Manifest, split: str) -> str:
 
 def index(options: argparse.Namespace) -> int:
     paths = index_records(options.folder, workers=options.workers)
-    say(f"{options.folder}: {len(paths):,} indexes, {PREFIX}*")
+    say(f"{options.folder}: {counted(len(paths), 'index', 'indexes')}, {PREFIX}*")
+    say_next(read_with_dali(paths))
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
     """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    return _report(report.facts, report.problems)
+    skipped = counted(report.left_out, "damaged image was", "damaged images were")
+    verdict = f"No problems found. {skipped} left out when it was made." if report.left_out else "No problems found."
+    status = _report(report.facts, report.problems, verdict)
+    if not status:
+        say_next(look_and_train(options.folder))
+    return status
 
 
 def unpack(options: argparse.Namespace) -> int:
-    say(
-        ilsvrc_tfds.unpack(
-            options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
-        )
+    out = ilsvrc_tfds.unpack(
+        options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
+    say(out)
+    say_next(read_as_image_folder(out))
     return 0
 
 
 def show(options: argparse.Namespace) -> int:
     say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
+    if options.out is not None:
+        _log.info("Drew the contact sheet %s", options.out)
+    steps = [*look_and_train(options.folder)]
+    say_next([_check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
     return 0
 
 
@@ -175,6 +214,7 @@ def train(options: argparse.Namespace) -> int:
     *_, last = training.read_log(out)
     top1, top5 = last["val_top1"], last["val_top5"]
     say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
+    say_next(evaluate_and_plot(options.data, model, **_source(options)))
     return 0
 
 
@@ -190,7 +230,9 @@ def evaluate(options: argparse.Namespace) -> int:
         **_source(options),
     )
     accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
-    say(f"{accuracy}, loss {scores.loss:.4f}, on {scores.examples:,} images, each once")
+    say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
+    load = call("ilsvrc_tfds.training.load_model", options.model, weights=options.weights)
+    say_next([Step("use the model in Python, after `import ilsvrc_tfds`", load)])
     return 0
 
 
@@ -223,19 +265,17 @@ def demo(options: argparse.Namespace) -> int:
     try:
         builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
     except DestinationError as error:
-        raise DestinationError(f"{error} The demo itself replaces nothing: `ilsvrc-tfds demo OTHER_DIR`.") from error
+        raise DestinationError(
+            f"{error} The demo itself replaces nothing. Name another folder: `ilsvrc-tfds demo OTHER_DIR`."
+        ) from error
     batch = _first_batch(data_dir)
     # All output comes at the end: if it cannot be printed, the work is done all the same.
     say(
         f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}",
         *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
         f"Read back with tfds.load: {batch}",
-        "Next, with your own images:\n"
-        "  ilsvrc-tfds doctor FOLDER                                     checks that the source is complete\n"
-        "  ilsvrc-tfds prepare FOLDER --config all --data-dir DATA_DIR   on all cores; resumes if run again\n"
-        '  tfds.load("ilsvrc2012/raw256", data_dir=DATA_DIR)             in Python\n'
-        "  ilsvrc-tfds train ilsvrc2012/raw256 --data-dir DATA_DIR       a ResNet-50; for this demo use --model small",
     )
+    say_next(look_and_train_small(data_dir / "ilsvrc2012/raw256/1.0.0"))
     return 0
 
 

@@ -105,7 +105,7 @@ def path(text: str) -> Path:
 
 
 def named(text: str) -> str:
-    """Returns a path as it was given. An empty one, as of a shell variable that is not set, would be the current folder."""
+    """Returns a path as it was given. An empty one, such as an unset shell variable, would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a path, got ''")
     return text
@@ -164,5 +164,5 @@ def _counts(text: str) -> dict[str, str]:
 def classic_split(name: str) -> str:
     """Returns the name if it is one of a split: train, val, validation or test."""
     if own_split(name) is None:
-        raise argparse.ArgumentTypeError(f"expected train, validation or test, got {name!r}")
+        raise argparse.ArgumentTypeError(f"expected train, val (or validation) or test, got {name!r}")
     return name

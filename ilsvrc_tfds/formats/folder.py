@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
+from ilsvrc_tfds.formats.nearby import advice
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -56,7 +57,8 @@ class Output:
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
-            raise SourceError(f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {ANEW}")
+            shards = counted(len(missing), f"shard of split {split!r} is", f"shards of split {split!r} are")
+            raise SourceError(f"{shards} missing: {first_few(missing)}. {ANEW}")
         return paths
 
     def alternatives(self) -> list["Output"]:
@@ -233,7 +235,7 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
     if not found:
         raise SourceError(
             f"{folder} holds no shards. Expected ilsvrc2012-train.tfrecord-00000-of-…, as in a prepared data set "
-            "(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported."
+            f"(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported.{advice(folder)}"
         )
     ((kind, file_format), splits), *others = found.items()
     doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, unreadable
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
@@ -158,7 +158,8 @@ def boxes_in_words(count: int, records: int) -> str:
     >>> boxes_in_words(3, 12)
     '3 of 12 images have bounding boxes, 25.0%'
     """
-    return f"{count:,} of {records:,} images have bounding boxes, {count / max(records, 1):.1%}"
+    have = "has" if count == 1 else "have"
+    return f"{count:,} of {counted(records, 'image')} {have} bounding boxes, {count / max(records, 1):.1%}"
 
 
 def write(manifest: Manifest, folder: str | os.PathLike, *, sync: bool = True) -> Path:

@@ -64,7 +64,7 @@ def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:
 
 
 def _cover(spans: list[tuple[int, int]], file_size: int) -> bool:
-    """Returns whether spans are those of records that fill a file; not if a line was lost or doubled, or the file is another."""
+    """Returns whether the spans fill a file. They do not if a line was lost or doubled, or the file is another."""
     offsets, sizes = np.array(spans, np.int64).reshape(-1, 2).T
     ends = offsets + sizes
     is_row = len(ends) and offsets[0] == 0 and np.array_equal(offsets[1:], ends[:-1]) and ends[-1] == file_size

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import google_crc32c
 import numpy as np
 
-from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, unreadable
 from ilsvrc_tfds.formats.framing import (
     FOOTER_BYTES,
     FRAME_BYTES,
@@ -185,16 +185,15 @@ class _Shard:
             inside = self._next_header(offset + HEADER_BYTES, self.end)
             if inside is None:
                 where = "the checksum of its data" if offset + HEADER_BYTES + length <= self.end else "its data"
-                return self.end - offset, b"", f"the file ends inside {where}, {offset + size - self.end:,} bytes early"
+                early = counted(offset + size - self.end, "byte")
+                return self.end - offset, b"", f"the file ends inside {where}, {early} early"
         else:
             inside = self._header_inside(offset, size, after)
             if inside is None:
                 return size, payload, _data_damage(payload, after[:FOOTER_BYTES])
-        return (
-            inside - offset,
-            b"",
-            f"{offset + size - inside:,} of its {size:,} bytes are missing: the next record begins",
-        )
+        missing = offset + size - inside
+        are = "is" if missing == 1 else "are"
+        return inside - offset, b"", f"{missing:,} of its {size:,} bytes {are} missing: the next record begins"
 
     def _header_inside(self, offset: int, size: int, after: bytes) -> int | None:
         """Returns where the next record begins if it begins inside the damaged one, which has lost bytes; else None."""
@@ -214,11 +213,12 @@ class _Shard:
             payload, footer = self.read(length, offset + HEADER_BYTES), self.read(FOOTER_BYTES, stop - FOOTER_BYTES)
             return size, payload, "; ".join(filter(None, (damage, _data_damage(payload, footer))))
         if size < HEADER_BYTES and following is None:
-            return size, b"", f"the file ends inside a header, or {size:,} bytes were appended to it"
+            appended = counted(size, "byte was", "bytes were")
+            return size, b"", f"the file ends inside a header, or {appended} appended to it"
         zeros = self._leading_zeros(offset, stop)
         what = f", the first {zeros:,} of them zeros" if zeros >= HEADER_BYTES else ""
         where = "up to the file's end" if following is None else "up to the next record"
-        return size, b"", f"{size:,} bytes are not a record{what}, {where}"
+        return size, b"", f"{counted(size, 'byte is', 'bytes are')} not a record{what}, {where}"
 
     def _next_header(self, start: int, stop: int) -> int | None:
         """Returns the position of the first header in [start, stop) whose record fits into the file, or None."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilsvrc_tfds.errors import DestinationError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.naming import disk_order
@@ -131,7 +131,7 @@ def _fault(folder: Path, stated: Mapping[str, int]) -> Callable[[str], str]:
         except OSError as error:
             raise unreadable(folder / name, error) from error
         if size != stated.get(name, size):
-            return f"{name} has {size:,} bytes, {manifest.NAME} says {stated[name]:,}"
+            return f"{name} has {counted(size, 'byte')}, {manifest.NAME} says {stated[name]:,}"
         return "" if size else f"{name} is empty"
 
     return fault
@@ -175,7 +175,9 @@ def _tables(made: Made) -> Mapping[str, hdf5.SplitMetadata]:
 def _described(members: Members, made: Made, tables: Mapping[str, hdf5.SplitMetadata]) -> str:
     """Returns the differences of a split in the number, names and labels of its images, in words; empty without any."""
     then = made.images(members.split)
-    parts = [] if len(members) == then else [f"{len(members):,} images now, {f'{then:,}' if then else 'none'} then"]
+    parts = []
+    if len(members) != then:
+        parts.append(f"{counted(len(members), 'image')} now, {f'{then:,}' if then else 'none'} then")
     if members.split in tables:
         parts += _named_differences(members, tables[members.split], made.skipped.get(members.split, ()))
     return ", ".join(parts)

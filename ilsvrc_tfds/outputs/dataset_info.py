@@ -23,7 +23,7 @@ class DatasetInfo(tfds.core.DatasetInfo):
     """TFDS's description of a data set, stored as `dataset_info.json` and the files beside it."""
 
     def initialize_from_bucket(self) -> None:
-        """Does nothing: TFDS's bucket has no such data set, and the base class would leave a temporary folder each time."""
+        """Does nothing: TFDS's bucket lacks this data set, and the base class would leave a temporary folder."""
 
     @property
     def alternative_file_formats(self) -> list[tfds.core.FileFormat]:
@@ -109,7 +109,7 @@ def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = 
 
 
 def _check_provenance(metadata: Mapping[str, object]) -> None:
-    """Raises ValueError where the provenance of a data set has no sense for what is read of it here; fields may be missing."""
+    """Raises ValueError if a field of a data set's provenance that is read here is invalid. Fields may be missing."""
     missing, most = metadata.get("missing", {}), metadata.get("max_examples_per_split")
     if not manifest.is_skipped(metadata.get("skipped_images", {})):
         raise ValueError(f"skipped_images cannot be {metadata['skipped_images']!r:.80}")

@@ -226,7 +226,7 @@ def _boxes(
     selected = {plan.members.split: select(found, plan.members.name.tolist()) for plan in plans}
     boxes = {key: image_boxes for of_split in selected.values() for key, image_boxes in of_split.items()}
     if not boxes:
-        raise SourceError(f"{first_few(paths)}: none of the {len(found):,} annotated images is in the source.")
+        raise SourceError(f"{first_few(paths)}: none of the annotated images ({len(found):,}) is in the source.")
     for split, of_split in selected.items():
         if split in _ANNOTATED and not any(image_boxes.corners for image_boxes in of_split.values()):
             # Warned of now, not after hours of work.

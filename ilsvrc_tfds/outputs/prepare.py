@@ -162,7 +162,6 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
     info = builder.info
     made, splits = info.metadata, info.splits
     wanted.require_splits(splits)
-    skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     pairs = {
         "images": (made.get("images"), describe_op(wanted.op)),
         "max_examples": (made.get("max_examples_per_split"), wanted.max_examples),
@@ -172,11 +171,19 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
             {split: wanted.shards_of(split) or splits[split].num_shards for split in splits},
         ),
         "splits": (sorted(splits), sorted(wanted.splits or splits)),
-        "skipped images": (skipped, skipped if wanted.on_error == SKIP else ""),
     }
-    differing = [f"{name} {there!r}, not {asked!r}" for name, (there, asked) in pairs.items() if there != asked]
+    differing = [_difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
+    skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
+    if skipped and wanted.on_error != SKIP:
+        differing.append(f"without damaged images ({skipped}), which --on-error skip (on_error='skip') accepts")
     if differing:
-        raise DestinationError(f"{builder.data_dir} exists already, made with {'; '.join(differing)}. {_REPLACE}.")
+        raise DestinationError(f"{builder.data_dir} exists already, made {'; '.join(differing)}. {_REPLACE}.")
+
+
+def _difference(name: str, there: object, asked: object) -> str:
+    if there is None:
+        return f"without {name}, not with {asked!r}"
+    return f"with {name} {there!r}, not {'without' if asked is None else repr(asked)}"
 
 
 def _index_again(
@@ -225,14 +232,14 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
 
 
 def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Options) -> None:
-    """Raises DestinationError where an image that was skipped is sound now: neither its name nor its size needs to differ."""
+    """Raises DestinationError if an image that was skipped is sound now, even if its name and size are the same."""
     if index is None:
         return
     repaired = repaired_images(index, builder.info.metadata.get("skipped_images", {}), wanted.op)
     if repaired:
         raise DestinationError(
-            f"{builder.data_dir} is there already, without images that were damaged then and are sound now in {index.source}: "
-            f"{first_few(map(shown, repaired))}. {_REPLACE}."
+            f"{builder.data_dir} exists already, without images that were damaged then and are sound now in "
+            f"{index.source}: {first_few(map(shown, repaired))}. {_REPLACE}."
         )
 
 

@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError, SourceError, first_few
+from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
 from ilsvrc_tfds.formats.naming import shard_pattern
+from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.storage.regular import open_regular
-
-MARK_NAME = "unpacked.json"
 
 # The ending of the temporary files that `index` leaves if it is killed.
 _PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"
@@ -134,7 +133,7 @@ def _more_than_unpacked(out: Path, names: list[str]) -> str:
     for name in filter(_UNPACKED_FOLDER.fullmatch, names):
         count = sum(len(files) for _, _, files in os.walk(out / name))
         if count > held.get(name, 0):
-            return f"has {count:,} files in {name!r}, where {held.get(name, 0):,} were unpacked"
+            return f"has {counted(count, 'file')} in {name!r}, where {held.get(name, 0):,} were unpacked"
     return ""
 
 

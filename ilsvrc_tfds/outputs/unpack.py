@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError
+from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.folder import ANEW, find_output
-from ilsvrc_tfds.outputs.replaceable import MARK_NAME, require_free_for_files
+from ilsvrc_tfds.formats.nearby import MARK_NAME
+from ilsvrc_tfds.outputs.replaceable import require_free_for_files
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
@@ -205,7 +206,7 @@ def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Pat
     """Writes the files of all unfinished tasks. Shows progress on a terminal."""
     left = [task.room if not os.path.exists(task.receipt) else None for task in tasks()]
     if kept := left.count(None):
-        _log.info("Continuing: the images of %d of %d shards are written already.", kept, len(left))
+        _log.info("Continuing: the images of %s of %s are written already.", f"{kept:,}", counted(len(left), "shard"))
     require_space(folder, sum(filter(None, left)))
     with run.at_work(runner, num_images) as bar:
         for count in runner.run(write_files, tasks()):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import OptionError, counted, require_integers
 from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.pipeline.batches import PREFETCHED_BATCHES
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, share_of
@@ -99,8 +99,8 @@ class Report:
         bound, last = self.bound, self.stages[-1]
         return "\n".join(
             (
-                f"{self.folder}, {self.split}: {self.images:,} images in batches of {self.batch_size}, {self.rounds} "
-                f"rounds, {self.cores} cores, records in the page cache",
+                f"{self.folder}, {self.split}: {counted(self.images, 'image')} in batches of {self.batch_size}, "
+                f"{counted(self.rounds, 'round')}, {counted(self.cores, 'core')}, records in the page cache",
                 f"  {'up to':{size}}{'images/s':>10}{'ms an image':>14}{'of it here':>14}",
                 *rows,
                 f"{bound.name} bounds the job: {bound.marginal_ms:.3f} of the {last.ms:.3f} ms that an image takes.",

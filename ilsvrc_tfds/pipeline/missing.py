@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ilsvrc_tfds.errors import SourceError, shown
+from ilsvrc_tfds.errors import SourceError, counted, shown
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, in_utf8, opened, rescued, without_ops
@@ -68,11 +68,11 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str, l
             if lost and not skipped:
                 _log.warning(lost)
             skipped.add((path, number))
-            _log.warning("%s. Skipped; %d different records so far.", place, len(skipped))
+            _log.warning("%s. Skipped; %s so far.", place, counted(len(skipped), "different record"))
             if len(skipped) == num_examples:  # otherwise an endless stream would search forever
                 part = "" if num_examples == split.num_examples else " that are read here"
                 raise SourceError(
-                    f"{split.folder}: none of the {num_examples:,} records of {split.name}{part} can be used."
+                    f"{split.folder}: none of the records of {split.name}{part} can be used ({num_examples:,})."
                 )
         return np.int64(0)
 

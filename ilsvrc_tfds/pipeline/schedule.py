@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import OptionError, counted, require_integers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -138,8 +138,8 @@ class Course:
             raise OptionError(f"epochs must be at least 1, or None for an endless stream, got {self.epochs}.")
         if self.fewest < 1 or self.drop_remainder and self.batch_size > self.fewest:
             raise OptionError(
-                f"batch_size={self.batch_size:,} is larger than the {self.fewest:,} examples of a host. Choose a "
-                "smaller one, or pass drop_remainder=False."
+                f"batch_size={self.batch_size:,} is larger than the {counted(self.fewest, 'example')} of a host. "
+                "Choose a smaller one, or pass drop_remainder=False."
             )
         if self.start_step < 0 or self.steps is not None and self.start_step > self.steps:
             allowed = "at least 0" if self.steps is None else f"in [0, {self.steps}]"

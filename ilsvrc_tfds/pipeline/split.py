@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from ilsvrc_tfds.errors import OptionError, SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
@@ -200,7 +200,8 @@ def _require_readable(paths: Iterable[str]) -> None:
     refused = [path for path in paths if not os.access(path, os.R_OK, effective_ids=effective)]
     if refused:
         raise SourceError(
-            f"{len(refused):,} shards cannot be read (Permission denied): {first_few(refused)}. Check your permissions."
+            f"{counted(len(refused), 'shard')} cannot be read (Permission denied): {first_few(refused)}. Check your "
+            "permissions."
         )
 
 
@@ -209,7 +210,8 @@ def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, .
     lengths = output.stated_lengths(split) or tuple(map(_length, paths))
     empty = [path for path, length in zip(paths, lengths) if not length]
     if empty:
-        _log.warning("%d shards of split %r have no records: %s. Are they whole?", len(empty), split, first_few(empty))
+        shards = counted(len(empty), f"shard of split {split!r} has", f"shards of split {split!r} have")
+        _log.warning("%s no records: %s. `ilsvrc-tfds verify` says whether any are lost.", shards, first_few(empty))
     return lengths
 
 

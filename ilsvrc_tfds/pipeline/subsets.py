@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, require_integers
+from ilsvrc_tfds.errors import OptionError, SourceError, counted, require_integers
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.example_in_place import parse_start
@@ -167,7 +167,8 @@ def find_places(split: Split, subset: Subset) -> Places:
     rows = subset.chosen(labels)
     if not len(rows):
         raise SourceError(
-            f"{split.folder}: split {split.name!r} has no image of the {len(subset.classes)} chosen classes."
+            f"{split.folder}: split {split.name!r} has no image of the "
+            f"{counted(len(subset.classes), 'chosen class', 'chosen classes')}."
         )
     starts = np.concatenate([[0], np.cumsum(split.lengths)])
     shard = np.searchsorted(starts, rows, side="right") - 1
@@ -182,7 +183,7 @@ def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
     path, length = split.paths[index], split.lengths[index]
     spans = shard_spans(path, length)
     if len(spans) != length:
-        raise SourceError(f"{path} has {len(spans):,} records, expected {length:,}. Make the shard again.")
+        raise SourceError(f"{path} has {counted(len(spans), 'record')}, expected {length:,}. Make the shard again.")
     return spans
 
 
@@ -204,9 +205,9 @@ def _labels_by_name(split: Split) -> np.ndarray:
     path = Path(split.folder, hdf5.NAME)
     table = hdf5.read(path).get(split.name)
     if table is None or len(table.image_filenames) != split.num_examples:
-        count = "no" if table is None else f"{len(table.image_filenames):,}"
+        there = "no names" if table is None else counted(len(table.image_filenames), "name")
         raise SourceError(
-            f"{path} has {count} names of split {split.name!r}, which has {split.num_examples:,} records."
+            f"{path} has {there} of split {split.name!r}, which has {counted(split.num_examples, 'record')}."
         )
     names = np.array([os.fsencode(os.path.basename(name)) for name in table.image_filenames.tolist()], np.bytes_)
     order = disk_order(split.name, names)

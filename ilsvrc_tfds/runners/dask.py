@@ -97,8 +97,7 @@ class DaskRunner:
         except (CancelledError, CommClosedError, KilledWorker) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise InterruptedRun(
-                f"The Dask cluster was lost: {reason}. What is finished is kept. Run the same command again to "
-                "continue."
+                f"The Dask cluster was lost: {reason}. Finished work is kept. Run the same command again to continue."
             ) from error
 
     def _connected(self) -> "Client":

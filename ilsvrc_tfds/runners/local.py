@@ -94,7 +94,7 @@ class LocalRunner:
                 yield pending.popleft().result()
         except TerminatedWorkerError as error:
             raise InterruptedRun(
-                "A worker process died: it was killed, or memory ran out. What is finished is kept. "
+                "A worker process died: it was killed, or memory ran out. Finished work is kept. "
                 "Run the same command again to continue, with fewer workers if memory is short."
             ) from error
         # Pending jobs are not cancelled after an error, because loky fails on cancelled jobs when it kills the workers.

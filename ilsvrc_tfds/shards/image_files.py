@@ -62,7 +62,7 @@ def write_files(task: FilesTask) -> int:
             _write(task.members, targets)
             Path(task.receipt).touch()
         except OSError as error:
-            then = "What is finished is kept: run the same command again to continue."
+            then = "Finished work is kept: run the same command again to continue."
             raise unwritable(error.filename or task.tree, error, then=then) from error
     return len(targets)
 

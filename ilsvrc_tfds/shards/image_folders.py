@@ -72,8 +72,8 @@ def warn_of_empty_classes(tree: Path, files: Sequence[Members]) -> None:
         missing = np.setdiff1d(np.arange(synsets.NUM_CLASSES), members.label) if members.split != "test" else ()
         if len(missing):
             _log.warning(
-                "%s: %d of the %d classes have no images, and empty folders: %s. For the official class indices give "
-                "torchvision's ImageFolder allow_empty=True, and timm --class-map %s.",
+                "%s: the folders of %d of the %d classes are empty, because there are no images of them: %s. For the "
+                "official class indices give torchvision's ImageFolder allow_empty=True, and timm --class-map %s.",
                 *(tree / split_folder(members), len(missing), synsets.NUM_CLASSES),
                 *(first_few(synsets.wnids()[label] for label in missing), tree / CLASSES_NAME),
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import OptionError, counted, require_integers
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 
@@ -91,7 +91,9 @@ def plan_split(
     num_bytes = int(sizes[sizes <= LARGEST_IMAGE].sum()) if image_bytes is None else n * image_bytes
     count = shard_count(num_bytes, n) if num_shards is None else num_shards
     if not 1 <= count <= n:
-        raise OptionError(f"num_shards must be in [1, {n}] for split {members.split!r} of {n:,} images, got {count}.")
+        raise OptionError(
+            f"num_shards must be in [1, {n}] for split {members.split!r} of {counted(n, 'image')}, got {count}."
+        )
     bounds = tuple(round(n * i / count) for i in range(count + 1))
     return SplitPlan(members, order, bounds, num_bytes)
 

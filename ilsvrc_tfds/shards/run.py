@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ilsvrc_tfds.errors import ImageError, OptionError, first_few
+from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards.plan import SplitPlan
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def require_sizes(plans: Sequence[SplitPlan], on_error: str) -> None:
-    """Raises ImageError if a damaged image stops the run and the index tells that one is: before anything is written."""
+    """Raises ImageError if a damaged image stops the run and the index shows one, before anything is written."""
     for plan in plans if on_error == STOP else ():
         if plan.members.odd_sizes():  # another image than those that are planned, perhaps
             reader.require_sizes(plan.planned_members())
@@ -144,9 +144,10 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
     for split, skipped in skipped_images(receipts).items():
         reasons = first_few((f"{name}: {why}" for name, why in skipped.items()), 10)
         if not sum(receipt.records for receipt in receipts[split]):
-            raise ImageError(f"None of the {len(skipped):,} images of split {split!r} can be used: {reasons}.")
+            raise ImageError(f"None of the images of split {split!r} can be used ({len(skipped):,}): {reasons}.")
         _log.warning(
-            "Skipped %d damaged images of split %s, which is incomplete without them: %s.", len(skipped), split, reasons
+            "Skipped %s of split %s, which is now incomplete: %s.",
+            *(counted(len(skipped), "damaged image"), split, reasons),
         )
 
 

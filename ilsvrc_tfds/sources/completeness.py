@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import IncompleteError
+from ilsvrc_tfds.errors import IncompleteError, counted
 from ilsvrc_tfds.sources.members import Index
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def shortfalls(index: Index) -> dict[str, str]:
         official = synsets.OFFICIAL_COUNTS[split]
         if len(members) != official:
             classes = synsets.NUM_CLASSES - len(np.unique(members.label)) if split != "test" else 0
-            missing = f", {classes:,} classes missing" if classes else ""
+            missing = f", {counted(classes, 'class', 'classes')} missing" if classes else ""
             found[split] = f"{len(members):,} of {official:,} images{missing}"
     return found
 

@@ -30,8 +30,8 @@ _ODD_MODES = {"n07747607": "CMYK", "n11939491": "RGBA", "n03530642": "L", "n0427
 def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class: int = 20, seed: int = 0) -> Path:
     """Draws `ILSVRC2012_img_train.tar` and `ILSVRC2012_img_val.tar` into a folder; returns the folder.
 
-    The bytes depend only on the three numbers, and on the versions of NumPy and Pillow; those of a picture depend only on
-    `seed` and its name. The number in the name of a validation picture is one of the 50 whose official label is the
+    The bytes depend only on the three numbers and on the versions of NumPy and Pillow. Those of a picture depend only
+    on `seed` and its name. The number in the name of a validation picture is one of the 50 whose official label is the
     picture's class. Archives that exist must be the same, because nothing is replaced, and the folder must not contain
     anything else, because that would count as a source.
 
@@ -73,7 +73,7 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
 
 
 def _require_no_others(folder: Path, paths: list[Path]) -> None:
-    """Raises DestinationError where a folder holds something that was not drawn; what a run that was killed left is removed."""
+    """Raises DestinationError if a folder holds something that was not drawn. Removes what a killed run left."""
     for path in folder.iterdir():
         if _PARTIAL.fullmatch(path.name):
             path.unlink()
@@ -85,7 +85,7 @@ def _require_no_others(folder: Path, paths: list[Path]) -> None:
 
 @contextlib.contextmanager
 def _drawn(path: Path, members: Iterable[tuple[str, bytes]]) -> Iterator[Path]:
-    """Yields the path of a new archive of these members beside `path`; it is removed at the end if it is still there."""
+    """Yields the path of a new archive of these members beside `path`. It is removed at the end if it still exists."""
     partial = Path(partial_path(path))
     try:
         with partial.open("wb") as file:

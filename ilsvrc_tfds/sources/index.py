@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.errors import SourceError, counted, first_few
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
@@ -52,16 +52,17 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         scans, unused = LAYOUT_OF[place.kind].scans(place)
         jobs += scans
         if unused:
-            notes.append(
-                f"{len(unused):,} folders are not used, because their archives are beside them: {first_few(unused)}"
-            )
+            one = "folder is not used, because its archive is beside it"
+            many = "folders are not used, because their archives are beside them"
+            notes.append(f"{counted(len(unused), one, many)}: {first_few(unused)}")
     scanned = _scanned(jobs, run)
     splits = {}
     for place in layout.places:
         splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
-        notes.append(f"skipped {len(passed_over):,} entries that are not images: {first_few(passed_over)}")
+        entries = counted(len(passed_over), "entry that is not an image", "entries that are not images")
+        notes.append(f"skipped {entries}: {first_few(passed_over)}")
     notes += dict.fromkeys(note for result in scanned for note in result.notes)
     notes += _appended_notes(splits)
     warnings = [
@@ -72,10 +73,9 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     made = {place.split: own for place in layout.places if (own := _made(place))}
     repaired = {place.split: names for place in layout.places if (names := _repaired(place, splits[place.split]))}
     for split, names in repaired.items():
-        notes.append(
-            f"{split}: {len(names):,} images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used "
-            f"as they are: {first_few(names)}"
-        )
+        one = "image is a CMYK JPEG or PNG in the archives and an RGB JPEG here, which is used as it is"
+        many = "images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used as they are"
+        notes.append(f"{split}: {counted(len(names), one, many)}: {first_few(names)}")
     words = _in_words(layout, jobs)
     return Index(
         layout.source, words, splits, tuple(notes), tuple(warnings), layout.missing(), made=made, repaired=repaired
@@ -125,7 +125,8 @@ def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
     for split, members in splits.items():
         appended = np.array([container.class_appended for container in members.containers])[members.container]
         if appended.any():
-            yield f"{split}: {appended.sum():,} file names have the class appended; the official names are used"
+            names = counted(int(appended.sum()), "file name has", "file names have")
+            yield f"{split}: {names} the class appended; the official names are used"
 
 
 def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
@@ -134,20 +135,23 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
     if folders:
         total = sum(count for _, count in unread)
         yield (
-            f"{total:,} images in {len(folders):,} folders are not read: {first_few(folders)}. Images are expected "
-            "directly in the folder of a split or of a class: move them there, or away"
+            f"{counted(total, 'image')} in {counted(len(folders), 'folder')} {'is' if total == 1 else 'are'} not read: "
+            f"{first_few(folders)}. Images are expected directly in the folder of a split or of a class: move them "
+            "there, or away"
         )
     archives = [name for name, count in unread if not count]
     if archives:
-        yield f"{len(archives):,} class archives are not read: {first_few(archives)}. Unpack them into folders <wnid>/"
+        are = counted(len(archives), "class archive is", "class archives are")
+        it = "it" if len(archives) == 1 else "them"
+        yield f"{are} not read: {first_few(archives)}. Unpack {it} into folders <wnid>/"
 
 
 def _other_kinds(names: list[str]) -> Iterator[str]:
     """Yields a warning about images in formats that are not read."""
     if names:
         yield (
-            f"{len(names):,} images of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} are read: "
-            "convert or rename them, or move them away"
+            f"{counted(len(names), 'image')} of a kind that is not read: {first_few(names)}. Files named {READ_KINDS} "
+            "are read: convert or rename them, or move them away"
         )
 
 
@@ -155,7 +159,7 @@ def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
     """Yields a warning for each split with images of an impossible size, which is known before any is read."""
     for split, members in splits.items():
         if odd := members.odd_sizes():
-            yield f"{len(odd):,} images of {split} cannot be used: {first_few(odd)}. Get them again"
+            yield f"{counted(len(odd), 'image')} of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
 def _joined(place: Place, found: list[Scanned]) -> Members:
@@ -184,15 +188,17 @@ def _refuse_doubles(members: Members) -> None:
     # With the same name in two classes they are two images. Renaming is asked for first: removing one would lose it.
     clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
     if len(clashes):
-        what = "have the same name as an image of another class"
-        raise SourceError(_pairs(members, clashes, what) + "Rename one of each: a file name identifies an image.")
+        same = "the same name as an image of another class"
+        found = _pairs(members, clashes, f"has {same}", f"have {same}")
+        raise SourceError(f"{found} Rename one of each: a file name identifies an image.")
     if len(pairs):
-        raise SourceError(_pairs(members, pairs, "come twice") + "Remove one of each.")
+        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} Remove one of each.")
 
 
-def _pairs(members: Members, pairs: np.ndarray, what: str) -> str:
+def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:
     offenders = first_few(f"{members.place(first)} and {members.place(second)}" for first, second in pairs)
-    return f"{len(pairs):,} images of split {members.split!r} {what}: {offenders}. "
+    split = f"of split {members.split!r}"
+    return f"{counted(len(pairs), f'image {split} {one}', f'images {split} {many}')}: {offenders}."
 
 
 def _in_words(layout: Layout, jobs: list[Scan]) -> str:

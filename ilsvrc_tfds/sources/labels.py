@@ -19,7 +19,7 @@ from typing import IO, TypeVar, cast
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
@@ -82,9 +82,8 @@ def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, 
     ]
     if wrong:
         raise LabelError(
-            f"{where}: {len(wrong):,} images have another class appended to their names than their own: "
-            f"{first_few(wrong)}. "
-            "Get them again; the official archives have no such names."
+            f"{where}: {counted(len(wrong), 'image has', 'images have')} another class appended to the name than its "
+            f"own: {first_few(wrong)}. Get them again; the official archives have no such names."
         )
 
 
@@ -133,7 +132,10 @@ def _validation_stems() -> Iterator[str]:
 
 
 def check_solution(path: Path, data: bytes | None = None) -> str:
-    """Compares Kaggle's `LOC_val_solution.csv` with the validation labels, like `check_ground_truth`. For `data` see `lines_of`."""
+    """Compares Kaggle's `LOC_val_solution.csv` with the validation labels, like `check_ground_truth`.
+
+    For `data` see `lines_of`.
+    """
     with _errors_of(path):
         rows = [(name, prediction or "") for _, name, prediction in solutions_of(path, data)]
     theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
@@ -168,8 +170,10 @@ def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
             found.setdefault(other, []).append(os.fsdecode(name))
     if found:
         other, wrong = next(iter(found.items()))
+        one, many = f"image of split {split!r} has the name of an", f"images of split {split!r} have the names of"
+        images = counted(len(wrong), f"{one} image", f"{many} images")
         raise SourceError(
-            f"{where}: {len(wrong):,} images of split {split!r} have the names of images of split {other!r}: "
+            f"{where}: {images} of split {other!r}: "
             f"{first_few(wrong)}. They belong in {FOLDERS[other][0]}/: move them there, or remove them."
         )
 
@@ -184,8 +188,12 @@ def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
             f"{os.fsdecode(name)} of {synsets.wnids()[label]}" for label in told if label not in (None, in_folder)
         ]
     if wrong:
+        one, many = (
+            f"image lies in class {folder} but its name says",
+            f"images lie in class {folder} but their names say",
+        )
         raise LabelError(
-            f"{where}: {len(wrong):,} images lie in class {folder} but their names say otherwise: {first_few(wrong)}. "
+            f"{where}: {counted(len(wrong), one, many)} otherwise: {first_few(wrong)}. "
             "Move them to their class, or take the official archives."
         )
     return np.full(len(names), in_folder, np.int16)
@@ -217,9 +225,11 @@ _EXAMPLE_NAME = {"train": "n01440764_10026.JPEG", "val": "ILSVRC2012_val_0000000
 def _refuse_unnamed(split: str, names: list[bytes], labels: list[int | None], where: str) -> None:
     unnamed = [os.fsdecode(name) for name, label in zip(names, labels) if label is None]
     if unnamed:
+        one = f"image of split {split!r} is not in a class folder, and its name does"
+        many = f"images of split {split!r} are not in class folders, and their names do"
         raise SourceError(
-            f"{where}: {len(unnamed):,} images of split {split!r} are not in class folders, and their names do "
-            f"not state a class: {first_few(unnamed)}. Expected names like {_EXAMPLE_NAME[split]}."
+            f"{where}: {counted(len(unnamed), one, many)} not state a class: {first_few(unnamed)}. Expected names like "
+            f"{_EXAMPLE_NAME[split]}."
         )
 
 
@@ -267,12 +277,14 @@ def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -
     parts = []
     if differing:
         offenders = first_few(f"{key}: {_entry(theirs[key])}, not {_entry(ours[key])}" for key in differing)
-        parts.append(f"{len(differing):,} of {len(ours):,} entries differ ({offenders})")
+        differ = "differs" if len(differing) == 1 else "differ"
+        parts.append(f"{len(differing):,} of {len(ours):,} entries {differ} ({offenders})")
     if missing:
-        parts.append(f"{len(missing):,} of {len(ours):,} entries are missing ({first_few(missing)})")
+        are = "is" if len(missing) == 1 else "are"
+        parts.append(f"{len(missing):,} of {len(ours):,} entries {are} missing ({first_few(missing)})")
     if foreign:
         offenders = first_few(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(theirs[key])}" for key in foreign)
-        parts.append(f"{len(foreign):,} entries are not official ({offenders})")
+        parts.append(f"{counted(len(foreign), 'entry is', 'entries are')} not official ({offenders})")
     if parts:
         raise LabelError(
             f"{path} contradicts the official labels: {'; '.join(parts)}. "

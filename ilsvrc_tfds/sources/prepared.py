@@ -29,8 +29,9 @@ def is_prepared(folder: str | os.PathLike) -> bool:
 def index_prepared(output: Output, run: Callable = map) -> Index:
     """Returns the place and label of every image of a prepared data set.
 
-    The checksums of all records are compared. So are the number of records, the size and the digest of each shard, as far
-    as the manifest or TFDS's info state them: the checksums of a shard that was cut between two records, or exchanged, match.
+    The checksums of all records are compared. The number of records, the size and the digest of each shard are compared
+    too, if the manifest or TFDS's info state them, because the checksums of a shard that was exchanged, or cut between
+    two records, are right.
 
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> index = index_prepared(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from typing import TypeVar
 
-from ilsvrc_tfds.errors import ImageError, SourceError, first_few, unreadable
+from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
@@ -65,8 +65,8 @@ class Reader:
             raise unreadable(members.place(row), error) from error
         if len(data) != size:
             raise SourceError(
-                f"{members.place(row)} has {len(data):,} bytes, {size:,} were there when the source was indexed. "
-                "The source has changed: run the command again."
+                f"{members.place(row)} has {counted(len(data), 'byte')}, {size:,} were there when the source was "
+                "indexed. The source has changed: run the command again."
             )
         return data
 
@@ -112,7 +112,8 @@ def require_sizes(members: Members) -> None:
     """Raises ImageError if images are empty or too large according to the index, so that a run fails at its start."""
     if odd := members.odd_sizes():
         raise ImageError(
-            f"{len(odd):,} images of {members.split} cannot be used: {first_few(odd)}. Get them again. {_WAY_ON}"
+            f"{counted(len(odd), 'image')} of {members.split} cannot be used: {first_few(odd)}. Get them again. "
+            f"{_WAY_ON}"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
@@ -104,15 +104,17 @@ class RecordScan:
     def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
         told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
         if told != fields.label and self.split != "test":
-            yield f"{shown(os.fsdecode(fields.name))} has label {fields.label + self.label_offset} and synset {fields.synset!r}"
+            name, label = shown(os.fsdecode(fields.name)), fields.label + self.label_offset
+            yield f"{name} has label {label} and synset {fields.synset!r}"
 
     def _check_splits(self, names: list[bytes]) -> None:
         """Raises SourceError if names are official ones of another split. A user's own names belong to none."""
         strange = [name for name in names if synsets.split_of_name(name) not in (None, self.split)]
         if strange:
+            are = "is" if len(strange) == 1 else "are"
             raise SourceError(
-                f"{self.path}: {len(strange):,} of {len(names):,} records are not of the split {self.split}: "
-                f"{first_few(shown(os.fsdecode(name)) for name in strange)}. {self.remedy}"
+                f"{self.path}: {len(strange):,} of {counted(len(names), 'record')} {are} not of the split "
+                f"{self.split}: {first_few(shown(os.fsdecode(name)) for name in strange)}. {self.remedy}"
             )
 
     def _check_labels(self, names: list[bytes], labels: list[int], wrong: list[str]) -> None:
@@ -128,26 +130,29 @@ class RecordScan:
                 stored = f"label {label + offset if label >= 0 else label}"
                 wrong.append(f"{shown(os.fsdecode(name))} has {stored}, not {own + offset if own >= 0 else own}")
         if wrong:
-            raise LabelError(f"{self.path}: {len(wrong):,} records are mislabelled: {first_few(wrong)}. {self.remedy}")
+            records = counted(len(wrong), "record is", "records are")
+            raise LabelError(f"{self.path}: {records} mislabelled: {first_few(wrong)}. {self.remedy}")
         unnamed = [name for name in names if synsets.split_of_name(name) is None]
         if unnamed and not self.is_own:
+            do = "does" if len(unnamed) == 1 else "do"
             raise SourceError(
-                f"{self.path}: {len(unnamed):,} of {len(names):,} records do not have the official file name of an "
-                f"image: {first_few(shown(os.fsdecode(name[:80])) or repr('') for name in unnamed)}. Without it no "
-                "label can be checked. Take a source with official names, such as n01440764_10026.JPEG."
+                f"{self.path}: {len(unnamed):,} of {counted(len(names), 'record')} {do} not have the official file "
+                f"name of an image: {first_few(shown(os.fsdecode(name[:80])) or repr('') for name in unnamed)}. "
+                "Without it no label can be checked. Take a source with official names, such as n01440764_10026.JPEG."
             )
 
     def _check_stated(self, records: int, size: int, digest: str) -> None:
         """Raises SourceError if a shard is not as the manifest or TFDS's info says."""
         if self.records not in (None, records):
             source = INFO_NAME if self.entry is None else manifest.NAME
-            raise SourceError(f"{self.path} has {records:,} records, {source} says {self.records:,}. {self.remedy}")
+            found = counted(records, "record")
+            raise SourceError(f"{self.path} has {found}, {source} says {self.records:,}. {self.remedy}")
         if self.records is None and not records:
             raise SourceError(f"{self.path} has no records. {self.remedy}")
         if self.entry is not None and (size, digest) != (self.entry.bytes, self.entry.xxh3_64):
             raise SourceError(
-                f"{self.path} has {size:,} bytes with the xxh3_64 {digest}, {manifest.NAME} says {self.entry.bytes:,} "
-                f"and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
+                f"{self.path} has {counted(size, 'byte')} with the xxh3_64 {digest}, {manifest.NAME} says "
+                f"{self.entry.bytes:,} and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
             )
 
     def _tables(self, container: Container, rows: list[Row], labels: list[int]) -> Iterator[Members]:

@@ -1,4 +1,4 @@
-"""Sets of TFRecord shards in a folder: prepared data sets, exports, classic TFRecords of others, TFDS's `imagenet2012`."""
+"""Sets of TFRecord shards in a folder: prepared data sets, exports, classic TFRecords, TFDS's `imagenet2012`."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output, senseless
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
@@ -73,7 +73,8 @@ class RecordSet:
         paths, described = self.paths(split), self.output.manifest if self.output is not None else None
         if missing := [path for path in paths if not os.path.isfile(path)]:
             raise SourceError(
-                f"{len(missing):,} shards of split {split!r} are missing: {first_few(missing)}. {self.remedy}"
+                f"{counted(len(missing), f'shard of split {split!r} is', f'shards of split {split!r} are')} missing: "
+                f"{first_few(missing)}. {self.remedy}"
             )
         entries = itertools.repeat(None) if described is None else described.shards[split]
         lengths = self.lengths.get(split) or itertools.repeat(None)
@@ -94,9 +95,9 @@ class RecordSet:
         stated = {entry["name"]: entry.get("numBytes") for entry in self.output.info["splits"]}.get(split)
         size = sum(map(os.path.getsize, paths)) - FRAME_BYTES * sum(self.lengths.get(split, ()))
         if stated is not None and size != int(stated):
+            shards = counted(len(paths), f"shard of split {split!r} has", f"shards of split {split!r} have")
             raise SourceError(
-                f"{self.folder}: the {len(paths):,} shards of split {split!r} have {size:,} bytes of data, {INFO_NAME} "
-                f"says {int(stated):,}. {ANEW}"
+                f"{self.folder}: the {shards} {size:,} bytes of data, {INFO_NAME} says {int(stated):,}. {ANEW}"
             )
 
 
@@ -131,8 +132,8 @@ def find_set(folder: Path) -> RecordSet | None:
     for match in filter(None, map(TFDS_SHARD.fullmatch, names)):
         if INFO_NAME in names:
             raise SourceError(
-                f"{folder} is TFDS's data set {match['name']!r}, whose images are not those of ILSVRC2012, or have lost "
-                f"their names. Of TFDS's data sets {IMAGENET2012} and ilsvrc2012 can be read."
+                f"{folder} is TFDS's data set {match['name']!r}, whose images are not those of ILSVRC2012, or have "
+                f"lost their names. Of TFDS's data sets {IMAGENET2012} and ilsvrc2012 can be read."
             )
     return None
 
@@ -202,8 +203,8 @@ def first_offset(paths: list[str], kind: str) -> int:
                 )
             if fields.label - told not in (0, 1):
                 raise LabelError(
-                    f"{path}: the first record, {shown(os.fsdecode(fields.name))}, has the label {fields.label}; expected "
-                    f"{told} or {told + 1}. {GET_AGAIN}"
+                    f"{path}: the first record, {shown(os.fsdecode(fields.name))}, has the label {fields.label}; "
+                    f"expected {told} or {told + 1}. {GET_AGAIN}"
                 )
             return fields.label - told
     return 0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.members import Container
 from ilsvrc_tfds.sources.scan import Row, Scanned, open_archive, tables
 from ilsvrc_tfds.sources.tar import ReadAhead, TarMember, read_members
@@ -68,7 +68,8 @@ class SampleScan:
             told.append(sample.labels)
         if self.samples not in (None, len(rows)):
             raise SourceError(
-                f"{self.path} has {len(rows):,} samples, _info.json says {self.samples:,}. Get the shard again."
+                f"{self.path} has {counted(len(rows), 'sample')}, _info.json says {self.samples:,}. "
+                "Get the shard again."
             )
         if self.split != "test":
             self._check_labels(rows, told)
@@ -133,7 +134,8 @@ class SampleScan:
             return sample.images[0]
         what = f"{len(sample.images):,} images" if sample.images else "no image (.jpg, .jpeg or .png)"
         raise SourceError(
-            f"{self._where(sample.key)}: the sample has {what}; expected one. Members of a sample must follow each other."
+            f"{self._where(sample.key)}: the sample has {what}; expected one. Members of a sample must "
+            "follow each other."
         )
 
     def _name(self, sample: _Sample) -> bytes:
@@ -142,8 +144,8 @@ class SampleScan:
         if not official:
             stated = sample.names.get(".json", sample.key)
             raise SourceError(
-                f"{self._where(sample.key)}: the sample has no official file name, only {ascii(os.fsdecode(stated)):.80}. "
-                f"Without it no label can be checked. {_OTHERS}"
+                f"{self._where(sample.key)}: the sample has no official file name, only "
+                f"{ascii(os.fsdecode(stated)):.80}. Without it no label can be checked. {_OTHERS}"
             )
         stems = {name.rpartition(b".")[0] for name in official.values()}
         if len(stems) > 1:
@@ -165,13 +167,13 @@ class SampleScan:
                 if label != own
             ]
         if wrong:
-            raise LabelError(
-                f"{self.path}: {len(wrong):,} labels contradict the names: {first_few(wrong)}. Make the set again."
-            )
+            labels_contradict = counted(len(wrong), "label contradicts its name", "labels contradict their names")
+            raise LabelError(f"{self.path}: {labels_contradict}: {first_few(wrong)}. Make the set again.")
         if without:
+            have_none = counted(len(without), "sample has no label", "samples have no label")
             raise SourceError(
-                f"{self.path}: {len(without):,} samples have no label, neither .cls nor `label` in .json: "
-                f"{first_few(without)}. Labels are expected, so that they can be checked. Make the set again with them."
+                f"{self.path}: {have_none}, neither .cls nor `label` in .json: {first_few(without)}. Labels are "
+                "expected, so that they can be checked. Make the set again with them."
             )
 
     def _where(self, name: bytes) -> str:

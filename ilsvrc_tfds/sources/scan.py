@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.labels import check_appended, label_images
 from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.storage.regular import open_regular
@@ -143,6 +143,6 @@ def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
     odd = [name for name, is_plain in zip(names, plain) if not is_plain]
     if odd:
         raise SourceError(
-            f"{where}: {len(odd):,} file names are not printable ASCII of up to {_LONGEST_NAME} characters: "
-            f"{first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
+            f"{where}: {counted(len(odd), 'file name is', 'file names are')} not printable ASCII of up to "
+            f"{_LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )

@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ilsvrc_tfds.errors import IncompleteError, NotFoundError, first_few, shown
+from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.layouts import LAYOUTS
+from ilsvrc_tfds.sources.layouts import LAYOUTS, LayoutModule
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
+from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
 from ilsvrc_tfds.storage.files import require_local
@@ -118,11 +119,29 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
         if layout.places:
             return layout
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
+    roots = ", ".join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])
     raise NotFoundError(
-        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {', '.join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])} "
-        f"below them:\n{looked_at}\n"
-        "Get the archives from https://image-net.org/download-images and name the folder that holds them."
+        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {roots} "
+        f"below them:\n{looked_at}\n" + " ".join(_instead(candidates))
     )
+
+
+def _quick_layouts() -> list[LayoutModule]:
+    return [layout for layout in LAYOUTS if not layout.READS_CONTENTS]
+
+
+def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
+    """Returns sentences that say which folder to name, or where to get the archives."""
+
+    def places(folder: Path) -> list[Place]:
+        try:
+            roots, layouts = (root for root in ROOTS if os.path.isdir(folder / root)), _quick_layouts()
+            return [place for root in roots for own in layouts for place in own.find(folder, root) if place.usual]
+        except SourceError:  # a folder that cannot be read
+            return []
+
+    found = [hint for candidate in candidates for hint in hints(Path(candidate).expanduser(), places)]
+    return found or ["Get the archives from https://image-net.org/download-images and name the folder that holds them."]
 
 
 def _look_into(source: Path) -> Layout:

@@ -147,7 +147,8 @@ def _header(file: ReadAhead, path: str, position: int, start: int, end: int) -> 
 
 def _sum(header: bytes) -> int:
     """Returns the sum of the bytes of a block."""
-    # The lower half of Adler-32 is 1 + the sum modulo 65,521, and 256 bytes cannot exceed that. `sum` takes 20 times as long.
+    # The lower half of Adler-32 is 1 + the sum modulo 65,521, and 256 bytes cannot exceed that. `sum` takes 20 times
+    # as long.
     return (zlib.adler32(header[:256]) & 0xFFFF) + (zlib.adler32(header[256:]) & 0xFFFF) - 2
 
 

@@ -1,7 +1,7 @@
 """Lists the entries of a zip archive from its central directory, and reads one entry in place.
 
-Format: PKWARE's APPNOTE.TXT 6.3.10, with zip64. The directory is read once, in pieces, and an entry takes no more memory
-than its name: Python's `zipfile` needs 2 GB for the two million entries of Kaggle's archive.
+Format: PKWARE's APPNOTE.TXT 6.3.10, with zip64. The directory is read once, in pieces, and an entry takes no more
+memory than its name: Python's `zipfile` needs 2 GB for the two million entries of Kaggle's archive.
 """
 
 import os
@@ -24,7 +24,7 @@ _MOST_COMMENT = 0xFFFF
 _BUFFER = 1 << 20
 # The longest entry of the directory: name, extra field and comment have at most 65,535 bytes each.
 _LONGEST_ENTRY = _ENTRY.size + 3 * 0xFFFF
-# What is read of compressed data beyond the size of the inflated: Deflate adds 5 bytes to each 64 KB that it cannot shrink.
+# What is read of compressed data beyond the size of the inflated. Deflate adds 5 bytes to 64 KB that it cannot shrink.
 _AROUND = 256
 _MASK_16, _MASK_32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED, _STRONGLY_ENCRYPTED, _HAS_DESCRIPTOR = 1 << 0, 1 << 6, 1 << 3
@@ -165,7 +165,8 @@ def _directory(fd: int, path: str) -> tuple[int, int, int]:
         raise SourceError(f"{path} is one of several parts. Join them first, for example with `zip -s 0`.")
     if start + size > stop or start + size < stop - _BUFFER:
         raise SourceError(
-            f"{path} is damaged: its directory of {size:,} bytes at byte {start:,} does not end at byte {stop:,}. {_AGAIN}"
+            f"{path} is damaged: its directory of {size:,} bytes at byte {start:,} does not end at byte "
+            f"{stop:,}. {_AGAIN}"
         )
     return count, start, size
 

@@ -46,7 +46,7 @@ class Backup(keras.callbacks.Callback):
         with h5py.File(content, "r+") as file:
             for number, state in enumerate(_states(self.model)):
                 file[f"{_STATES}/{number}"] = keras.ops.convert_to_numpy(state)
-        # Not `getbuffer`: CPython 3.12.0 and 3.12.1 crash if the buffer is collected with the traceback of a failed write.
+        # Not `getbuffer`: CPython 3.12.0 and 3.12.1 crash if it is collected with the traceback of a failed write.
         (self._folder / _PARTIAL).write_bytes(content.getvalue())
         sync_file(self._folder / _PARTIAL)
         os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{SUFFIX}")

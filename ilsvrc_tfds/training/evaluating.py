@@ -1,5 +1,7 @@
 """Evaluates a model on each image of a split exactly once."""
 
+import logging
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +16,8 @@ from ilsvrc_tfds.training.models import load_model
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
+
+_log = logging.getLogger(__name__)
 
 _NAMES = ("cross_entropy", "top1", "top5")
 
@@ -93,6 +97,8 @@ def evaluate(
     model.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=False)
     with source_errors(found.folder):
         scores = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
+    if not math.isfinite(scores["cross_entropy"]):
+        _log.warning("The loss is not finite: outputs of the model are not numbers, as after a training that diverged.")
     return Scores(found.num_examples, *(scores[name] for name in _NAMES))
 
 

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import keras
 
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
 from ilsvrc_tfds.pipeline.split import reading
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup
+from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.models import MODEL
 from ilsvrc_tfds.training.recipe import Recipe
@@ -70,7 +71,7 @@ def train(
       overwrite: Whether to remove a finished training in `out`, or one with another recipe or other data.
 
     Raises:
-      OptionError: An option is invalid, or `out` has another training.
+      OptionError: An option is invalid, `out` has another training, or the loss of an epoch is not finite.
       DestinationError: `out` cannot be written, or contains something else.
       SourceError: The data does not exist, is not completely prepared, or cannot be read.
 
@@ -86,7 +87,8 @@ def train(
     steps = split.num_examples // recipe.batch_size
     if not steps:
         raise OptionError(
-            f"batch_size={recipe.batch_size:,} is larger than the {split.num_examples:,} examples. Make it smaller."
+            f"batch_size={recipe.batch_size:,} is larger than the split, which has "
+            f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
     model = new_model(recipe, steps)
     ops = training_ops(recipe, model.input_shape[1])
@@ -115,7 +117,7 @@ def train(
         validation = for_evaluation(
             data, **source, batch_size=recipe.batch_size, ops=validation_ops(model.input_shape[1])
         )
-        with _callbacks(out, recipe.epochs) as callbacks, source_errors(split.folder):
+        with _callbacks(out, recipe) as callbacks, source_errors(split.folder):
             model.fit(
                 images,
                 initial_epoch=done,
@@ -199,20 +201,21 @@ def _cut_log(path: Path, epochs: int) -> None:
 
 
 @contextlib.contextmanager
-def _callbacks(out: Path, epochs: int) -> Iterator[list[keras.callbacks.Callback]]:
+def _callbacks(out: Path, recipe: Recipe) -> Iterator[list[keras.callbacks.Callback]]:
     """Yields the callbacks that write logs and backups. Closes the log if the training is stopped; Keras does not."""
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         _log.info(
             "Epoch %d of %d: loss %.3f; validation: loss %.3f, top-1 %.2f%%, top-5 %.2f%%",
-            *(epoch + 1, epochs, logs["loss"], logs["val_loss"], 100 * logs["val_top1"], 100 * logs["val_top5"]),
+            *(epoch + 1, recipe.epochs, logs["loss"], logs["val_loss"], 100 * logs["val_top1"], 100 * logs["val_top5"]),
         )
 
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / _TENSORBOARD, write_graph=False)
     try:
-        # The backup comes last, so that the logs have every epoch that it has.
-        yield [log, tensorboard, keras.callbacks.LambdaCallback(on_epoch_end=report), Backup(out / _BACKUP)]
+        report_epoch, backup = keras.callbacks.LambdaCallback(on_epoch_end=report), Backup(out / _BACKUP)
+        # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.
+        yield [log, tensorboard, report_epoch, StopAtDivergence(recipe, backup), backup]
     finally:
         log.on_train_end()
 

@@ -5,9 +5,20 @@ from pathlib import Path
 import docexamples
 import pytest
 
-from ilsvrc_tfds.checks import contact_sheet, doctor, report, samples, show, told, verify, verify_record, verify_shard
+from ilsvrc_tfds.checks import (
+    contact_sheet,
+    doctor,
+    report,
+    samples,
+    show,
+    told,
+    verify,
+    verify_info,
+    verify_record,
+    verify_shard,
+)
 
-MODULES = [contact_sheet, doctor, report, samples, show, told, verify, verify_record, verify_shard]
+MODULES = [contact_sheet, doctor, report, samples, show, told, verify, verify_info, verify_record, verify_shard]
 
 
 @pytest.fixture(scope="module")

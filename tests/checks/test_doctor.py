@@ -1,4 +1,3 @@
-import dataclasses
 import hashlib
 import os
 import re
@@ -54,7 +53,7 @@ def test_whole_split_is_no_problem(report, tmp_path):
 def test_odd_names_are_counted(report, tmp_path, images):
     folder = drawing.folders(tmp_path / "source", images)
     os.rename(folder / "train/n01491361/n01491361_9.JPEG", folder / "train/n01491361/shark.jpg")
-    assert "train: 1 names are not of the official form: shark.jpg" in report(folder)[0]
+    assert "train: 1 name is not of the official form: shark.jpg" in report(folder)[0]
 
 
 def test_room_is_estimated_for_both_configs(report, archives):
@@ -144,9 +143,9 @@ def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     reports = []
     for workers in (1, 2):
-        facts, problems = dataclasses.astuple(examine(archives, tmp_path, deep=True, workers=workers))
+        found = examine(archives, tmp_path, deep=True, workers=workers)
         # Other programs write to the disk meanwhile.
-        reports.append(([fact for fact in facts if not fact.startswith("room free")], problems))
+        reports.append(([fact for fact in found.facts if not fact.startswith("room free")], found.problems))
     assert reports[0] == reports[1]
 
 

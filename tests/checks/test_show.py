@@ -99,7 +99,7 @@ def test_prepared_folder_in_words(prepared, images):
     assert lines[1] == "prepared data set (TFDS); images: Original; labels: class index"
     assert re.fullmatch(r"  train +12 examples in +4 shards, +0.0 MB", lines[2])
     assert re.fullmatch(r"  val +6 examples in +2 shards, +0.0 MB", lines[3])
-    assert re.fullmatch(r"  test +3 examples in +1 shards, +0.0 MB", lines[4])
+    assert re.fullmatch(r"  test +3 examples in +1 shard, +0.0 MB", lines[4])
     assert lines[6] == "12 of the 12 records of train, evenly spread:"
     said = blocks(text)
     assert [record["number"] for record in said] == [str(k) for k in range(12)]
@@ -200,7 +200,7 @@ def test_label_offset_that_the_names_contradict_is_said_loudly(exported, tmp_pat
     stated = (tmp_path / "manifest.json").read_text()
     (tmp_path / "manifest.json").write_text(stated.replace('"label_offset": 1', '"label_offset": 0'))
     text = show(tmp_path, num=12, out=tmp_path / "sheet.png")
-    assert "PROBLEM 12 of these 12 records have another class by their label than" in text and "label_offset 0" in text
+    assert "PROBLEM 12 of these 12 records: the label gives another class than" in text and "label_offset 0" in text
     for record in blocks(text):
         assert re.search(rf"BUT BY ITS NAME OR SYNSET \d+, {record['name'][:9]}, ", record["label"])
     assert "PROBLEM" not in show(tmp_path, split="test")  # has no classes

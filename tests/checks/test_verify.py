@@ -454,7 +454,7 @@ PREPARED_FAULTS = {
     "metadata of other images": (
         in_metadata(lambda file: file["train/image_filenames"].__setitem__((slice(None), 19), ord("x"))),
         [],
-        ["metadata.h5: none of its 48 images of train is in a whole record: it belongs to other data"],
+        ["metadata.h5: none of its images of train .48. is in a whole record: it belongs to other data"],
     ),
     "metadata of other classes": (
         in_metadata(lambda file: file["train/classes"].__setitem__((0, 8), ord("9"))),
@@ -833,7 +833,7 @@ def test_split_without_any_shard_is_a_problem(copy_of):
     names = [f"{shards.shard(index, 'val').name} is missing" for index in range(COUNTS["val"])]
     assert list(report.problems) == [
         *names,
-        "metadata.h5: none of its 12 images of val is in a whole record",
+        "metadata.h5: none of its images of val (12) is in a whole record",
     ]
 
 

@@ -147,8 +147,11 @@ def test_home_is_expanded_in_paths(archives, tmp_path, monkeypatch):
 def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     members = [(f"ILSVRC2012_val_{number:08d}.JPEG", b"x") for number in range(1, 50_001)]
     (tmp_path / "val.tar").write_bytes(drawing.tar(members))
-    assert main(["doctor", str(tmp_path), "--splits", "val"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "No problems found."
+    assert main(["doctor", str(tmp_path), "--splits", "val", "--data-dir", str(tmp_path / "d")]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "No problems found."
+    words = f"prepare {tmp_path} --data-dir {tmp_path}/d --splits val --config all"
+    assert said.err.splitlines()[-1] == f"  ilsvrc-tfds {words}"
     assert main(["doctor", str(tmp_path)]) == 1
     assert (
         capsys.readouterr()
@@ -218,7 +221,7 @@ def test_export_index_verify_and_show(archives, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["export", str(archives), "--out", str(out), "--num-shards", "train=2,validation=1", "--label-offset", "0"]
     assert main([*words, "--allow-incomplete", "--config", "raw256"]) == 0
-    assert f"{out}: 12 train in 2 shards, 6 validation in 1 shards; labels 0 to 999" in capsys.readouterr().out
+    assert f"{out}: 12 train in 2 shards, 6 validation in 1 shard; labels 0 to 999" in capsys.readouterr().out
     assert main(["index", str(out)]) == 0
     assert (out / "index-validation-00000-of-00001").exists()
     assert main(["verify", str(out), "--decode"]) == 0
@@ -234,11 +237,11 @@ def test_export_says_how_many_images_have_boxes(archives, tmp_path, capsys):
         main(["export", str(archives), "--out", out, "--bbox", str(table), "--allow-incomplete", "--workers", "1"]) == 0
     )
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "12 train (1 of 12 images have bounding boxes, 8.3%) in 12 shards, 6 validation (0 of 6 images" in last
+    assert "12 train (1 of 12 images has bounding boxes, 8.3%) in 12 shards, 6 validation (0 of 6 images" in last
     assert main(["verify", out]) == 0
     said = capsys.readouterr().out
     assert (
-        "train: 1 of 12 images have bounding boxes, 8.3%" in said
+        "train: 1 of 12 images has bounding boxes, 8.3%" in said
         and "val: 0 of 6 images have bounding boxes, 0.0%" in said
     )
 

@@ -7,7 +7,7 @@ import drawing
 import pytest
 
 from ilsvrc_tfds import cli
-from ilsvrc_tfds.cli import options, parser, signals, streams
+from ilsvrc_tfds.cli import next_steps, options, parser, signals, streams
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,8 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("module", [cli, options, parser, signals, streams], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [cli, next_steps, options, parser, signals, streams], ids=lambda module: module.__name__
+)
 def test_examples_hold(module, data, monkeypatch):
     assert docexamples.run_examples(module, data, monkeypatch) > 0

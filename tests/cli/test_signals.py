@@ -19,7 +19,7 @@ from ilsvrc_tfds.cli import signals
 
 pytestmark = pytest.mark.slow
 
-KEPT = " What is finished is kept: run the same command again to continue."
+KEPT = " Finished work is kept: run the same command again to continue."
 HEAD = """
 import ctypes, sys, time
 from ilsvrc_tfds import cli

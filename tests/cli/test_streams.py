@@ -86,8 +86,8 @@ def test_full_device_fails_only_what_was_asked_for_nothing_else(commands, tmp_pa
     assert "Traceback" not in done.stderr
     assert json.loads((tmp_path / "statuses").read_text()) == {name: int(name not in makers) for name in commands}
     begin = "ilsvrc-tfds: Standard output cannot be written: No space left on device."
-    assert done.stderr.count(f"{begin} All else is done.\n") == len(makers)
-    assert done.stderr.count(f"{begin} Send it to another place.\n") == len(commands) - len(makers)
+    assert done.stderr.count(f"{begin} Everything else is finished.\n") == len(makers)
+    assert done.stderr.count(f"{begin} Send it elsewhere.\n") == len(commands) - len(makers)
     require_made(tmp_path)
     assert json.loads(figures.read_text())["split"] == "val"
     assert ilsvrc_tfds.verify(demo / "data/ilsvrc2012/raw256/1.0.0", workers=1).problems == ()
@@ -121,9 +121,11 @@ def test_reader_that_has_gone_is_told_by_the_status_alone(unbuffered, commands, 
 
 @pytest.mark.parametrize("encoding", ["ascii", "ascii:surrogateescape"])
 def test_ascii_gets_replaced_letters(encoding, commands, tmp_path):
+    source = commands["metadata"][1]
+    commands["umlaut"] = ["metadata", source, "--out", str(tmp_path / "\xfc.h5"), "--workers", "1"]
     done = run("", "-c", COMMANDS, json.dumps(commands), tmp_path / "statuses", "", PYTHONIOENCODING=encoding)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-2000:]
-    assert r'tfds.load("ilsvrc2012/classification", data_dir=\u2026)' in done.stdout
+    assert r"/\xfc.h5: " in done.stdout and r'ilsvrc_tfds.metadata.read("' in done.stderr
     require_made(tmp_path)
 
 

@@ -14,12 +14,13 @@ from ilsvrc_tfds.formats import (
     kinds,
     manifest,
     naming,
+    nearby,
     record_index,
     tfrecord,
 )
 from ilsvrc_tfds.sources import find_layout, index_images
 
-MODULES = [example, example_in_place, folder, framing, hdf5, kinds, manifest, naming, record_index, tfrecord]
+MODULES = [example, example_in_place, folder, framing, hdf5, kinds, manifest, naming, nearby, record_index, tfrecord]
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_bytes_behind_the_last_record_are_an_error(appended, folder):
 def test_missing_shard_is_an_error_before_anything_is_written(folder):
     shard = sorted(folder.glob("*train*-of-*"))[1]
     shard.unlink()
-    with pytest.raises(SourceError, match=f"1 shards of split 'train' are missing: {shard}"):
+    with pytest.raises(SourceError, match=f"1 shard of split 'train' is missing: {shard}"):
         index_records(folder, workers=1)
     assert not list(folder.glob("index-*"))
 

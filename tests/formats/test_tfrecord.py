@@ -138,7 +138,7 @@ DAMAGE = {
     "cut inside the data": (WHOLE[: START + 50], START, 50, "the file ends inside its data, 69 bytes early", 0),
     "cut inside the checksum": (
         WHOLE[: START + SIZE - 1],
-        START, SIZE - 1, "the file ends inside the checksum of its data, 1 bytes early", 0,
+        START, SIZE - 1, "the file ends inside the checksum of its data, 1 byte early", 0,
     ),
     "cut behind the data": (
         WHOLE[: START + SIZE - 4],
@@ -151,7 +151,7 @@ DAMAGE = {
     ),
     "one byte appended": (
         WHOLE[:START] + b"\n",
-        START, 1, "the file ends inside a header, or 1 bytes were appended to it", 0,
+        START, 1, "the file ends inside a header, or 1 byte was appended to it", 0,
     ),
 }  # fmt: skip
 

@@ -118,7 +118,7 @@ def test_unpack_reads_the_mark_before_it_replaces(mark, made, tmp_path):
     (tmp_path / "out/train").mkdir(parents=True)
     (tmp_path / "out/train/mine.jpg").touch(), (tmp_path / "out/unpacked.json").write_text(mark)
     with pytest.raises(
-        DestinationError, match="unpacked.json that is not|has 1 files in 'train', where 0 were unpacked"
+        DestinationError, match="unpacked.json that is not|has 1 file in 'train', where 0 were unpacked"
     ):
         unpack(made / PREPARED, tmp_path / "out", workers=1, overwrite=True)
     assert (tmp_path / "out/train/mine.jpg").exists()

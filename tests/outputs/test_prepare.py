@@ -74,7 +74,7 @@ def test_prepare_all_needs_no_source_where_all_is_there(archives, tmp_path):
 
 def test_prepare_all_compares_what_is_there_before_it_makes_the_rest(prepare, archives, tmp_path):
     prepare(config="raw256", max_examples=3)
-    with pytest.raises(DestinationError, match="raw256/1.0.0 exists already, made with max_examples 3, not None"):
+    with pytest.raises(DestinationError, match="raw256/1.0.0 exists already, made with max_examples 3, not without"):
         ilsvrc_tfds.prepare_all(archives, tmp_path / "data", workers=1, allow_incomplete=True)
     assert not (tmp_path / "data/ilsvrc2012/classification").exists()
 

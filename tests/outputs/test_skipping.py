@@ -9,6 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
+from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.formats import hdf5, manifest
 
@@ -53,7 +54,7 @@ def test_skipped_images_are_listed_and_nowhere_else(prepare, file_format, caplog
     skipped = json.loads(Path(builder.data_dir, "metadata.json").read_text())["skipped_images"]
     assert skipped == manifest.read(builder.data_dir).skipped and skipped["train"].keys() == DAMAGED.keys()
     assert all(skipped["train"][name].startswith(why) for name, why in DAMAGED.items())
-    assert "Skipped 2 damaged images of split train, which is incomplete without them" in caplog.text
+    assert "Skipped 2 damaged images of split train, which is now incomplete" in caplog.text
 
 
 def test_set_without_skipped_images_counts_as_incomplete_and_is_sound(prepare):
@@ -62,6 +63,17 @@ def test_set_without_skipped_images_counts_as_incomplete_and_is_sound(prepare):
     report = ilsvrc_tfds.verify(folder, decode=True, workers=1)
     assert not report.problems
     assert any(line.startswith("train: 2 damaged images were skipped when it was made") for line in report.facts)
+    assert report.left_out == 2
+
+
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_verify_ends_with_the_number_of_images_that_were_left_out(prepare, with_manifest, capsys):
+    folder = Path(prepare(on_error="skip").data_dir)
+    if not with_manifest:
+        (folder / manifest.NAME).unlink()
+    assert main(["verify", str(folder), "--workers", "1"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "No problems found. 2 damaged images were left out when it was made."
 
 
 def test_stop_is_the_default_and_names_the_image_and_the_way_on(prepare):
@@ -79,7 +91,9 @@ def test_skipping_continues_what_was_stopped_and_stopping_takes_no_shard_that_la
     caplog.clear()
     folder = Path(prepare(on_error="skip").data_dir)
     assert re.search(r"Continuing: .* finished already", caplog.text)
-    with pytest.raises(DestinationError, match="made with skipped images 'train: .*_1[45].JPEG"):
+    with pytest.raises(
+        DestinationError, match="made without damaged images .train: .*_1[45].JPEG.*, which --on-error skip"
+    ):
         prepare()
     assert prepare(on_error="skip").data_dir == str(folder)
     with pytest.raises(ImageError):
@@ -116,7 +130,7 @@ def test_nothing_but_damaged_images_is_an_error(tmp_path):
     images.train[WNID] = {name: data[:-40] + b"\xff\xd9" for name, data in images.train[WNID].items()}
     source = drawing.official_archives(tmp_path / "source", images)
     with pytest.raises(
-        ImageError, match="None of the 1 images of split 'train' can be used: n01440764_9.JPEG: the JPEG ends early"
+        ImageError, match="None of the images of split 'train' can be used .1.: n01440764_9.JPEG: the JPEG ends early"
     ):
         ilsvrc_tfds.prepare(
             source, tmp_path / "data", config="raw256", allow_incomplete=True, workers=1, on_error="skip"

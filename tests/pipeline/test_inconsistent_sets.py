@@ -111,7 +111,7 @@ def test_shards_without_records_are_named(exported, caplog):
         index.unlink()
     shards[1].write_bytes(b"")
     assert pipeline.find_split(exported, "train").lengths == (10, 0, 10)
-    assert f"1 shards of split 'train' have no records: {shards[1]}" in caplog.text
+    assert f"1 shard of split 'train' has no records: {shards[1]}" in caplog.text
     for shard in shards:
         shard.write_bytes(b"")
     with pytest.raises(SourceError, match="train-00000-of-00003: it has no records; no sound record was found"):
@@ -148,6 +148,6 @@ def test_skipped_record_warns_of_what_does_not_hold_any_more(prepared, caplog):
     ):
         caplog.clear()
         names(pipeline.for_training(prepared, **made, **options))
-        assert "Skipped; 1 different records so far" in caplog.text
+        assert "Skipped; 1 different record so far" in caplog.text
         assert caplog.text.count("A record was skipped (on_error='skip'), so ") == bool(text)
         assert text in caplog.text

@@ -392,7 +392,7 @@ def test_damaged_record_is_skipped_and_counted(options, damaged, images, caplog)
     folder, path, number, name = damaged
     found = names(training(folder, epochs=1, batch_size=1, on_error="skip", **options))
     assert sorted(found) == sorted(images.labels("train").keys() - {name})
-    assert f"{path}: record {number}" in caplog.text and "1 different records so far" in caplog.text
+    assert f"{path}: record {number}" in caplog.text and "1 different record so far" in caplog.text
 
 
 def test_shard_that_was_cut_is_named_and_its_whole_records_are_kept(damaged, caplog):
@@ -434,7 +434,7 @@ def test_impossible_options_are_refused(options, message, prepared):
 
 
 def test_class_without_images_is_an_error(prepared):
-    with pytest.raises(SourceError, match="'train' has no image of the 1 chosen classes"):
+    with pytest.raises(SourceError, match="'train' has no image of the 1 chosen class"):
         training(prepared, classes=[500])
 
 
@@ -496,7 +496,7 @@ def test_half_prepared_data_is_an_error(prepared, tmp_path):
         training("ilsvrc2012/raw256", data_dir=tmp_path)
     folder = shutil.copytree(prepared, tmp_path / "copy")
     next(folder.glob("*-train.*")).unlink()
-    with pytest.raises(SourceError, match="1 shards of split 'train' are missing"):
+    with pytest.raises(SourceError, match="1 shard of split 'train' is missing"):
         training(folder)
 
 

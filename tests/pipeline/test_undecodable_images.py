@@ -75,7 +75,7 @@ def test_evaluation_names_the_image(folder, options):
 def test_skipped_image_is_named_and_counted_and_the_others_come_once(folder, options, caplog):
     data = pipeline.for_training(folder, **OPTIONS, epochs=1, drop_remainder=False, on_error="skip", **options)
     assert sorted(labels(data)) == [0] * 11 + [1] * 12 + [3] * 12
-    assert re.search(f"{place(folder, 'train')}.* Skipped; 1 different records so far", caplog.text)
+    assert re.search(f"{place(folder, 'train')}.* Skipped; 1 different record so far", caplog.text)
 
 
 def test_batches_are_full_where_an_image_was_skipped(folder):
@@ -105,7 +105,7 @@ def test_nothing_but_undecodable_images_ends_an_endless_stream(folder, on_error)
             return {**example, "image": tf.io.decode_jpeg(tf.strings.substr(example["image"], 0, 100))}
 
     data = pipeline.for_training(folder, batch_size=4, ops=(Refuse(),), on_error=on_error)
-    with pytest.raises(tf.errors.OpError, match="cannot be decoded|none of the 36 records of train can be used"):
+    with pytest.raises(tf.errors.OpError, match="cannot be decoded|none of the records of train can be used .36."):
         next(iter(data))
 
 
@@ -160,7 +160,7 @@ def spoilt(folder, tmp_path_factory) -> Path:
 )
 def test_subset_or_share_of_nothing_but_undecodable_images_is_an_error(spoilt, options, count):
     data = pipeline.for_training(spoilt, **OPTIONS, on_error="skip", **options)
-    with pytest.raises(SourceError, match=f"none of the {count} records of train that are read here can be used"):
+    with pytest.raises(SourceError, match=f"none of the records of train that are read here can be used .{count}."):
         with pipeline.source_errors(spoilt):
             labels(data)
 
@@ -172,7 +172,7 @@ def test_share_of_a_whole_split_that_cannot_be_decoded_is_an_error(folder):
 
     for host in range(2):
         data = pipeline.for_training(folder, batch_size=4, ops=(Refuse(),), on_error="skip", shard=(host, 2))
-        with pytest.raises(tf.errors.OpError, match="none of the 18 records of train that are read here can be used"):
+        with pytest.raises(tf.errors.OpError, match="none of the records of train that are read here can be used .18."):
             next(iter(data))
 
 

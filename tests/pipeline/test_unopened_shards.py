@@ -63,7 +63,7 @@ def test_command_with_a_shard_that_is_gone_is_an_error(command, outcomes):
 
 def test_shard_that_may_not_be_read_is_named_before_anything_is_read(outcomes):
     kind, message = outcomes["forbidden_from_the_start"]
-    assert kind == "SourceError" and message.startswith("1 shards cannot be read (Permission denied): ")
+    assert kind == "SourceError" and message.startswith("1 shard cannot be read (Permission denied): ")
 
 
 def test_data_made_anew_under_a_training_are_an_error_that_says_so(prepared, tmp_path):

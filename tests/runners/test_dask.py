@@ -104,7 +104,7 @@ def test_lost_scheduler_interrupts_the_run(tmp_path):
         thread = threading.Thread(target=lambda: wait_for((tmp_path / "at-work").exists) and cluster.scheduler.kill())
         thread.start()
         with pytest.raises(
-            errors.InterruptedRun, match=r"^The Dask cluster was lost: .*connection-lost\. What is finished is kept"
+            errors.InterruptedRun, match=r"^The Dask cluster was lost: .*connection-lost\. Finished work is kept"
         ):
             list(runner.run(engine_jobs.say_and_wait, [str(tmp_path)]))
         thread.join()

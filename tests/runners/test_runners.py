@@ -104,7 +104,7 @@ def test_errors_survive_pickling(kind):
 def test_worker_that_is_killed_interrupts_the_run():
     with pytest.raises(
         errors.InterruptedRun,
-        match="A worker process died: it was killed, or memory ran out. What is finished is kept. Run the",
+        match="A worker process died: it was killed, or memory ran out. Finished work is kept. Run the",
     ):
         with LocalRunner(2) as runner:
             list(runner.run(die, range(100)))

@@ -169,7 +169,7 @@ def write(source: Path, place: str) -> Path:
         # The folder contradicts name and suffix; the suffix contradicts the number; it contradicts folder and name.
         (
             f"val/{TENCH}/{appended(NUMBER_1731, 'n02782093')}",
-            f"lie in class {TENCH} but their names say .* of n02782093",
+            f"lies in class {TENCH} but its name says .* of n02782093",
         ),
         (f"val/{appended(NUMBER_1731, TENCH)}", f"{NUMBER_1731} is of n02782093, and has {TENCH} appended"),
         (f"val/n02782093/{appended(NUMBER_1731, TENCH)}", f"{NUMBER_1731} is of n02782093, and has {TENCH} appended"),
@@ -180,7 +180,7 @@ def write(source: Path, place: str) -> Path:
         (f"train/{appended('n01440764_9.JPEG', SHARK)}", f"n01440764_9.JPEG is of {TENCH}, and has {SHARK} appended"),
         (
             f"train/{SHARK}/{appended('n01440764_9.JPEG', SHARK)}",
-            f"lie in class {SHARK} but their names say .* of {TENCH}",
+            f"lies in class {SHARK} but its name says .* of {TENCH}",
         ),
         (
             f"train/{TENCH}.tar:{appended('n01440764_9.JPEG', SHARK)}",
@@ -192,12 +192,12 @@ def write(source: Path, place: str) -> Path:
         ),
         (
             f"ILSVRC2012_img_val.tar:val/{SHARK}/{appended(NUMBER_1731, 'n02782093')}",
-            f"lie in class {SHARK} but their names say",
+            f"lies in class {SHARK} but its name says",
         ),
     ],
 )
 def test_second_witness_that_contradicts_is_an_error(tmp_path, place, message):
-    with pytest.raises(LabelError, match=f": 1 images .*{message}"):
+    with pytest.raises(LabelError, match=f": 1 image .*{message}"):
         indexed(write(tmp_path, place))
 
 
@@ -208,7 +208,7 @@ def test_appended_class_that_is_none_is_an_error(tmp_path):
 
 def test_image_of_another_split_is_refused(tmp_path):
     with pytest.raises(
-        SourceError, match="1 images of split 'train' have the names of images of split 'val': ILSVRC2012_val_"
+        SourceError, match="1 image of split 'train' has the name of an image of split 'val': ILSVRC2012_val_"
     ):
         indexed(write(tmp_path, f"train/n02782093/{appended(NUMBER_1731, 'n02782093')}"))
 
@@ -224,7 +224,7 @@ def test_image_of_another_split_is_refused(tmp_path):
 def test_image_under_both_names_comes_twice(tmp_path, first, second):
     write(write(tmp_path, first), second)
     places = sorted([f"{tmp_path}/{first}", f"{tmp_path}/{second}"])
-    with pytest.raises(SourceError, match="1 images of split '.*' come twice: .* Remove one of each") as caught:
+    with pytest.raises(SourceError, match="1 image of split '.*' comes twice: .* Remove one of each") as caught:
         indexed(tmp_path)
     assert all(place in str(caught.value) for place in places)
 

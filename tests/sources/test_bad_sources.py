@@ -156,7 +156,7 @@ def test_pipes_are_never_opened(tmp_path, images):
     os.mkfifo(source / "val" / VAL_1)
     index = indexed(source)
     assert len(index.splits["train"]) == 12 and VAL_1 not in labels_of(index, "val")
-    assert index.notes[-1] == f"skipped 1 entries that are not images: val/{VAL_1}"
+    assert index.notes[-1] == f"skipped 1 entry that is not an image: val/{VAL_1}"
 
 
 @pytest.mark.parametrize("name", ["", "train", "val", "train/n01440764", "train/n01440764/n01440764_9.JPEG"])
@@ -330,14 +330,14 @@ def test_folders_without_images_are_passed_over(tmp_path, split, name):
     (source / split / name).mkdir(parents=True) if name[-1] == "/" else write(source, f"{split}/{name}")
     index = indexed(source)
     assert len(index.splits[split]) == count
-    assert index.notes == (f"skipped 1 entries that are not images: {split}/{name.partition('/')[0]}",)
+    assert index.notes == (f"skipped 1 entry that is not an image: {split}/{name.partition('/')[0]}",)
 
 
 @pytest.mark.parametrize("name", ["train/n01443537/n01440764_1.JPEG", f"val/n01443537/{VAL_1}"])
 def test_file_in_the_wrong_class_folder_is_an_error(tmp_path, images, name):
     source = drawing.folders(tmp_path, images, val_in_classes=True)
     path = write(source, name)
-    with pytest.raises(LabelError, match=f"{path.parent} .* 1 images lie in class n01443537 .*: {path.name} of n01"):
+    with pytest.raises(LabelError, match=f"{path.parent} .* 1 image lies in class n01443537 .*: {path.name} of n01"):
         indexed(source)
 
 
@@ -359,7 +359,7 @@ def test_file_in_the_wrong_class_archive_is_an_error(tmp_path, name):
 def test_train_image_without_a_class_is_an_error(tmp_path, name):
     write_train(tmp_path, [(name, PICTURE)])
     with pytest.raises(
-        SourceError, match="split 'train' are not in class folders, and their names do not state a class"
+        SourceError, match="split 'train' is not in a class folder, and its name does not state a class"
     ):
         indexed(tmp_path)
 
@@ -383,21 +383,21 @@ def test_validation_number_out_of_range_is_an_error(tmp_path, number):
 @pytest.mark.parametrize("twin", [VAL_1, "again/" + VAL_1, "ILSVRC2012_val_00000001.jpg", "ILSVRC2012_val_1.JPEG"])
 def test_validation_number_twice_is_an_error(tmp_path, twin):
     write_val(tmp_path, VAL_1, "ILSVRC2012_val_00000002.JPEG", twin)
-    with pytest.raises(SourceError, match=f"1 images of split 'val' come twice: .*{VAL_1} and .*val_0*1.* Remove one"):
+    with pytest.raises(SourceError, match=f"1 image of split 'val' comes twice: .*{VAL_1} and .*val_0*1.* Remove one"):
         indexed(tmp_path)
 
 
 def test_validation_image_flat_and_in_its_class_folder_is_an_error(tmp_path):
     write(tmp_path, f"val/{VAL_1}")
     write(tmp_path, f"val/{wnids()[validation_labels()[0]]}/{VAL_1}")
-    with pytest.raises(SourceError, match=f"come twice: {tmp_path}/val/n01751748/{VAL_1} and {tmp_path}/val/{VAL_1}"):
+    with pytest.raises(SourceError, match=f"comes twice: {tmp_path}/val/n01751748/{VAL_1} and {tmp_path}/val/{VAL_1}"):
         indexed(tmp_path)
 
 
 def test_train_name_twice_is_an_error(tmp_path):
     twice = [("n01440764_1.JPEG", PICTURE), ("n01440764_2.JPEG", PICTURE), ("n01440764_1.JPEG", PICTURE + b"x")]
     write_train(tmp_path, [("n01440764.tar", drawing.tar(twice))])
-    with pytest.raises(SourceError, match="1 images of split 'train' come twice: .*train/n01440764/n01440764_1.JPEG"):
+    with pytest.raises(SourceError, match="1 image of split 'train' comes twice: .*train/n01440764/n01440764_1.JPEG"):
         indexed(tmp_path)
 
 
@@ -416,7 +416,7 @@ def test_images_with_one_name_are_not_removed_where_only_some_come_twice(tmp_pat
     same = drawing.tar([(name, PICTURE) for name in ("1.JPEG", "again/1.JPEG", "2.JPEG")])
     other = drawing.tar([("2.JPEG", PICTURE)])
     write_train(tmp_path, [("n01440764.tar", same), ("n01443537.tar", other)])
-    with pytest.raises(SourceError, match="1 images .* have the same name .*n01440764/2.JPEG and .*2.JPEG. Rename one"):
+    with pytest.raises(SourceError, match="1 image .* has the same name .*n01440764/2.JPEG and .*2.JPEG. Rename one"):
         indexed(tmp_path)
 
 
@@ -426,7 +426,7 @@ def test_names_beyond_printable_ascii_are_an_error(tmp_path, end):
     write(tmp_path, f"folders/train/n01440764/{name}")
     write_train(tmp_path / "archive", [("n01440764.tar", drawing.tar([(name, PICTURE)]))])
     for source in ("folders", "archive"):
-        with pytest.raises(SourceError, match="n01440764.*1 file names are not printable ASCII .* Rename") as caught:
+        with pytest.raises(SourceError, match="n01440764.*1 file name is not printable ASCII .* Rename") as caught:
             indexed(tmp_path / source)
         assert str(caught.value).isascii() and str(caught.value).isprintable()
 
@@ -439,7 +439,7 @@ def test_name_with_a_zero_is_an_error(tmp_path):
     )  # a tar's own field for the name cannot hold it
     inner = member.tobuf(tarfile.PAX_FORMAT) + b"data".ljust(512, b"\0") + bytes(1024)
     write_train(tmp_path, [("n01440764.tar", inner)])
-    with pytest.raises(SourceError, match="1 file names are not printable ASCII .*1.JPEG.x00.JPEG"):
+    with pytest.raises(SourceError, match="1 file name is not printable ASCII .*1.JPEG.x00.JPEG"):
         indexed(tmp_path)
 
 
@@ -454,7 +454,7 @@ def test_name_that_no_disk_would_take_is_an_error(tmp_path):
 
 def require_unusable(index: Index, split: str, place: str, fault: str) -> None:
     """The image is in the index, its damage is a warning, and reading it is an ImageError."""
-    assert index.warnings == (f"1 images of {split} cannot be used: {place}: {fault}. Get them again",)
+    assert index.warnings == (f"1 image of {split} cannot be used: {place}: {fault}. Get them again",)
     with pytest.raises(ImageError, match=f"{re.escape(place)}: {re.escape(fault)}. Get it again. .*--on-error skip"):
         list(read_images(index.splits[split], lambda *image: image))
 
@@ -499,7 +499,7 @@ def test_huge_image_in_an_archive_is_indexed_and_cannot_be_read(tmp_path):
 def test_folder_with_the_name_of_an_image_is_passed_over(tmp_path, images):
     source = drawing.folders(tmp_path, images)
     (source / "val/folder.JPEG").mkdir()
-    assert indexed(source).notes == ("skipped 1 entries that are not images: val/folder.JPEG",)
+    assert indexed(source).notes == ("skipped 1 entry that is not an image: val/folder.JPEG",)
 
 
 @pytest.mark.parametrize("name", [TRAIN, VAL])

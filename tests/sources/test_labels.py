@@ -52,7 +52,7 @@ def test_label_follows_from_folder_and_name(split, folder, name, label):
     ],
 )
 def test_name_that_contradicts_its_folder_is_an_error(split, folder, name):
-    with pytest.raises(LabelError, match=f"here: 1 images lie in class n01443537 but .* {os.fsdecode(name)} of n01"):
+    with pytest.raises(LabelError, match=f"here: 1 image lies in class n01443537 but .* {os.fsdecode(name)} of n01"):
         label_images(split, folder, [b"first.JPEG", name], "here")
 
 
@@ -69,10 +69,10 @@ def test_first_of_many_contradictions_are_named():
             "train",
             "",
             b"cat.JPEG",
-            "not in class folders, and their names do not state a class: cat.JPEG. Expected .* n01440764_",
+            "not in a class folder, and its name does not state a class: cat.JPEG. Expected .* n01440764_",
         ),
         ("val", "", b"cat.JPEG", "not state a class: cat.JPEG. Expected names like ILSVRC2012_val_00000001.JPEG"),
-        ("val", "", b"n01440764_mine.JPEG", "split 'val' are not in class folders"),
+        ("val", "", b"n01440764_mine.JPEG", "split 'val' is not in a class folder"),
         ("val", "", b"ILSVRC2012_val_00000000.JPEG", "has the number 0; validation images have 1 to 50000"),
         ("val", VAL_1, b"ILSVRC2012_val_00050001.JPEG", "has the number 50001; validation images have 1 to 50000"),
         ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is none of the 1000 classes"),
@@ -106,7 +106,7 @@ def test_official_name_of_another_split_is_an_error(split, name, other, folder):
         "val": b"ILSVRC2012_val_00000002.JPEG",
         "test": b"ILSVRC2012_test_00000002.JPEG",
     }
-    message = f"here: 1 images of split '{split}' have the names of images of split '{other}': {os.fsdecode(name)}. "
+    message = f"here: 1 image of split '{split}' has the name of an image of split '{other}': {os.fsdecode(name)}. "
     message += "They belong in"
     with pytest.raises(SourceError, match=f"{message} {other}/: move them there, or remove them"):
         label_images(split, folder, [own[split], name], "here")
@@ -165,8 +165,8 @@ def test_development_kit_that_contradicts_names_the_first(archives, devkit):
     [
         (ground_truth()[:1000], r"49,7.. of 50,000 entries are missing \(\d+, \d+, \d+ and 49,7"),  # the end is missing
         ("", ": 50,000 of 50,000 entries are missing .1, 2, 3 and 49,997 more"),
-        (ground_truth() + "17\n", ": 1 entries are not official .50001: '17'."),
-        (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differ \(2: '9{40}', not '361'\)"),
+        (ground_truth() + "17\n", ": 1 entry is not official .50001: '17'."),
+        (ground_truth({2: "9" * 5000}), r": 1 of 50,000 entries differs \(2: '9{40}', not '361'\)"),
         (ground_truth({2: "²"}), r"2: '\\xb2', not '361'"),
         (ground_truth({2: "\x1b[2J"}), r"2: '\\x1b\[2J', not '361'"),
     ],
@@ -219,22 +219,22 @@ def edit(path: Path, old: str, new: str) -> Path:
         (
             "val_00000002,n09",
             "val_00000002,n01",
-            r": 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01193705', not 'n09193705'\)",
+            r": 1 of 50,000 entries differs \(ILSVRC2012_val_00000002: 'n01193705', not 'n09193705'\)",
         ),
         (
             "ILSVRC2012_val_00000002,n09193705",
             "x",
-            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entries are not official \(x 10 20 30 40: ''",
+            r": 1 of 50,000 .* missing \(ILSVRC2012_val_00000002\); 1 entry is not official \(x 10 20 30 40: ''",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "ILSVRC2012_val_00050002,",
-            "missing .*_val_00000002.; 1 entries are not official .*_val_00050002: 'n09193705'",
+            "missing .*_val_00000002.; 1 entry is not official .*_val_00050002: 'n09193705'",
         ),
         (
             "ILSVRC2012_val_00000002,",
             "\0" * 200_000,
-            ": 1 of 50,000 entries are missing .*; 1 entries are not",
+            ": 1 of 50,000 entries is missing .*; 1 entry is not",
         ),  # more than Python's csv takes
     ],
 )
@@ -264,7 +264,9 @@ def test_kaggles_table_cut_short_is_an_error(tmp_path):
 @pytest.mark.parametrize("old, new", [("n01443537", "n01440764"), ("n01443537", "n99999999"), ("n01440764", "\xff\0")])
 def test_kaggles_mapping_that_contradicts_is_an_error(tmp_path, old, new):
     path = edit(drawing.kaggle(tmp_path, drawing.miniature()) / "LOC_synset_mapping.txt", old, new)
-    with pytest.raises(LabelError, match=r"LOC_synset_mapping.txt contradicts .*: 1 of 1,000 entries differ \([01]: '"):
+    with pytest.raises(
+        LabelError, match=r"LOC_synset_mapping.txt contradicts .*: 1 of 1,000 entries differs \([01]: '"
+    ):
         check_synset_mapping(path)
 
 

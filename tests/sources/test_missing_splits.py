@@ -265,7 +265,8 @@ def test_commands_stop_where_a_split_is_missing_and_say_how_to_go_on(tmp_path, r
         assert not (tmp_path / words[1]).exists()
     status, text = run("doctor", source, "--data-dir", "data")
     assert (
-        status == 1 and f"PROBLEM {expected}; complete or rename it, or take the others with --splits {other}" in text
+        status == 1
+        and f"PROBLEM {expected}; complete or rename it, or prepare the others with --splits {other}" in text
     )
     status, text = run("doctor", source, "--data-dir", "data", "--splits", other)
     assert f"PROBLEM {missing}" not in text and f"{missing}: not there" not in text

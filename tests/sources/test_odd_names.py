@@ -33,9 +33,9 @@ def test_validation_name_tells_class_and_split(name, tmp_path):
     assert synsets.label_of_name(name.encode()) == synsets.index_of(OWN)
     assert synsets.split_of_name(name.encode()) == "val"
     assert labels(tmp_path / "right", "val", OWN, name) == [synsets.index_of(OWN)]
-    with pytest.raises(IlsvrcError, match=f"lie in class {SHARK} but their names say otherwise: .* of {OWN}"):
+    with pytest.raises(IlsvrcError, match=f"lies in class {SHARK} but its name says otherwise: .* of {OWN}"):
         labels(tmp_path / "wrong", "val", SHARK, name)
-    with pytest.raises(IlsvrcError, match="images of split 'train' have the names of images of split 'val'"):
+    with pytest.raises(IlsvrcError, match="image of split 'train' has the name of an image of split 'val'"):
         labels(tmp_path / "train", "train", OWN, name)
 
 
@@ -43,14 +43,14 @@ def test_validation_name_tells_class_and_split(name, tmp_path):
 def test_train_name_tells_class_and_split(name, tmp_path):
     assert synsets.label_of_name(name.encode()) == synsets.index_of(OWN)
     assert synsets.split_of_name(name.encode()) == "train"
-    with pytest.raises(IlsvrcError, match=f"lie in class {SHARK} but their names say otherwise: .* of {OWN}"):
+    with pytest.raises(IlsvrcError, match=f"lies in class {SHARK} but its name says otherwise: .* of {OWN}"):
         labels(tmp_path / "wrong", "train", SHARK, name)
-    with pytest.raises(IlsvrcError, match="images of split 'val' have the names of images of split 'train'"):
+    with pytest.raises(IlsvrcError, match="image of split 'val' has the name of an image of split 'train'"):
         labels(tmp_path / "val", "val", OWN, name)
 
 
 def test_test_name_in_small_letters_is_none_of_another_split(tmp_path):
-    with pytest.raises(IlsvrcError, match="images of split 'val' have the names of images of split 'test'"):
+    with pytest.raises(IlsvrcError, match="image of split 'val' has the name of an image of split 'test'"):
         labels(tmp_path, "val", OWN, "ilsvrc2012_test_7.jpg")
 
 

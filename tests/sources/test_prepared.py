@@ -41,7 +41,7 @@ def test_damage_is_named_by_shard_record_and_byte(prepare):
 def test_missing_shard_is_an_error(prepare):
     builder = prepare(num_shards={"train": 3})
     os.unlink(os.path.join(builder.data_dir, "ilsvrc2012-train.tfrecord-00001-of-00003"))
-    with pytest.raises(SourceError, match="1 shards of split 'train' are missing: .*tfrecord-00001-of-00003"):
+    with pytest.raises(SourceError, match="1 shard of split 'train' is missing: .*tfrecord-00001-of-00003"):
         index_prepared(find_output(builder.data_dir))
 
 

@@ -145,7 +145,7 @@ def test_repaired_images_are_recorded(tmp_path):
     source = forms.imagenet2012(tmp_path / "tfds", archives, num_shards=1)
     found = index(source)
     assert found.notes == (
-        "train: 1 images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used as they are: n02105855_2933.JPEG",
+        "train: 1 image is a CMYK JPEG or PNG in the archives and an RGB JPEG here, which is used as it is: n02105855_2933.JPEG",
     )
     builder = ilsvrc_tfds.prepare(found, tmp_path / "out", **forms.PLAIN)
     provenance = json.loads((builder.data_path / "metadata.json").read_text())
@@ -167,7 +167,7 @@ def test_labels_that_tfds_took_from_positions_are_refused(tmp_path):
 
 def test_missing_shard_is_named(imagenet2012):
     (imagenet2012 / SHARD.format("train", 1)).unlink()
-    with pytest.raises(SourceError, match="1 shards of split 'train' are missing: .*train.tfrecord-00001-of-00002"):
+    with pytest.raises(SourceError, match="1 shard of split 'train' is missing: .*train.tfrecord-00001-of-00002"):
         index(imagenet2012)
 
 
@@ -242,7 +242,7 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
         ([_classic(b"n01440764_9.JPEG", 5)], LabelError, "the first record, n01440764_9.JPEG, has the label 5; expected 0 or 1"),
         ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset b'n01443537'"),
         ([_classic(b"a.jpg", 1)], SourceError, "neither the file name 'a.jpg' of the first record nor a synset states its class"),
-        ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 records do not have the official file name of an image: a.jpg"),
+        ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 record does not have the official file name of an image: a.jpg"),
         ([b"".join(frame(encode_example(b"n01440764_9.JPEG", b"image", 0)))], SourceError, "has the keys .*; expected image/filename"),
         ([], SourceError, "train-00000-of-00001 has no records"),
         ([b"\x1f\x8b\x08" + bytes(100)], SourceError, "is compressed with gzip.*gunzip"),
@@ -259,4 +259,4 @@ def test_folders_and_classes_in_a_name_are_removed(tmp_path):
     (tmp_path / "validation-00000-of-00001").write_bytes(records)
     found = index(tmp_path)
     assert found.splits["val"].name.tolist() == [b"ILSVRC2012_val_00000293.JPEG", b"ILSVRC2012_val_00000236.JPEG"]
-    assert found.notes == ("val: 1 file names have the class appended; the official names are used",)
+    assert found.notes == ("val: 1 file name has the class appended; the official names are used",)

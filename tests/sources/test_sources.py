@@ -233,10 +233,10 @@ def test_folder_in_a_folder_with_images_is_not_read_and_that_is_said(tmp_path):
     (source / "train/train/notes.txt").write_text("old")
     index = indexed(source)
     assert_whole(index, splits=("train", "val", "test"))
-    assert index.notes == ("skipped 1 entries that are not images: train/train/notes.txt",)
+    assert index.notes == ("skipped 1 entry that is not an image: train/train/notes.txt",)
     [warning] = index.warnings
     assert warning.startswith(
-        "1 images in 1 folders are not read: val/val (1). Images are expected directly in the folder of a split"
+        "1 image in 1 folder is not read: val/val (1). Images are expected directly in the folder of a split"
     )
 
 
@@ -286,7 +286,7 @@ def test_class_archive_comes_before_its_folder_and_that_is_noted(tmp_path):
     drawing.folders(source, drawing.Images({"n01443537": {"n01443537_9.JPEG": b"half"}}, {}, {}))
     index = indexed(source)
     assert_whole(index)
-    assert index.notes == (f"1 folders are not used, because their archives are beside them: {source}/train/n01443537",)
+    assert index.notes == (f"1 folder is not used, because its archive is beside it: {source}/train/n01443537",)
 
 
 def test_class_archives_and_class_folders_may_be_mixed(tmp_path):

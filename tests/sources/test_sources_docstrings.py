@@ -19,6 +19,7 @@ from ilsvrc_tfds.sources import (
     layouts,
     members,
     names,
+    nearby,
     official,
     places,
     prepared,
@@ -37,8 +38,8 @@ from ilsvrc_tfds.sources import (
 from ilsvrc_tfds.sources.layouts import archives, folders, records, tree_archives, webdatasets, zips
 
 MODULES = [
-    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, official, places),
-    *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
+    *(sources, boxes, completeness, demo, drawings, find, index, labels, layouts, members, names, nearby, official),
+    *(places, prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
     *(record_scan, record_sets, records, webdatasets, trees, zip, zips, tree_archives),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"

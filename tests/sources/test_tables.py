@@ -125,7 +125,7 @@ def test_ground_truth_by_name_agrees_in_any_order(tmp_path, texts, form, encodin
     text = "image label\n" + "".join(lines[::-1])
     assert "in all 50,000 entries" in check_ground_truth(save(tmp_path / GROUND_TRUTH, text, encoding))
     text = text.replace(NAMED[form].format(2, 361), NAMED[form].format(2, 1)).replace(lines[6], "")
-    found = r"1 of 50,000 entries differ \(ILSVRC2012_val_00000002: '1', not '361'\); "
+    found = r"1 of 50,000 entries differs \(ILSVRC2012_val_00000002: '1', not '361'\); "
     found += r"1 of .* missing \(ILSVRC2012_val_00000007\)"
     with pytest.raises(LabelError, match=found):
         check_ground_truth(save(tmp_path / GROUND_TRUTH, text, encoding))
@@ -135,7 +135,7 @@ def test_entries_that_differ_are_missing_and_are_foreign_are_counted_apart(tmp_p
     lines = texts[SOLUTION].splitlines()
     lines[2:6] = ["ILSVRC2012_val_00000002.JPEG,n01440764 1 2 3 4", "mine.JPEG,n01440764", "ILSVRC2012_val_00099999,x"]
     found = (
-        r"contradicts the official labels: 1 of 50,000 entries differ "
+        r"contradicts the official labels: 1 of 50,000 entries differs "
         r"\(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\); 3 of 50,000 entries are missing "
         r"\(ILSVRC2012_val_00000003, ILSVRC2012_val_00000004, ILSVRC2012_val_00000005\); "
         r"2 entries are not official \(mine: 'n01440764', ILSVRC2012_val_00099999: 'x'\)\. It belongs"
@@ -157,7 +157,7 @@ def test_boxes_in_any_form_are_those_published(tmp_path, form, encoding, line_en
 def test_contradiction_is_seen_in_any_form(tmp_path, texts, form):
     text = texts[SOLUTION].replace("val_00000002,n09193705", "val_00000002,n01440764")
     with pytest.raises(
-        LabelError, match=r": 1 of 50,000 entries differ \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"
+        LabelError, match=r": 1 of 50,000 entries differs \(ILSVRC2012_val_00000002: 'n01440764', not 'n09193705'\)"
     ):
         check_solution(save(tmp_path / SOLUTION, FORMS[form](text), "utf-16, big end first"))
 

@@ -71,6 +71,6 @@ def test_labels_must_agree(tmp_path):
     members = [("ILSVRC/Data/CLS-LOC/train/n01443537/n01440764_9.JPEG", drawing.jpeg())]
     (tmp_path / NAME).write_bytes(drawing.tar(members))
     with pytest.raises(
-        LabelError, match="lie in class n01443537 but their names say otherwise: n01440764_9.JPEG of n01440764"
+        LabelError, match="lies in class n01443537 but its name says otherwise: n01440764_9.JPEG of n01440764"
     ):
         index(tmp_path)

@@ -32,14 +32,14 @@ def write(source: Path, *names: str) -> Path:
     [
         (
             ["train/n01440764/images/1.JPEG", "train/n01440764/images/2.jpg"],
-            "2 images in 1 folders are not read: train/n01440764/images (2)",
+            "2 images in 1 folder are not read: train/n01440764/images (2)",
         ),
-        (["train/n01440764/a/b/c/1.JPEG"], "1 images in 1 folders are not read: train/n01440764/a (1)"),
-        (["val/x/y/1.JPEG", "val/x/z/2.JPEG"], "2 images in 1 folders are not read: val/x (2)"),
-        ([f"val/{VAL_1_WNID}/deep/1.JPEG"], f"1 images in 1 folders are not read: val/{VAL_1_WNID}/deep (1)"),
-        (["test/a/b/1.JPEG"], "1 images in 1 folders are not read: test/a (1)"),
-        (["train/notes/deep/1.JPEG"], "1 images in 1 folders are not read: train/notes/deep (1)"),
-        (["train/n01440764/1.JPEG/2.JPEG"], "1 images in 1 folders are not read: train/n01440764/1.JPEG (1)"),
+        (["train/n01440764/a/b/c/1.JPEG"], "1 image in 1 folder is not read: train/n01440764/a (1)"),
+        (["val/x/y/1.JPEG", "val/x/z/2.JPEG"], "2 images in 1 folder are not read: val/x (2)"),
+        ([f"val/{VAL_1_WNID}/deep/1.JPEG"], f"1 image in 1 folder is not read: val/{VAL_1_WNID}/deep (1)"),
+        (["test/a/b/1.JPEG"], "1 image in 1 folder is not read: test/a (1)"),
+        (["train/notes/deep/1.JPEG"], "1 image in 1 folder is not read: train/notes/deep (1)"),
+        (["train/n01440764/1.JPEG/2.JPEG"], "1 image in 1 folder is not read: train/n01440764/1.JPEG (1)"),
         (
             [f"train/{wnid}/images/1.JPEG" for wnid in ilsvrc_tfds.synsets.wnids()[:6]],
             "6 images in 6 folders are not read: train/n01440764/images (1), train/n01443537/images (1), "
@@ -71,7 +71,7 @@ def test_thumbnails_are_no_images(tmp_path, name):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), name))
     assert index.warnings == ()
     assert index.notes == (
-        f"skipped 1 entries that are not images: {'/'.join(Path(name).parts[: 3 if 'n0' in name else 2])}",
+        f"skipped 1 entry that is not an image: {'/'.join(Path(name).parts[: 3 if 'n0' in name else 2])}",
     )
 
 
@@ -94,8 +94,8 @@ def test_images_of_other_kinds_in_archives_and_deeper_folders_are_named(tmp_path
     write(tmp_path, "val/deep/1.webp")
     (tmp_path / "val" / VAL_1).write_bytes(picture)
     index = indexed(tmp_path)
-    assert index.warnings[0].startswith("1 images in 1 folders are not read: val/deep (1). ")
-    assert index.warnings[1:] == (f"1 images of a kind that is not read: {TENCH}_2.tiff. {KINDS}",)
+    assert index.warnings[0].startswith("1 image in 1 folder is not read: val/deep (1). ")
+    assert index.warnings[1:] == (f"1 image of a kind that is not read: {TENCH}_2.tiff. {KINDS}",)
     assert index.notes == ()
 
 
@@ -116,7 +116,7 @@ def test_linked_folder_of_images_is_named(tmp_path):
 @pytest.mark.parametrize("end", [".tar.gz", ".tgz", ".zip", ".tar.part", ".TAR", " (1).tar.gz"])
 def test_class_archive_of_another_kind_is_named(tmp_path, end):
     index = indexed(write(drawing.folders(tmp_path, drawing.miniature()), f"train/n01484850{end}"))
-    assert index.warnings == (f"1 class archives are not read: train/n01484850{end}. Unpack them into folders <wnid>/",)
+    assert index.warnings == (f"1 class archive is not read: train/n01484850{end}. Unpack it into folders <wnid>/",)
 
 
 def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
@@ -130,7 +130,7 @@ def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
 def test_class_archives_in_val_are_named(tmp_path):
     source = drawing.folders(tmp_path, drawing.miniature())
     (source / f"val/{TENCH}.tar").write_bytes(drawing.tar([(VAL_1, b"x")]))
-    assert f"val/{TENCH}.tar. Unpack them" in indexed(source).warnings[0]
+    assert f"val/{TENCH}.tar. Unpack it" in indexed(source).warnings[0]
 
 
 def test_class_archives_of_another_kind_in_an_archive_are_named(tmp_path):
@@ -143,7 +143,7 @@ def test_class_archives_of_another_kind_in_an_archive_are_named(tmp_path):
 
 def test_commands_say_it_loudly_and_doctor_calls_it_a_problem(tmp_path, caplog, capsys):
     source = write(drawing.folders(tmp_path / "source", drawing.miniature()), f"train/{TENCH}/images/1.JPEG")
-    expected = "1 images in 1 folders are not read: train/n01440764/images (1). Images are expected directly"
+    expected = "1 image in 1 folder is not read: train/n01440764/images (1). Images are expected directly"
     for command, word in {"prepare": "--data-dir", "export": "--out", "metadata": "--out"}.items():
         caplog.clear()
         allowed = [] if command == "metadata" else ["--allow-incomplete"]
@@ -183,9 +183,7 @@ def test_images_deeper_in_a_train_archive_are_refused(tmp_path):
 @pytest.mark.parametrize("name", [f"val/{TENCH}/images/{VAL_1}", f"{TENCH}/a/b/{VAL_1}"])
 def test_class_further_up_in_an_archive_of_val_is_a_witness(tmp_path, name):
     (tmp_path / "val.tar").write_bytes(drawing.tar([(name, b"x")]))
-    with pytest.raises(
-        LabelError, match=f"lie in class {TENCH} but their names say otherwise: {VAL_1} of {VAL_1_WNID}"
-    ):
+    with pytest.raises(LabelError, match=f"lies in class {TENCH} but its name says otherwise: {VAL_1} of {VAL_1_WNID}"):
         indexed(tmp_path)
     (tmp_path / "val.tar").write_bytes(drawing.tar([(name.replace(TENCH, VAL_1_WNID), b"x")]))
     assert indexed(tmp_path).splits["val"].label.tolist() == [65]
@@ -228,7 +226,7 @@ def test_images_of_another_split_are_refused_by_name_even_if_incomplete_is_allow
     else:
         write(source, f"{place}/{name}")
     expected = (
-        f"1 images of split '{split}' have the names of images of split '{other}': {name}. They belong in {other}/"
+        f"1 image of split '{split}' has the name of an image of split '{other}': {name}. They belong in {other}/"
     )
     with pytest.raises(SourceError, match=expected):
         prepare(source=source)

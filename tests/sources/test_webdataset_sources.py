@@ -68,9 +68,7 @@ def test_missing_shard_is_named(number, has_info, tmp_path):
     if not has_info:
         (source / "_info.json").unlink()
     (source / TRAIN.format(number)).unlink()
-    with pytest.raises(
-        SourceError, match=f"1 shards of split 'train' are missing: {source}/{TRAIN.format(number)}. Get"
-    ):
+    with pytest.raises(SourceError, match=f"1 shard of split 'train' is missing: {source}/{TRAIN.format(number)}. Get"):
         index(source)
 
 
@@ -151,7 +149,7 @@ def test_forms_that_are_read(members, tmp_path):
 @pytest.mark.parametrize(
     "members, error, message",
     [
-        ([(f"{NAME}.jpg", JPEG)], SourceError, "1 samples have no label, neither .cls nor `label` in .json: n01440764_9.JPEG"),
+        ([(f"{NAME}.jpg", JPEG)], SourceError, "1 sample has no label, neither .cls nor `label` in .json: n01440764_9.JPEG"),
         ([("00000000.jpg", JPEG), ("00000000.cls", b"0")], SourceError, "no official file name, only '/?00000000'.*Without it no label"),
         ([("0.jpg", JPEG), ("0.json", b'{"filename": "a.JPEG", "label": 0}')], SourceError, "no official file name, only 'a.JPEG'"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"5")], LabelError, "n01440764_9.JPEG has 5 by .cls, not 0"),
@@ -166,7 +164,7 @@ def test_forms_that_are_read(members, tmp_path):
         ([(f"{NAME}.cls", LABEL)], SourceError, "the sample has no image"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.png", JPEG), (f"{NAME}.cls", LABEL)], SourceError, "the sample has 2 images; expected one"),
         ([(f"{NAME}.jpg", JPEG), ("b.txt", b""), (f"{NAME}.cls", LABEL)], SourceError, "the sample has no image.*must follow each other"),
-        ([("ILSVRC2012_val_00000293.jpg", JPEG), ("ILSVRC2012_val_00000293.cls", LABEL)], SourceError, "have the names of images of split 'val'"),
+        ([("ILSVRC2012_val_00000293.jpg", JPEG), ("ILSVRC2012_val_00000293.cls", LABEL)], SourceError, "has the name of an image of split 'val'"),
         ([("n01440764.tar", b"")], SourceError, "holds no images that are read, but n01440764"),
     ],
 )  # fmt: skip

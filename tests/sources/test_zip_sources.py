@@ -120,8 +120,8 @@ def test_what_is_not_read_is_named(tmp_path):
     val = "val/ILSVRC2012_val_00000001.JPEG"
     found = index(of_entries(tmp_path / NAME, (TRAIN, jpeg), (val, jpeg), *((name, jpeg) for name in more)))
     assert found.warnings[0].startswith("2 images in 2 folders are not read: train/n01440764/old (1), pictures (1)")
-    assert found.warnings[1].startswith("1 images of a kind that is not read: train/n01440764/2.webp")
-    assert found.notes == ("skipped 1 entries that are not images: notes.txt",)
+    assert found.warnings[1].startswith("1 image of a kind that is not read: train/n01440764/2.webp")
+    assert found.notes == ("skipped 1 entry that is not an image: notes.txt",)
 
 
 # What is refused.
@@ -146,9 +146,9 @@ def test_tables_inside_must_agree(made, tmp_path):
         ("train\\..\\..\\n01440764_9.JPEG", SourceError, "leads out of the archive"),
         ("C:/n01440764_9.JPEG", SourceError, "leads out of the archive"),
         ("train/tench/n01440764_9.JPEG", SourceError, "'tench' is none of the 1000 classes"),
-        ("train/n01443537/n01440764_9.JPEG", LabelError, "their names say otherwise"),
-        ("val/n01440764/n01440764_9.JPEG", SourceError, "have the names of images of split 'train'"),
-        ("val/n01440764/ILSVRC2012_val_00000001.JPEG", LabelError, "their names say otherwise"),
+        ("train/n01443537/n01440764_9.JPEG", LabelError, "its name says otherwise"),
+        ("val/n01440764/n01440764_9.JPEG", SourceError, "has the name of an image of split 'train'"),
+        ("val/n01440764/ILSVRC2012_val_00000001.JPEG", LabelError, "its name says otherwise"),
     ],
 )
 def test_paths_that_are_refused(name, error, message, tmp_path):
@@ -157,7 +157,7 @@ def test_paths_that_are_refused(name, error, message, tmp_path):
 
 
 def test_name_that_comes_twice_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="1 images of split 'train' come twice"):
+    with pytest.raises(SourceError, match="1 image of split 'train' comes twice"):
         index(of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()), (TRAIN, drawing.jpeg(seed=1))))
 
 

@@ -200,6 +200,39 @@ def test_attempt_of_which_no_epoch_was_done_is_no_obstacle(prepared, trained, tm
     assert_same_weights(out, trained)
 
 
+def test_training_that_diverges_is_an_error_and_keeps_what_was_good(prepared, tmp_path, monkeypatch):
+    out, rates = tmp_path / "run", iter([1e-3, 1e30])
+    recipe = dataclasses.replace(RECIPE, epochs=2, warmup_epochs=0)
+
+    class Diverging(keras.callbacks.LambdaCallback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = next(rates)
+
+    monkeypatch.setattr(fitting, "_optimizer", lambda *_: keras.optimizers.SGD(1e-3))
+    original = keras.Model.fit
+    monkeypatch.setattr(
+        keras.Model,
+        "fit",
+        lambda self, *a, callbacks, **k: original(self, *a, callbacks=[Diverging(), *callbacks], **k),
+    )
+    with pytest.raises(
+        OptionError, match="diverged in epoch 2 of 2: its loss is .*nan. Try a lower .*after epoch 1 is kept"
+    ):
+        training.train(prepared, out, recipe)
+    assert [path.name for path in (out / "backup").iterdir()] == ["00001.weights.h5"] and not (
+        out / "model.keras"
+    ).exists()
+    assert np.isfinite(training.read_log(out)[0]["val_loss"])
+
+
+def test_training_that_diverges_at_once_leaves_a_folder_that_can_be_used(prepared, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1, warmup_epochs=0, learning_rate=1e30)
+    with pytest.raises(OptionError, match="diverged in epoch 1 of 1: .*than 1e.30, .* the folder can be used again"):
+        training.train(prepared, tmp_path / "run", recipe)
+    sound = dataclasses.replace(recipe, learning_rate=1e-3)
+    assert training.train(prepared, tmp_path / "run", sound).exists()
+
+
 def test_half_precision_is_for_a_gpu_and_goes_on_where_it_was_stopped(prepared, tmp_path, monkeypatch):
     # A processor computes what a GPU would, if slowly.
     devices = tf.config.list_physical_devices
@@ -238,7 +271,7 @@ def test_second_run_in_a_folder_is_refused(prepared, tmp_path):
 
 def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
     for recipe, message in [
-        (training.Recipe(batch_size=64), "batch_size=64 is larger than the 60 examples"),
+        (training.Recipe(batch_size=64), "batch_size=64 is larger than the split, which has 60 examples"),
         (training.Recipe(batch_size=8, ops="resnet"), "There is no preset 'resnet'"),
         (training.Recipe(batch_size=8, model="resnet51", image_size=64), "There is no model"),
         (training.Recipe(batch_size=8, model="xception", image_size=64), "xception cannot be built for 64 pixels"),

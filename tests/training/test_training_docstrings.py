@@ -5,7 +5,7 @@ import drawing
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.training import backup, evaluating, fitting, models, recipe, runs, weights
+from ilsvrc_tfds.training import backup, divergence, evaluating, fitting, models, recipe, runs, weights
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,9 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "module", [backup, evaluating, fitting, models, recipe, runs, weights], ids=lambda module: module.__name__
+    "module",
+    [backup, divergence, evaluating, fitting, models, recipe, runs, weights],
+    ids=lambda module: module.__name__,
 )
 def test_examples_hold(module, data, monkeypatch):
     assert docexamples.run_examples(module, data, monkeypatch) > 0

@@ -1,7 +1,7 @@
 """Folders: the images as files, in `train/<wnid>/`, `val/`, `val/<wnid>/` and `test/`; or in `train/<wnid>.tar`.
 
-A split may mix class folders and class archives, so both are one layout. So is Kaggle's tree, which has the same folders
-deeper down, in `ILSVRC/Data/CLS-LOC/`.
+A split may mix class folders and class archives, so both are one layout. So is Kaggle's tree, which has the same
+folders deeper down, in `ILSVRC/Data/CLS-LOC/`.
 """
 
 import dataclasses

@@ -40,7 +40,7 @@ def find(source: Path, root: str) -> list[Place]:
 
 
 def _places(folder: Path) -> Iterator[Place]:
-    """Yields the splits whose shards a folder has by the names of its files; whether they make sense is not looked at."""
+    """Yields the splits whose shards a folder has by the names of its files, which are not opened."""
     files: dict[str, list[str]] = {}
     names = names_in(folder)
     for name in names:
@@ -85,7 +85,7 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Returns the folders that may hold shards: this one, those of splits in it, and those of versions, newest first."""
+    """Returns the folders that may hold shards: this one, those of splits, and versions from the newest."""
     splits = [folder / name for names in FOLDERS.values() for name in names]
     versions = [
         above / name

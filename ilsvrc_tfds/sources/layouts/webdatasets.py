@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
-from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
@@ -72,7 +72,7 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
-    """Yields the splits that a folder has shards of, by their names, or else by the split that the folder belongs to."""
+    """Yields the splits that a folder has shards of, by their names or else by the split of the folder."""
     files: dict[str, list[str]] = {}
     for name in names_in(folder):
         numbered = numbered_archive(name)
@@ -109,8 +109,9 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
         if number not in numbers and not stated
     ]
     if missing:
+        split = f"split {place.split!r}"
         raise SourceError(
-            f"{len(missing):,} shards of split {place.split!r} are missing: "
+            f"{counted(len(missing), f'shard of {split} is', f'shards of {split} are')} missing: "
             f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN}"
         )
 

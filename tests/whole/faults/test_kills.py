@@ -104,6 +104,4 @@ def require_ended_by(number: int, run, status: int, out: str, errors: str) -> No
     ends = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
     if not run.destination.exists():
         assert status == 128 + number
-        assert own_line(errors).startswith(
-            f"ilsvrc-tfds: {ends[number]}. What is finished is kept: run the same command"
-        )
+        assert own_line(errors).startswith(f"ilsvrc-tfds: {ends[number]}. Finished work is kept: run the same command")

@@ -1,0 +1,165 @@
+"""What to run next: the lines that a command prints to standard error at its end, complete and ready to copy.
+
+They are not part of the result, and scripts parse standard output.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.record_index import PREFIX
+
+# With fewer train images than this, not the default recipe, which is for 1.2 million.
+_FEW = 20_000
+_SMALL_TRAINING = (
+    *("--model", "small", "--optimizer", "adamw", "--learning-rate", "0.004", "--epochs", "20"),
+    *("--warmup-epochs", "2", "--batch-size", "32", "--out", "ilsvrc2012-small"),
+)
+
+
+class Step(NamedTuple):
+    """A line to copy.
+
+    Attributes:
+      purpose: Text that says what the line does; it is printed above it as a comment.
+      line: Command of a shell, or expression of Python.
+    """
+
+    purpose: str
+    line: str
+
+
+def say_next(steps: Iterable[Step]) -> None:
+    """Prints steps to standard error. Does nothing if there are none, or if it cannot be written.
+
+    >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
+    """
+    lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
+    with contextlib.suppress(OSError):
+        print("Next:", *lines, sep="\n", file=sys.stderr, flush=True) if lines else None
+
+
+def command(*words: str | Path) -> str:
+    """Returns a line for a shell that runs `ilsvrc-tfds` with these words, quoted where a shell needs it.
+
+    >>> command("verify", Path("/data/my set"))
+    "ilsvrc-tfds verify '/data/my set'"
+    >>> command("verify", Path("-set"))
+    'ilsvrc-tfds verify ./-set'
+    """
+    return shlex.join(["ilsvrc-tfds", *(_as_word(word) for word in words)])
+
+
+def _as_word(word: str | Path) -> str:
+    if isinstance(word, str):
+        return word
+    text = os.fspath(word.expanduser())
+    return os.path.join(".", text) if text.startswith("-") else text
+
+
+def call(function: str, *values: str | Path, **options: str | Path | bool | None) -> str:
+    """Returns an expression of Python that calls a function. Options that are None are left out.
+
+    >>> call("tfds.load", "ilsvrc2012/raw256", data_dir=Path("/data/tfds"))
+    'tfds.load("ilsvrc2012/raw256", data_dir="/data/tfds")'
+    """
+    arguments = [
+        *map(_literal, values),
+        *(f"{name}={_literal(value)}" for name, value in options.items() if value is not None),
+    ]
+    return f"{function}({', '.join(arguments)})"
+
+
+def _literal(value: str | Path | bool) -> str:
+    if isinstance(value, bool):
+        return repr(value)
+    text = os.fspath(value.expanduser()) if isinstance(value, Path) else value
+    return json.dumps(text, ensure_ascii=False) if text.isprintable() else ascii(text)
+
+
+def look_and_train(folder: Path) -> Iterator[Step]:
+    """Yields the steps for a prepared or exported folder without problems: show and train, if they can read it.
+
+    >>> import ilsvrc_tfds
+    >>> for step in look_and_train(ilsvrc_tfds.export("/data/imagenet", "/data/tfrecords")):
+    ...     print(step.line)
+    ilsvrc-tfds show /data/tfrecords --out contact-sheet.png
+    ilsvrc-tfds train /data/tfrecords --model small --optimizer adamw ...
+    """
+    try:
+        output = find_output(folder).in_tfrecord()
+    except SourceError:
+        return
+    yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
+    if {"train", "val"} <= output.shards.keys():
+        few = sum(output.stated_lengths("train") or (_FEW,)) < _FEW
+        yield Step("train a model", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
+
+
+def look_and_train_small(folder: Path) -> Iterator[Step]:
+    """Yields the steps after `demo`, whose images are in a folder: show, a training that fits them, and the own images.
+
+    >>> [step.line for step in look_and_train_small(Path("/data/demo"))][2]
+    'ilsvrc-tfds doctor FOLDER'
+    """
+    yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
+    yield Step("train a small model on them; takes about a minute", command("train", folder, *_SMALL_TRAINING))
+    yield Step("examine your own images, where FOLDER has them", command("doctor", "FOLDER"))
+
+
+def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:
+    """Yields the steps after `train`: evaluate, and TensorBoard.
+
+    >>> for step in evaluate_and_plot("ilsvrc2012", Path("run/model.keras"), data_dir=None, label_offset=None):
+    ...     print(step.line)
+    ilsvrc-tfds evaluate ilsvrc2012 --model run/model.keras
+    tensorboard --logdir run/tensorboard
+    """
+    options: list[str | Path] = [] if data_dir is None else ["--data-dir", data_dir]
+    options += [] if label_offset is None else ["--label-offset", str(label_offset)]
+    yield Step("measure the accuracy of the model", command("evaluate", data, *options, "--model", model))
+    yield Step(
+        "plot the loss of each epoch", shlex.join(["tensorboard", "--logdir", f"{model.parent / 'tensorboard'}"])
+    )
+
+
+def read_with_dali(indexes: Iterable[Path]) -> Iterator[Step]:
+    """Yields the step after `index`: the arguments with which NVIDIA DALI reads the shards of the first split.
+
+    >>> for step in read_with_dali([Path("/data/new/index-train-00000-of-00002")]):
+    ...     print(step.line)
+    path=sorted(glob("/data/new/train-*")), index_path=sorted(glob("/data/new/index-train-*"))
+    """
+    for path in list(indexes)[:1]:
+        stem = path.name.removeprefix(PREFIX).rpartition("-of-")[0].rpartition("-")[0]
+        patterns = (os.path.join(glob.escape(os.fspath(path.parent)), f"{prefix}{stem}-*") for prefix in ("", PREFIX))
+        shards, indexes_of = map(_literal, patterns)
+        line = f"path=sorted(glob({shards})), index_path=sorted(glob({indexes_of}))"
+        yield Step("read it with NVIDIA DALI: arguments of fn.readers.tfrecord", line)
+
+
+def read_as_image_folder(folder: Path) -> Iterator[Step]:
+    """Yields the step after `unpack`: torchvision's reader for the train split, or else for val.
+
+    >>> list(read_as_image_folder(Path("/data/nowhere")))
+    []
+    """
+    splits = [path for split in ("train", "val") for path in sorted(folder.glob(f"{split}*")) if path.is_dir()]
+    for path in splits[:1]:
+        # torchvision refuses folders without images, unless it is told to accept them.
+        has_empty = any(map(_is_empty, path.iterdir()))
+        line = call("torchvision.datasets.ImageFolder", path, allow_empty=True if has_empty else None)
+        yield Step("read it in Python, with torchvision", line)
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:  # stops at the first of 1,300 files
+        return not any(entries)

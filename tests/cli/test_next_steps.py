@@ -1,0 +1,93 @@
+"""What commands print at their end: lines that a shell or Python takes as they are, on standard error alone."""
+
+import ast
+import errno
+import io
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.cli.next_steps import Step, call, command, say_next
+from ilsvrc_tfds.cli.parser import parse
+
+
+@pytest.fixture
+def steps(capsys):
+    """Runs a command that must succeed, and returns the lines to copy."""
+
+    def run(*words):
+        assert main([*map(str, words)]) == 0
+        *_, block = capsys.readouterr().err.partition("Next:\n")
+        return [line.strip() for line in block.splitlines() if not line.startswith("  #")]
+
+    return run
+
+
+def test_each_command_ends_with_commands_that_run(archives, tmp_path, steps):
+    data, out, files = tmp_path / "my data", tmp_path / "out", tmp_path / "files"
+    first = steps("prepare", archives, "--data-dir", data, "--allow-incomplete", "--config", "raw256")
+    folder = data / "ilsvrc2012/raw256/1.0.0"
+    assert first[0] == f"ilsvrc-tfds verify '{folder}'" and "train" in first[2]
+    lines = [*first, *steps("verify", folder), *steps("show", folder)]
+    lines += steps("show", folder, "--out", tmp_path / "sheet.png")
+    lines += steps("export", folder, "--out", out, "--allow-incomplete")
+    assert len(lines) == 3 + 2 + 2 + 2 + 4
+    for program, *words in map(shlex.split, lines):
+        assert program == "ilsvrc-tfds" and parse(words)
+    (line,) = steps("unpack", folder, "--out", files)
+    assert line == f'torchvision.datasets.ImageFolder("{files}/train256", allow_empty=True)'
+    (line,) = steps("index", out)
+    assert line == f'path=sorted(glob("{out}/train-*")), index_path=sorted(glob("{out}/index-train-*"))'
+    (line,) = steps("metadata", archives, "--out", tmp_path / "m.h5")
+    assert line == f'ilsvrc_tfds.metadata.read("{tmp_path}/m.h5")'
+
+
+def test_prepare_prints_the_load_with_its_data_directory(archives, tmp_path, capsys):
+    assert main(["prepare", str(archives), "--data-dir", str(tmp_path / "d"), "--allow-incomplete"]) == 0
+    out = capsys.readouterr().out.splitlines()[-1]
+    assert out.endswith(f'12 train, 6 val examples; tfds.load("ilsvrc2012/classification", data_dir="{tmp_path}/d")')
+
+
+def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
+    assert main(["doctor", str(archives), "--data-dir", str(tmp_path), "--splits", "train,val"]) == 1
+    said = capsys.readouterr()
+    assert "Next:" not in said.out
+    assert said.err.splitlines()[-1] == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
+
+
+def test_formats_that_are_not_read_here_get_no_step_that_fails(archives, tmp_path, steps):
+    pytest.importorskip("array_record")
+    words = ["--data-dir", tmp_path, "--allow-incomplete", "--file-format", "array_record"]
+    assert steps("prepare", archives, *words) == [f"ilsvrc-tfds verify {tmp_path}/ilsvrc2012/classification/1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "my set", "it's", "-dash", "$HOME;ls", 'a"b', "back\\slash", "ü", "\udcff", "a\nb"]
+)
+def test_paths_are_quoted_for_a_shell_and_for_python(name, monkeypatch):
+    (program, verb, path) = shlex.split(command("verify", Path(name)))
+    assert (program, verb) == ("ilsvrc-tfds", "verify") and os.path.normpath(path) == name and not path.startswith("-")
+    assert ast.literal_eval(re.fullmatch(r"f\((.*)\)", call("f", Path(name)), re.DOTALL)[1]) == name
+
+
+def test_home_is_expanded_because_quotes_keep_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/user")
+    assert command("verify", Path("~/x")) == "ilsvrc-tfds verify /home/user/x"
+    assert call("f", Path("~/x")) == 'f("/home/user/x")'
+
+
+def test_nothing_is_said_without_steps_or_where_nothing_can_be_written(monkeypatch, capsys):
+    say_next([])
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys, "stderr", Full())
+    say_next([Step("check", "ilsvrc-tfds verify x")])
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
