@@ -20,7 +20,8 @@ class Place:
       kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
       usual: Whether it has a usual name. Places with other names rank behind all usual ones.
       files: Paths of the files in `path` that hold the split, if there are several.
-      listing: Contents of an archive that was listed to find its splits; see `trees`.
+      listing: What was read to find the splits: the contents of an archive, see `trees`; the set of the shards, or
+        the error that tells why they are none, see `layouts.records`.
       may_be_repaired: Whether another program may have converted the CMYK JPEGs and the PNG of train; see `official`.
     """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output, senseless
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
@@ -19,6 +20,7 @@ from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
 from ilsvrc_tfds.storage.regular import open_regular
 
 IMAGENET2012 = "imagenet2012"
+GO_WITHOUT = "Or name the splits that are wanted, as in --splits train (splits=)."
 _IMAGENET_SHARD = re.compile(
     rf"{IMAGENET2012}-(?P<split>train|validation|test)\.(?P<file_format>[a-z_]+)-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
 )
@@ -74,7 +76,7 @@ class RecordSet:
         if missing := [path for path in paths if not os.path.isfile(path)]:
             raise SourceError(
                 f"{counted(len(missing), f'shard of split {split!r} is', f'shards of split {split!r} are')} missing: "
-                f"{first_few(missing)}. {self.remedy}"
+                f"{first_few(missing)}. {self.remedy} {GO_WITHOUT}"
             )
         entries = itertools.repeat(None) if described is None else described.shards[split]
         lengths = self.lengths.get(split) or itertools.repeat(None)
@@ -86,6 +88,27 @@ class RecordSet:
             RecordScan(split, path, self.kind, offset, length, entry, is_own)
             for path, length, entry in zip(paths, lengths, entries)
         ]
+
+    def refuse_strangers(self, split: str) -> None:
+        """Raises SourceError if files beside the set are shards of this split too, but not of the set."""
+        own = self.shards.get(split, ())
+        if self.output is not None:
+            strange = self.output.strange_shards()
+        else:  # the same shards may be there in another format
+            names = file_names(self.folder)
+            strange = [name for name in names if name not in own and (not own or f".{TFRECORD}-" in name)]
+        if strange := [name for name in strange if split_of_shard(name) == split]:
+            raise SourceError(
+                f"{self.folder}: shards of split {split} are not part of the set that {self.stated_by}: "
+                f"{first_few(strange)}. Move them away. {GO_WITHOUT}"
+            )
+
+    @property
+    def stated_by(self) -> str:
+        """What states which shards there are, in words."""
+        if self.output is not None and self.output.manifest is not None:
+            return f"{manifest.NAME} describes"
+        return f"{INFO_NAME} describes" if self.lengths else f"is there in the format {TFRECORD}"
 
     def check_bytes(self, split: str) -> None:
         """Raises SourceError if TFDS's info, which has no digests, states another size of the records than there is."""
@@ -126,6 +149,11 @@ def find_set(folder: Path) -> RecordSet | None:
     """
     names = file_names(folder) if os.path.isdir(folder) else []
     if any(map(_IMAGENET_SHARD.fullmatch, names)):
+        if others := list(filter(parse_shard_name, names)):
+            raise SourceError(
+                f"{folder} holds shards of several sets: of TFDS's {IMAGENET2012}, and {first_few(others)}. Keep one set "
+                "there."
+            )
         return _imagenet2012(folder, names)
     if any(map(parse_shard_name, names)):
         return set_of(find_output(folder))
@@ -230,8 +258,9 @@ def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
             "shards. Keep one set there."
         )
     counts = {name: counts.pop() for name, counts in found.items()}
-    lengths = {name: length for name, length in (info.get("lengths") or {}).items() if name in counts}
-    counts |= {name: len(length) for name, length in lengths.items()}
+    lengths = {name: length for name, length in (info.get("lengths") or {}).items() if own_split(name)}
+    if lengths:
+        counts = {name: len(length) for name, length in lengths.items()}
     names_of = {own_split(name): name for name in counts}
     version = f" {info['version']}" if "version" in info else ""
     return RecordSet(

@@ -260,3 +260,61 @@ def test_folders_and_classes_in_a_name_are_removed(tmp_path):
     found = index(tmp_path)
     assert found.splits["val"].name.tolist() == [b"ILSVRC2012_val_00000293.JPEG", b"ILSVRC2012_val_00000236.JPEG"]
     assert found.notes == ("val: 1 file name has the class appended; the official names are used",)
+
+
+# Sets that are mixed up, or of which a split is gone.
+
+
+@pytest.fixture
+def ours(made, tmp_path) -> Path:
+    """A copy of the miniature as our prepared data set, without the split test."""
+    source = shutil.copytree(made / "archives", tmp_path / "archives")
+    (source / "ILSVRC2012_img_test_v10102019.tar").unlink()
+    return Path(ilsvrc_tfds.prepare(source, tmp_path, **forms.PLAIN).data_path)
+
+
+def test_shards_that_a_set_does_not_state_are_named(made, ours):
+    for name in ("ilsvrc2012-test.tfrecord-00000-of-00001", "ilsvrc2012-train.tfrecord-00000-of-00009"):
+        shutil.copy(made / "expected/ilsvrc2012/classification/1.0.0/ilsvrc2012-test.tfrecord-00000-of-00001", ours / name)
+        split = name[11:].partition(".")[0]
+        for described in ("manifest.json", "dataset_info.json"):
+            with pytest.raises(SourceError, match=f"of split {split} are not part of the set that {described} describes: {name}"):
+                index_images(find_layout([ours]).only([split]))
+            if described == "manifest.json":
+                (ours / "manifest.json").rename(ours / "away")
+        (ours / "away").rename(ours / "manifest.json")
+    with pytest.raises(SourceError, match="are not part of the set"):
+        index(ours)
+    (ours / "ilsvrc2012-train.tfrecord-00000-of-00009").unlink()
+    assert list(index_images(find_layout([ours]).only(["train", "val"])).splits) == ["train", "val"]
+
+
+def test_split_in_another_format_is_named(imagenet2012):
+    for name in ("dataset_info.json", SHARD.format("test", 1)):
+        (imagenet2012 / name).unlink()
+    test = imagenet2012 / SHARD.format("test", 0)
+    test.rename(imagenet2012 / test.name.replace("tfrecord", "array_record"))
+    with pytest.raises(SourceError, match="split test are not part of the set that is there in the format tfrecord: .*array"):
+        index(imagenet2012)
+
+
+def test_two_sets_in_one_folder_are_refused(imagenet2012, ours):
+    shutil.copy(imagenet2012 / SHARD.format("train", 0), ours)
+    with pytest.raises(SourceError, match=f"{ours} holds shards of several sets: of TFDS's imagenet2012, and ilsvrc2012-"):
+        index(ours)
+
+
+@pytest.mark.parametrize("described", ["manifest.json", "dataset_info.json"])
+def test_split_whose_shards_are_all_missing_is_named(described, ours):
+    for path in (*ours.glob("ilsvrc2012-val*"), *(ours / name for name in {"manifest.json"} - {described})):
+        path.unlink()
+    with pytest.raises(SourceError, match="1 shard of split 'val' is missing: .*val.tfrecord.*--splits train"):
+        index(ours)
+    assert list(index_images(find_layout([ours]).only(["train"])).splits) == ["train"]
+
+
+def test_split_that_imagenet2012_states_and_whose_shards_are_all_missing_is_named(imagenet2012):
+    for path in imagenet2012.glob("imagenet2012-test*"):
+        path.unlink()
+    with pytest.raises(SourceError, match="2 shards of split 'test' are missing"):
+        index(imagenet2012)

@@ -40,23 +40,36 @@ def find(source: Path, root: str) -> list[Place]:
 
 
 def _places(folder: Path) -> Iterator[Place]:
-    """Yields the splits whose shards a folder has by the names of its files, which are not opened."""
+    """Yields the splits whose shards a folder has by their names, or that its set states. No shard is opened."""
     files: dict[str, list[str]] = {}
     names = names_in(folder)
     for name in names:
         if split := split_of_shard(name, INFO_NAME in names):
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
-    for split in (split for split in SPLITS if split in files):
-        may_be_repaired = split == "train" and os.path.basename(files[split][0]).startswith(f"{IMAGENET2012}-")
-        yield Place(split, absolute(folder), split, KIND, files=tuple(files[split]), may_be_repaired=may_be_repaired)
+    if not files:
+        return
+    own: RecordSet | SourceError | None
+    try:
+        own = find_set(folder)
+    except SourceError as error:  # raised if a split of the folder is wanted
+        own = error
+    stated = own.shards if isinstance(own, RecordSet) else {}
+    for split in (split for split in SPLITS if split in files or split in stated):
+        own_files = tuple(files.get(split, ()))
+        may_be_repaired = split == "train" and os.path.basename((*own_files, "")[0]).startswith(f"{IMAGENET2012}-")
+        yield Place(
+            split, absolute(folder), split, KIND, files=own_files, may_be_repaired=may_be_repaired, listing=own
+        )
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
     """Returns a scan for each shard of the split; and no folders that are not used.
 
-    Raises SourceError if a shard is missing, or if nothing records what was done to the images of a set of ours.
+    Raises SourceError if a shard is missing or not of the set, or if nothing records what was done to the images of a
+    set of ours.
     """
     own = set_of_place(place)
+    own.refuse_strangers(place.split)
     if own.output is not None and not own.made:
         raise SourceError(
             f"{own.folder}: nothing records whether its images are resized ({manifest.NAME}, metadata.json and "
@@ -68,10 +81,11 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
 
 
 def set_of_place(place: Place) -> RecordSet:
-    """Returns the set that a place belongs to."""
-    found = find_set(Path(place.path))
-    assert found is not None  # it was there when the place was found
-    return found
+    """Returns the set that a place belongs to. Raises SourceError if its folder holds none, or several."""
+    if isinstance(place.listing, SourceError):
+        raise place.listing
+    assert isinstance(place.listing, RecordSet)  # it was there when the place was found
+    return place.listing
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
