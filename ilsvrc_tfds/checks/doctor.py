@@ -91,7 +91,7 @@ def examine(
 
 def _indexed(source: str | os.PathLike, splits: Collection[str] | None, runner: LocalRunner) -> tuple[Layout, Index]:
     """Returns the layout and index of the wanted splits that are there; the index says what was seen of the others."""
-    layout = find_layout([source])
+    layout = find_layout([source], splits)
     there = [place.split for place in layout.places if place.split in (splits or ())]
     seen, layout = layout.missing(), layout.only(there or splits)
     return layout, dataclasses.replace(index_images(layout, runner.run), missing=seen)

@@ -271,7 +271,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         """Returns the examples of each split, for the base class's own writer."""
         index = self.source
         if not isinstance(index, Index):
-            index = index_images(find_layout([index or dl_manager.manual_dir]))
+            index = index_images(find_layout([index or dl_manager.manual_dir], self._splits))
         splits = of_splits(index, self._splits).splits
         op = self.builder_config.op
         return {

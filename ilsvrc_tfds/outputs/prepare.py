@@ -197,7 +197,7 @@ def _index_again(
     source = builder.candidates(None, download_config)
     _log.info("Comparing %s with the images that %s was made of.", first_few(source), builder.data_dir)
     try:
-        places = find_layout(source).places
+        places = find_layout(source, splits).places
         there = [place.split for place in places if splits is None or place.split in splits]
         if there:
             with LocalRunner(workers) as runner:

@@ -112,12 +112,15 @@ def _repaired(place: Place, members: Members) -> tuple[str, ...]:
 
 
 def _unused_note(place: Place) -> str:
-    return f"{place.path} is not used: split {place.split} is read from another place"
+    shards = f"{place.files[0]} ({place.kind}: {counted(len(place.files), 'shard')})" if place.files else ""
+    return f"{shards or place.path} is not used: split {place.split} is read from another place"
 
 
 def _sightings_note(layout: Layout) -> Iterator[str]:
     if layout.sightings:
         yield f"not used, because the names are not those of a split: {first_few(layout.sightings)}"
+    for sighting in layout.aside:
+        yield f"not used: {sighting}"
 
 
 def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:

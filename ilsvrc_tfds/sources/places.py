@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
-from ilsvrc_tfds.sources.names import FOLDERS
+from ilsvrc_tfds.sources.names import FOLDERS, split_of_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Place:
       kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
       usual: Whether it has a usual name. Places with other names rank behind all usual ones.
       files: Paths of the files in `path` that hold the split, if there are several.
+      set: Path that the splits of one set have in common: that of its folder or archive. Empty for archives and folders
+        of single splits, which belong together wherever they are.
       listing: What was read to find the splits: the contents of an archive, see `trees`; the set of the shards, or
         the error that tells why they are none, see `layouts.records`.
       may_be_repaired: Whether another program may have converted the CMYK JPEGs and the PNG of train; see `official`.
@@ -31,6 +33,7 @@ class Place:
     kind: str
     usual: bool = True
     files: tuple[str, ...] = ()
+    set: str = ""
     may_be_repaired: bool = False
     listing: object = dataclasses.field(default=None, compare=False, repr=False)
 
@@ -48,6 +51,11 @@ def refuse_rivals(chosen: Place, found: list[Place]) -> None:
             f"{paths} may both be the split {chosen.split}. Rename the right one to {FOLDERS[chosen.split][0]}, "
             "or move the other one away."
         )
+
+
+def set_of_folder(folder: Path) -> str:
+    """Returns `Place.set` of shards in a folder: the folder, or the one above it if it is that of one split."""
+    return absolute(folder.parent if split_of_folder(folder.name) else folder)
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
@@ -85,4 +93,5 @@ def absolute(path: Path) -> str:
 
 def is_same(place: Place, other: Place) -> bool:
     """Returns whether two places are the same, even if their paths differ."""
-    return os.path.samefile(place.path, other.path)
+    files = [list(map(os.path.basename, own.files)) for own in (place, other)]
+    return place.kind == other.kind and files[0] == files[1] and os.path.samefile(place.path, other.path)

@@ -7,12 +7,12 @@ archives and folders. Other files beside them, which state labels too, are found
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.layouts import LAYOUTS, LayoutModule
+from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, records
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
@@ -59,6 +59,7 @@ class Layout:
       places: Place of each split that was found, in the order train, val, test.
       unused: Further places of a split that is read from another place.
       sightings: Other files and folders that may be a split, but have unknown names.
+      aside: Other archives and files that may be a split and are left aside, with the reason.
       ground_truths: Development kits, and ground truth files out of them.
       solutions: Files `LOC_val_solution.csv` of Kaggle.
       synset_mappings: Files `LOC_synset_mapping.txt` of Kaggle.
@@ -68,6 +69,7 @@ class Layout:
     places: tuple[Place, ...]
     unused: tuple[Place, ...]
     sightings: tuple[Sighting, ...]
+    aside: tuple[Sighting, ...]
     ground_truths: tuple[Path, ...]
     solutions: tuple[Path, ...]
     synset_mappings: tuple[Path, ...]
@@ -75,7 +77,8 @@ class Layout:
     def missing(self) -> dict[str, str]:
         """Returns, for each missing split, a text that says what was found instead."""
         names, there = names_in(self.source), {place.split for place in self.places}
-        return {split: describe_missing(self.sightings, split, names) for split in SPLITS if split not in there}
+        seen = (*self.aside, *self.sightings)
+        return {split: describe_missing(seen, split, names) for split in SPLITS if split not in there}
 
     def only(self, splits: Iterable[str] | None) -> "Layout":
         """Returns the layout with only these splits, or with all if None. Raises IncompleteError if one is missing.
@@ -92,12 +95,15 @@ class Layout:
                 "it, or leave it out of the splits."
             )
         places, unused = (tuple(p for p in found if p.split in splits) for found in (self.places, self.unused))
-        found = tuple(sighting for sighting in self.sightings if sighting.split in (None, *splits))
-        return dataclasses.replace(self, places=places, unused=unused, sightings=found)
+        seen, aside = (
+            tuple(sighting for sighting in found if sighting.split in (None, *splits))
+            for found in (self.sightings, self.aside)
+        )
+        return dataclasses.replace(self, places=places, unused=unused, sightings=seen, aside=aside)
 
 
-def find_layout(candidates: list[str | os.PathLike]) -> Layout:
-    """Returns the layout of the first candidate that has a split.
+def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | None = None) -> Layout:
+    """Returns the layout of the first candidate that has a split, with all splits that it has.
 
     >>> layout = find_layout(["/data/nowhere", "/data/imagenet"])
     >>> for place in layout.places:
@@ -107,6 +113,8 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
 
     Args:
       candidates: Folders to search, in this order; or archives.
+      splits: Splits that are wanted. What only another split would need is not read, and no reason to stop. None wants
+        train and val, and test if it is of the same set.
 
     Raises:
       NotFoundError: No candidate has a split. The message lists what was found in each.
@@ -115,7 +123,7 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
     """
     require_local(*candidates)
     for candidate in candidates:
-        layout = _look_into(Path(candidate).expanduser())
+        layout = _look_into(Path(candidate).expanduser(), splits)
         if layout.places:
             return layout
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
@@ -126,17 +134,13 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
     )
 
 
-def _quick_layouts() -> list[LayoutModule]:
-    return [layout for layout in LAYOUTS if not layout.READS_CONTENTS]
-
-
 def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
     """Returns sentences that say which folder to name, or where to get the archives."""
 
     def places(folder: Path) -> list[Place]:
         try:
-            roots, layouts = (root for root in ROOTS if os.path.isdir(folder / root)), _quick_layouts()
-            return [place for root in roots for own in layouts for place in own.find(folder, root) if place.usual]
+            roots = (root for root in ROOTS if os.path.isdir(folder / root))
+            return [place for root in roots for own in QUICK_LAYOUTS for place in own.find(folder, root) if place.usual]
         except SourceError:  # a folder that cannot be read
             return []
 
@@ -144,32 +148,91 @@ def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
     return found or ["Get the archives from https://image-net.org/download-images and name the folder that holds them."]
 
 
-def _look_into(source: Path) -> Layout:
+def _look_into(source: Path, splits: Collection[str] | None) -> Layout:
     is_file, roots = os.path.isfile(source), [""]
     if not is_file:
         is_folder = os.path.isdir(source)
         roots = [root for root in (*ROOTS, *OTHER_ROOTS) if is_folder and kind_of(source / root) == "folder"]
-    found: list[Place] = []
-    for layout in LAYOUTS:
-        if not (layout.READS_CONTENTS and {"train", "val"} <= {place.split for place in found}):
-            found += [place for root in roots for place in layout.find(source, root)]
+    found = [place for layout in QUICK_LAYOUTS for root in roots for place in layout.find(source, root)]
+    needed = set(splits or ("train", "val")) - {place.split for place in found}
+    listed, aside = _in_archives(source, roots, needed, alone=not found)
     # The sort is stable, so earlier layouts, roots and names stay before later ones.
-    found.sort(key=lambda place: not place.usual)
-    chosen = {place.split: place for place in reversed(found)}
-    for place in chosen.values():
-        refuse_rivals(place, found)
-    folder = source.parent if is_file else source
-    beside = _folders_beside(folder, chosen.values())
+    found = sorted([*found, *listed], key=lambda place: (bool(place.set), not place.usual))
     taken = [absolute(source)] if is_file else [path for place in found for path in (place.path, *place.files)]
+    folder = source.parent if is_file else source
+    for place in [] if splits and "test" in splits else _foreign_tests(found):
+        found.remove(place)
+        what = f"{place.kind} of another set than train and val; --splits takes it, as in --splits train,val,test"
+        aside.append(Sighting(os.path.relpath((*place.files, place.path)[0], folder), what, place.split))
+    chosen = {place.split: place for place in reversed(found)}
+    wanted = [place for split, place in chosen.items() if splits is None or split in splits]
+    for place in wanted:
+        refuse_rivals(place, found)
+    _refuse_two_sets(wanted)
+    beside = _folders_beside(folder, chosen.values())
     return Layout(
         source=absolute(folder),
         places=tuple(chosen[split] for split in SPLITS if split in chosen),
         unused=tuple(place for place in found if not is_same(place, chosen[place.split])),
-        sightings=sightings(absolute(folder), roots, taken),
+        sightings=sightings(absolute(folder), roots, [*taken, *(os.path.join(folder, seen.path) for seen in aside)]),
+        aside=tuple(aside),
         ground_truths=_existing(beside, _DEVKITS),
         solutions=() if is_file else _existing(beside, (_SOLUTION,)),
         synset_mappings=() if is_file else _existing(beside, (_SYNSET_MAPPING,)),
     )
+
+
+def _in_archives(
+    source: Path, roots: Iterable[str], needed: Collection[str], *, alone: bool
+) -> tuple[list[Place], list[Sighting]]:
+    """Returns the splits in archives of whole trees; and the archives that are not listed or cannot be, with a reason.
+
+    Raises SourceError if an archive that the user named cannot be listed, or if nothing but such archives is there.
+
+    Args:
+      source: The source.
+      roots: Folders to search, relative to the source.
+      needed: Wanted splits that are in no other place.
+      alone: Whether there are no other places.
+    """
+    if os.path.isfile(source):
+        return [place for layout in ARCHIVE_LAYOUTS for place in layout.find(source, "")], []
+    found: list[Place] = []
+    aside, errors = [], []
+    for layout, path in [
+        (layout, path) for layout in ARCHIVE_LAYOUTS for root in roots for path in layout.archives_in(source / root)
+    ]:
+        name = os.path.relpath(path, source)
+        if {place.split for place in found} >= set(needed):
+            aside.append(Sighting(name, "an archive that is not looked into, because the splits are found", None))
+            continue
+        try:
+            found += layout.find(path, "")
+        except SourceError as error:
+            errors.append(error)
+            aside.append(Sighting(name, f"an archive that cannot be read: {error}", None))
+    if errors and alone and not found:
+        raise errors[0]
+    return found, aside
+
+
+def _foreign_tests(found: list[Place]) -> list[Place]:
+    """Returns the places of test that belong to another set than train and val, if there are these.
+
+    A name such as `test1.tar` may belong to anything, and the labels of test cannot be checked.
+    """
+    first = {place.split: place.set for place in reversed(found) if place.split != "test"}
+    return [place for place in found if place.split == "test" and first and place.set not in first.values()]
+
+
+def _refuse_two_sets(places: Iterable[Place]) -> None:
+    """Raises SourceError if train and val are TFRecords of two sets, such as two versions."""
+    own = {place.split: place for place in places if place.kind == records.KIND}
+    if {"train", "val"} <= own.keys() and own["train"].set != own["val"].set:
+        raise SourceError(
+            f"train would be read from {own['train'].path}, val from {own['val'].path}: these are two sets. Complete "
+            "one of them and name its folder."
+        )
 
 
 def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:

@@ -275,10 +275,14 @@ def ours(made, tmp_path) -> Path:
 
 def test_shards_that_a_set_does_not_state_are_named(made, ours):
     for name in ("ilsvrc2012-test.tfrecord-00000-of-00001", "ilsvrc2012-train.tfrecord-00000-of-00009"):
-        shutil.copy(made / "expected/ilsvrc2012/classification/1.0.0/ilsvrc2012-test.tfrecord-00000-of-00001", ours / name)
+        shutil.copy(
+            made / "expected/ilsvrc2012/classification/1.0.0/ilsvrc2012-test.tfrecord-00000-of-00001", ours / name
+        )
         split = name[11:].partition(".")[0]
         for described in ("manifest.json", "dataset_info.json"):
-            with pytest.raises(SourceError, match=f"of split {split} are not part of the set that {described} describes: {name}"):
+            with pytest.raises(
+                SourceError, match=f"of split {split} are not part of the set that {described} describes: {name}"
+            ):
                 index_images(find_layout([ours]).only([split]))
             if described == "manifest.json":
                 (ours / "manifest.json").rename(ours / "away")
@@ -294,13 +298,17 @@ def test_split_in_another_format_is_named(imagenet2012):
         (imagenet2012 / name).unlink()
     test = imagenet2012 / SHARD.format("test", 0)
     test.rename(imagenet2012 / test.name.replace("tfrecord", "array_record"))
-    with pytest.raises(SourceError, match="split test are not part of the set that is there in the format tfrecord: .*array"):
+    with pytest.raises(
+        SourceError, match="split test are not part of the set that is there in the format tfrecord: .*array"
+    ):
         index(imagenet2012)
 
 
 def test_two_sets_in_one_folder_are_refused(imagenet2012, ours):
     shutil.copy(imagenet2012 / SHARD.format("train", 0), ours)
-    with pytest.raises(SourceError, match=f"{ours} holds shards of several sets: of TFDS's imagenet2012, and ilsvrc2012-"):
+    with pytest.raises(
+        SourceError, match=f"{ours} holds shards of several sets: of TFDS's imagenet2012, and ilsvrc2012-"
+    ):
         index(ours)
 
 

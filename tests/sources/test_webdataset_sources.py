@@ -72,6 +72,34 @@ def test_missing_shard_is_named(number, has_info, tmp_path):
         index(source)
 
 
+def test_split_whose_shards_are_all_missing_is_named(timm):
+    (timm / "imagenet1k-validation-0000.tar").unlink()
+    with pytest.raises(SourceError, match="1 shard of split 'val' is missing: .*--splits train"):
+        index(timm)
+    assert list(index_images(find_layout([timm]).only(["train"])).splits) == ["train"]
+
+
+def test_shard_that_the_info_does_not_state_is_named(timm):
+    shutil.copy(timm / TRAIN.format(1), timm / TRAIN.format(2))
+    with pytest.raises(SourceError, match=f"_info.json does not state {TRAIN.format(2)}, so it is of another set"):
+        index(timm)
+
+
+def test_many_missing_shards_are_counted_at_once(tmp_path):
+    (tmp_path / "train-1999999.tar").write_bytes(drawing.tar([]))
+    with pytest.raises(
+        SourceError, match="^1,999,999 shards of split 'train' are missing: .*/train-0000000.tar, .*-0000001"
+    ):
+        index(tmp_path)
+
+
+def test_archive_with_a_date_is_no_shard(tmp_path):
+    drawing.folders(tmp_path, drawing.Images({}, drawing.miniature().val, {}))
+    (tmp_path / "train_20240115.tar").write_bytes(drawing.tar([]))
+    found = index(tmp_path)
+    assert list(found.splits) == ["val"] and "train_20240115.tar" in found.missing["train"]
+
+
 def test_shard_that_is_there_twice_is_named(timm):
     shutil.copy(timm / TRAIN.format(0), timm / TRAIN.format(1))
     with pytest.raises(

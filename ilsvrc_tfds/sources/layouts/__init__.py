@@ -32,12 +32,9 @@ class LayoutModule(Protocol):
 
     Attributes:
       KIND: Name of the layout in `Place.kind` and `Container.layout`.
-      READS_CONTENTS: Whether `find` lists whole archives, which takes up to minutes. Such layouts are tried only if no
-        other one has both train and val.
     """
 
     KIND: str
-    READS_CONTENTS: bool
 
     def find(self, source: Path, root: str) -> list[Place]:
         """Returns the places of splits in the folder `root` of a source, best ones first.
@@ -67,6 +64,19 @@ class LayoutModule(Protocol):
         """
 
 
+class ArchiveLayoutModule(LayoutModule, Protocol):
+    """A module of a layout whose splits are known only once an archive has been listed, which takes up to minutes.
+
+    Its `find` returns the splits of an archive that `source` is. The archives in a folder are listed only if no other
+    layout has the splits that are wanted.
+    """
+
+    def archives_in(self, folder: Path) -> list[Path]:
+        """Returns the archives in a folder that may be of this layout. Raises SourceError if it cannot be read."""
+
+
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, zips, tree_archives)
+QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets)
+ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives)
+LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
 LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}

@@ -21,7 +21,6 @@ from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import is_class_archive
 
 KIND = "archive"
-READS_CONTENTS = False
 
 # Folders inside an archive that are not class folders.
 _NO_CLASSES = ("", ".", "..", "train", "ILSVRC2012_img_train")

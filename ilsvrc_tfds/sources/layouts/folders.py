@@ -21,10 +21,9 @@ from ilsvrc_tfds.sources.names import FOLDERS, OTHER_ROOTS, USUAL_NAMES, split_o
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
 from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, tables
 from ilsvrc_tfds.sources.sightings import contents
-from ilsvrc_tfds.sources.unread import images_below, is_class_archive
+from ilsvrc_tfds.sources.unread import THUMBNAILS, images_below, is_class_archive
 
 KIND = "folder"
-READS_CONTENTS = False
 
 
 def find(source: Path, root: str) -> list[Place]:
@@ -147,7 +146,14 @@ def _not_read(job: FolderScan, others: list[os.DirEntry[str]]) -> tuple[tuple[st
 
 def _is_used(folder: Path) -> bool:
     """Returns whether a folder of a split holds anything except shards, which other layouts read."""
-    return kind_of(folder) == "folder" and bool(names_in(folder)) and contents(folder) != "shards"
+    if kind_of(folder) != "folder" or not (names := names_in(folder)):
+        return False
+    return contents(folder) != "shards" or any(_is_of_folders(folder, name) for name in names)
+
+
+def _is_of_folders(folder: Path, name: str) -> bool:
+    """Returns whether an entry of a folder of a split is one of a class, or a folder that may hold images."""
+    return synsets.is_wnid(name.removesuffix(".tar")) or name not in THUMBNAILS and os.path.isdir(folder / name)
 
 
 def _place(source: Path, folder: Path, split: str) -> Place:

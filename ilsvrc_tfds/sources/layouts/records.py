@@ -9,6 +9,7 @@
 The folder that is named may be that of the shards, or the one above it, of all versions; the newest version is read.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -19,12 +20,11 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
-from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_scan import KIND as KIND
 from ilsvrc_tfds.sources.record_sets import IMAGENET2012, RecordSet, find_set, split_of_shard
 from ilsvrc_tfds.sources.scan import Scan
 
-READS_CONTENTS = False
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -57,9 +57,8 @@ def _places(folder: Path) -> Iterator[Place]:
     for split in (split for split in SPLITS if split in files or split in stated):
         own_files = tuple(files.get(split, ()))
         may_be_repaired = split == "train" and os.path.basename((*own_files, "")[0]).startswith(f"{IMAGENET2012}-")
-        yield Place(
-            split, absolute(folder), split, KIND, files=own_files, may_be_repaired=may_be_repaired, listing=own
-        )
+        place = Place(split, absolute(folder), split, KIND, files=own_files, set=set_of_folder(folder), listing=own)
+        yield dataclasses.replace(place, may_be_repaired=may_be_repaired)
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:

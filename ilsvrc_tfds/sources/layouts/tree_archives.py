@@ -19,7 +19,6 @@ from ilsvrc_tfds.sources.tar import read_members
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
 
 KIND = "tree"
-READS_CONTENTS = True
 
 _TREE_NAME = re.compile(r"imagenet|ilsvrc|cls.?loc", re.I)
 _OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
@@ -28,17 +27,19 @@ _LOOKED_AT = 50
 
 
 def find(source: Path, root: str) -> list[Place]:
-    """Returns the splits in the tars of trees in one folder of a source, or in the archive that `source` itself is.
+    """Returns the splits in the tar of a tree that `source` is.
 
     >>> [(place.split, place.path) for place in find(Path("/data/cls-loc.tar"), "")]
     [('train', '/data/cls-loc.tar'), ('val', '/data/cls-loc.tar')]
     """
-    if os.path.isfile(source):
-        is_named = source.suffix.lower() == ".tar" and not split_of_archive(source.name)
-        return _places(source) if is_named and _is_tree(source) else []
-    names = [name for name in names_in(source / root) if is_tree_name(name, ".tar") and not _is_other_layouts(name)]
-    paths = [source / root / name for name in names]
-    return [place for path in paths if os.path.isfile(path) and _is_tree(path) for place in _places(path)]
+    is_named = source.suffix.lower() == ".tar" and not split_of_archive(source.name)
+    return _places(source) if is_named and os.path.isfile(source) and _is_tree(source) else []
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Returns the tars in a folder that are of a tree, by their names and first members."""
+    names = [name for name in names_in(folder) if is_tree_name(name, ".tar") and not _is_other_layouts(name)]
+    return [path for name in names if os.path.isfile(path := folder / name) and _is_tree(path)]
 
 
 def is_tree_name(name: str, suffix: str) -> bool:
@@ -90,4 +91,8 @@ def _places(path: Path) -> list[Place]:
             tree = list_tree(absolute(path), read_members(fd, str(path)), lambda start, size: os.pread(fd, size, start))
         except OSError as error:
             raise unreadable(path, error) from error
-    return [Place(split, absolute(path), split, KIND, listing=tree) for split in SPLITS if split in tree.splits]
+    return [
+        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
+        for split in SPLITS
+        if split in tree.splits
+    ]

@@ -9,6 +9,9 @@ The image is `.jpg`, `.jpeg` or `.png` in any case. Its official name is the bas
 the key; the label is in `.cls` (an index or a wnid) or in `label` of `.json`.
 """
 
+import contextlib
+import dataclasses
+import itertools
 import json
 import os
 import re
@@ -18,17 +21,20 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
-from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
+from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
 from ilsvrc_tfds.sources.sample_scan import SampleScan
 from ilsvrc_tfds.sources.scan import Scan, archive_stamp
 from ilsvrc_tfds.storage.regular import open_regular
 
-READS_CONTENTS = False
 INFO_NAME = "_info.json"
 _AGAIN = "Get the set again, or make it again."
 # timm's has 1,087 names and numbers, 40 KB.
 _MOST_BYTES = 64 << 20
+# ImageNet has 1.3 million images: whoever writes one a shard has fewer shards. Dates and times have more digits.
+_MOST_SHARDS = 2_000_000
+_MOST_NAMED = 4
 _NUMBER = re.compile(r"(\d+)\.tar$")
 
 
@@ -44,7 +50,7 @@ def find(source: Path, root: str) -> list[Place]:
     places = list(_places(folder, None))
     for split, names in FOLDERS.items():
         for name in names:
-            places += [place for place in _places(folder / name, split) if place.split == split]
+            places += _places(folder / name, split)
     return places
 
 
@@ -72,18 +78,38 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
-    """Yields the splits that a folder has shards of, by their names or else by the split of the folder."""
+    """Yields the splits that a folder has shards of, by their names or else by the split of the folder.
+
+    If there are shards, a split that `_info.json` states has a place even if all of its files are missing.
+    """
     files: dict[str, list[str]] = {}
     for name in names_in(folder):
-        numbered = numbered_archive(name)
-        split = (split_of_folder(numbered[0]) or of_folder) if numbered else None
+        split = _split_of_shard(name) or (of_folder if _is_shard(name) else None)
         if split and os.path.isfile(folder / name):
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
-    for split in (split for split in SPLITS if split in files):
-        yield Place(split, absolute(folder), split, KIND, files=tuple(files[split]), may_be_repaired=split == "train")
+    stated: set[str | None] = set()
+    with contextlib.suppress(SourceError):  # raised when the split is scanned
+        stated = set(map(_split_of_shard, _lengths(folder / INFO_NAME))) if files else set()
+    for split in (split for split in SPLITS if split in files or split in stated):
+        own = tuple(files.get(split, ()))
+        place = Place(split, absolute(folder), split, KIND, files=own, set=set_of_folder(folder))
+        yield dataclasses.replace(place, may_be_repaired=split == "train")
+
+
+def _is_shard(name: str) -> bool:
+    """Returns whether a file is a shard by its name. A lone archive with a date or a size as its number is none."""
+    numbered = numbered_archive(name)
+    return numbered is not None and numbered[1] < _MOST_SHARDS
+
+
+def _split_of_shard(name: str) -> str | None:
+    """Returns the split that the name of a shard states, or None if it states none, or is not that of a shard."""
+    numbered = numbered_archive(name)
+    return split_of_folder(numbered[0]) if numbered is not None and numbered[1] < _MOST_SHARDS else None
 
 
 def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
+    """Raises SourceError if shards are missing or there twice, or belong to another set than the others."""
     names = [os.path.basename(path) for path in place.files]
     numbers: dict[int, str] = {}
     stems = set()
@@ -99,21 +125,32 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
                 f"{place.path}: {shown(numbers[number])} and {shown(name)} are the same shard. Remove one of them."
             )
         numbers[number] = name
-    digits = len(_NUMBER.findall(names[0])[0])
-    begin = names[0][: -digits - len(".tar")]
-    stated = [name for name in lengths if split_of_folder((numbered_archive(name) or ("",))[0]) == place.split]
-    missing = [name for name in stated if name not in names]
-    missing += [
-        f"{begin}{number:0{digits}d}.tar"
-        for number in range(min(numbers) if min(numbers) <= 1 else 0, max(numbers))
-        if number not in numbers and not stated
-    ]
-    if missing:
+    stated = [name for name in lengths if _split_of_shard(name) == place.split]
+    if strange := [name for name in names if stated and name not in stated]:
+        raise SourceError(
+            f"{place.path}: {INFO_NAME} does not state {first_few(map(shown, strange))}, so it is of another set. Move "
+            "it away."
+        )
+    count, missing = _missing(names, numbers, stated)
+    if count:
         split = f"split {place.split!r}"
         raise SourceError(
-            f"{counted(len(missing), f'shard of {split} is', f'shards of {split} are')} missing: "
-            f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN}"
+            f"{counted(count, f'shard of {split} is', f'shards of {split} are')} missing: "
+            f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN} {GO_WITHOUT}"
         )
+
+
+def _missing(names: list[str], numbers: Collection[int], stated: list[str]) -> tuple[int, list[str]]:
+    """Returns the number of missing shards, and the names of the first ones: of those stated, or of gaps in between."""
+    if stated:
+        missing = [name for name in stated if name not in set(names)]
+        return len(missing), missing
+    digits = len(_NUMBER.findall(names[0])[0])
+    begin = names[0][: -digits - len(".tar")]
+    first, last = (min(numbers) if min(numbers) <= 1 else 0), max(numbers)
+    gaps = (number for number in range(first, last) if number not in numbers)
+    shown_gaps = [f"{begin}{number:0{digits}d}.tar" for number in itertools.islice(gaps, _MOST_NAMED)]
+    return last + 1 - first - len(numbers), shown_gaps
 
 
 def _lengths(path: Path) -> dict[str, int]:

@@ -19,19 +19,21 @@ from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
 from ilsvrc_tfds.sources.zip import read_entries, read_entry
 
 KIND = "zip"
-READS_CONTENTS = True
 
 
 def find(source: Path, root: str) -> list[Place]:
-    """Returns the splits in the zip archives of one folder of a source, or in the archive that `source` itself is.
+    """Returns the splits in the zip archive that `source` is.
 
     >>> [(place.split, place.path) for place in find(Path("/data/kaggle.zip"), "")]
     [('train', '/data/kaggle.zip'), ('val', '/data/kaggle.zip')]
     """
-    if os.path.isfile(source):
-        return _places(source) if source.suffix.lower() == ".zip" else []
-    paths = [source / root / name for name in names_in(source / root) if is_tree_name(name, ".zip")]
-    return [place for path in paths if os.path.isfile(path) for place in _places(path)]
+    return _places(source) if source.suffix.lower() == ".zip" and os.path.isfile(source) else []
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Returns the zip archives in a folder that may be of a tree, by their names."""
+    paths = [folder / name for name in names_in(folder) if is_tree_name(name, ".zip")]
+    return list(filter(os.path.isfile, paths))
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
@@ -56,4 +58,8 @@ def _places(path: Path) -> list[Place]:
             tree = list_tree(absolute(path), read_entries(file.fileno(), str(path)), partial(read_entry, file.fileno()))
         except OSError as error:
             raise unreadable(path, error) from error
-    return [Place(split, absolute(path), split, KIND, listing=tree) for split in SPLITS if split in tree.splits]
+    return [
+        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
+        for split in SPLITS
+        if split in tree.splits
+    ]
