@@ -1,6 +1,7 @@
 """Builds the index of a source: independent jobs scan its archives and folders; the results are joined and checked."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -18,6 +19,7 @@ from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 from ilsvrc_tfds.sources.trees import Listed
+from ilsvrc_tfds.sources.unread import is_class_archive
 
 # A function such as `map`: calls a function with each job, and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
@@ -144,7 +146,10 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
         )
     archives = [name for name, count in unread if not count]
     if archives:
-        are = counted(len(archives), "class archive is", "class archives are")
+        kind = (
+            "class archive" if all(is_class_archive(os.fsencode(os.path.basename(a))) for a in archives) else "archive"
+        )
+        are = counted(len(archives), f"{kind} is", f"{kind}s are")
         it = "it" if len(archives) == 1 else "them"
         yield f"{are} not read: {first_few(archives)}. Unpack {it} into folders <wnid>/"
 

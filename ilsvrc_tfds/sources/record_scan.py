@@ -105,7 +105,7 @@ class RecordScan:
         told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
         if told != fields.label and self.split != "test":
             name, label = shown(os.fsdecode(fields.name)), fields.label + self.label_offset
-            yield f"{name} has label {label} and synset {fields.synset!r}"
+            yield f"{name} has label {label} and synset {shown(os.fsdecode(fields.synset[:40]))!r}"
 
     def _check_splits(self, names: list[bytes]) -> None:
         """Raises SourceError if names are official ones of another split. A user's own names belong to none."""
@@ -207,7 +207,7 @@ def fields_of(
     index = label - label_offset if label >= 0 else label  # -1 in the test split, whatever the offset
     if not -1 <= index <= highest or label == 0 < label_offset or not name.isascii() or b"\0" in name:
         raise SourceError(
-            f"{where} has file name {name[:80]!r} and label {label}; expected ASCII, and -1 to "
+            f"{where} has file name {shown(os.fsdecode(name[:80]))!r} and label {label}; expected ASCII, and -1 to "
             f"{highest + label_offset}."
         )
     return RecordFields(name, image, index, _synset(features))

@@ -151,8 +151,8 @@ def find_set(folder: Path) -> RecordSet | None:
     if any(map(_IMAGENET_SHARD.fullmatch, names)):
         if others := list(filter(parse_shard_name, names)):
             raise SourceError(
-                f"{folder} holds shards of several sets: of TFDS's {IMAGENET2012}, and {first_few(others)}. Keep one set "
-                "there."
+                f"{folder} holds shards of several sets: of TFDS's {IMAGENET2012}, and {first_few(others)}. Keep "
+                "one of them there."
             )
         return _imagenet2012(folder, names)
     if any(map(parse_shard_name, names)):

@@ -112,12 +112,13 @@ class SampleScan:
         try:
             described = json.loads(self._text(member, file))
             name, label = described.get("filename"), described.get("label")
+            encoded = name.encode() if isinstance(name, str) else b""  # a lone surrogate is no text
         except (ValueError, AttributeError, RecursionError) as error:
             raise SourceError(
                 f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
             ) from error
-        if isinstance(name, str) and name:
-            parts = name.encode("utf-8", "surrogateescape").rsplit(b"/", 2)
+        if encoded:
+            parts = encoded.rsplit(b"/", 2)
             sample.names[".json"] = parts[-1]
             if len(parts) > 1 and synsets.is_class(os.fsdecode(parts[-2])):
                 sample.labels.append(("its folder", synsets.index_of(os.fsdecode(parts[-2]))))
@@ -145,7 +146,7 @@ class SampleScan:
             stated = sample.names.get(".json", sample.key)
             raise SourceError(
                 f"{self._where(sample.key)}: the sample has no official file name, only "
-                f"{ascii(os.fsdecode(stated)):.80}. Without it no label can be checked. {_OTHERS}"
+                f"{ascii(os.fsdecode(stated.lstrip(b'/'))):.80}. Without it no label can be checked. {_OTHERS}"
             )
         stems = {name.rpartition(b".")[0] for name in official.values()}
         if len(stems) > 1:

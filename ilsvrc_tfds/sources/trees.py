@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import os
 from array import array
 from collections import Counter
@@ -9,12 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import shown
+from ilsvrc_tfds.errors import ImageError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
-from ilsvrc_tfds.sources.names import split_of_folder
+from ilsvrc_tfds.sources.names import USUAL_NAMES, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, tables
-from ilsvrc_tfds.sources.unread import THUMBNAILS
+from ilsvrc_tfds.sources.unread import THUMBNAILS, is_class_archive
 
 _Entry = tuple[bytes, int, int]  # path, offset, size
 # Kaggle's table of the validation split has 5 MB.
@@ -53,7 +54,9 @@ class Tree:
       passed_over: Names of files that are not images.
       other_kinds: Names of images in formats that are not read.
       unread: Number of images in each folder that belongs to no split, or is too deep.
-      tables: Contents of the tables of labels, by name.
+      archives: Names of archives inside the archive.
+      tables: Contents of the tables of labels, by path inside the archive.
+      tops: Folders of each split.
     """
 
     path: str
@@ -61,12 +64,14 @@ class Tree:
     passed_over: list[str] = dataclasses.field(default_factory=list)
     other_kinds: list[str] = dataclasses.field(default_factory=list)
     unread: Counter[str] = dataclasses.field(default_factory=Counter)
+    archives: list[str] = dataclasses.field(default_factory=list)
     tables: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    tops: dict[str, set[str]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def notes(self) -> tuple[str, ...]:
         """Lines that the tables agree with the official labels. Raises SourceError or LabelError if they do not."""
-        return tuple(_TABLES[name](Path(self.path, name), data) for name, data in self.tables.items())
+        return tuple(_TABLES[os.path.basename(name)](Path(self.path, name), data) for name, data in self.tables.items())
 
     def scanned(self, split: str, kind: str) -> Scanned:
         """Returns the labelled images of a split, and what the tables say.
@@ -76,16 +81,22 @@ class Tree:
           kind: Kind of the layout that reads the images.
 
         Raises:
-          SourceError: A name or folder is unknown, or belongs to another split.
+          SourceError: A name or folder is unknown, or belongs to another split; or two folders may be the split.
           LabelError: Two sources of a label contradict each other.
         """
+        if len(tops := self.tops[split]) > 1:
+            raise SourceError(
+                f"{self.path}: {first_few(shown(top) or '.' for top in sorted(tops))} may both be the split {split}. "
+                "Unpack the archive without the wrong one, and name the folder."
+            )
         stamp, found = archive_stamp(self.path), []
         for folder, own in self.splits[split].items():
             place = f"train/{folder}" if split == "train" and folder else split
             rows = list(zip(own.names, own.offsets, own.sizes))
             found += list(tables(split, Container(self.path, place, stamp, layout=kind), folder, rows))
-        rest = (tuple(self.passed_over), tuple(self.other_kinds), tuple(self.unread.items()))
-        return Scanned(tuple(found), *rest, notes=self.notes)
+        rest = (tuple(self.passed_over), tuple(self.other_kinds))
+        unread = (*self.unread.items(), *((name, 0) for name in self.archives))
+        return Scanned(tuple(found), *rest, unread, notes=self.notes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,46 +131,77 @@ def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], b
       entries: Path inside the archive, offset and size of each file.
       read: Function that returns the bytes of a file: `read(offset, size)`.
     """
-    tree = Tree(path)
+    tree, of_archive = Tree(path), split_of_archive(f"{Path(path).stem}.tar")
     for name, offset, size in entries:
         folder, _, base = name.rpartition(b"/")
         if is_image(base):
-            split, wnid = place_of(folder)
-            split = split or (synsets.split_of_name(base) if wnid is not None else None)
+            split, wnid, top = place_of(folder, of_archive)
             if split is None or wnid is None:
                 tree.unread[shown(os.fsdecode(folder)) or "."] += _may_hold_images(folder)
                 continue
+            tree.tops.setdefault(split, set()).add(top)
             own = tree.splits.setdefault(split, {}).setdefault(wnid, Listing())
             own.names.append(base)
             own.offsets.append(offset)
             own.sizes.append(size)
         elif base.decode("ascii", "replace") in _TABLES and size <= _LARGEST_TABLE:
-            tree.tables[base.decode()] = read(offset, size)
+            tree.tables[shown(os.fsdecode(name))] = _table(tree, name, read, offset, size)
+        elif not _may_hold_images(folder):
+            continue
         elif is_other_image(base):
             tree.other_kinds.append(shown(os.fsdecode(name)))
+        elif is_class_archive(base) or _is_official_archive(base):
+            tree.archives.append(shown(os.fsdecode(name)))
         elif not any(part in _WITHOUT_IMAGES for part in folder.split(b"/")):
             tree.passed_over.append(shown(os.fsdecode(name)))
     tree.unread = +tree.unread  # without folders of thumbnails
     return tree
 
 
-@functools.lru_cache(1 << 12)
-def place_of(folder: bytes) -> tuple[str | None, str | None]:
-    """Returns the split and the class folder of the images in a folder of a tree, by its path.
+def _table(tree: Tree, name: bytes, read: Callable[[int, int], bytes], offset: int, size: int) -> bytes:
+    try:
+        return read(offset, size)
+    except ImageError as error:
+        raise SourceError(f"{tree.path}: {shown(os.fsdecode(name))}: {error}.") from error
 
-    The split is None if no part of the path names one. The class folder is empty if there is none, and None if the
-    folder is too deep below that of the split.
+
+@functools.lru_cache(1 << 12)
+def place_of(folder: bytes, of_archive: str | None = None) -> tuple[str | None, str | None, str]:
+    """Returns the split, the class folder, and the folder of the split of the images in a folder of a tree.
+
+    The split is None if no part of the path names one, or if it belongs to another task or to a file server. The class
+    folder is empty if there is none, and None if the folder is too deep below that of the split.
 
     >>> place_of(b"ILSVRC/Data/CLS-LOC/val"), place_of(b"./train/n01440764"), place_of(b"train/n01440764/old")
-    (('val', ''), ('train', 'n01440764'), ('train', None))
+    (('val', '', 'ILSVRC/Data/CLS-LOC/val'), ('train', 'n01440764', 'train'), ('train', None, 'train'))
+
+    Args:
+      folder: Path of the folder in the archive.
+      of_archive: Split that the archive is named for, as `train.zip` is. It may have images or classes at its root.
     """
     parts = [os.fsdecode(part) for part in folder.split(b"/") if part not in (b"", b".")]
-    for k in reversed(range(len(parts))):
+    if not _may_hold_images(folder) or any(os.fsencode(part) in _WITHOUT_IMAGES for part in parts):
+        return None, None, ""
+    if any(above == "Data" and not _is_data(below) for above, below in itertools.pairwise(parts)):
+        return None, None, ""
+    most = next((k for k, part in enumerate(parts) if synsets.is_wnid(part)), len(parts))
+    for k in reversed(range(most)):
         if split := split_of_folder(parts[k]):
             below = parts[k + 1 :]
             is_class = len(below) == 1 and (split == "train" or synsets.is_wnid(below[0]))
-            return split, below[0] if is_class else None if below else ""
-    return None, parts[-1] if parts and synsets.is_wnid(parts[-1]) else ""
+            return split, below[0] if is_class else None if below else "", "/".join(parts[: k + 1])
+    if of_archive is None or len(parts) > 1 or most:
+        return None, None, ""
+    return of_archive, "".join(parts), ""
+
+
+def _is_data(folder: str) -> bool:
+    """Returns whether a folder in Kaggle's `Data/` has our images: `CLS-LOC`, and not those of detection or videos."""
+    return folder == "CLS-LOC" or split_of_folder(folder) is not None
+
+
+def _is_official_archive(name: bytes) -> bool:
+    return name.decode("ascii", "replace") in USUAL_NAMES or split_of_archive(os.fsdecode(name)) is not None
 
 
 def _may_hold_images(folder: bytes) -> bool:

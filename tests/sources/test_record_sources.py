@@ -240,7 +240,7 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
         ([_classic(b"n01440764_9.JPEG", 1), _classic(b"n01440764_10.JPEG", 0)], SourceError, "label 0; expected ASCII"),
         ([_classic(b"n01440764_9.JPEG", 0), _classic(b"n01443537_1.JPEG", 2)], LabelError, "has label 2, not 1"),
         ([_classic(b"n01440764_9.JPEG", 5)], LabelError, "the first record, n01440764_9.JPEG, has the label 5; expected 0 or 1"),
-        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset b'n01443537'"),
+        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset 'n01443537'"),
         ([_classic(b"a.jpg", 1)], SourceError, "neither the file name 'a.jpg' of the first record nor a synset states its class"),
         ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 record does not have the official file name of an image: a.jpg"),
         ([b"".join(frame(encode_example(b"n01440764_9.JPEG", b"image", 0)))], SourceError, "has the keys .*; expected image/filename"),

@@ -178,7 +178,7 @@ def test_forms_that_are_read(members, tmp_path):
     "members, error, message",
     [
         ([(f"{NAME}.jpg", JPEG)], SourceError, "1 sample has no label, neither .cls nor `label` in .json: n01440764_9.JPEG"),
-        ([("00000000.jpg", JPEG), ("00000000.cls", b"0")], SourceError, "no official file name, only '/?00000000'.*Without it no label"),
+        ([("00000000.jpg", JPEG), ("00000000.cls", b"0")], SourceError, "no official file name, only '00000000'.*Without it no label"),
         ([("0.jpg", JPEG), ("0.json", b'{"filename": "a.JPEG", "label": 0}')], SourceError, "no official file name, only 'a.JPEG'"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"5")], LabelError, "n01440764_9.JPEG has 5 by .cls, not 0"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"1000")], LabelError, "n01440764_9.JPEG has no class by .cls, not 0"),
@@ -186,6 +186,7 @@ def test_forms_that_are_read(members, tmp_path):
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b": 0", b": 1"))], LabelError, "has 1 by .json, not 0"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/"))], LabelError, "has 1 by its folder"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"_9", b"_8"))], SourceError, "the key and .json name different images"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b'{"filename": "\\ud800/n01440764_9.JPEG"}')], SourceError, "json makes no sense .UnicodeEncode"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"{")], SourceError, f"train-000000.tar: {NAME}.json makes no sense"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"[" * 100_000)], SourceError, f"{NAME}.json makes no sense"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", bytes(2 << 20))], SourceError, f"{NAME}.json has 2,097,152 bytes, too many"),
