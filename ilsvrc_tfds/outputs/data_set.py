@@ -123,7 +123,10 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
     receipts = run.finish_shards(plans, _tasks(index, plans, options, folder), runner, folder)
     shards = [folder / name for plan in plans for name in _names(plan, options)]
-    described = [*_write_metadata(plans, receipts, options, folder), _write_manifest(plans, receipts, options, folder)]
+    described = [
+        *_write_metadata(plans, receipts, options, folder),
+        _write_manifest(index, plans, receipts, options, folder),
+    ]
     return Files(folder, (*shards, *described), receipts, provenance(index, options, receipts))
 
 
@@ -150,7 +153,7 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
     """
     missing = {**dict.fromkeys(missing_splits(index, options.splits), "all images"), **shortfalls(index)}
     is_whole = not missing and index.splits.keys() >= set(hdf5.SPLITS)
-    skipped = run.skipped_images(receipts)
+    skipped = _skipped(index, receipts)
     return {
         "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
         "images": describe_op(options.op),
@@ -252,11 +255,18 @@ def _written_members(plan: SplitPlan, skipped: Mapping[str, Mapping[str, str]]) 
     return members.take(np.flatnonzero(~np.isin(members.name, left_out))) if left_out else members
 
 
+def _skipped(index: Index, receipts: Mapping[str, list[Receipt]]) -> dict[str, dict[str, str]]:
+    """Returns the skipped images of each split that has any, with those that its source was made without."""
+    now = run.skipped_images(receipts)
+    found = {split: {**index.skipped.get(split, {}), **now.get(split, {})} for split in receipts}
+    return {split: own for split, own in found.items() if own}
+
+
 def _write_manifest(
-    plans: list[SplitPlan], receipts: Mapping[str, list[Receipt]], options: Options, folder: Path
+    index: Index, plans: list[SplitPlan], receipts: Mapping[str, list[Receipt]], options: Options, folder: Path
 ) -> Path:
     shards = {plan.members.split: shard_entries(_names(plan, options), receipts[plan.members.split]) for plan in plans}
-    skipped = run.skipped_images(receipts)
+    skipped = _skipped(index, receipts)
     described = Manifest(
         TFDS, options.file_format, describe_op(options.op), KINDS[TFDS].keys, 0, shards, skipped=skipped
     )

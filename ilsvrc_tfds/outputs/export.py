@@ -174,10 +174,10 @@ def _images(
         images = find_images([source], runner, splits)
         made = next(iter(images.made.values()), {}) if config is None else {}
         if made and all(images.made.get(split) == made for split in images.splits):
-            return images, Untouched(), made, {}
+            return images, Untouched(), made, images.skipped
         op = _op(config or "classification")
         remaining = {remaining_op(images, split, op) for split in images.splits}
-        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), {}
+        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), images.skipped
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)

@@ -14,6 +14,7 @@ from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
+from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
@@ -78,9 +79,22 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         one = "image is a CMYK JPEG or PNG in the archives and an RGB JPEG here, which is used as it is"
         many = "images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used as they are"
         notes.append(f"{split}: {counted(len(names), one, many)}: {first_few(names)}")
+    for place in layout.places:
+        notes += _changed_note(place, len(repaired.get(place.split, ())))
+    skipped = {place.split: names for place in layout.places if (names := _skipped(place))}
+    for split, names in skipped.items():
+        notes.append(f"{split}: {counted(len(names), 'image')} skipped when the set was made: {first_few(names)}")
     words = _in_words(layout, jobs)
     return Index(
-        layout.source, words, splits, tuple(notes), tuple(warnings), layout.missing(), made=made, repaired=repaired
+        layout.source,
+        words,
+        splits,
+        tuple(notes),
+        tuple(warnings),
+        layout.missing(),
+        made=made,
+        repaired=repaired,
+        skipped=skipped,
     )
 
 
@@ -104,13 +118,37 @@ def _made(place: Place) -> Mapping[str, object]:
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:
-    """Returns the names of the images of a split that another program has converted. Only these images are read."""
+    """Returns the names of the images of a split that are not as the archives have them. Only these images are read.
+
+    These are the ones that a set of ours records, and those of the official names of CMYK JPEGs and PNGs that are RGB.
+    """
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    told = repaired_of(own.folder, place.split) if own is not None and own.output is not None else ()
     if not place.may_be_repaired:
-        return ()
+        return told
     names = np.array([f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS], np.bytes_)
     odd = members.take(np.flatnonzero(np.isin(members.name, names)))
     heads = read_images(odd, lambda file_name, data, label: (file_name.decode(), look(data)), skipped={})
-    return tuple(sorted(name for _, (name, head) in heads if not needs_fix(head)))
+    return tuple(sorted({*told, *(name for _, (name, head) in heads if not needs_fix(head))}))
+
+
+def _changed_note(place: Place, known: int) -> Iterator[str]:
+    """Yields a note if a set of ours had more images changed than there are known names."""
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    if own is None or own.output is None or own.made.get("op") != "Original":
+        return
+    if (count := changed_of(own.folder, place.split) - known) > 0:
+        images = counted(count, "image has", "images have")
+        yield (
+            f"{place.split}: {images} other bytes than in the archives, because CMYK JPEGs and PNGs were converted when "
+            "the set was made; it does not record which"
+        )
+
+
+def _skipped(place: Place) -> dict[str, str]:
+    """Returns the images of a split that are missing in a set of ours, because they were damaged."""
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    return skipped_of(own.output, place.split) if own is not None and own.output is not None else {}
 
 
 def _unused_note(place: Place) -> str:

@@ -194,6 +194,7 @@ class Index:
         ones, as far as it is known.
       repaired: For each split, the names of images that another program has converted, although the archives have them
         as CMYK JPEGs or PNGs.
+      skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
     """
 
     source: str
@@ -204,3 +205,4 @@ class Index:
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
     made: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
     repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)

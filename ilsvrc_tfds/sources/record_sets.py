@@ -11,11 +11,12 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output, senseless
+from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
 from ilsvrc_tfds.images import CONFIGS, describe_op
+from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -199,16 +200,7 @@ def recorded_op(output: Output) -> Mapping[str, object]:
     """
     if output.config():
         return output.config()
-    path = output.folder / "metadata.json"
-    try:
-        with open_regular(path) as file:
-            images = json.loads(file.read(MAX_INFO_BYTES)).get("images")
-    except FileNotFoundError:
-        images = None
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise senseless(path, error) from error
+    images = provenance_of(output.folder).get("images")
     return images if isinstance(images, dict) else {}
 
 

@@ -56,9 +56,9 @@ def _places(folder: Path) -> Iterator[Place]:
     stated = own.shards if isinstance(own, RecordSet) else {}
     for split in (split for split in SPLITS if split in files or split in stated):
         own_files = tuple(files.get(split, ()))
-        may_be_repaired = split == "train" and os.path.basename((*own_files, "")[0]).startswith(f"{IMAGENET2012}-")
         place = Place(split, absolute(folder), split, KIND, files=own_files, set=set_of_folder(folder), listing=own)
-        yield dataclasses.replace(place, may_be_repaired=may_be_repaired)
+        is_original = not isinstance(own, RecordSet) or own.made.get("op", "Original") == "Original"
+        yield dataclasses.replace(place, may_be_repaired=split == "train" and is_original)
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:

@@ -1,0 +1,57 @@
+"""What a set records of its images: those that were skipped, and those that are not as the archives have them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds.formats.folder import MAX_INFO_BYTES, Output, senseless
+from ilsvrc_tfds.formats.manifest import is_skipped
+from ilsvrc_tfds.storage.regular import open_regular
+
+_NAME = "metadata.json"
+
+
+def provenance_of(folder: Path) -> Mapping[str, object]:
+    """Returns TFDS's `metadata.json` of a folder, with the provenance of its images; empty if there is none.
+
+    Raises SourceError if it cannot be read or parsed.
+
+    >>> provenance_of(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))["images"]
+    {'op': 'Original'}
+    """
+    path = folder / _NAME
+    try:
+        with open_regular(path) as file:
+            found = json.loads(file.read(MAX_INFO_BYTES))
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        return found
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise senseless(path, error) from error
+
+
+def skipped_of(output: Output, split: str) -> dict[str, str]:
+    """Returns the images of a split that were skipped when a set of ours was made: the reason by file name."""
+    if output.manifest is not None and output.manifest.skipped:
+        return dict(output.manifest.skipped.get(split, {}))
+    skipped = provenance_of(output.folder).get("skipped_images", {})
+    return dict(skipped.get(split, {})) if isinstance(skipped, dict) and is_skipped(skipped) else {}
+
+
+def repaired_of(folder: Path, split: str) -> tuple[str, ...]:
+    """Returns the names of the images of a split that a set records as not being as the archives have them."""
+    repaired = provenance_of(folder).get("repaired_images")
+    names = repaired.get(split, ()) if isinstance(repaired, dict) else ()
+    return tuple(name for name in names if isinstance(name, str) and name.isascii())
+
+
+def changed_of(folder: Path, split: str) -> int:
+    """Returns how many images of a split were changed when a set was made, as it records."""
+    changed = provenance_of(folder).get("changed_images")
+    count = changed.get(split, 0) if isinstance(changed, dict) else 0
+    return count if isinstance(count, int) else 0
