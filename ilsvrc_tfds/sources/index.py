@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
@@ -21,6 +24,9 @@ from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 from ilsvrc_tfds.sources.trees import Listed
 from ilsvrc_tfds.sources.unread import is_class_archive
+
+# Of the original images no shorter side is that of most: so many images are looked at, and fewer do not tell it.
+_MOST_SIDES, _FEWEST_SIDES, _SAME_SIDES = 100, 20, 0.95
 
 # A function such as `map`: calls a function with each job, and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
@@ -73,6 +79,8 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
         *_odd_sizes(splits),
     ]
+    for place in layout.places:
+        _refuse_resized(place, splits[place.split])
     made = {place.split: own for place in layout.places if (own := _made(place))}
     repaired = {place.split: names for place in layout.places if (names := _repaired(place, splits[place.split]))}
     for split, names in repaired.items():
@@ -81,9 +89,9 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         notes.append(f"{split}: {counted(len(names), one, many)}: {first_few(names)}")
     for place in layout.places:
         notes += _changed_note(place, len(repaired.get(place.split, ())))
-    skipped = {place.split: names for place in layout.places if (names := _skipped(place))}
-    for split, names in skipped.items():
-        notes.append(f"{split}: {counted(len(names), 'image')} skipped when the set was made: {first_few(names)}")
+    skipped = {place.split: left_out for place in layout.places if (left_out := _skipped(place))}
+    for split, left_out in skipped.items():
+        notes.append(f"{split}: {counted(len(left_out), 'image')} skipped when the set was made: {first_few(left_out)}")
     words = _in_words(layout, jobs)
     return Index(
         layout.source,
@@ -109,6 +117,23 @@ def _scanned(jobs: list[Scan], run: Run) -> list[Scanned]:
         reported.add(job.path)
         results.append(result)
     return results
+
+
+def _refuse_resized(place: Place, members: Members) -> None:
+    """Raises SourceError if a set does not record how its images were made and nearly all are of one shorter side."""
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    if own is None or own.kind != CLASSIC or own.made or len(members) < _FEWEST_SIDES:
+        return
+    rows = np.unique(np.linspace(0, len(members) - 1, _MOST_SIDES).astype(int))
+    heads = read_images(members.take(rows), lambda file_name, data, label: look(data), skipped={})
+    sides = Counter(min(head.height, head.width) for _, head in heads)
+    [(side, count)] = sides.most_common(1) or [(0, 0)]
+    if count > _SAME_SIDES * sides.total():
+        raise SourceError(
+            f"{own.folder}: nothing records whether its images are resized ({manifest.NAME} is missing), and {count:,} "
+            f"of {sides.total():,} images of {place.split} have the shorter side {side:,}, as resized ones have. Get "
+            "these files again with their manifest, or take another source."
+        )
 
 
 def _made(place: Place) -> Mapping[str, object]:
@@ -140,8 +165,8 @@ def _changed_note(place: Place, known: int) -> Iterator[str]:
     if (count := changed_of(own.folder, place.split) - known) > 0:
         images = counted(count, "image has", "images have")
         yield (
-            f"{place.split}: {images} other bytes than in the archives, because CMYK JPEGs and PNGs were converted when "
-            "the set was made; it does not record which"
+            f"{place.split}: {images} other bytes than in the archives, because CMYK JPEGs and PNGs were converted "
+            "when the set was made; it does not record which"
         )
 
 

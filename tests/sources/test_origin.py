@@ -5,9 +5,12 @@ from pathlib import Path
 
 import drawing
 import forms
+import pytest
 
 import ilsvrc_tfds
+from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.images import Resized
 
 KNOWN = "n02105855_2933.JPEG"
 
@@ -57,3 +60,19 @@ def test_skipped_images_are_handed_on(tmp_path):
     exported = ilsvrc_tfds.export(archives, tmp_path / "exported", on_error="skip", **forms.PLAIN)
     again = ilsvrc_tfds.export(exported, tmp_path / "again", **forms.PLAIN)
     assert manifest.read(again).skipped == manifest.read(exported).skipped == reason
+
+
+def test_resized_images_without_a_manifest_are_refused(tmp_path):
+    sizes = [(60 + k, 40 + k) for k in range(24)]
+    train = {"n01440764": {f"n01440764_{k}.JPEG": drawing.jpeg(*size) for k, size in enumerate(sizes)}}
+    val = {"ILSVRC2012_val_00000001.JPEG": drawing.jpeg()}
+    archives = drawing.official_archives(tmp_path / "archives", drawing.Images(train, val, {}))
+    small = Resized(32)
+    for name, op in (("original", "classification"), ("resized", small)):
+        exported = ilsvrc_tfds.export(archives, tmp_path / name, config=op, **forms.PLAIN)
+        (exported / "manifest.json").unlink()
+    assert len(images_of(tmp_path / "original", "train")) == 24
+    with pytest.raises(
+        SourceError, match="resized .manifest.json is missing., and 24 of 24 images of train have the short"
+    ):
+        images_of(tmp_path / "resized", "train")
