@@ -102,6 +102,27 @@ def test_image_is_not_copied(size):
     assert picture.data is payload and picture.copy() == b"x" * size
 
 
+def test_image_beside_long_features_is_not_copied():
+    text = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x" * 300, b"y" * 300]))
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"z" * 70_000]))
+    features = tf.train.Features(feature={"a": text, "image": image, "text": text})
+    payload = tf.train.Example(features=features).SerializeToString(deterministic=True)
+    features, picture = parse_payload(payload, "image", "here")
+    assert features == {"a": (b"x" * 300, b"y" * 300), "text": (b"x" * 300, b"y" * 300)}
+    assert picture.data is payload and picture.copy() == b"z" * 70_000
+
+
+@pytest.mark.parametrize("length", range(1, 8))
+def test_size_in_up_to_five_bytes_is_parsed_in_place(length):
+    entries = field(IMAGE) + LABEL
+    payload = b"\x0a" + bytes((len(entries) | 0x80,)) + b"\x80" * (length - 2) + b"\0" + entries
+    if length == 1:
+        payload = field(entries)
+    check(payload)
+    _, picture = parse_payload(payload, "image", "here")
+    assert picture.copy() == b"x" and (picture.data is payload) == (length <= 5)
+
+
 LARGE = drawing.jpeg(300, 200, quality=98)
 IMAGES = {
     "small": drawing.jpeg(),

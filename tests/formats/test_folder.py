@@ -70,10 +70,11 @@ def test_folder_that_is_not_there_is_an_error(tmp_path):
 ENDLESS = (
     '{"name": "ilsvrc2012", "splits": [{"name": "train", "shardLengths": [1e999]}]}'  # a number without an integer
 )
+TEXT = '{"name": "ilsvrc2012", "splits": [{"name": "train", "shardLengths": [], "numBytes": "many"}]}'
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}', ENDLESS]
+    "text", ["{", "[]", '{"name": "mnist", "splits": []}', '{"name": "ilsvrc2012", "splits": [{}]}', ENDLESS, TEXT]
 )
 def test_info_that_makes_no_sense_is_an_error(text, tmp_path):
     (tmp_path / TRAIN[0]).touch()

@@ -192,6 +192,19 @@ def test_damaged_last_record_is_told_from_appended_bytes(tmp_path):
     assert record.damage == "its length is damaged: it states 363 bytes of data instead of 107"
 
 
+@pytest.mark.parametrize(
+    "position, damage",
+    [
+        (0, "its length is damaged: it states 1 bytes of data instead of 0"),
+        (8, "the checksum of its length is damaged"),
+    ],
+)
+def test_damaged_header_of_a_record_without_data_is_named(tmp_path, position, damage):
+    records = read(tmp_path / "shard", flipped(framed([b"", *PAYLOADS]), position))
+    assert records[0][:3] == (0, 0, FRAME_BYTES) and records[0].damage == damage
+    assert [record.payload for record in records[1:]] == PAYLOADS
+
+
 def test_records_inside_a_damaged_payload_are_its_own(tmp_path):
     outer = [WHOLE, PAYLOADS[0]]
     records = read(tmp_path / "shard", flipped(framed(outer), 50))

@@ -1,19 +1,23 @@
 """Which shards of a plan are finished, and the rest as jobs."""
 
 import dataclasses
+import io
 import os
+import re
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
-from ilsvrc_tfds.storage.staging import claim
+from ilsvrc_tfds.storage.staging import claim, receipt_path
 
 IDENTITY = {"op": describe_op(Resized(256)), "file_format": "tfrecord"}
 
@@ -101,6 +105,51 @@ def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(pl
         assert run.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class TenthOfASecond:
+    """A runner whose tasks are receipts."""
+
+    def run(self, function, tasks, folder):
+        for receipt in tasks:
+            time.sleep(0.1)
+            yield receipt
+
+    def stop(self):
+        pass
+
+
+def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(tmp_path, monkeypatch):
+    bar, began = Terminal(), time.monotonic()
+    monkeypatch.setattr(sys, "stderr", bar)
+    receipts = [writer.Receipt("train", k, 9, 0, 200_000_000, "", 0, 0) for k in range(2)]
+    run.fill(receipts, 18, TenthOfASecond(), tmp_path)
+    seconds = time.monotonic() - began
+    *_, (images, rate) = re.findall(r"([\d.]+)/18\.0 [^\r]*, ([\d,]+) MB/s\]", bar.getvalue())
+    assert images == "18.0" and 400 / seconds - 1 < int(rate.replace(",", "")) < 400 / 0.2 + 1
+
+
+def test_room_is_needed_for_what_is_not_finished(plans, tmp_path, caplog):
+    large = [dataclasses.replace(split, num_bytes=4 * 10**14) for split in plans]
+    with claim(tmp_path / "out") as claimed:
+        with pytest.raises(DestinationError, match="about 800,000.1 GB are needed"):
+            run.shard_folder(claimed, large, IDENTITY)
+        folder, _ = claimed.folder_for(run.fingerprint(large, IDENTITY))
+        for shard in folder / "finished", folder / "not finished":
+            shard.touch()
+            os.truncate(shard, 10**12)
+        Path(receipt_path(str(folder / "finished"))).touch()
+        with (
+            caplog.at_level("INFO"),
+            pytest.raises(DestinationError, match="about 799,000.1 GB are needed"),
+        ):
+            run.shard_folder(claimed, large, IDENTITY)
+    assert caplog.messages == ["Continuing: 1000.0 GB are finished already."]
 
 
 def test_claim_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):
