@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
@@ -115,13 +115,15 @@ class Terminal(io.StringIO):
 class TenthOfASecond:
     """A runner whose tasks are receipts."""
 
+    stopped = 0
+
     def run(self, function, tasks, folder):
         for receipt in tasks:
             time.sleep(0.1)
             yield receipt
 
     def stop(self):
-        pass
+        self.stopped += 1
 
 
 def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(tmp_path, monkeypatch):
@@ -132,6 +134,49 @@ def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(tmp_path, monkey
     seconds = time.monotonic() - began
     *_, (images, rate) = re.findall(r"([\d.]+)/18\.0 [^\r]*, ([\d,]+) MB/s\]", bar.getvalue())
     assert images == "18.0" and 400 / seconds - 1 < int(rate.replace(",", "")) < 400 / 0.2 + 1
+
+
+def test_runner_is_stopped_only_if_the_run_fails(tmp_path):
+    runner = TenthOfASecond()
+    with run.at_work(runner, 18):
+        pass
+    assert runner.stopped == 0
+    with pytest.raises(KeyboardInterrupt), run.at_work(runner, 18):
+        raise KeyboardInterrupt
+    assert runner.stopped == 1
+
+
+def receipt(split: str, index: int, records: int, **skipped: str) -> writer.Receipt:
+    return writer.Receipt(split, index, records, 0, 0, "", 0, 0, skipped)
+
+
+def test_skipped_images_are_those_of_all_shards_of_their_split():
+    receipts = {
+        "train": [receipt("train", 0, 5, a="one"), receipt("train", 1, 4, b="two")],
+        "val": [receipt("val", 0, 2)],
+    }
+    assert run.skipped_images(receipts) == {"train": {"a": "one", "b": "two"}}
+
+
+def test_skipped_images_are_logged_and_a_split_without_any_image_is_an_error(plans, tmp_path, caplog):
+    receipts = [receipt("train", 0, 3, **{f"n{k}": "cut" for k in range(12)}), receipt("val", 0, 0, v="cut")]
+    with pytest.raises(ImageError, match=r"None of the 1 images of split 'val' can be used: v: cut\."):
+        run.finish_shards(plans, receipts, TenthOfASecond(), tmp_path)
+    listed = ", ".join(f"n{k}: cut" for k in range(10))
+    assert caplog.messages == [
+        f"Skipped 12 damaged images of split train, which is incomplete without them: {listed} and 2 more."
+    ]
+    by_split = run.finish_shards(plans, [receipts[0], receipt("val", 0, 1)], TenthOfASecond(), tmp_path)
+    assert by_split == {"train": [receipts[0]], "val": [receipt("val", 0, 1)]}
+
+
+def test_sizes_that_no_image_has_stop_a_run_only_if_damaged_images_do(plans):
+    train, val = plans
+    empty = replaced(val, size=np.where(np.arange(6) == 2, 0, val.members.size))
+    run.require_sizes([train, val], writer.STOP)
+    run.require_sizes([train, empty], writer.SKIP)
+    with pytest.raises(ImageError, match=r"1 images of val cannot be used: .*it is an empty file.*--on-error skip"):
+        run.require_sizes([train, empty], writer.STOP)
 
 
 def test_room_is_needed_for_what_is_not_finished(plans, tmp_path, caplog):
