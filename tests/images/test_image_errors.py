@@ -13,6 +13,7 @@ from PIL import Image
 
 from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
+from ilsvrc_tfds.images.head import scan_ends
 from ilsvrc_tfds.images.pixels import require_decodable
 
 EOI = b"\xff\xd9"
@@ -96,15 +97,24 @@ def test_kinds_of_jpeg_that_no_pipeline_reads_are_image_errors(marker, precision
 
 def claiming(width: int, height: int) -> tuple[bytes, bytes]:
     """Returns a JPEG and a PNG whose heads claim another size than they have."""
-    jpeg, png = bytearray(drawing.jpeg()), bytearray(drawing.png())
+    return claiming_jpeg(width, height), claiming_png(width, height)
+
+
+def claiming_jpeg(width: int, height: int) -> bytes:
+    jpeg = bytearray(drawing.jpeg())
     at = jpeg.index(b"\xff\xc0")
     jpeg[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(jpeg)
+
+
+def claiming_png(width: int, height: int) -> bytes:
+    png = bytearray(drawing.png())
     png[16:33] = (
         struct.pack(">II", width, height)
         + png[24:29]
         + struct.pack(">I", zlib.crc32(b"IHDR" + struct.pack(">II", width, height) + png[24:29]))
     )
-    return bytes(jpeg), bytes(png)
+    return bytes(png)
 
 
 @pytest.mark.parametrize("data", claiming(30_000, 30_000), ids=["JPEG", "PNG"])
@@ -129,6 +139,8 @@ def test_the_limit_is_the_one_where_pillow_warns():
             look(data)
     for data in claiming(65_535, 1):
         assert look(data)[1:3] == (1, 65_535)
+    for width, height in ((1, 1 << 26), (1 << 26, 1)):
+        assert look(claiming_png(width, height))[1:3] == (height, width)
 
 
 @pytest.mark.parametrize("size", [(48, 35), (47, 36)])
@@ -148,6 +160,14 @@ def test_jpeg_that_ends_in_its_header_is_an_image_error(position):
     data = drawing.jpeg()
     with pytest.raises(ImageError, match="(the JPEG ends early: inside its header. Get it again|neither JPEG nor PNG)"):
         look(data[:position])
+
+
+def test_end_of_a_scan_is_found_behind_segments_with_bytes_like_markers():
+    data = drawing.jpeg(300, 200, progressive=True)
+    first, *others = scan_ends(data)
+    comment = b"\xff\xfe\x01\x04" + b"\xff\xd9\xff\x6e" + bytes(254)
+    assert len(others) > 3 and data[first] == 0xFF and data[others[-1] :] == EOI
+    assert scan_ends(data[:first] + comment + data[first:]) == [first, *(end + len(comment) for end in others)]
 
 
 def test_frame_without_components_is_an_image_error():
