@@ -643,6 +643,18 @@ def test_whole_set_has_no_problems(name, with_manifest, decode, copy_of):
     )
 
 
+def test_images_that_were_skipped_are_told(tmp_path):
+    images = drawing.miniature()
+    names = [f"n01443537_{k}.JPEG" for k in (9, 10, 11, 12)]
+    images.train["n01443537"].update(dict.fromkeys(names, b"\xff\xd8\xff"))
+    source = drawing.official_archives(tmp_path / "source", images)
+    out = ilsvrc_tfds.export(source, tmp_path / "out", workers=1, allow_incomplete=True, on_error="skip")
+    report = report_of(out)
+    shown = ", ".join(f"n01443537_{k}.JPEG" for k in (12, 11, 10))  # in the order of records
+    assert f"train: 4 damaged images were skipped when it was made: {shown} and 1 more" in report.facts
+    assert report.problems == ()
+
+
 def test_facts_tell_what_there_is(whole):
     folder = whole["raw256"].folder
     assert (

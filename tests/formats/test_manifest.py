@@ -123,6 +123,7 @@ BAD = {
     "an offset that is text": (changed("label_offset", value="1"), "label_offset cannot be '1'"),
     "an offset that is true": (changed("label_offset", value=True), "label_offset cannot be True"),
     "other classes": (changed("classes", value="0" * 64), "classes .* cannot be '000"),
+    "classes of a greater digest": (changed("classes", value="f" * 64), "classes .* cannot be 'fff"),
     "no classes": (changed("classes", value=...), "'classes' is missing"),
     "boxes that are a number": (changed("boxes", value=3), "no attribute 'items'"),
     "boxes of another split": (changed("boxes", value={"validation": 1}), "boxes of validation cannot be 1"),

@@ -111,6 +111,17 @@ def test_shard_count_is_that_of_tfds(num_bytes, n):
     assert plan.shard_count(num_bytes, n) == shard_utils.ShardConfig.calculate_number_shards(num_bytes, n)
 
 
+@pytest.mark.parametrize("unit", [64 << 20, GIB])
+@pytest.mark.parametrize("power", range(13))
+def test_shard_count_at_its_limits_is_that_of_tfds(unit, power):
+    for n in (1 << power, (1 << power) - 1, 10**7):
+        for num_bytes in ((unit << power) - 16 * n + more for more in (-1, 0, 1, GIB - 1, GIB)):
+            if num_bytes < 0 or n < 10**7 and num_bytes >= 1024 * GIB:
+                continue  # with fewer images than shards, TFDS's rule never ends
+            expected = shard_utils.ShardConfig.calculate_number_shards(num_bytes, n) if n else 1
+            assert plan.shard_count(num_bytes, n) == expected
+
+
 @settings(max_examples=100)
 @given(st.integers(1, 3000), st.data())
 def test_shards_differ_by_one_image_at_most(n, data):
@@ -242,3 +253,11 @@ def test_train_and_val_are_expected_where_no_splits_are_named(log, warnings):
 def test_plans_are_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.plan_split(members(5)).bounds = (0, 5)
+
+
+def test_plans_and_shards_are_compared_by_identity():
+    """Their arrays could not be compared or hashed."""
+    whole = plan.plan_split(members(5))
+    for value in (whole, next(whole.shards())):
+        again = dataclasses.replace(value)
+        assert value != again and len({value, again}) == 2
