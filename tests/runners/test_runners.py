@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -36,6 +37,11 @@ def die(n: int) -> int:
     if n == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return n
+
+
+def length_after_a_while(data: bytes) -> int:
+    time.sleep(0.05)
+    return len(data)
 
 
 def process_id(_) -> int:
@@ -204,6 +210,42 @@ def test_error_of_a_job_ends_a_script_with_its_traceback_alone(script):
     assert (
         "Exception in executor manager thread" not in err
     )  # where a cancelled job meets loky's killing of the workers
+
+
+# loky's thread that writes the jobs ends late, and is slow to unlink the semaphores that it is the last to hold.
+LATE = """
+import importlib, threading, time
+from loky.backend import queues
+from ilsvrc_tfds.runners import LocalRunner
+
+semaphores = importlib.import_module("loky.backend.synchronize")
+feed, unlink = queues.Queue._feed, semaphores.sem_unlink
+
+def end_late(*arguments):
+    feed(*arguments)
+    time.sleep(0.1)
+
+def unlink_slowly(name):
+    unlink(name)
+    time.sleep(1 if threading.current_thread().daemon else 0)
+
+queues.Queue._feed, semaphores.sem_unlink = staticmethod(end_late), unlink_slowly
+with LocalRunner(2) as runner:
+    print(list(runner.run(len, ["a", "bc"])))
+time.sleep(0.2)
+"""
+
+
+def test_script_that_ends_at_once_leaves_no_semaphore_behind():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+
+
+def test_no_thread_is_left_that_writes_jobs_that_nobody_reads():
+    with LocalRunner(2) as runner:
+        next(runner.run(length_after_a_while, (bytes(5_000_000) for _ in range(100))))
+        assert "QueueFeederThread" in {thread.name for thread in threading.enumerate()}
+    assert "QueueFeederThread" not in {thread.name for thread in threading.enumerate()}
 
 
 def first_results(process: subprocess.Popen) -> list[psutil.Process]:
