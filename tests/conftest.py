@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -24,6 +25,11 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     config.temporary.cleanup()
+
+
+def pytest_collection_finish(session):
+    """Keeps the garbage collector from what the test modules have imported: TensorFlow alone has a million objects."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
