@@ -150,6 +150,7 @@ def test_home_is_expanded_in_paths(archives, tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["m.h5", "source"]
 
 
+@pytest.mark.slow
 def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     members = [(f"ILSVRC2012_val_{number:08d}.JPEG", b"x") for number in range(1, 50_001)]
     (tmp_path / "val.tar").write_bytes(drawing.tar(members))

@@ -264,6 +264,7 @@ def test_labels_are_those_of_the_names_whatever_the_numbering(prepared, exported
         assert labels(evaluation(data)) == images.labels("val")
 
 
+@pytest.mark.slow
 def test_export_without_manifest_is_read_by_what_its_records_tell(exported, images, tmp_path):
     for offset, folder in exported.items():
         bare = shutil.copytree(folder, tmp_path / str(offset))
@@ -312,6 +313,7 @@ def test_standardize_layer_is_the_op():
     np.testing.assert_allclose(pipeline.standardize_layer()(image), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_subset_of_classes_keeps_or_renumbers_labels(prepared, exported, images):
     wanted = (3, "n01440764")
     expected = {name: label for name, label in images.labels("train").items() if label in (0, 3)}
