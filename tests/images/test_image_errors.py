@@ -119,11 +119,11 @@ def claiming_png(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("data", claiming(30_000, 30_000), ids=["JPEG", "PNG"])
 def test_bombs_are_refused_without_decoding(data):
-    start = time.perf_counter()
+    start = time.process_time()
     for function in (look, Original(), Resized(256)):
         with pytest.raises(ImageError, match="30,000 x 30,000 pixels are over the limit of 89,478,485"):
             function(data)
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_the_limit_is_the_one_where_pillow_warns():

@@ -134,6 +134,7 @@ def test_unpacked_classification_is_a_source_of_the_same_records(prepare, tmp_pa
     assert len(shards) == 4 and all((first / name).read_bytes() == (second / name).read_bytes() for name in shards)
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_same_tree(prepared, tmp_path):
     one, two = (files(unpack(prepared, tmp_path / str(workers), workers=workers)) for workers in (1, 2))
     assert one == two and BESIDE < set(one)
@@ -177,6 +178,7 @@ def kill_after(num_images: int, prepared: Path, out: Path) -> list[Path]:
     return sorted(out.parent.glob(f".{out.name}.staging/*/*.json"))
 
 
+@pytest.mark.slow
 def test_killed_run_is_continued(prepared, tmp_path, caplog):
     out = tmp_path / "out"
     assert [path.name for path in kill_after(8, prepared, out)] == [
@@ -195,6 +197,7 @@ def test_killed_run_is_continued(prepared, tmp_path, caplog):
     assert sorted(os.listdir(tmp_path)) == ["out", "whole"]
 
 
+@pytest.mark.slow
 def test_file_that_is_damaged_in_a_finished_shard_is_written_again(prepared, tmp_path):
     out = tmp_path / "out"
     kill_after(20, prepared, out)
@@ -204,6 +207,7 @@ def test_file_that_is_damaged_in_a_finished_shard_is_written_again(prepared, tmp
     assert files(unpack(prepared, out, workers=1)) == files(unpack(prepared, tmp_path / "whole", workers=1))
 
 
+@pytest.mark.slow
 def test_changed_data_set_starts_anew(prepare, tmp_path, caplog):
     folder = prepare(num_shards={"train": 4}).data_path
     kill_after(8, folder, tmp_path / "out")
@@ -213,6 +217,7 @@ def test_changed_data_set_starts_anew(prepare, tmp_path, caplog):
     assert len(images_in(tmp_path / "out")) == 18
 
 
+@pytest.mark.slow
 def test_full_disk_is_an_error_and_keeps_what_is_finished(prepared, tmp_path):
     sizes = sorted(len(data) for data in images_in(unpack(prepared, tmp_path / "whole", workers=1)).values())
     code = """
@@ -260,6 +265,7 @@ def test_folder_that_is_there_is_refused_without_overwrite_and_replaced_with(pre
     assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.slow
 def test_overwrite_that_fails_keeps_what_was_there(prepared, prepare, tmp_path, monkeypatch):
     out = unpack(prepared, tmp_path / "out", workers=1)
     before = files(out)
@@ -392,6 +398,7 @@ def test_name_that_comes_twice_in_a_class_is_an_error(prepare, tmp_path):
     assert (out / "train" / TENCH / "a.JPEG").read_bytes() + (out / "train" / GOLDFISH / "a.JPEG").read_bytes() == b"12"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [False, True])
 def test_names_in_upper_and_lower_case_are_one_where_the_file_system_says_so(folds, prepare, tmp_path, monkeypatch):
     folder = with_records(prepare, (b"a.JPEG", b"1", 0), (b"A.jpeg", b"2", 0))
@@ -452,6 +459,7 @@ def test_export_and_other_formats_cannot_be_unpacked(archives, prepare, tmp_path
 # What became of the images.
 
 
+@pytest.mark.slow
 def test_without_a_manifest_tfds_metadata_tells_the_shorter_side(prepare, tmp_path):
     folder = prepare(config="raw256").data_path
     (folder / "manifest.json").unlink()
@@ -489,12 +497,14 @@ def test_mark_says_what_is_there(prepared, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_prepared_data_set_is_left_as_it_was(prepared, tmp_path):
     before = {name: hashlib.sha256(data).hexdigest() for name, data in files(prepared).items()}
     unpack(prepared, tmp_path / "out", workers=2)
     assert {name: hashlib.sha256(data).hexdigest() for name, data in files(prepared).items()} == before
 
 
+@pytest.mark.slow
 def test_unpacked_images_decode_as_the_source(prepare, images, tmp_path):
     out = unpack(prepare().data_dir, tmp_path / "out", workers=1)
     cmyk = next(iter(images.train[TENCH]))

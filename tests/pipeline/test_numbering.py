@@ -220,6 +220,7 @@ def test_class_told_is_that_of_the_name_before_the_synset():
     assert [synsets.class_told(*case) for case in cases] == [3, 0, None, None]
 
 
+@pytest.mark.slow
 def test_relabel_follows_the_given_order(prepare):
     folder = prepare().data_dir
     for classes in (["n01491361", "n01440764"], [0, 3], (3, 1, 0), np.array([1, 0])):

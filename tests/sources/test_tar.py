@@ -282,9 +282,9 @@ def test_damaged_pax_records_are_an_error(records):
 
 def test_megabyte_of_pax_records_takes_little_time():
     records = (b"6 a=b\n" * ((1 << 20) // 6)).ljust(1 << 20, b"\0")
-    start = time.monotonic()
+    start = time.process_time()
     assert len(members_of(header(b"pax", b"x", b"00004000000\0") + records + header() + bytes(2 * BLOCK))) == 1
-    assert time.monotonic() - start < 3  # 9 s where each record copies those behind it
+    assert time.process_time() - start < 3  # 9 s where each record copies those behind it
 
 
 def test_name_of_a_megabyte_is_refused():
