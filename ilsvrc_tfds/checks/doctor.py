@@ -19,9 +19,9 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
-from ilsvrc_tfds.sources.layouts import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
+from ilsvrc_tfds.sources.search import DOGS
 from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {

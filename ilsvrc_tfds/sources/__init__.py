@@ -14,9 +14,9 @@
 """
 
 from ilsvrc_tfds.sources.index import index_images
-from ilsvrc_tfds.sources.layouts import Layout, find_layout
 from ilsvrc_tfds.sources.members import Container, Index, Members, join_members
+from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import Reader
-from ilsvrc_tfds.sources.splits import Place
+from ilsvrc_tfds.sources.search import Layout, find_layout
 
 __all__ = ["Container", "Index", "Layout", "Members", "Place", "Reader", "find_layout", "index_images", "join_members"]

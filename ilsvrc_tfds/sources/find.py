@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.sources.index import index_images
-from ilsvrc_tfds.sources.layouts import find_layout
 from ilsvrc_tfds.sources.members import Index
+from ilsvrc_tfds.sources.search import find_layout
 
 _log = logging.getLogger(__name__)
 

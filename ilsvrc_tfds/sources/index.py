@@ -1,17 +1,17 @@
 """Builds the index of a source: independent jobs scan its archives and folders; the results are joined and checked."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
-from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, class_of_folder
-from ilsvrc_tfds.sources.layouts import Layout
+from ilsvrc_tfds.errors import SourceError, counted, first_few
+from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
-from ilsvrc_tfds.sources.scan import FolderScan, Scanned, TarScan, archive_stamp, inner_archives, scan
-from ilsvrc_tfds.sources.splits import Place, is_stray, names_in
+from ilsvrc_tfds.sources.places import Place
+from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
+from ilsvrc_tfds.sources.search import Layout
 
 # A function such as `map`: calls a function with each job, and yields the results in the order of the jobs.
 Run = Callable[[Callable, Iterable], Iterator]
@@ -41,9 +41,9 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *map(check_synset_mapping, layout.synset_mappings),
     ]
     notes = [*agreed, *map(_unused_note, layout.unused), *_sightings_note(layout)]
-    jobs = []
+    jobs: list[Scan] = []
     for place in layout.places:
-        scans, unused = _scans(place)
+        scans, unused = LAYOUT_OF[place.kind].scans(place)
         jobs += scans
         if unused:
             one = "folder is not used, because its archive is beside it"
@@ -63,7 +63,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
         *_odd_sizes(splits),
     ]
-    return Index(layout.source, _layout_name(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
+    return Index(layout.source, _in_words(layout, jobs), splits, tuple(notes), tuple(warnings), layout.missing())
 
 
 def _unused_note(place: Place) -> str:
@@ -117,47 +117,6 @@ def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
             yield f"{counted(len(odd), 'image')} of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
-def _scans(place: Place) -> tuple[list[TarScan | FolderScan], list[str]]:
-    """Returns the scans of one split, one for each class if it has classes; and the folders that are not used."""
-    if place.kind == "archive":
-        return _archive_scans(place), []
-    archives, folders = {}, {}
-    for name in names_in(place.path):
-        path = os.path.join(place.path, name)
-        wnid = name.removesuffix(".tar")
-        if (place.split == "train" or synsets.is_wnid(name)) and os.path.isdir(path):
-            folders[name] = FolderScan(place.split, path, f"{place.folder}/{name}", name)
-        elif place.split == "train" and name.endswith(".tar"):
-            class_of_folder(wnid, path)
-            archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
-        elif synsets.is_wnid(name) and os.path.islink(path):
-            archive_stamp(path)  # raises SourceError for a broken link
-        elif is_stray(place.path, name, place.split):
-            raise SourceError(_stray(place, path))
-    # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
-    used = archives | {name: job for name, job in folders.items() if name not in archives}
-    names = (*folders, *(f"{wnid}.tar" for wnid in archives))
-    own = FolderScan(place.split, place.path, place.folder, passes_over=names)
-    unused = [job.path for name, job in folders.items() if name in archives]
-    return [*(used[name] for name in sorted(used)), own], unused
-
-
-def _stray(place: Place, path: str) -> str:
-    return (
-        f"{shown(path)} holds images but its name is not one of the 1000 classes. Images of split {place.split!r} are "
-        f"expected in {place.path} itself or in class folders such as n01440764. Rename it, or move it away."
-    )
-
-
-def _archive_scans(place: Place) -> list[TarScan | FolderScan]:
-    stamp = archive_stamp(place.path)
-    classes, has_others = inner_archives(place.path) if place.split == "train" else ({}, True)
-    jobs: list[TarScan | FolderScan] = [
-        TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()
-    ]
-    return [*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs
-
-
 def _joined(place: Place, found: list[Scanned]) -> Members:
     """Returns one table of all images of a split, in the order of the scans."""
     tables = [table for result in found for table in result.members]
@@ -197,12 +156,7 @@ def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:
     return f"{counted(len(pairs), f'image {split} {one}', f'images {split} {many}')}: {offenders}."
 
 
-def _layout_name(layout: Layout, jobs: list[TarScan | FolderScan]) -> str:
+def _in_words(layout: Layout, jobs: list[Scan]) -> str:
+    """Returns the names of the layouts of a source: `archives`, `archives and folders`."""
     kinds = {place.kind for place in layout.places}
-    if kinds == {"archive"}:
-        return "archives"
-    class_archives = any(isinstance(job, TarScan) and job.path.endswith(f"{job.wnid}.tar") and job.wnid for job in jobs)
-    folders = "class archives" if class_archives else "folders"
-    if any("CLS-LOC" in place.path for place in layout.places):
-        folders = "Kaggle CLS-LOC folders"
-    return folders if kinds == {"folder"} else f"archives and {folders}"
+    return " and ".join(own.in_words(layout.places, jobs) for kind, own in LAYOUT_OF.items() if kind in kinds)

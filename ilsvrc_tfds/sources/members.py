@@ -56,12 +56,14 @@ class Container:
       stamp: Text that changes if the content does: size and time of an archive, digest of a folder's listing.
       class_appended: Whether the stored names have the class appended to the official ones, as in Hugging Face's copy:
         `n01440764_10026_n01440764.JPEG`.
+      layout: Kind of the layout that can read the images; see `layouts`.
     """
 
     path: str
     folder: str
     stamp: str
     class_appended: bool = False
+    layout: str = "archive"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Names of the archives and folders of a split: the usual names, and other names that people use.
+"""Names of the archives and folders of a split, usual ones and others that people use; and folders to look for them.
 
 | split | accepted too, in upper or lower case, with `-` or spaces for `_` |
 |---|---|
@@ -9,6 +9,7 @@
 The same names with `.tar` are accepted for archives. Usual names always come first.
 """
 
+import os
 import re
 
 SPLITS = ("train", "val", "test")
@@ -25,6 +26,15 @@ FOLDERS = {
     "val": ("val", "validation", "ILSVRC2012_img_val"),
     "test": ("test", "ILSVRC2012_img_test_v10102019", "ILSVRC2012_img_test"),
 }
+
+USUAL_NAMES = frozenset(name for names in (*ARCHIVES.values(), *FOLDERS.values()) for name in names)
+
+# Folders of the images, below the one that the user names.
+OWN_ROOTS = ("", "ilsvrc2012", "ILSVRC2012")
+KAGGLE_ROOTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
+ROOTS = tuple(os.path.join(own, kaggle) for kaggle in KAGGLE_ROOTS for own in OWN_ROOTS)
+# Less usual folders: their contents rank with archives and folders of less usual names.
+OTHER_ROOTS = ("images", "Images")
 
 _WORDS = {"train": "train|training", "val": "val|valid|validate|validation|dev", "test": "test|testing"}
 _OTHER_NAMES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import first_few
 from ilsvrc_tfds.formats.nearby import EXPORTED, PREPARED, UNPACKED, kind_of_set
-from ilsvrc_tfds.sources.splits import Place, names_in
+from ilsvrc_tfds.sources.places import Place, names_in
 
 # A limit that keeps the search short.
 _MOST_FOLDERS = 100
@@ -20,8 +20,8 @@ _READERS = {
 def hints(folder: Path, places_in: Callable[[Path], Sequence[Place]]) -> Iterator[str]:
     """Yields sentences that name a folder to use instead of one that is not a source, or the commands that read it.
 
-    >>> from ilsvrc_tfds.sources import splits
-    >>> list(hints(Path("/data/folders/val"), lambda path: splits.places_in(path, "")))
+    >>> from ilsvrc_tfds.sources.layouts import folders
+    >>> list(hints(Path("/data/folders/val"), lambda path: folders.find(path, "")))
     ['/data/folders/val is the split val of /data/folders: name /data/folders.']
 
     Args:

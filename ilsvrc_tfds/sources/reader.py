@@ -1,7 +1,6 @@
 """Reads one image's bytes from its archive or folder."""
 
 import errno
-import os
 import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from io import FileIO
 from typing import TypeVar
 
 from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unreadable
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
 
@@ -58,9 +58,9 @@ class Reader:
         try:
             if offset == WHOLE_FILE:
                 with self._opened(members.place(row)) as file:
-                    data = file.read()
+                    data = LAYOUT_OF[container.layout].read(file, offset, size)
             else:
-                data = os.pread(self._open(container).fileno(), size, offset)
+                data = LAYOUT_OF[container.layout].read(self._open(container), offset, size)
         except OSError as error:
             raise unreadable(members.place(row), error) from error
         if len(data) != size:

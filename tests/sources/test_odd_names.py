@@ -6,7 +6,7 @@ import pytest
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IlsvrcError
 from ilsvrc_tfds.sources.index import index_images
-from ilsvrc_tfds.sources.layouts import find_layout
+from ilsvrc_tfds.sources.search import find_layout
 
 SHARK, OWN = "n01491361", "n01443537"  # the second is that of validation image 236
 VALIDATION = [

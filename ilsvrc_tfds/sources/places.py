@@ -1,0 +1,81 @@
+"""The place of a split: the archives or the folder that hold its images; and what finding it needs."""
+
+import dataclasses
+import os
+import stat
+from pathlib import Path
+
+from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
+from ilsvrc_tfds.sources.names import FOLDERS
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The archive or folder of one split.
+
+    Attributes:
+      split: Name of the split: `train`, `val` or `test`.
+      path: Path of the archive or folder.
+      folder: Path of a folder relative to the source. For an archive, the name of the split.
+      kind: Kind of the layout that it belongs to: `archive`, `folder`; see `layouts`.
+      usual: Whether it has a usual name. Places with other names rank behind all usual ones.
+    """
+
+    split: str
+    path: str
+    folder: str
+    kind: str
+    usual: bool = True
+
+
+def refuse_rivals(chosen: Place, found: list[Place]) -> None:
+    """Raises SourceError if the chosen place has an unusual name and another one of its kind may be the split too."""
+    rivals = [
+        place
+        for place in found
+        if (place.split, place.kind) == (chosen.split, chosen.kind) and not is_same(place, chosen)
+    ]
+    if rivals and not chosen.usual:
+        paths = first_few(shown(place.path) for place in (chosen, *rivals))
+        raise SourceError(
+            f"{paths} may both be the split {chosen.split}. Rename the right one to {FOLDERS[chosen.split][0]}, "
+            "or move the other one away."
+        )
+
+
+def names_in(folder: str | os.PathLike) -> list[str]:
+    """Returns the names in a folder that are not hidden, sorted. Raises SourceError if it cannot be read.
+
+    The result is empty if the path is not a folder.
+
+    >>> names_in("/data/imagenet")
+    ['ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar']
+    """
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
+    except OSError as error:
+        raise unreadable(os.fspath(folder), error) from error
+
+
+def kind_of(path: Path) -> str:
+    """Returns `file`, `folder`, or an empty string. Raises SourceError for a broken link and other errors."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise unreadable(os.fspath(path), error) from error
+        return ""
+    except OSError as error:
+        raise unreadable(os.fspath(path), error) from error
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else ""
+
+
+def absolute(path: Path) -> str:
+    """Returns an absolute path that is otherwise unchanged."""
+    # Not os.path.abspath, which removes `link/..`: that is not the folder that holds the link.
+    return str(path.absolute())
+
+
+def is_same(place: Place, other: Place) -> bool:
+    """Returns whether two places are the same, even if their paths differ."""
+    return os.path.samefile(place.path, other.path)
