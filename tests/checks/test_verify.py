@@ -669,6 +669,15 @@ def test_facts_tell_what_there_is(whole):
     assert "labels are the class index + 1" in facts and "test: not there" in facts
 
 
+def test_split_that_is_not_there_hides_no_other(archives, tmp_path):
+    options = {"splits": ["val"], "num_shards": {"val": 1}, "workers": 1, "allow_incomplete": True}
+    train, val, test, _ = report_of(ilsvrc_tfds.export(archives, tmp_path / "out", **options)).facts[-4:]
+    assert (train, test) == ("train: not there", "test: not there")
+    assert re.fullmatch(
+        r"val: 6 records of 3 classes \(2 each\), [0-9,]+ bytes in 1 shards \(6 records each\); official: 50,000", val
+    )
+
+
 @pytest.mark.parametrize("offset", [0, 1])
 def test_label_offset_is_told_where_no_manifest_says_it(offset, archives, tmp_path):
     out = ilsvrc_tfds.export(archives, tmp_path / "out", label_offset=offset, workers=1, allow_incomplete=True)

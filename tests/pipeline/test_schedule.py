@@ -1,12 +1,14 @@
 """Which records each host reads, where a stream starts, and the seed of each example: compared with counting."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline import batches
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, share_of
 from ilsvrc_tfds.pipeline.examples import examples_of
 from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host, deal
@@ -115,6 +117,13 @@ def test_seed_of_an_example_follows_from_the_host_its_shard_and_its_number(prepa
     added = np.array([(shard * 0x9E3779B9 % 2**32, number) for shard, number in places], np.uint32)
     np.testing.assert_array_equal(np.array(seeds).view(np.uint32), key.numpy().view(np.uint32) + added)
     assert len(set(map(tuple, seeds))) == 12
+
+
+def test_service_needs_a_stream_without_a_beginning_and_skipping():
+    batches._require_plain(0, json.loads('"raise"'))  # equal to the constant, and another object
+    for options in ((1, "raise"), (0, "skip")):
+        with pytest.raises(OptionError, match="With service=…, start_step must be 0 and on_error 'raise'"):
+            batches._require_plain(*options)
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 62])
