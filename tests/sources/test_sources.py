@@ -478,6 +478,17 @@ def test_file_of_another_size_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("draw", [drawing.official_archives, drawing.folders])
+def test_file_that_has_become_a_pipe_is_an_error_and_is_not_waited_for(tmp_path, draw):
+    members = indexed(draw(tmp_path, IMAGES)).splits["val"]
+    path = Path(members.containers[0].path)
+    path = path if path.is_file() else Path(members.place(0))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(SourceError, match=f"{path}.* (has 0 bytes|has changed since)"):
+        bytes_of(members)
+
+
+@pytest.mark.parametrize("draw", [drawing.official_archives, drawing.folders])
 def test_source_that_is_gone_is_an_error(tmp_path, draw):
     members = indexed(draw(tmp_path / "source", IMAGES)).splits["train"]
     shutil.rmtree(tmp_path / "source")
