@@ -72,6 +72,16 @@ def test_label_below_zero_is_of_no_class(encode, tmp_path):
     assert find_places(split, Subset(tuple(range(1000)))).number.tolist() == [1]
 
 
+def test_image_is_not_read_for_the_label(tmp_path):
+    payload = b"".join(ClassicExample(label_offset=0)(b"own.JPEG", drawing.jpeg(200, 200), 7))
+    shard = write(tmp_path, payload, payload) / "train-00000-of-00001"
+    split, data = find_split(tmp_path, "train", label_offset=0), bytearray(shard.read_bytes())
+    for start, size in read_spans(shard):
+        data[start + 300 : start + size] = b"\xff" * (size - 300)
+    shard.write_bytes(data)
+    assert find_places(split, Subset((7,))).number.tolist() == [0, 1]
+
+
 def test_record_of_two_labels_is_named(tmp_path):
     split = find_split(write(tmp_path, by_tensorflow(5), by_tensorflow([1, 2])), "train", label_offset=0)
     start = read_spans(split.paths[0])[1][0]
