@@ -674,7 +674,7 @@ def test_split_that_is_not_there_hides_no_other(archives, tmp_path):
     train, val, test, _ = report_of(ilsvrc_tfds.export(archives, tmp_path / "out", **options)).facts[-4:]
     assert (train, test) == ("train: not there", "test: not there")
     assert re.fullmatch(
-        r"val: 6 records of 3 classes \(2 each\), [0-9,]+ bytes in 1 shards \(6 records each\); official: 50,000", val
+        r"val: 6 records of 3 classes \(2 each\), [0-9,]+ bytes in 1 shard \(6 records each\); official: 50,000", val
     )
 
 
