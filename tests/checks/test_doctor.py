@@ -40,6 +40,7 @@ def test_counts_are_compared_with_the_official_ones(report, archives):
     assert "val: 6 of 50,000 images, 997 classes missing" in problems
 
 
+@pytest.mark.slow
 def test_whole_split_is_no_problem(report, tmp_path):
     labels = synsets.validation_labels()
     numbers = np.arange(1, len(labels) + 1)

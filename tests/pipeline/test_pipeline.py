@@ -108,6 +108,7 @@ def digest(data: tf.data.Dataset, count: int) -> str:
     return sums.hexdigest()
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_batches_and_another_seed_others(prepared):
     options = {"ops": "resnet_train", "batch_size": 8}
     first, again, other = (digest(training(prepared, seed=seed, **options), 20) for seed in (3, 3, 4))
@@ -218,6 +219,7 @@ def test_unpadded_evaluation_is_the_order_on_disk(prepared):
     assert names(evaluation(prepared)) == expected and evaluation(prepared).cardinality() == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ops", [(Dice(),), (Dice(), AddBatchDice())], ids=["examples", "batches"])
 def test_start_step_begins_with_that_batch(ops, prepared):
     whole = batches(training(prepared, ops=ops), 57)
