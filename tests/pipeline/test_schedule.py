@@ -11,6 +11,7 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import batches
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, share_of
 from ilsvrc_tfds.pipeline.examples import examples_of
+from ilsvrc_tfds.pipeline.reading import shuffled
 from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host, deal
 from ilsvrc_tfds.pipeline.split import find_split
 
@@ -124,6 +125,14 @@ def test_service_needs_a_stream_without_a_beginning_and_skipping():
     for options in ((1, "raise"), (0, "skip")):
         with pytest.raises(OptionError, match="With service=…, start_step must be 0 and on_error 'raise'"):
             batches._require_plain(*options)
+
+
+def test_order_of_a_shuffle_follows_from_both_halves_of_the_seed():
+    numbers = tf.data.Dataset.range(50)
+    seeds = [(3, 4), (3, 4), (4, 4), (3, 3), (4, 3)]
+    orders = [[int(n) for n in shuffled(numbers, 20, tf.constant(seed, tf.int32))] for seed in seeds]
+    assert orders[0] == orders[1] and len(set(map(tuple, orders))) == 4
+    assert all(sorted(order) == list(range(50)) for order in orders)
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 62])

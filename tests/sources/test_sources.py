@@ -129,6 +129,13 @@ def test_validation_archive_may_hold_class_folders(tmp_path):
     assert index.splits["val"].paths()[0].startswith(b"val/ILSVRC2012_val_")
 
 
+def test_innermost_class_folder_of_a_validation_archive_is_the_class(tmp_path):
+    labels, other = IMAGES.labels("val"), drawing.WNIDS[0]
+    members = [(f"val/{other}/{synsets.wnids()[labels[name]]}/{name}", data) for name, data in IMAGES.val.items()]
+    (tmp_path / "ILSVRC2012_img_val.tar").write_bytes(drawing.tar(members))
+    assert_whole(indexed(tmp_path), splits=("val",))
+
+
 def test_archives_paths_are_those_of_the_unpacked_layout(archives, images):
     index = indexed(archives)
     expected = [f"train/{wnid}/{name}".encode() for wnid, classes in images.train.items() for name in classes]
