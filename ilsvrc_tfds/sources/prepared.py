@@ -17,6 +17,7 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, HEADER_BYTES, read_records
 from ilsvrc_tfds.sources import Container, Index, Members, join_members
+from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.scan import archive_stamp
 
 
@@ -78,7 +79,7 @@ def _jobs(output: Output, split: str) -> Iterator[_ShardScan]:
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:
-    """Returns the images of a split. Raises SourceError if there are none, one is in two shards, or bytes are lost."""
+    """Returns the images of a split. Raises SourceError if it has none, if two shards have the same image, or if bytes are missing."""
     if not sum(map(len, tables)):
         names = first_few(output.shards[split]) or "no shards"
         raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
@@ -124,7 +125,7 @@ def _scan(job: _ShardScan) -> Members:
     _check_stated(job, len(rows), size, digest.hexdigest())
     return Members(
         split=job.split,
-        containers=(Container(job.path, job.split, archive_stamp(job.path)),),
+        containers=(Container(job.path, job.split, archive_stamp(job.path), archives.KIND),),
         name=np.array(names, np.bytes_),
         label=np.array(labels, np.int16),
         container=np.zeros(len(rows), np.int32),

@@ -98,7 +98,7 @@ def test_prepared_folder_in_words(prepared, images):
     text = show(prepared, num=100)
     lines = text.splitlines()
     assert lines[0] == str(prepared)
-    assert lines[1] == "prepared data set (TFDS); images: Original; labels: class index"
+    assert lines[1] == "a prepared data set; images: Original; labels: class index"
     assert re.fullmatch(r"  train +12 examples in +4 shards, +0.0 MB", lines[2])
     assert re.fullmatch(r"  val +6 examples in +2 shards, +0.0 MB", lines[3])
     assert re.fullmatch(r"  test +3 examples in +1 shard, +0.0 MB", lines[4])

@@ -16,6 +16,7 @@ from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.formats import naming
 from ilsvrc_tfds.shards import plan
 from ilsvrc_tfds.sources import Index, completeness
+from ilsvrc_tfds.sources.layouts.archives import KIND
 from ilsvrc_tfds.sources.members import Container, Members
 
 GIB = 2**30
@@ -27,7 +28,7 @@ def members(n: int, split: str = "train", size: int = 1000) -> Members:
     rows = np.arange(n)
     return Members(
         split=split,
-        containers=(Container("/a.tar", f"{split}/a", "1"), Container("/b.tar", f"{split}/b", "2")),
+        containers=(Container("/a.tar", f"{split}/a", "1", KIND), Container("/b.tar", f"{split}/b", "2", KIND)),
         name=np.array([b"n%08d_%d.JPEG" % (k % 10, k) for k in range(n)], np.bytes_),
         label=(rows % 10).astype(np.int16),
         container=(rows % 2).astype(np.int32),
