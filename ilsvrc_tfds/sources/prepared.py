@@ -79,7 +79,10 @@ def _jobs(output: Output, split: str) -> Iterator[_ShardScan]:
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:
-    """Returns the images of a split. Raises SourceError if it has none, if two shards have the same image, or if bytes are missing."""
+    """Returns the images of a split.
+
+    Raises SourceError if it has none, if two shards have the same image, or if bytes are missing.
+    """
     if not sum(map(len, tables)):
         names = first_few(output.shards[split]) or "no shards"
         raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
