@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -24,6 +25,34 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     config.temporary.cleanup()
+
+
+def pytest_collection_finish(session):
+    """Keeps the garbage collector from what the test modules have imported: TensorFlow alone has a million objects."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config) -> int:
+    """Returns the number of processes that share the tests: one for each core, at most 4, for each loads TensorFlow."""
+    return min(len(os.sched_getaffinity(0)), 4)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(config, report):
+    """Replaces what is not Unicode, as in a path that a test has logged: pytest-xdist ends with an error on it."""
+    return _in_unicode((yield))
+
+
+def _in_unicode(value):
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_in_unicode(key): _in_unicode(item) for key, item in value.items()}
+        case list() | tuple():
+            return type(value)(map(_in_unicode, value))
+    return value
 
 
 def pytest_addoption(parser):

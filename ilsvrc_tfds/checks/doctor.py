@@ -19,6 +19,8 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
+from ilsvrc_tfds.sources.index import odd_sizes
+from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.sources.search import DOGS
@@ -105,8 +107,8 @@ def _made(index: Index) -> Iterator[str]:
 
 def _warnings(index: Index, deep: bool) -> list[str]:
     """Returns what the index warns of. If every image is looked at, that names the ones of impossible sizes."""
-    odd = [first_few(sizes) for sizes in (members.odd_sizes() for members in index.splits.values()) if sizes and deep]
-    return [warning for warning in index.warnings if not any(places in warning for places in odd)]
+    named_later = set(odd_sizes(index.splits)) if deep else set()
+    return [warning for warning in index.warnings if warning not in named_later]
 
 
 def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
@@ -167,7 +169,7 @@ def _dogs(layout: Layout, index: Index) -> Iterator[str]:
 
 def _archive_paths(layout: Layout) -> Iterator[str]:
     """Yields the paths of the archives and development kits whose names are in the official list."""
-    paths = [place.path for place in layout.places if place.kind == "archive"] + [
+    paths = [place.path for place in layout.places if place.kind == archives.KIND] + [
         str(path) for path in layout.ground_truths
     ]
     yield from (path for path in paths if os.path.basename(path) in official_archives())

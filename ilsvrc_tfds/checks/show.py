@@ -11,7 +11,7 @@ from ilsvrc_tfds.checks.samples import Box, Sample, read_samples
 from ilsvrc_tfds.checks.told import class_in_words, contradiction
 from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few, require_integers, shown
 from ilsvrc_tfds.formats.folder import Output, find_output
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.images import look
@@ -99,8 +99,7 @@ def _header(output: Output) -> list[str]:
     """Returns lines that describe the folder, and one line for each split."""
     offset = output.label_offset
     labels = "unknown numbering" if offset is None else "class index" if offset == 0 else f"class index + {offset}"
-    kind = "prepared data set (TFDS)" if output.kind == TFDS else "classic TFRecords"
-    lines = [os.fspath(output.folder), f"{kind}; images: {_images(output)}; labels: {labels}"]
+    lines = [os.fspath(output.folder), f"{KINDS[output.kind].words}; images: {_images(output)}; labels: {labels}"]
     for split, names in output.shards.items():
         lengths = output.stated_lengths(split)
         examples = ""

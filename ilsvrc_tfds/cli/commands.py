@@ -18,7 +18,6 @@ from ilsvrc_tfds.cli.next_steps import (
     command,
     evaluate_and_plot,
     look_and_train,
-    look_and_train_small,
     read_as_image_folder,
     read_with_dali,
     say_next,
@@ -275,7 +274,8 @@ def demo(options: argparse.Namespace) -> int:
         *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
         f"Read back with tfds.load: {batch}",
     )
-    say_next(look_and_train_small(data_dir / "ilsvrc2012/raw256/1.0.0"))
+    own_images = Step("examine your own images, where FOLDER has them", command("doctor", "FOLDER"))
+    say_next([*look_and_train(data_dir / "ilsvrc2012/raw256/1.0.0"), own_images])
     return 0
 
 

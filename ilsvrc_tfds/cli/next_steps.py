@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 def say_next(steps: Iterable[Step]) -> None:
-    """Prints steps to standard error. Does nothing if there are none, or if it cannot be written.
+    """Prints steps to standard error. Prints nothing if there are none, or if standard error cannot be written.
 
     >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
     """
@@ -101,18 +101,8 @@ def look_and_train(folder: Path) -> Iterator[Step]:
     yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
     if {"train", "val"} <= output.shards.keys():
         few = sum(output.stated_lengths("train") or (_FEW,)) < _FEW
-        yield Step("train a model", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
-
-
-def look_and_train_small(folder: Path) -> Iterator[Step]:
-    """Yields the steps after `demo`, whose images are in a folder: show, a training that fits them, and the own images.
-
-    >>> [step.line for step in look_and_train_small(Path("/data/demo"))][2]
-    'ilsvrc-tfds doctor FOLDER'
-    """
-    yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
-    yield Step("train a small model on them; takes about a minute", command("train", folder, *_SMALL_TRAINING))
-    yield Step("examine your own images, where FOLDER has them", command("doctor", "FOLDER"))
+        model = "a small model on these few images" if few else "a model"
+        yield Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
 
 
 def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:

@@ -132,7 +132,7 @@ class Manifest:
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(self.kind in list(KINDS), "kind", self.kind)
+        _require(isinstance(self.kind, str) and self.kind in KINDS, "kind", self.kind)
         _require(isinstance(self.file_format, str), "file_format", self.file_format)
         _require(isinstance(self.config, Mapping), "config", self.config)
         _require(

@@ -50,7 +50,7 @@ def _unpacked_size(data: bytes) -> int:
     bits = data[24] * _CHANNELS[data[25]]
     passes = _PASSES if data[28] else ((0, 0, 1, 1),)
     sizes = ((-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes)
-    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns > 0 and rows > 0)
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns > 0)
 
 
 def _critical_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

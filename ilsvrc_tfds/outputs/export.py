@@ -14,7 +14,7 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
-from ilsvrc_tfds.formats.naming import own_splits, shard_name
+from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.data_set import remaining_op
@@ -144,7 +144,7 @@ def _described(
     all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
-        "tfrecord",
+        TFRECORD,
         config,
         KINDS[CLASSIC].keys,
         label_offset,

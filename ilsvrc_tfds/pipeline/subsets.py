@@ -18,7 +18,7 @@ from ilsvrc_tfds.errors import OptionError, SourceError, counted, require_intege
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.example_in_place import parse_start
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import TFDS, Fields
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
@@ -163,7 +163,10 @@ def find_places(split: Split, subset: Subset) -> Places:
         labels = _labels_by_name(split)
     else:
         spans = {index: _spans_of(split, index) for index in range(len(split.paths))}
-        labels = np.concatenate([_labels_in(path, spans[k]) for k, path in enumerate(split.paths)]) - split.label_offset
+        labels = (
+            np.concatenate([_labels_in(path, spans[k], split.fields) for k, path in enumerate(split.paths)])
+            - split.label_offset
+        )
     rows = subset.chosen(labels)
     if not len(rows):
         raise SourceError(
@@ -228,14 +231,13 @@ def _require_names(split: Split, metadata: Path, names: np.ndarray) -> None:
                 )
 
 
-def _labels_in(path: str, spans: list[tuple[int, int]]) -> np.ndarray:
+def _labels_in(path: str, spans: list[tuple[int, int]], fields: Fields) -> np.ndarray:
     """Returns the label of each record of a shard of exported TFRecords. Only their first bytes are read."""
     with reading(path), open(path, "rb", buffering=0) as file:
-        return np.array([_label_at(file.fileno(), path, *span) for span in spans], np.int64)
+        return np.array([_label_at(file.fileno(), path, *span, fields) for span in spans], np.int64)
 
 
-def _label_at(fd: int, path: str, offset: int, size: int) -> int:
-    fields = KINDS[CLASSIC].fields
+def _label_at(fd: int, path: str, offset: int, size: int, fields: Fields) -> int:
     head = os.pread(fd, min(size - FOOTER_BYTES, _HEAD_BYTES), offset)
     if int.from_bytes(head[:8], "little") != size - FRAME_BYTES:
         raise SourceError(

@@ -16,6 +16,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few
 from ilsvrc_tfds.sources import Container, Members
+from ilsvrc_tfds.sources.layouts.folders import KIND
 from ilsvrc_tfds.storage.files import destination_errors
 
 CLASSES_NAME = "classes.txt"
@@ -37,7 +38,7 @@ def as_files(members: Members, suffix: str) -> Members:
     """
     split, labels = f"{members.split}{suffix}", np.unique(members.label)
     folders = [split if label < 0 else f"{split}/{synsets.wnids()[label]}" for label in labels.tolist()]
-    containers = tuple(Container(folder, folder, "") for folder in folders)
+    containers = tuple(Container(folder, folder, "", KIND) for folder in folders)
     container = np.searchsorted(labels, members.label).astype(np.int32)
     return dataclasses.replace(members, containers=containers, container=container)
 

@@ -77,7 +77,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     warnings = [
         *_unread_warnings([unread for result in scanned for unread in result.unread]),
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
-        *_odd_sizes(splits),
+        *odd_sizes(splits),
     ]
     for place in layout.places:
         _refuse_resized(place, splits[place.split])
@@ -226,8 +226,13 @@ def _other_kinds(names: list[str]) -> Iterator[str]:
         )
 
 
-def _odd_sizes(splits: dict[str, Members]) -> Iterator[str]:
-    """Yields a warning for each split with images of an impossible size, which is known before any is read."""
+def odd_sizes(splits: Mapping[str, Members]) -> Iterator[str]:
+    """Yields a warning for each split with images of an impossible size, which is known before any is read.
+
+    >>> from ilsvrc_tfds.sources import find_layout
+    >>> list(odd_sizes(index_images(find_layout(["/data/imagenet"])).splits))
+    []
+    """
     for split, members in splits.items():
         if odd := members.odd_sizes():
             yield f"{counted(len(odd), 'image')} of {split} cannot be used: {first_few(odd)}. Get them again"

@@ -54,9 +54,9 @@ class Container:
       path: Path of the folder or archive on disk.
       folder: Folder of the images in the layout, relative to the source: `train/n01440764`, `val`.
       stamp: Text that changes if the content does: size and time of an archive, digest of a folder's listing.
+      layout: Kind of the layout that can read the images; see `layouts`.
       class_appended: Whether the stored names have the class appended to the official ones, as in Hugging Face's copy:
         `n01440764_10026_n01440764.JPEG`.
-      layout: Kind of the layout that can read the images; see `layouts`.
       in_classes: Whether the container holds images of several classes, whose paths have the folder of the class below
         `folder`, as they have in the official archives: `train/n01440764`.
     """
@@ -64,8 +64,8 @@ class Container:
     path: str
     folder: str
     stamp: str
+    layout: str
     class_appended: bool = False
-    layout: str = "archive"
     in_classes: bool = False
 
 

@@ -11,6 +11,7 @@ from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unre
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
+from ilsvrc_tfds.storage.regular import without_waiting
 
 _Result = TypeVar("_Result")
 
@@ -91,12 +92,12 @@ class Reader:
     def _opened(self, path: str) -> FileIO:
         """Opens a file for reading. If too many files are open, closes all archives and tries again. Raises OSError."""
         try:
-            return open(path, "rb", buffering=0)
+            return open(path, "rb", buffering=0, opener=without_waiting)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._archives:
                 raise
         self._close_all_but(0)
-        return open(path, "rb", buffering=0)
+        return open(path, "rb", buffering=0, opener=without_waiting)
 
     def _close_all_but(self, count: int) -> None:
         """Closes the archives that were read longest ago until no more than `count` are open."""

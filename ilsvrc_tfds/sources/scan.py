@@ -87,7 +87,8 @@ def open_archive(path: str) -> BinaryIO:
 def tables(split: str, container: Container, folder: str, rows: list[Row]) -> Iterator[Members]:
     """Yields the labelled table of these images, or two if only some names have the class appended.
 
-    >>> [members] = tables("train", Container("a.tar", "train", ""), "n01440764", [(b"n01440764_9.JPEG", 512, 4000)])
+    >>> container = Container("a.tar", "train", "", "archive")
+    >>> [members] = tables("train", container, "n01440764", [(b"n01440764_9.JPEG", 512, 4000)])
     >>> members.label.tolist()
     [0]
 

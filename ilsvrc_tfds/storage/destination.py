@@ -1,5 +1,6 @@
 """The real path of a destination, whether it can be replaced, and the removal of what killed runs left beside it."""
 
+import errno
 import os
 import re
 import shutil
@@ -23,11 +24,22 @@ def real_path(path: str | os.PathLike) -> Path:
     """
     with destination_errors(path):
         try:
-            return Path(path).expanduser().resolve()
+            real = Path(path).expanduser().resolve()
         except RuntimeError as error:  # from Python before 3.13 for a circle, and for an unknown home folder
             raise DestinationError(
                 f"{os.fspath(path)} cannot be written: {error}. Check the links in the path."
             ) from error
+        _require_no_circle(real)
+        return real
+
+
+def _require_no_circle(path: Path) -> None:
+    """Raises OSError if links lead in a circle, where `resolve` of Python 3.13 leaves them in the path."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
 
 
 def require_replaceable(destination: Path) -> None:

@@ -37,8 +37,10 @@ _KINDS = {
 def default_data_dir() -> str:
     """Returns the data directory of TFDS: that of the environment variable `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
 
-    >>> default_data_dir() == (os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
-    True
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, TFDS_DATA_DIR="/mnt/tfds"):
+    ...     default_data_dir()
+    '/mnt/tfds'
     """
     return os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 

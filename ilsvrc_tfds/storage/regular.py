@@ -18,7 +18,7 @@ def open_regular(path: str | os.PathLike, buffering: int = -1) -> BinaryIO:
     b'text'
     """
     require_regular(path)
-    return open(path, "rb", buffering=buffering, opener=_without_waiting)
+    return open(path, "rb", buffering=buffering, opener=without_waiting)
 
 
 def require_regular(path: str | os.PathLike) -> None:
@@ -37,6 +37,6 @@ def require_regular(path: str | os.PathLike) -> None:
         )
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def without_waiting(path: str, flags: int) -> int:
     """Opens a path, without waiting if it has become a pipe since it was checked."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Stops a training whose loss is no longer a number, before its state replaces the last good backup."""
+"""Stops a training when its loss becomes NaN or infinite, before the last good backup is overwritten."""
 
 import logging
 import math

@@ -40,6 +40,7 @@ def test_counts_are_compared_with_the_official_ones(report, archives):
     assert "val: 6 of 50,000 images, 997 classes missing" in problems
 
 
+@pytest.mark.slow
 def test_whole_split_is_no_problem(report, tmp_path):
     labels = synsets.validation_labels()
     numbers = np.arange(1, len(labels) + 1)
@@ -48,6 +49,35 @@ def test_whole_split_is_no_problem(report, tmp_path):
     facts, problems = report(tmp_path)
     assert "val: 50,000 images of 1,000 classes" in facts
     assert "images" not in problems and "ILSVRC2012_img_val.tar has" in problems  # only the archive's size is odd
+
+
+def test_wanted_splits_alone_are_counted(report, archives):
+    facts, problems = report(archives, splits=["val"])
+    assert "val: 6 images of 3 classes" in facts and "train" not in facts + problems
+    facts, problems = report(archives, splits=["val", "test"])
+    assert "test: not there, and not needed" in facts
+    assert "test: not there; found: ILSVRC2012_img_train.tar" in problems
+    assert "or prepare the others with --splits val, or with --allow-incomplete" in problems
+
+
+@pytest.mark.parametrize(
+    "num_bytes, expected",
+    [
+        (0, "0.0 MB"),
+        (999_999_999, "1,000.0 MB"),
+        (10**9, "1.0 GB"),
+        (147_897_477_120, "147.9 GB"),
+        (5 * 10**12, "5,000.0 GB"),
+    ],
+)
+def test_bytes_are_in_megabytes_below_a_gigabyte(num_bytes, expected):
+    assert doctor._in_units(num_bytes) == expected
+
+
+def test_images_are_checked_in_chunks(report, archives, monkeypatch):
+    whole = report(archives, deep=True)
+    monkeypatch.setattr(doctor, "_CHUNK", 5)
+    assert report(archives, deep=True) == whole
 
 
 def test_odd_names_are_counted(report, tmp_path, images):

@@ -12,9 +12,11 @@ from PIL import Image
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks import show as show_module
 from ilsvrc_tfds.checks.show import show
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
 from ilsvrc_tfds.formats.example import bytes_feature, encode_example, feature_entry, float_feature, int64_feature
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.tfrecord import frame, read_record, read_spans
 
 TENCH = drawing.WNIDS[0]
@@ -96,7 +98,7 @@ def test_prepared_folder_in_words(prepared, images):
     text = show(prepared, num=100)
     lines = text.splitlines()
     assert lines[0] == str(prepared)
-    assert lines[1] == "prepared data set (TFDS); images: Original; labels: class index"
+    assert lines[1] == "a prepared data set; images: Original; labels: class index"
     assert re.fullmatch(r"  train +12 examples in +4 shards, +0.0 MB", lines[2])
     assert re.fullmatch(r"  val +6 examples in +2 shards, +0.0 MB", lines[3])
     assert re.fullmatch(r"  test +3 examples in +1 shard, +0.0 MB", lines[4])
@@ -184,6 +186,13 @@ def test_without_a_manifest_the_records_are_counted_and_named_by_their_wnid(expo
     assert text.splitlines()[1] == "classic TFRecords; images: not recorded; labels: unknown numbering"
     assert re.fullmatch(r"  train +4 shards, +0.0 MB", text.splitlines()[2])
     assert blocks(text) == blocks(described)
+
+
+def test_size_of_a_split_is_in_millions_of_bytes(tmp_path):
+    for k in range(2):
+        (tmp_path / f"train-0000{k}-of-00003").touch()
+        os.truncate(tmp_path / f"train-0000{k}-of-00003", 70 * 10**9)
+    assert show_module._header(find_output(tmp_path))[2] == "  train     3 shards, 140,000.0 MB, 1 MISSING"
 
 
 def test_without_a_manifest_tfds_info_counts(prepared, tmp_path):

@@ -643,6 +643,18 @@ def test_whole_set_has_no_problems(name, with_manifest, decode, copy_of):
     )
 
 
+def test_images_that_were_skipped_are_told(tmp_path):
+    images = drawing.miniature()
+    names = [f"n01443537_{k}.JPEG" for k in (9, 10, 11, 12)]
+    images.train["n01443537"].update(dict.fromkeys(names, b"\xff\xd8\xff"))
+    source = drawing.official_archives(tmp_path / "source", images)
+    out = ilsvrc_tfds.export(source, tmp_path / "out", workers=1, allow_incomplete=True, on_error="skip")
+    report = report_of(out)
+    shown = ", ".join(f"n01443537_{k}.JPEG" for k in (12, 11, 10))  # in the order of records
+    assert f"train: 4 damaged images were skipped when it was made: {shown} and 1 more" in report.facts
+    assert report.problems == ()
+
+
 def test_facts_tell_what_there_is(whole):
     folder = whole["raw256"].folder
     assert (
@@ -655,6 +667,15 @@ def test_facts_tell_what_there_is(whole):
     )
     assert re.search(pattern, facts)
     assert "labels are the class index + 1" in facts and "test: not there" in facts
+
+
+def test_split_that_is_not_there_hides_no_other(archives, tmp_path):
+    options = {"splits": ["val"], "num_shards": {"val": 1}, "workers": 1, "allow_incomplete": True}
+    train, val, test, _ = report_of(ilsvrc_tfds.export(archives, tmp_path / "out", **options)).facts[-4:]
+    assert (train, test) == ("train: not there", "test: not there")
+    assert re.fullmatch(
+        r"val: 6 records of 3 classes \(2 each\), [0-9,]+ bytes in 1 shard \(6 records each\); official: 50,000", val
+    )
 
 
 @pytest.mark.parametrize("offset", [0, 1])

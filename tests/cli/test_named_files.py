@@ -19,6 +19,7 @@ def commands(archives, prepare) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_link_stays_and_its_target_is_written(commands, tmp_path):
     for name, words in commands.items():
         (tmp_path / f"old-{name}").write_bytes(b"old")

@@ -28,6 +28,7 @@ def steps(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_each_command_ends_with_commands_that_run(archives, tmp_path, steps):
     data, out, files = tmp_path / "my data", tmp_path / "out", tmp_path / "files"
     first = steps("prepare", archives, "--data-dir", data, "--allow-incomplete", "--config", "raw256")

@@ -1,5 +1,7 @@
 """Payloads are read as protobuf reads them, whatever their form."""
 
+import contextlib
+
 import drawing
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.formats import example_in_place
 from ilsvrc_tfds.formats.example import (
     bytes_feature,
     encode_example,
@@ -42,6 +45,20 @@ def payloads(draw) -> bytes:
     for _ in range(draw(st.integers(0, 2)) if data else 0):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
     return bytes(data)
+
+
+class CopiedError(Exception):
+    """The image was copied."""
+
+
+@pytest.fixture
+def in_place(monkeypatch):
+    """Makes the parser that copies the image, and takes every form, raise CopiedError."""
+
+    def refuse(payload: bytes, where: str) -> None:
+        raise CopiedError
+
+    monkeypatch.setattr(example_in_place, "parse_example", refuse)
 
 
 def together(features: dict, picture: Picture | None) -> dict:
@@ -102,11 +119,34 @@ def test_crafted_features_are_those_that_protobuf_reads(name):
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 200, 20_000, 3_000_000])
-def test_image_is_not_copied(size):
+def test_image_is_not_copied(size, in_place):
     payload = b"".join(encode_example(b"n01440764_9.JPEG", b"x" * size, 5))
     features, picture = parse_payload(payload, "image", "here")
     assert features == {"file_name": (b"n01440764_9.JPEG",), "label": (5,)}
     assert picture.data is payload and picture.copy() == b"x" * size
+
+
+def test_image_beside_long_features_is_not_copied(in_place):
+    text = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x" * 300, b"y" * 300]))
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"z" * 70_000]))
+    features = tf.train.Features(feature={"a": text, "image": image, "text": text})
+    payload = tf.train.Example(features=features).SerializeToString(deterministic=True)
+    features, picture = parse_payload(payload, "image", "here")
+    assert features == {"a": (b"x" * 300, b"y" * 300), "text": (b"x" * 300, b"y" * 300)}
+    assert picture.data is payload and picture.copy() == b"z" * 70_000
+
+
+@pytest.mark.parametrize("length", range(1, 8))
+def test_size_in_up_to_five_bytes_is_parsed_in_place(length, request):
+    entries = field(IMAGE) + LABEL
+    payload = b"\x0a" + bytes((len(entries) | 0x80,)) + b"\x80" * (length - 2) + b"\0" + entries
+    if length == 1:
+        payload = field(entries)
+    check(payload)
+    request.getfixturevalue("in_place")
+    with pytest.raises(CopiedError) if length > 5 else contextlib.nullcontext():
+        _, picture = parse_payload(payload, "image", "here")
+        assert picture.copy() == b"x"
 
 
 def test_features_before_an_image_are_read_from_the_first_bytes():

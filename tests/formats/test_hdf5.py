@@ -150,6 +150,8 @@ def test_read_gives_back_what_was_written(path):
             for name in ("object_ids", "list_image_filenames_per_class"):
                 np.testing.assert_array_equal(getattr(group, name), file[split][name])
             assert {field.name for field in dataclasses.fields(group)} == set(file[split])
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                group.classes = group.labels
 
 
 def test_write_replaces_a_file_and_leaves_nothing_else(tmp_path, members):

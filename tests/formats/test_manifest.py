@@ -16,6 +16,7 @@ from ilsvrc_tfds.errors import DestinationError, SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, ShardEntry
+from ilsvrc_tfds.shards import writer
 
 CLASSIC = Manifest(
     kind="classic",
@@ -68,6 +69,15 @@ def test_boxes_are_in_the_file_only_where_they_were_asked_for(tmp_path):
     with_boxes = dataclasses.replace(CLASSIC, boxes={"train": 12, "val": 0})
     assert json.loads(manifest.write(with_boxes, tmp_path).read_text())["boxes"] == {"train": 12, "val": 0}
     assert manifest.read(tmp_path) == with_boxes
+
+
+def test_every_shard_needs_its_receipt():
+    entries = CLASSIC.shards["train"]
+    receipts = [writer.Receipt("train", k, 6, 0, entry.bytes, entry.xxh3_64, 0, 0) for k, entry in enumerate(entries)]
+    assert manifest.shard_entries([entry.name for entry in entries], receipts) == entries
+    for names, own in ((["a", "b", "c"], receipts), (["a"], receipts)):
+        with pytest.raises(ValueError, match="zip"):
+            manifest.shard_entries(names, own)
 
 
 def test_folder_without_a_manifest_has_none(tmp_path):
@@ -123,6 +133,7 @@ BAD = {
     "an offset that is text": (changed("label_offset", value="1"), "label_offset cannot be '1'"),
     "an offset that is true": (changed("label_offset", value=True), "label_offset cannot be True"),
     "other classes": (changed("classes", value="0" * 64), "classes .* cannot be '000"),
+    "classes of a greater digest": (changed("classes", value="f" * 64), "classes .* cannot be 'fff"),
     "no classes": (changed("classes", value=...), "'classes' is missing"),
     "boxes that are a number": (changed("boxes", value=3), "no attribute 'items'"),
     "boxes of another split": (changed("boxes", value={"validation": 1}), "boxes of validation cannot be 1"),

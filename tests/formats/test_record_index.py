@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import DestinationError, SourceError
+from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, HEADER_BYTES
 from ilsvrc_tfds.outputs.index import index_records
@@ -217,3 +218,23 @@ def test_index_of_no_sense_is_not_believed(text, exported):
     right = shard_spans(str(shard))
     shard.with_name(f"index-{shard.name}").write_text(text)
     assert len(right) == 4 and shard_spans(str(shard)) == right
+
+
+def test_index_that_fits_is_believed_without_the_shard(folder):
+    index = index_records(folder, workers=1)[0]
+    right = shard_spans(str(shard_of(index)))
+    flip(shard_of(index), 0)
+    assert len(right) == 4 and shard_spans(str(shard_of(index))) == right
+
+
+@pytest.mark.parametrize("size, fits", [(MOST_BYTES, True), (MOST_BYTES + 1, False), (0, True), (-1, False)])
+def test_index_of_a_record_too_large_or_too_small_is_not_believed(size, fits, tmp_path):
+    shard = tmp_path / "shard"
+    shard.touch()
+    os.truncate(shard, size + FRAME_BYTES)
+    (tmp_path / "index-shard").write_text(f"0 {size + FRAME_BYTES}\n")
+    if fits:
+        assert shard_spans(str(shard)) == [(0, size + FRAME_BYTES)]
+    else:
+        with pytest.raises(SourceError, match="record 0, byte 0: no whole record begins here"):
+            shard_spans(str(shard))

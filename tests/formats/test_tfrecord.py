@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, Record, frame, read_records, read_spans
+from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, Record, frame, read_record, read_records, read_spans
 
 PAYLOADS = [bytes([k]) * (100 + k) for k in range(8)]
 # Of record 3, in the file of these payloads.
@@ -192,6 +192,19 @@ def test_damaged_last_record_is_told_from_appended_bytes(tmp_path):
     assert record.damage == "its length is damaged: it states 363 bytes of data instead of 107"
 
 
+@pytest.mark.parametrize(
+    "position, damage",
+    [
+        (0, "its length is damaged: it states 1 bytes of data instead of 0"),
+        (8, "the checksum of its length is damaged"),
+    ],
+)
+def test_damaged_header_of_a_record_without_data_is_named(tmp_path, position, damage):
+    records = read(tmp_path / "shard", flipped(framed([b"", *PAYLOADS]), position))
+    assert records[0][:3] == (0, 0, FRAME_BYTES) and records[0].damage == damage
+    assert [record.payload for record in records[1:]] == PAYLOADS
+
+
 def test_records_inside_a_damaged_payload_are_its_own(tmp_path):
     outer = [WHOLE, PAYLOADS[0]]
     records = read(tmp_path / "shard", flipped(framed(outer), 50))
@@ -299,3 +312,18 @@ def test_file_that_cannot_be_read_is_a_source_error(tmp_path, read_file):
         read_file(tmp_path / "nothing")
     with pytest.raises(SourceError, match="cannot be read: Is a directory"):
         read_file(tmp_path)
+
+
+def test_one_record_is_read_by_its_span(tmp_path):
+    (tmp_path / "shard").write_bytes(WHOLE)
+    assert [read_record(tmp_path / "shard", *span) for span in read_spans(tmp_path / "shard")] == PAYLOADS
+
+
+@pytest.mark.parametrize("position", [0, 9, 50, SIZE - 1])
+def test_one_record_that_is_damaged_is_a_source_error(tmp_path, position):
+    (tmp_path / "shard").write_bytes(flipped(WHOLE, START + position))
+    with pytest.raises(SourceError, match=f"shard: byte {START}: the record is damaged. Run `ilsvrc-tfds verify`"):
+        read_record(tmp_path / "shard", START, SIZE)
+    assert read_record(tmp_path / "shard", START + SIZE, SIZE + 1) == PAYLOADS[4]
+    with pytest.raises(SourceError, match="nothing cannot be read: No such file or directory"):
+        read_record(tmp_path / "nothing", 0, SIZE)

@@ -102,6 +102,16 @@ def test_harmless_oddities_change_no_pixel(change, progressive):
     assert Original()(odd) is odd and Resized(64)(odd) == Resized(64)(data)
 
 
+def test_marker_of_jfif_counts_in_whatever_revision():
+    """Without it, libjpeg would take the names of the components for RGB."""
+    data = bytearray(drawing.jpeg(300, 200))
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for k, name in enumerate(b"RGB"):
+        data[frame + 10 + 3 * k] = data[scan + 5 + 2 * k] = name
+    odd = HARMLESS["another revision of JFIF"](bytes(data))
+    np.testing.assert_array_equal(ours(odd), ours(drawing.jpeg(300, 200)))
+
+
 def test_adobe_transform_that_nobody_knows_is_harmless():
     data = drawing.jpeg(300, 200, keep_rgb=True)
     at = data.index(b"Adobe") + 11

@@ -124,6 +124,7 @@ def test_unpack_reads_the_mark_before_it_replaces(mark, made, tmp_path):
     assert (tmp_path / "out/train/mine.jpg").exists()
 
 
+@pytest.mark.slow
 def test_unpack_keeps_files_that_came_into_its_folders(made, tmp_path):
     out = shutil.copytree(made / "files", tmp_path / "out")
     unpack(made / PREPARED, out, workers=1, overwrite=True)

@@ -81,6 +81,7 @@ def test_default_is_a_shard_an_image_where_those_are_few(archives, tmp_path):
     assert {split: len(shards) for split, shards in made.shards.items()} == {"train": 12, "val": 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ["classification", "raw256"])
 def test_source_and_prepared_set_make_the_same_bytes(config, archives, export, prepare, tmp_path):
     prepared = prepare(config=config, num_shards={"train": 3}).data_dir

@@ -86,6 +86,7 @@ def test_files_have_the_bytes_of_the_records(config, suffix, source, prepare, tm
     assert ".out.staging" not in os.listdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_classification_gives_the_source_back(prepare, images, tmp_path):
     found = images_in(unpack(prepare().data_dir, tmp_path / "out", workers=1))
     fixed = list(images.train[TENCH])[:2]  # a CMYK JPEG and a PNG
@@ -96,6 +97,7 @@ def test_classification_gives_the_source_back(prepare, images, tmp_path):
         assert found[f"val/{synsets.wnids()[label]}/{name}"] == images.val[name]
 
 
+@pytest.mark.slow
 def test_metadata_points_at_images_of_the_class(prepared, images, tmp_path):
     out = unpack(prepared, tmp_path / "out", workers=1)
     truth = {name: synsets.wnids()[label] for split in ("train", "val") for name, label in images.labels(split).items()}
@@ -115,6 +117,7 @@ def test_metadata_points_at_images_of_the_class(prepared, images, tmp_path):
             assert sorted(paths) == sorted(name for name in images_in(out) if name.startswith(split))
 
 
+@pytest.mark.slow
 def test_metadata_is_the_prepared_data_sets_but_for_the_paths(prepared, tmp_path):
     there = ilsvrc_tfds.metadata.read(prepared / "metadata.h5")
     for split, group in ilsvrc_tfds.metadata.read(
@@ -126,6 +129,7 @@ def test_metadata_is_the_prepared_data_sets_but_for_the_paths(prepared, tmp_path
         ]
 
 
+@pytest.mark.slow
 def test_unpacked_classification_is_a_source_of_the_same_records(prepare, tmp_path):
     first = prepare(num_shards={"train": 3}).data_path
     out = unpack(first, tmp_path / "out", workers=1)
@@ -134,6 +138,7 @@ def test_unpacked_classification_is_a_source_of_the_same_records(prepare, tmp_pa
     assert len(shards) == 4 and all((first / name).read_bytes() == (second / name).read_bytes() for name in shards)
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_same_tree(prepared, tmp_path):
     one, two = (files(unpack(prepared, tmp_path / str(workers), workers=workers)) for workers in (1, 2))
     assert one == two and BESIDE < set(one)
@@ -177,6 +182,7 @@ def kill_after(num_images: int, prepared: Path, out: Path) -> list[Path]:
     return sorted(out.parent.glob(f".{out.name}.staging/*/*.json"))
 
 
+@pytest.mark.slow
 def test_killed_run_is_continued(prepared, tmp_path, caplog):
     out = tmp_path / "out"
     assert [path.name for path in kill_after(8, prepared, out)] == [
@@ -195,6 +201,7 @@ def test_killed_run_is_continued(prepared, tmp_path, caplog):
     assert sorted(os.listdir(tmp_path)) == ["out", "whole"]
 
 
+@pytest.mark.slow
 def test_file_that_is_damaged_in_a_finished_shard_is_written_again(prepared, tmp_path):
     out = tmp_path / "out"
     kill_after(20, prepared, out)
@@ -204,6 +211,7 @@ def test_file_that_is_damaged_in_a_finished_shard_is_written_again(prepared, tmp
     assert files(unpack(prepared, out, workers=1)) == files(unpack(prepared, tmp_path / "whole", workers=1))
 
 
+@pytest.mark.slow
 def test_changed_data_set_starts_anew(prepare, tmp_path, caplog):
     folder = prepare(num_shards={"train": 4}).data_path
     kill_after(8, folder, tmp_path / "out")
@@ -213,6 +221,7 @@ def test_changed_data_set_starts_anew(prepare, tmp_path, caplog):
     assert len(images_in(tmp_path / "out")) == 18
 
 
+@pytest.mark.slow
 def test_full_disk_is_an_error_and_keeps_what_is_finished(prepared, tmp_path):
     sizes = sorted(len(data) for data in images_in(unpack(prepared, tmp_path / "whole", workers=1)).values())
     code = """
@@ -249,6 +258,7 @@ def test_second_run_on_one_destination_is_refused(prepared, tmp_path):
 # The destination.
 
 
+@pytest.mark.slow
 def test_folder_that_is_there_is_refused_without_overwrite_and_replaced_with(prepared, prepare, tmp_path):
     out = unpack(prepare().data_dir, tmp_path / "out", workers=1)
     before = files(out)
@@ -260,6 +270,7 @@ def test_folder_that_is_there_is_refused_without_overwrite_and_replaced_with(pre
     assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.slow
 def test_overwrite_that_fails_keeps_what_was_there(prepared, prepare, tmp_path, monkeypatch):
     out = unpack(prepared, tmp_path / "out", workers=1)
     before = files(out)
@@ -313,6 +324,7 @@ def test_file_is_no_destination(prepared, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_empty_folder_behind_a_link_is_filled(prepared, tmp_path):
     (tmp_path / "disk").mkdir(), (tmp_path / "link").symlink_to("disk")
     assert unpack(prepared, tmp_path / "link", workers=1) == tmp_path / "disk"
@@ -320,6 +332,7 @@ def test_empty_folder_behind_a_link_is_filled(prepared, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["disk", "link"]
 
 
+@pytest.mark.slow
 def test_folder_moved_aside_by_a_killed_run_comes_back(prepared, tmp_path):
     unpack(prepared, tmp_path / "out", workers=1).rename(tmp_path / ".out.replaced")
     with pytest.raises(DestinationError, match="out holds unpacked images"):
@@ -327,6 +340,7 @@ def test_folder_moved_aside_by_a_killed_run_comes_back(prepared, tmp_path):
     assert os.listdir(tmp_path) == ["out"] and len(images_in(tmp_path / "out")) == 21
 
 
+@pytest.mark.slow
 def test_files_put_there_meanwhile_are_kept(prepared, tmp_path, monkeypatch):
     describe = unpacking._describe
 
@@ -374,6 +388,7 @@ def test_name_that_no_file_may_have_is_an_error(name, prepare, tmp_path):
     assert str(error.value).isprintable() and files(tmp_path) == before and not (tmp_path / "below").exists()
 
 
+@pytest.mark.slow
 def test_longest_name_and_odd_but_harmless_ones_are_files(prepare, tmp_path):
     names = [b"a" * 250 + b".JPEG", b"...JPEG", b"-rf *", b"metadata.h5", b".hidden", b"%2e%2e%2f"]
     folder = with_records(prepare, *((name, b"image", 0) for name in names))
@@ -381,6 +396,7 @@ def test_longest_name_and_odd_but_harmless_ones_are_files(prepare, tmp_path):
     assert sorted(os.listdir(out / "train" / TENCH)) == sorted(name.decode() for name in names)
 
 
+@pytest.mark.slow
 def test_name_that_comes_twice_in_a_class_is_an_error(prepare, tmp_path):
     twins = (b"b.JPEG", b"image", 0), (b"a.JPEG", b"1", 0), (b"a.JPEG", b"2", 1), (b"a.JPEG", b"3", 0)
     with pytest.raises(
@@ -392,6 +408,7 @@ def test_name_that_comes_twice_in_a_class_is_an_error(prepare, tmp_path):
     assert (out / "train" / TENCH / "a.JPEG").read_bytes() + (out / "train" / GOLDFISH / "a.JPEG").read_bytes() == b"12"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [False, True])
 def test_names_in_upper_and_lower_case_are_one_where_the_file_system_says_so(folds, prepare, tmp_path, monkeypatch):
     folder = with_records(prepare, (b"a.JPEG", b"1", 0), (b"A.jpeg", b"2", 0))
@@ -452,6 +469,7 @@ def test_export_and_other_formats_cannot_be_unpacked(archives, prepare, tmp_path
 # What became of the images.
 
 
+@pytest.mark.slow
 def test_without_a_manifest_tfds_metadata_tells_the_shorter_side(prepare, tmp_path):
     folder = prepare(config="raw256").data_path
     (folder / "manifest.json").unlink()
@@ -468,6 +486,7 @@ def test_shorter_side_that_is_none_is_an_error(side, prepare, tmp_path):
         unpack(path.parent, tmp_path / "out", workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"images": 3}'])
 def test_metadata_of_tfds_that_makes_no_sense(text, prepare, tmp_path):
     folder = prepare().data_path
@@ -480,6 +499,7 @@ def test_metadata_of_tfds_that_makes_no_sense(text, prepare, tmp_path):
             unpack(folder, tmp_path / "out", workers=1)
 
 
+@pytest.mark.slow
 def test_mark_says_what_is_there(prepared, tmp_path):
     mark = json.loads((unpack(prepared, tmp_path / "out", workers=1) / "unpacked.json").read_text())
     assert mark == {
@@ -489,12 +509,14 @@ def test_mark_says_what_is_there(prepared, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_prepared_data_set_is_left_as_it_was(prepared, tmp_path):
     before = {name: hashlib.sha256(data).hexdigest() for name, data in files(prepared).items()}
     unpack(prepared, tmp_path / "out", workers=2)
     assert {name: hashlib.sha256(data).hexdigest() for name, data in files(prepared).items()} == before
 
 
+@pytest.mark.slow
 def test_unpacked_images_decode_as_the_source(prepare, images, tmp_path):
     out = unpack(prepare().data_dir, tmp_path / "out", workers=1)
     cmyk = next(iter(images.train[TENCH]))

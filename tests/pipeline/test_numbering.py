@@ -123,6 +123,46 @@ def test_labels_of_another_numbering_are_an_error(tmp_path):
         pipeline.find_split(folder, "train")
 
 
+@pytest.mark.parametrize("offset", [-1, 2, True, False, 0.0, 1.0, "1"])
+def test_label_offset_that_is_neither_0_nor_1_is_an_option_error(offset, tmp_path):
+    folder = write_shard(tmp_path / "tf/train-00000-of-00001", (NAME, SHARK))
+    with pytest.raises(OptionError, match=f"label_offset must be 0 or 1, got {offset!r}"):
+        pipeline.find_split(folder, "train", label_offset=offset)
+
+
+@pytest.mark.parametrize("odd", range(20))
+def test_first_record_of_eight_shards_tells_the_numbering(odd, tmp_path):
+    for k in range(20):
+        folder = write_shard(tmp_path / f"tf/train-{k:05d}-of-00020", (NAME, SHARK + (k == odd)))
+    if odd in (0, 2, 5, 7, 10, 12, 15, 17):
+        with pytest.raises(LabelError, match="Their labels are numbered differently"):
+            pipeline.find_split(folder, "train")
+    else:
+        assert pipeline.find_split(folder, "train").label_offset == 0
+
+
+@pytest.mark.parametrize("odd", [7, 8])
+def test_first_eight_records_of_a_single_shard_tell_the_numbering(odd, tmp_path):
+    folder = write_shard(tmp_path / "tf/train-00000-of-00001", *((NAME, SHARK + (k == odd)) for k in range(9)))
+    if odd == 7:
+        with pytest.raises(LabelError, match="record 7, .*; but .*record 0, .* numbered differently"):
+            pipeline.find_split(folder, "train")
+    else:
+        assert pipeline.find_split(folder, "train").label_offset == 0
+
+
+def test_damage_of_the_first_record_is_named_if_no_record_is_sound(tmp_path):
+    shards = [tmp_path / f"tf/train-0000{k}-of-00002" for k in range(2)]
+    for shard in shards:
+        write_shard(shard, (NAME, SHARK))
+        data = bytearray(shard.read_bytes())
+        data[40] ^= 1
+        shard.write_bytes(data)
+    message = f"{shards[0]}: record 0, byte 0: its data do not match their checksum; no sound record was found, so the"
+    with pytest.raises(SourceError, match=message):
+        pipeline.find_split(shards[0].parent, "train")
+
+
 def test_name_and_synset_of_two_classes_are_an_error(tmp_path):
     folder = write_shard(tmp_path / "tf/train-00000-of-00001", (NAME, SHARK), wnid="n01440764")
     with pytest.raises(
@@ -180,6 +220,7 @@ def test_class_told_is_that_of_the_name_before_the_synset():
     assert [synsets.class_told(*case) for case in cases] == [3, 0, None, None]
 
 
+@pytest.mark.slow
 def test_relabel_follows_the_given_order(prepare):
     folder = prepare().data_dir
     for classes in (["n01491361", "n01440764"], [0, 3], (3, 1, 0), np.array([1, 0])):

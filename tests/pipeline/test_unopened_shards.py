@@ -14,6 +14,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import pipeline
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import record_index
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.pipeline import split, subsets
 
 pytestmark = pytest.mark.slow
@@ -85,7 +86,11 @@ def test_shard_that_is_gone_is_an_error_where_a_subset_is_looked_for(prepared, t
     shard = exported / "train-00000-of-00002"
     spans = record_index.shard_spans(str(shard))
     shard.unlink()
-    for look in (record_index.shard_spans, split._length, lambda path: subsets._labels_in(path, spans)):
+    for look in (
+        record_index.shard_spans,
+        split._length,
+        lambda path: subsets._labels_in(path, spans, KINDS[CLASSIC].fields),
+    ):
         with pytest.raises(SourceError, match="train-00000-of-00002 cannot be read: No such file or directory"):
             look(str(shard))
 

@@ -277,6 +277,7 @@ def test_preset_gives_uint8_images_of_its_size(name):
     assert preprocess.preset(name) == preprocess.PRESETS[name]
 
 
+@pytest.mark.slow
 def test_randaugment_preset_gives_labels_that_sum_to_one():
     labels = in_data(preprocess.preset("randaugment_train"), seeds(3))["label"]
     assert labels.shape == (4, 1000)

@@ -370,6 +370,7 @@ def test_jitter_draws_brightness_evenly():
     assert 0.59 <= values.min() < 0.62 and 1.38 < values.max() <= 1.4 and 0.97 < values.mean() < 1.03
 
 
+@pytest.mark.slow
 def test_randaugment_without_strength_leaves_or_evens_the_histogram():
     image = pixels()
     results = draws(RandAugment(1, 0), {"image": tf.constant(image)}, 60)
@@ -395,6 +396,7 @@ def test_randaugment_draws_all_transformations_and_both_directions():
     assert (counts.reshape(-1, 2).sum(1) >= 7).all() and counts.max() <= 35
 
 
+@pytest.mark.slow
 def test_randaugment_applies_layers_one_after_the_other():
     image = tf.constant(pixels(16, 16))
     steps = [t(image, 1.0, s, 128) for t in TRANSFORMATIONS.values() for s in (1.0, -1.0)]
@@ -405,6 +407,7 @@ def test_randaugment_applies_layers_one_after_the_other():
     assert sum(result.tobytes() in twice for result in results) >= 38  # graphs may round a pixel otherwise
 
 
+@pytest.mark.slow
 def test_randaugments_magnitude_varies_where_wanted():
     image = tf.constant(pixels(16, 16))
     fixed, varied = (draws(RandAugment(1, 5, std), {"image": image}, 100) for std in (0.0, 1.0))

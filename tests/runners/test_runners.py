@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -38,6 +39,11 @@ def die(n: int) -> int:
     return n
 
 
+def length_after_a_while(data: bytes) -> int:
+    time.sleep(0.05)
+    return len(data)
+
+
 def process_id(_) -> int:
     time.sleep(0.05)
     return os.getpid()
@@ -57,7 +63,7 @@ def workers_alive() -> list[psutil.Process]:
     return [child for child in psutil.Process().children(recursive=True) if "popen_loky" in " ".join(child.cmdline())]
 
 
-def wait_until_gone(processes: list[psutil.Process], seconds: float = 3) -> bool:
+def wait_until_gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
     """Returns whether all processes end in time."""
     return not psutil.wait_procs(processes, timeout=seconds)[1]
 
@@ -206,6 +212,42 @@ def test_error_of_a_job_ends_a_script_with_its_traceback_alone(script):
     )  # where a cancelled job meets loky's killing of the workers
 
 
+# loky's thread that writes the jobs ends late, and is slow to unlink the semaphores that it is the last to hold.
+LATE = """
+import importlib, threading, time
+from loky.backend import queues
+from ilsvrc_tfds.runners import LocalRunner
+
+semaphores = importlib.import_module("loky.backend.synchronize")
+feed, unlink = queues.Queue._feed, semaphores.sem_unlink
+
+def end_late(*arguments):
+    feed(*arguments)
+    time.sleep(0.1)
+
+def unlink_slowly(name):
+    unlink(name)
+    time.sleep(1 if threading.current_thread().daemon else 0)
+
+queues.Queue._feed, semaphores.sem_unlink = staticmethod(end_late), unlink_slowly
+with LocalRunner(2) as runner:
+    print(list(runner.run(len, ["a", "bc"])))
+time.sleep(0.2)
+"""
+
+
+def test_script_that_ends_at_once_leaves_no_semaphore_behind():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+
+
+def test_no_thread_is_left_that_writes_jobs_that_nobody_reads():
+    with LocalRunner(2) as runner:
+        next(runner.run(length_after_a_while, (bytes(5_000_000) for _ in range(100))))
+        assert "QueueFeederThread" in {thread.name for thread in threading.enumerate()}
+    assert "QueueFeederThread" not in {thread.name for thread in threading.enumerate()}
+
+
 def first_results(process: subprocess.Popen) -> list[psutil.Process]:
     """Returns a script's processes once its workers are at work."""
     assert [process.stdout.readline() for _ in range(2)] == ["script\n", "0\n"]
@@ -219,7 +261,7 @@ def test_workers_end_when_the_driver_is_killed(script):
     found = first_results(process)
     process.kill()
     process.communicate()
-    assert wait_until_gone(found, 2)
+    assert wait_until_gone(found)
 
 
 @pytest.mark.parametrize(
@@ -232,5 +274,5 @@ def test_interrupt_leaves_no_worker_and_one_traceback(script, signalled):
     signalled(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
-    assert wait_until_gone(found, 2)
+    assert wait_until_gone(found)
     assert err.count("Traceback") == 1 and err.endswith("KeyboardInterrupt\n")

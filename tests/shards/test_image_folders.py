@@ -45,6 +45,7 @@ def uneven(tmp_path_factory) -> tuple[Path, drawing.Images]:
     return Path(ilsvrc_tfds.prepare(source, tmp_path_factory.mktemp("uneven-data"), **options).data_dir), images
 
 
+@pytest.mark.slow
 def test_readers_of_image_folders_get_the_class_indices_of_an_incomplete_set(uneven, tmp_path, caplog):
     prepared, images = uneven
     out = unpack(prepared, tmp_path / "out", workers=1)
@@ -71,6 +72,7 @@ def test_each_labelled_split_that_is_there_has_a_folder_for_each_class(prepare, 
     assert sorted(os.listdir(out / "test")) == sorted(images.test)
 
 
+@pytest.mark.slow
 def test_split_of_all_classes_is_no_reason_to_warn(prepare, tmp_path, caplog):
     picture = drawing.jpeg(8, 8)
     train = {wnid: {f"{wnid}_1.JPEG": picture} for wnid in synsets.wnids()}

@@ -16,6 +16,7 @@ from ilsvrc_tfds.errors import IncompleteError, OptionError
 from ilsvrc_tfds.formats import naming
 from ilsvrc_tfds.shards import plan
 from ilsvrc_tfds.sources import Index, completeness
+from ilsvrc_tfds.sources.layouts.archives import KIND
 from ilsvrc_tfds.sources.members import Container, Members
 
 GIB = 2**30
@@ -27,7 +28,7 @@ def members(n: int, split: str = "train", size: int = 1000) -> Members:
     rows = np.arange(n)
     return Members(
         split=split,
-        containers=(Container("/a.tar", f"{split}/a", "1"), Container("/b.tar", f"{split}/b", "2")),
+        containers=(Container("/a.tar", f"{split}/a", "1", KIND), Container("/b.tar", f"{split}/b", "2", KIND)),
         name=np.array([b"n%08d_%d.JPEG" % (k % 10, k) for k in range(n)], np.bytes_),
         label=(rows % 10).astype(np.int16),
         container=(rows % 2).astype(np.int32),
@@ -109,6 +110,17 @@ def test_shard_count_is_that_of_tfds(num_bytes, n):
     if (num_bytes + 16 * n) // GIB > 1024:
         n += 20_000  # with fewer images than shards, TFDS's rule never ends
     assert plan.shard_count(num_bytes, n) == shard_utils.ShardConfig.calculate_number_shards(num_bytes, n)
+
+
+@pytest.mark.parametrize("unit", [64 << 20, GIB])
+@pytest.mark.parametrize("power", range(13))
+def test_shard_count_at_its_limits_is_that_of_tfds(unit, power):
+    for n in (1 << power, (1 << power) - 1, 10**7):
+        for num_bytes in ((unit << power) - 16 * n + more for more in (-1, 0, 1, GIB - 1, GIB)):
+            if num_bytes < 0 or n < 10**7 and num_bytes >= 1024 * GIB:
+                continue  # with fewer images than shards, TFDS's rule never ends
+            expected = shard_utils.ShardConfig.calculate_number_shards(num_bytes, n) if n else 1
+            assert plan.shard_count(num_bytes, n) == expected
 
 
 @settings(max_examples=100)
@@ -242,3 +254,11 @@ def test_train_and_val_are_expected_where_no_splits_are_named(log, warnings):
 def test_plans_are_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.plan_split(members(5)).bounds = (0, 5)
+
+
+def test_plans_and_shards_are_compared_by_identity():
+    """Their arrays could not be compared or hashed."""
+    whole = plan.plan_split(members(5))
+    for value in (whole, next(whole.shards())):
+        again = dataclasses.replace(value)
+        assert value != again and len({value, again}) == 2

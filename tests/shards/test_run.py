@@ -1,19 +1,23 @@
 """Which shards of a plan are finished, and the rest as jobs."""
 
 import dataclasses
+import io
 import os
+import re
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError
 from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
-from ilsvrc_tfds.storage.staging import claim
+from ilsvrc_tfds.storage.staging import claim, receipt_path
 
 IDENTITY = {"op": describe_op(Resized(256)), "file_format": "tfrecord"}
 
@@ -101,6 +105,96 @@ def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(pl
         assert run.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class TenthOfASecond:
+    """A runner whose tasks are receipts."""
+
+    stopped = 0
+
+    def run(self, function, tasks, folder):
+        for receipt in tasks:
+            time.sleep(0.1)
+            yield receipt
+
+    def stop(self):
+        self.stopped += 1
+
+
+def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(tmp_path, monkeypatch):
+    bar, began = Terminal(), time.monotonic()
+    monkeypatch.setattr(sys, "stderr", bar)
+    receipts = [writer.Receipt("train", k, 9, 0, 200_000_000, "", 0, 0) for k in range(2)]
+    run.fill(receipts, 18, TenthOfASecond(), tmp_path)
+    seconds = time.monotonic() - began
+    *_, (images, rate) = re.findall(r"([\d.]+)/18\.0 [^\r]*, ([\d,]+) MB/s\]", bar.getvalue())
+    assert images == "18.0" and 400 / seconds - 1 < int(rate.replace(",", "")) < 400 / 0.2 + 1
+
+
+def test_runner_is_stopped_only_if_the_run_fails(tmp_path):
+    runner = TenthOfASecond()
+    with run.at_work(runner, 18):
+        pass
+    assert runner.stopped == 0
+    with pytest.raises(KeyboardInterrupt), run.at_work(runner, 18):
+        raise KeyboardInterrupt
+    assert runner.stopped == 1
+
+
+def receipt(split: str, index: int, records: int, **skipped: str) -> writer.Receipt:
+    return writer.Receipt(split, index, records, 0, 0, "", 0, 0, skipped)
+
+
+def test_skipped_images_are_those_of_all_shards_of_their_split():
+    receipts = {
+        "train": [receipt("train", 0, 5, a="one"), receipt("train", 1, 4, b="two")],
+        "val": [receipt("val", 0, 2)],
+    }
+    assert run.skipped_images(receipts) == {"train": {"a": "one", "b": "two"}}
+
+
+def test_skipped_images_are_logged_and_a_split_without_any_image_is_an_error(plans, tmp_path, caplog):
+    receipts = [receipt("train", 0, 3, **{f"n{k}": "cut" for k in range(12)}), receipt("val", 0, 0, v="cut")]
+    with pytest.raises(ImageError, match=r"None of the images of split 'val' can be used \(1\): v: cut\."):
+        run.finish_shards(plans, receipts, TenthOfASecond(), tmp_path)
+    listed = ", ".join(f"n{k}: cut" for k in range(10))
+    assert caplog.messages == [
+        f"Skipped 12 damaged images of split train, which is now incomplete: {listed} and 2 more."
+    ]
+    by_split = run.finish_shards(plans, [receipts[0], receipt("val", 0, 1)], TenthOfASecond(), tmp_path)
+    assert by_split == {"train": [receipts[0]], "val": [receipt("val", 0, 1)]}
+
+
+def test_sizes_that_no_image_has_stop_a_run_only_if_damaged_images_do(plans):
+    train, val = plans
+    empty = replaced(val, size=np.where(np.arange(6) == 2, 0, val.members.size))
+    run.require_sizes([train, val], writer.STOP)
+    run.require_sizes([train, empty], writer.SKIP)
+    with pytest.raises(ImageError, match=r"1 image of val cannot be used: .*it is an empty file.*--on-error skip"):
+        run.require_sizes([train, empty], writer.STOP)
+
+
+def test_room_is_needed_for_what_is_not_finished(plans, tmp_path, caplog):
+    large = [dataclasses.replace(split, num_bytes=4 * 10**14) for split in plans]
+    with claim(tmp_path / "out") as claimed:
+        with pytest.raises(DestinationError, match="about 800,000.1 GB are needed"):
+            run.shard_folder(claimed, large, IDENTITY)
+        folder, _ = claimed.folder_for(run.fingerprint(large, IDENTITY))
+        for shard in folder / "finished", folder / "not finished":
+            shard.touch()
+            os.truncate(shard, 10**12)
+        Path(receipt_path(str(folder / "finished"))).touch()
+        with (
+            caplog.at_level("INFO"),
+            pytest.raises(DestinationError, match="about 799,000.1 GB are needed"),
+        ):
+            run.shard_folder(claimed, large, IDENTITY)
+    assert caplog.messages == ["Continuing: 1000.0 GB are finished already."]
 
 
 def test_claim_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, caplog):

@@ -17,8 +17,9 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, ImageError, OptionError, SourceError
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.shards import plan, writer
-from ilsvrc_tfds.shards.encoders import TfdsExample
+from ilsvrc_tfds.shards.encoders import ClassicExample, TfdsExample
 from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources.boxes import Boxes
 from ilsvrc_tfds.storage import staging
 
 
@@ -155,6 +156,30 @@ def test_damaged_image_is_named_and_leaves_nothing(tmp_path, file_format):
     with pytest.raises(ImageError, match=message):
         writer.finish_shard(task(source, tmp_path / "out", file_format))
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_receipt_counts_changed_boxed_and_skipped_images(tmp_path, file_format):
+    images = drawing.miniature()
+    images.train["n01443537"]["n01443537_10.JPEG"] = drawing.jpeg()[:-200]
+    source = drawing.official_archives(tmp_path / "source", images)
+    boxes = {name[:-5].encode(): Boxes(1.0, 1.0, ((0, 0, 1, 1),)) for name in list(images.train["n01443537"])[:3]}
+    encode = ClassicExample(boxes={**boxes, b"n01443537_12": Boxes(1.0, 1.0, ())})
+    skipping = dataclasses.replace(task(source, tmp_path / "out", file_format), encode=encode, on_error="skip")
+    receipt = writer.finish_shard(skipping)
+    assert (receipt.records, receipt.changed, receipt.boxed) == (11, 2, 2)
+    (skipped,) = receipt.skipped.items()
+    assert skipped == ("n01443537_10.JPEG", "the JPEG ends early: it has no end marker")
+    before = os.stat(skipping.path).st_mtime_ns
+    assert writer.finish_shard(skipping) == receipt and os.stat(skipping.path).st_mtime_ns == before
+    with pytest.raises(ImageError, match="n01443537_10.JPEG: the JPEG ends early"):
+        writer.finish_shard(dataclasses.replace(skipping, on_error="stop"))
+
+
+def test_on_error_is_stop_or_skip():
+    writer.require_known("stop"), writer.require_known("skip")
+    with pytest.raises(OptionError, match="on_error must be 'stop' or 'skip', got 'stops'"):
+        writer.require_known("stops")
 
 
 def test_archive_that_has_changed_since_the_index_is_a_source_error(train, archives, tmp_path):

@@ -387,6 +387,19 @@ def test_validation_number_twice_is_an_error(tmp_path, twin):
         indexed(tmp_path)
 
 
+def test_each_validation_number_that_comes_twice_is_named_with_both_images(tmp_path):
+    names = [
+        f"ILSVRC2012_val_{k:08d}.{suffix}"
+        for k, suffix in ((1, "JPEG"), (1, "jpg"), (2, "JPEG"), (3, "JPEG"), (3, "jpg"))
+    ]
+    write_val(tmp_path, *names)
+    with pytest.raises(SourceError, match="2 images of split 'val' come twice: ") as caught:
+        indexed(tmp_path)
+    place = f"{tmp_path / VAL}: val/"
+    pairs = [f"{place}{names[k]} and {place}{names[k + 1]}" for k in (0, 3)]
+    assert f"come twice: {', '.join(pairs)}. Remove one of each." in str(caught.value)
+
+
 def test_validation_image_flat_and_in_its_class_folder_is_an_error(tmp_path):
     write(tmp_path, f"val/{VAL_1}")
     write(tmp_path, f"val/{wnids()[validation_labels()[0]]}/{VAL_1}")

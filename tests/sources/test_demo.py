@@ -47,11 +47,19 @@ def test_demo_bytes_depend_on_the_arguments_only(drawn, tmp_path):
         assert first == again != other
 
 
-@pytest.mark.parametrize("options", [{"train_per_class": 0}, {"val_per_class": 51}, {"seed": -1}])
-def test_demo_refuses_impossible_numbers(options, tmp_path):
-    with pytest.raises(OptionError, match=next(iter(options))):
-        demo.draw(tmp_path / "demo", **options)
+@pytest.mark.parametrize(
+    "name, low, high", [("train_per_class", 1, 1300), ("val_per_class", 1, 50), ("seed", 0, 2**32 - 1)]
+)
+def test_demo_refuses_numbers_out_of_range(name, low, high, tmp_path):
+    for value in (low - 1, high + 1):
+        with pytest.raises(OptionError, match=rf"^{name} must be in \[{low}, {high}\], got {value}\.$"):
+            demo.draw(tmp_path / "demo", **{name: value})
     assert not (tmp_path / "demo").exists()
+
+
+def test_demo_takes_the_greatest_seed(tmp_path):
+    folder = demo.draw(tmp_path / "demo", train_per_class=1, val_per_class=1, seed=2**32 - 1)
+    assert len(index_images(find_layout([folder])).splits["val"]) == 8
 
 
 def test_demo_below_a_file_is_a_destination_error(tmp_path):

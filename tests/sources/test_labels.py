@@ -245,6 +245,19 @@ def test_kaggles_table_that_contradicts_names_the_first(tmp_path, old, new, mess
         index_images(find_layout([source]))
 
 
+@pytest.mark.parametrize("above", ["", "copy"])
+def test_kaggles_table_counts_where_its_layout_begins_and_not_above(tmp_path, above):
+    source, table = drawing.kaggle(tmp_path / above, drawing.miniature()), tmp_path / "LOC_val_solution.csv"
+    os.replace(source / table.name, table)
+    edit(table, "ILSVRC2012_val_00000002,n09193705", "ILSVRC2012_val_00000002,n01440764")
+    layout = find_layout([source / "ILSVRC/Data/CLS-LOC"])
+    if above:
+        assert not any(table.name in note for note in index_images(layout).notes)
+    else:
+        with pytest.raises(LabelError, match=f"{table} contradicts"):
+            index_images(layout)
+
+
 def test_kaggles_table_may_have_been_saved_again(tmp_path):
     path = drawing.kaggle(tmp_path, drawing.miniature()) / "LOC_val_solution.csv"
     lines = ['"' + line.replace(",", '","') + '"\r\n' for line in path.read_text().splitlines()]

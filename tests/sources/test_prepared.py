@@ -28,6 +28,19 @@ def test_images_are_read_in_place(prepare, images):
     assert dict(zip((n.decode() for n in members.name.tolist()), members.label.tolist())) == images.labels("val")
 
 
+def test_records_of_the_split_test_have_no_label(tmp_path):
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(test=3))
+    options = {"workers": 1, "allow_incomplete": True, "num_shards": {"test": 1}}
+    folder = Path(ilsvrc_tfds.prepare(source, tmp_path / "data", **options).data_dir)
+    assert index_prepared(find_output(folder)).splits["test"].label.tolist() == [-1, -1, -1]
+    example = encode_example(b"ILSVRC2012_test_00000001.JPEG", b"image", 1)
+    (folder / "ilsvrc2012-test.tfrecord-00000-of-00001").write_bytes(b"".join(frame(example)))
+    for name in ("manifest.json", "dataset_info.json"):  # which say otherwise
+        (folder / name).unlink()
+    with pytest.raises(LabelError, match=r"1 record is mislabelled: ILSVRC2012_test_00000001.JPEG has label 1, not -1"):
+        index_prepared(find_output(folder))
+
+
 def test_damage_is_named_by_shard_record_and_byte(prepare):
     builder = prepare(num_shards={"val": 1})
     path = builder.data_path / "ilsvrc2012-val.tfrecord-00000-of-00001"

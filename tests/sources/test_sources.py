@@ -129,6 +129,13 @@ def test_validation_archive_may_hold_class_folders(tmp_path):
     assert index.splits["val"].paths()[0].startswith(b"val/ILSVRC2012_val_")
 
 
+def test_innermost_class_folder_of_a_validation_archive_is_the_class(tmp_path):
+    labels, other = IMAGES.labels("val"), drawing.WNIDS[0]
+    members = [(f"val/{other}/{synsets.wnids()[labels[name]]}/{name}", data) for name, data in IMAGES.val.items()]
+    (tmp_path / "ILSVRC2012_img_val.tar").write_bytes(drawing.tar(members))
+    assert_whole(indexed(tmp_path), splits=("val",))
+
+
 def test_archives_paths_are_those_of_the_unpacked_layout(archives, images):
     index = indexed(archives)
     expected = [f"train/{wnid}/{name}".encode() for wnid, classes in images.train.items() for name in classes]
@@ -474,6 +481,17 @@ def test_file_of_another_size_is_an_error(tmp_path):
     members = indexed(drawing.folders(tmp_path, IMAGES)).splits["val"]
     Path(members.place(0)).write_bytes(b"short")
     with pytest.raises(SourceError, match=r"JPEG has 5 bytes, .* The source has changed: run the command again"):
+        bytes_of(members)
+
+
+@pytest.mark.parametrize("draw", [drawing.official_archives, drawing.folders])
+def test_file_that_has_become_a_pipe_is_an_error_and_is_not_waited_for(tmp_path, draw):
+    members = indexed(draw(tmp_path, IMAGES)).splits["val"]
+    path = Path(members.containers[0].path)
+    path = path if path.is_file() else Path(members.place(0))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(SourceError, match=f"{path}.* (has 0 bytes|has changed since)"):
         bytes_of(members)
 
 

@@ -68,8 +68,14 @@ def save(path: Path, text: str, encoding: str = "utf-8", line_end: str = "LF") -
     return path
 
 
-@pytest.mark.parametrize("line_end", LINE_ENDS)
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    "encoding, line_end",
+    [
+        pytest.param(encoding, line_end, marks=pytest.mark.slow if "utf-8" != encoding and "LF" != line_end else ())
+        for encoding in ENCODINGS
+        for line_end in LINE_ENDS
+    ],
+)
 @pytest.mark.parametrize("name", CHECKS)
 def test_table_in_any_encoding_agrees(tmp_path, texts, name, encoding, line_end):
     path = save(tmp_path / name, texts[name], encoding, line_end)

@@ -155,6 +155,7 @@ def test_commands_say_it_loudly_and_doctor_calls_it_a_problem(tmp_path, caplog, 
     assert f"PROBLEM {expected}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_thousand_class_folders_without_others_are_not_walked(tmp_path, monkeypatch):
     write(tmp_path, *(f"train/{wnid}/1{wnid}.JPEG" for wnid in ilsvrc_tfds.synsets.wnids()))
     monkeypatch.setattr(os, "walk", lambda *arguments: pytest.fail(f"walked through {arguments}"))

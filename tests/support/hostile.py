@@ -22,7 +22,7 @@ from ilsvrc_tfds.errors import LabelError, NotFoundError, SourceError
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest, tfrecord
 from ilsvrc_tfds.formats.example import encode_example
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
@@ -124,7 +124,7 @@ def read_example(data: bytes) -> None:
 def read_label(data: bytes) -> None:
     with folder_with(shard=b"".join(tfrecord.frame([data]))) as folder:
         path = os.fspath(folder / "shard")
-        assert subsets._labels_in(path, tfrecord.read_spans(path)).shape == (1,)
+        assert subsets._labels_in(path, tfrecord.read_spans(path), KINDS[CLASSIC].fields).shape == (1,)
 
 
 def read_prepared(data: bytes) -> None:

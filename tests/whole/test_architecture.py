@@ -45,6 +45,15 @@ def test_module_unpickles_nothing(path):
     assert not re.search(r"\b(pickle|marshal|shelve|yaml|eval|exec)\b", path.read_text())
 
 
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_dataclasses_are_frozen(path):
+    """So no function can change the values of its caller. TFDS's base class is not frozen, so its children cannot be."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        marks = [mark for mark in getattr(node, "decorator_list", ()) if "dataclass" in ast.unparse(mark)]
+        if marks and "tfds.core.BuilderConfig" not in map(ast.unparse, node.bases):
+            assert "frozen=True" in ast.unparse(marks[0])
+
+
 def test_import_loads_nothing_heavy():
     light = ["cli", *ROOMS[ROOMS.index("preprocess") + 1 :]]
     modules = [

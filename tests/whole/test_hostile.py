@@ -30,9 +30,9 @@ def read_or_refuse(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_case_that_was_found_once_is_read_or_refused(path):
-    start = time.monotonic()
+    start = time.process_time()
     read_or_refuse(path.parent.name, path.read_bytes())
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("name", SEEDS)

@@ -104,7 +104,7 @@ class TarScan:
         found: list[Members] = []
         for folder, rows in by_folder.items():
             place = f"train/{folder}" if self.split == "train" and folder else self.split
-            found += tables(self.split, Container(self.path, place, self.stamp), folder, rows)
+            found += tables(self.split, Container(self.path, place, self.stamp, KIND), folder, rows)
         return Scanned(tuple(found), tuple(passed_over), tuple(other_kinds), tuple(unread))
 
 

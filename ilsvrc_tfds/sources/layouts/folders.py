@@ -119,7 +119,7 @@ class FolderScan:
                     listing.update(b"%s\0%d\0%d\0" % (name, status.st_size, status.st_mtime_ns))
         except OSError as error:
             raise unreadable(self.path, error) from error
-        container = Container(self.path, self.folder, listing.hexdigest(), layout=KIND)
+        container = Container(self.path, self.folder, listing.hexdigest(), KIND)
         others, kinds = ([e for e in others if _is_of_other_kind(e) == is_image] for is_image in (False, True))
         other_kinds = tuple(shown(f"{self.folder}/{entry.name}") for entry in kinds)
         passed_over, unread = _not_read(self, others)

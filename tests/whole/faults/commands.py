@@ -95,7 +95,7 @@ class Run:
     def ended(self, process: subprocess.Popen) -> tuple[int, str, str]:
         """Returns exit status, output and errors of a process when none of its session is left."""
         output = process.communicate(timeout=_SECONDS)
-        end = time.monotonic() + 3
+        end = time.monotonic() + 20
         while left := [pid for pid in psutil.pids() if _session(pid) == process.pid]:
             assert time.monotonic() < end, f"still there: {[psutil.Process(pid).cmdline() for pid in left]}"
             time.sleep(0.01)

@@ -33,7 +33,7 @@ def test_killed_worker(run, moment, wait, continues):
     assert (
         status == 0
         or status == 1
-        and "A worker process died: it was killed, or memory ran out. What is fin" in own_line(errors)
+        and "A worker process died: it was killed, or memory ran out. Finished work" in (own_line(errors))
     )
     continues(run, "SIGKILL of a worker")
 
