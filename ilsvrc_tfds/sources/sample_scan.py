@@ -21,7 +21,7 @@ _OTHERS = 'Take a source with official names, such as n01440764_10026.JPEG in "f
 _Label = tuple[str, int | None]  # what states it, the class index or None if it is not one
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Sample:
     """The members of one key.
 
@@ -41,6 +41,10 @@ class _Sample:
 @dataclasses.dataclass(frozen=True)
 class SampleScan:
     """A job: the scan of a shard.
+
+    >>> [images] = SampleScan("train", "/data/webdataset/imagenet1k-train-0000.tar", "")().members
+    >>> len(images), images.name[0]
+    (3, b'n01440764_10000.JPEG')
 
     Attributes:
       split: Split of the images.

@@ -29,7 +29,7 @@ _TABLES: dict[str, Callable[[Path, bytes], str]] = {
 _WITHOUT_IMAGES = (b"Annotations", b"ImageSets")
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Listing:
     """The images of one class folder, or of a split without class folders. Takes 80 bytes an image.
 
@@ -44,7 +44,7 @@ class Listing:
     sizes: array = dataclasses.field(default_factory=lambda: array("q"))
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Tree:
     """The contents of an archive of a tree.
 
@@ -137,7 +137,8 @@ def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], b
         if is_image(base):
             split, wnid, top = place_of(folder, of_archive)
             if split is None or wnid is None:
-                tree.unread[shown(os.fsdecode(folder)) or "."] += _may_hold_images(folder)
+                if _may_hold_images(folder):
+                    tree.unread[shown(os.fsdecode(folder)) or "."] += 1
                 continue
             tree.tops.setdefault(split, set()).add(top)
             own = tree.splits.setdefault(split, {}).setdefault(wnid, Listing())
@@ -154,7 +155,6 @@ def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], b
             tree.archives.append(shown(os.fsdecode(name)))
         elif not any(part in _WITHOUT_IMAGES for part in folder.split(b"/")):
             tree.passed_over.append(shown(os.fsdecode(name)))
-    tree.unread = +tree.unread  # without folders of thumbnails
     return tree
 
 
