@@ -43,8 +43,8 @@ class SampleScan:
     """A job: the scan of a shard.
 
     >>> [images] = SampleScan("train", "/data/webdataset/imagenet1k-train-0000.tar", "")().members
-    >>> len(images), images.name[0]
-    (3, b'n01440764_10000.JPEG')
+    >>> len(images), images.name[0].item()
+    (5, b'n01440764_10.JPEG')
 
     Attributes:
       split: Split of the images.
