@@ -14,7 +14,7 @@ from ilsvrc_tfds.errors import DestinationError, SourceError, counted, system_er
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import file_names, find_output, read_info
 from ilsvrc_tfds.formats.tfrecord import read_records
-from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution
+from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution
 from ilsvrc_tfds.sources.places import names_in
 from ilsvrc_tfds.sources.scan import archive_stamp, open_archive
 from ilsvrc_tfds.storage.files import write_whole

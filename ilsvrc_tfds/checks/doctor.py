@@ -1,24 +1,24 @@
 """The contents and the problems of a source, before hours of work are spent on it."""
 
 import dataclasses
-import functools
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.heads import look_at_all
 from ilsvrc_tfds.checks.report import Report
-from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.images import CONFIGS, look, op_in_words
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unreadable
+from ilsvrc_tfds.images import CONFIGS, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
-from ilsvrc_tfds.sources import Index, Layout, Members, Reader, find_layout, index_images
+from ilsvrc_tfds.sources import Index, Layout, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
+from ilsvrc_tfds.sources.conflicts import conflicts
 from ilsvrc_tfds.sources.index import odd_sizes
 from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.official import official_archives
@@ -69,12 +69,20 @@ def examine(
       workers: Number of worker processes; None uses all cores.
 
     Raises:
-      SourceError, LabelError: Nothing was found, or it cannot be indexed.
+      SourceError: Nothing was found. Everything else that is wrong with a source is in the report.
       OptionError: `workers` is less than 1, or `source` is a URL.
       InterruptedRun: A worker process died.
     """
     with LocalRunner(workers) as runner:
-        layout, index = _indexed(source, splits, runner)
+        found = find_layout([source], splits)
+        there = [place.split for place in found.places if place.split in (splits or ())]
+        layout = found.only(there or splits)
+        try:
+            index = dataclasses.replace(index_images(layout, runner.run), missing=found.missing())
+        except (SourceError, LabelError) as error:
+            return Report(
+                (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)
+            )
         facts = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
         facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
         problems = [
@@ -84,19 +92,11 @@ def examine(
             *_odd_sizes(layout),
         ]
         if deep or decode:
-            for more_facts, more_problems in (_sums(layout, runner), _images(index, decode, runner)):
+            for more_facts, more_problems in (_sums(layout, runner), look_at_all(index, decode, runner)):
                 facts += more_facts
                 problems += more_problems
     # Without duplicates: an archive that has vanished is reported for each of its images.
     return Report(tuple(facts), tuple(dict.fromkeys(problems)))
-
-
-def _indexed(source: str | os.PathLike, splits: Collection[str] | None, runner: LocalRunner) -> tuple[Layout, Index]:
-    """Returns the layout and index of the wanted splits that are there; the index says what was seen of the others."""
-    layout = find_layout([source], splits)
-    there = [place.split for place in layout.places if place.split in (splits or ())]
-    seen, layout = layout.missing(), layout.only(there or splits)
-    return layout, dataclasses.replace(index_images(layout, runner.run), missing=seen)
 
 
 def _made(index: Index) -> Iterator[str]:
@@ -218,45 +218,3 @@ def _sum(path: str, kind: str) -> str:
         except OSError as error:
             raise unreadable(path, error) from error
     return digest.hexdigest()
-
-
-def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str], list[str]]:
-    """Checks every image and returns how many there are of each kind, and the damaged and unreadable ones."""
-    facts, problems = [], []
-    for split, members in index.splits.items():
-        chunks = (
-            members.take(np.arange(start, min(start + _CHUNK, len(members))))
-            for start in range(0, len(members), _CHUNK)
-        )
-        kinds: Counter[str] = Counter()
-        damaged: list[str] = []
-        for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
-            kinds += chunk_kinds
-            damaged += chunk_damaged
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-        facts.append(f"{split}: {counts or 'all images are damaged'}")
-        problems += damaged
-    return facts, problems
-
-
-def _look_at(members: Members, *, decode: bool) -> tuple[Counter[str], list[str]]:
-    from ilsvrc_tfds.images import pixels  # loads the codecs
-
-    kinds: Counter[str] = Counter()
-    damaged = []
-    with Reader() as reader:
-        for row in range(len(members)):
-            try:
-                data = reader.read(members, row)
-                head = look(data)
-                if decode:
-                    pixels.require_decodable(data, head)
-                kinds[_KINDS.get((head.format, head.components), head.format)] += 1
-            except ImageError as error:
-                damaged.append(f"{members.place(row)}: {error}")
-            except SourceError as error:  # its message names the place already
-                damaged.append(str(error))
-    return kinds, damaged
-
-
-_KINDS = {("JPEG", 3): "RGB JPEG", ("JPEG", 1): "grey JPEG", ("JPEG", 4): "CMYK JPEG"}

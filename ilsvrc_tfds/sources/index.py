@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, counted, first_few
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.images.ops import needs_fix
-from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
+from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
 from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
@@ -73,7 +73,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         entries = counted(len(passed_over), "entry that is not an image", "entries that are not images")
         notes.append(f"skipped {entries}: {first_few(passed_over)}")
     notes += dict.fromkeys(note for result in scanned for note in result.notes)
-    notes += _appended_notes(splits)
+    notes += [*_appended_notes(splits), *_folders_notes(splits)]
     warnings = [
         *_unread_warnings([unread for result in scanned for unread in result.unread]),
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
@@ -197,14 +197,25 @@ def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
             yield f"{split}: {names} the class appended; the official names are used"
 
 
+def _folders_notes(splits: dict[str, Members]) -> Iterator[str]:
+    """Yields a note for each split with class folders whose names are not wnids."""
+    for split, members in splits.items():
+        own = (
+            container for container in members.containers if container.in_classes and container.layout == folders.KIND
+        )
+        if names := sorted({shown(os.path.basename(container.path)) for container in own}):
+            some = counted(len(names), "class folder is not named by its wnid", "class folders are not named by wnids")
+            yield f"{split}: {some}, so the names of the images tell the class: {first_few(names)}"
+
+
 def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
     """Yields warnings about images in folders and archives that are not read."""
-    folders = [f"{name} ({count:,})" for name, count in unread if count]
-    if folders:
+    deep = [f"{name} ({count:,})" for name, count in unread if count]
+    if deep:
         total = sum(count for _, count in unread)
         yield (
-            f"{counted(total, 'image')} in {counted(len(folders), 'folder')} {'is' if total == 1 else 'are'} not read: "
-            f"{first_few(folders)}. Images are expected directly in the folder of a split or of a class: move them "
+            f"{counted(total, 'image')} in {counted(len(deep), 'folder')} {'is' if total == 1 else 'are'} not read: "
+            f"{first_few(deep)}. Images are expected directly in the folder of a split or of a class: move them "
             "there, or away"
         )
     archives = [name for name, count in unread if not count]

@@ -103,6 +103,8 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
       LabelError: Two sources of a label contradict each other.
     """
     where = f"{container.path} ({shown(container.folder)})"
+    if folder and not synsets.is_wnid(folder):  # the official paths have the wnid instead
+        container = dataclasses.replace(container, folder=os.path.dirname(container.folder), in_classes=True)
     if rows:
         _refuse_odd_names([name for name, _, _ in rows], where)
     plain, appended, wnids = [], [], []

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
-from ilsvrc_tfds.sources.labels import GROUND_TRUTH
+from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH
 from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, records
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
+from ilsvrc_tfds.sources.other_sets import other_sets_among, refuse_other_sets
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
-from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings
+from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings, unfinished
 from ilsvrc_tfds.storage.files import require_local
 
 _DEVKITS = (
@@ -139,9 +140,10 @@ def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
 
     def places(folder: Path) -> list[Place]:
         try:
+            refuse_other_sets([folder])
             roots = (root for root in ROOTS if os.path.isdir(folder / root))
             return [place for root in roots for own in QUICK_LAYOUTS for place in own.find(folder, root) if place.usual]
-        except SourceError:  # a folder that cannot be read
+        except SourceError:  # a folder that cannot be read, or another data set
             return []
 
     found = [hint for candidate in candidates for hint in hints(Path(candidate).expanduser(), places)]
@@ -169,6 +171,8 @@ def _look_into(source: Path, splits: Collection[str] | None) -> Layout:
     for place in wanted:
         refuse_rivals(place, found)
     _refuse_two_sets(wanted)
+    _refuse_unfinished(wanted)
+    refuse_other_sets([folder, *(os.path.dirname(place.path) for place in wanted if not place.set)])
     beside = _folders_beside(folder, chosen.values())
     return Layout(
         source=absolute(folder),
@@ -235,6 +239,16 @@ def _refuse_two_sets(places: Iterable[Place]) -> None:
         )
 
 
+def _refuse_unfinished(places: Iterable[Place]) -> None:
+    """Raises SourceError if a file of a place is still being downloaded."""
+    for path in (path for place in places for path in (place.path, *place.files)):
+        if os.path.isfile(path) and (mark := unfinished(path)):
+            raise SourceError(
+                f"{path} is not finished: {os.path.basename(mark)} beside it belongs to a download that was stopped or "
+                "is not at its end. Finish it; or, if the file is whole, remove the other one."
+            )
+
+
 def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:
     """Returns the folders that may have other sources of the labels: the source, and those above each split."""
     folders = [source]
@@ -260,7 +274,8 @@ def _describe(folder: Path) -> str:
     inner = [name for below in (*OWN_ROOTS, "data") for name in names_in(folder / below)]
     seen = first_few(sightings(folder, [root for root in ROOTS if os.path.isdir(folder / root)], ()))
     found = first_few(map(shown, names_in(folder)), 6) or "nothing"
-    return "; ".join([f"{folder}: found {found}", *([f"seen {seen}"] if seen else []), *_mistakes(inner)])
+    others = other_sets_among(dict.fromkeys([folder.name, *inner]))
+    return "; ".join([f"{folder}: found {found}", *([f"seen {seen}"] if seen else []), *others, *_mistakes(inner)])
 
 
 def _mistakes(names: list[str]) -> list[str]:

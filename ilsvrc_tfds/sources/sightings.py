@@ -10,7 +10,8 @@ from typing import NamedTuple
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few, shown
 from ilsvrc_tfds.sources.members import is_image
-from ilsvrc_tfds.sources.names import numbered_archive, split_hinted, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import FOLDERS, numbered_archive, split_hinted, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.unread import THUMBNAILS
 
 # Limits that keep the search short: entries per folder, folders per root, class folders per folder.
 _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
@@ -18,8 +19,20 @@ _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
 _UNFINISHED = re.compile(
     r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I
 )
+_MARKS = (".aria2", ".part", ".crdownload")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
+# `ILSVRC2012_img_train (1).tar`, as browsers name a second download.
+_COPY = re.compile(r"(.*?)(?: ?\(\d+\)|[ _-]+copy(?: ?\d+)?)(\.(?:tar|zip))", re.I)
+# What unpacks an archive that cannot be read in place, by the end of its name.
+_PROGRAMS = {
+    ".zst": "zstd -d",
+    ".tar.xz": "xz -d",
+    ".tar.bz2": "bzip2 -d",
+    ".tar.lz4": "lz4 -d",
+    ".7z": "7z x",
+    ".rar": "unrar x",
+}
 # Archives of ILSVRC2012 without images.
 _OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
 
@@ -59,6 +72,17 @@ def sightings(source: str | os.PathLike, roots: Iterable[str], taken: Iterable[s
         for sighting in _sightings_in(source, root, known):
             found.setdefault(os.path.realpath(os.path.join(source, sighting.path)), sighting)
     return tuple(found.values())
+
+
+def unfinished(path: str) -> str | None:
+    """Returns the path of the file by which a download program marks a file as unfinished, or None if there is none.
+
+    aria2 gives a file its whole size at once, and removes the mark at the end.
+
+    >>> unfinished("/data/imagenet/ILSVRC2012_img_train.tar") is None
+    True
+    """
+    return next((path + suffix for suffix in _MARKS if os.path.lexists(path + suffix)), None)
 
 
 def describe_missing(found: Iterable[Sighting], split: str, names: Iterable[str]) -> str:
@@ -107,7 +131,7 @@ def _sightings_in(source: str | os.PathLike, root: str, known: set[str]) -> Iter
     entries.sort(key=lambda entry: entry.name)
     folders = {entry.name: entry for entry in entries if os.path.isdir(entry.path)}
     yield from _sightings_of_files(root, [entry.name for entry in entries if entry.name not in folders], source, known)
-    for entry in list(folders.values())[:_MOST_FOLDERS]:
+    for entry in [entry for entry in folders.values() if entry.name not in THUMBNAILS][:_MOST_FOLDERS]:
         if os.path.realpath(entry.path) not in known:
             yield from _sightings_of_folder(entry.path, os.path.join(root, entry.name), known)
 
@@ -132,6 +156,11 @@ def _kind_of_file(name: str, split: str | None) -> str:
         return ""
     if _SHARD.search(name):
         return "shards"
+    if copy := _COPY.fullmatch(name):
+        return f"a second download, or a copy: rename it to {shown(copy[1] + copy[2])} if that is not there"
+    packed = next((program for suffix, program in _PROGRAMS.items() if name.casefold().endswith(suffix)), "")
+    if packed:
+        return f"a compressed archive, which cannot be read in place: unpack it first, with {packed}"
     return "an archive of a name or kind that is not read" if _ARCHIVE.search(name) else ""
 
 
@@ -139,7 +168,9 @@ def _sightings_of_folder(folder: str, path: str, known: set[str]) -> Iterator[Si
     """Yields the folder itself if it holds images or shards, else the folders and archives of a split in it."""
     what = contents(folder)
     if what:
-        yield Sighting(f"{path}/", what, split_hinted(os.path.basename(path)))
+        named = split_of_archive(os.path.basename(path))
+        advice = f", in a folder with the name of an archive: rename it to {FOLDERS[named][0]}/" if named else ""
+        yield Sighting(f"{path}/", f"{what}{advice}", split_hinted(os.path.basename(path)))
         return
     for entry in sorted(_first_entries(folder), key=lambda entry: entry.name)[:_MOST_FOLDERS]:
         if os.path.realpath(entry.path) in known:

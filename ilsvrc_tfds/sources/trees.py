@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError, first_few, shown
-from ilsvrc_tfds.sources.labels import check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.label_tables import check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
 from ilsvrc_tfds.sources.names import USUAL_NAMES, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, tables

@@ -11,7 +11,8 @@ import pytest
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.sources import find_layout, index_images
-from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping, label_images
+from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.labels import label_images
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 VAL_1 = synsets.wnids()[synsets.validation_labels()[0]]  # n01751748, of the first validation image

@@ -148,20 +148,21 @@ def sights(source: Path, split: str) -> str:
 
 
 UNFINISHED = [f"{TRAIN}.part", f"{TRAIN}.crdownload", f"{TRAIN}.aria2", "Unconfirmed 12345.crdownload"]
-STRANGE = [
-    "ILSVRC2012_img_train (1).tar",
-    f"{TRAIN}.gz",
-    "train.rar",
-    "train_images_0.tar.gz",
-    "ILSVRC2012_img_train_t3.tar",
-]
+_NOT_READ = "an archive of a name or kind that is not read"
+STRANGE = {
+    f"{TRAIN}.gz": _NOT_READ,
+    "train_images_0.tar.gz": _NOT_READ,
+    "ILSVRC2012_img_train_t3.tar": _NOT_READ,
+    "ILSVRC2012_img_train (1).tar": f"a second download, or a copy: rename it to {TRAIN} if that is not there",
+    "train.rar": "a compressed archive, which cannot be read in place: unpack it first, with unrar x",
+}
 
 
 @pytest.mark.parametrize("name", [*UNFINISHED, *STRANGE])
 def test_archive_of_a_missing_split_is_named(tmp_path, name):
     source = drawing.official_archives(tmp_path, IMAGES)
     os.rename(source / TRAIN, source / name)
-    kind = "an unfinished download" if name in UNFINISHED else "an archive of a name or kind that is not read"
+    kind = "an unfinished download" if name in UNFINISHED else STRANGE[name]
     assert sights(source, "train") == f"seen: {name} ({kind})"
     assert f"not used, because the names are not those of a split: {name} ({kind})" in indexed(source).notes
 
@@ -173,7 +174,8 @@ def test_archive_of_a_missing_split_is_named(tmp_path, name):
 def test_folder_of_a_missing_split_is_named(tmp_path, folder, draw, kind):
     source = drawing.folders(tmp_path, drawing.Images({}, IMAGES.val, {}))
     draw(source, drawing.Images(IMAGES.train, {}, {}), train=folder, val=f"unused/{folder}")
-    assert sights(source, "train") == f"seen: {folder}/ ({kind})"
+    advice = ", in a folder with the name of an archive: rename it to train/" if folder == TRAIN else ""
+    assert sights(source, "train") == f"seen: {folder}/ ({kind}{advice})"
 
 
 @pytest.mark.parametrize(

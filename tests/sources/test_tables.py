@@ -12,7 +12,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError
 from ilsvrc_tfds.sources import tables
 from ilsvrc_tfds.sources.boxes import read_boxes
-from ilsvrc_tfds.sources.labels import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 
 SOLUTION, MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 TENCH = "n01440764"

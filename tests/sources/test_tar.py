@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import boxes, find_layout, index_images
-from ilsvrc_tfds.sources.labels import check_ground_truth
+from ilsvrc_tfds.sources.label_tables import check_ground_truth
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

@@ -28,7 +28,7 @@ from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_scan
-from ilsvrc_tfds.sources.labels import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 
 TENCH = drawing.WNIDS[0]

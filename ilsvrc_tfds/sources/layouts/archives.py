@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from io import FileIO
 from pathlib import Path
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, shown, unreadable
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.members import Container, Members, is_image, is_other_image
@@ -163,5 +164,7 @@ def _class_folder(job: TarScan, name: bytes) -> str:
         return job.wnid
     folder = os.fsdecode(_base_name(name.rpartition(b"/")[0]))
     if job.split == "train":
+        if classes and not synsets.is_wnid(folder):  # a folder below that of a class, whose wnid would not be compared
+            class_of_folder(folder, f"{job.path} (train/{folder})")
         return folder if folder not in _NO_CLASSES else ""
     return classes[-1] if classes else ""

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
+from ilsvrc_tfds.sources.class_folders import meanings_of
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.layouts.archives import TarScan
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, is_image, is_other_image
 from ilsvrc_tfds.sources.names import FOLDERS, OTHER_ROOTS, USUAL_NAMES, split_of_folder
+from ilsvrc_tfds.sources.other_sets import many_foreign_classes
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
 from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, tables
 from ilsvrc_tfds.sources.sightings import contents
@@ -48,12 +50,16 @@ def find(source: Path, root: str) -> list[Place]:
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
     """Returns the scans of one split, one for each class if it has classes; and the folders that are not used."""
+    if error := many_foreign_classes(place.path, _foreign_classes(place)):
+        raise error
     archives: dict[str, Scan] = {}
     folders: dict[str, FolderScan] = {}
     for name in names_in(place.path):
         path = os.path.join(place.path, name)
         wnid = name.removesuffix(".tar")
-        if (place.split == "train" or synsets.is_wnid(name)) and os.path.isdir(path):
+        if name in THUMBNAILS:
+            continue
+        if _is_of_class(place, name, path):
             folders[name] = FolderScan(place.split, path, f"{place.folder}/{name}", name)
         elif place.split == "train" and name.endswith(".tar"):
             class_of_folder(wnid, path)
@@ -68,6 +74,19 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     own = FolderScan(place.split, place.path, place.folder, passes_over=names)
     unused = [job.path for name, job in folders.items() if name in archives]
     return [*(used[name] for name in sorted(used)), own], unused
+
+
+def _foreign_classes(place: Place) -> list[str]:
+    """Returns the wnids of the class folders and archives that are not among the 1000 classes."""
+    wnids = (name.removesuffix(".tar") for name in names_in(place.path))
+    return [wnid for wnid in wnids if synsets.is_wnid(wnid) and not synsets.is_class(wnid)]
+
+
+def _is_of_class(place: Place, name: str, path: str) -> bool:
+    """Returns whether an entry of the folder of a split is a folder whose images belong to one class."""
+    if place.split == "train" or synsets.is_wnid(name):
+        return os.path.isdir(path)
+    return place.split == "val" and bool(meanings_of(name)) and os.path.isdir(path)
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
