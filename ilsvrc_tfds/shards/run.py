@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import socket
@@ -13,9 +14,10 @@ from tqdm import tqdm
 
 from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
-from ilsvrc_tfds.runners import Runner
+from ilsvrc_tfds.runners import LocalRunner, Runner
+from ilsvrc_tfds.shards.pieces import is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard, finished_receipt
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, receipt_path
@@ -71,7 +73,7 @@ def finish_shards(
       OptionError: A worker has other codec versions than the driver, or a package for the file format is missing.
       InterruptedRun: A worker died.
     """
-    receipts = fill(tasks, sum(len(plan.order) for plan in plans), runner, folder)
+    receipts = fill(tasks, plans, runner, folder)
     by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
     _report_skipped(by_split)
     return by_split
@@ -106,18 +108,40 @@ def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> s
     return digest.hexdigest()[:16]
 
 
-def fill(tasks: Iterable[ShardTask], num_images: int, runner: Runner, folder: Path) -> list[Receipt]:
-    """Runs the tasks and returns their receipts in order. Shows a progress bar on a terminal."""
-    receipts, written = [], 0
-    function = functools.partial(finish_alike, codec_versions())
-    with at_work(runner, num_images) as bar:
-        for receipt in runner.run(function, tasks, folder):
-            receipts.append(receipt)
-            written += receipt.file_bytes
-            bar.update(receipt.records)
-            if not bar.disable:
-                bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
-    return receipts
+def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner, folder: Path) -> list[Receipt]:
+    """Runs the tasks and returns their receipts in order. Shows a progress bar on a terminal.
+
+    Few shards are written in pieces; see `pieces`.
+    """
+    tasks, num_shards = iter(tasks), sum(map(len, plans))
+    first = next(tasks)
+    tasks = itertools.chain([first], tasks)
+    cuts = isinstance(runner, LocalRunner) and is_worth_cutting(first, num_shards, runner.workers)
+    if not cuts:
+        remove_pieces(folder)  # of a run with other workers
+    with at_work(runner, sum(len(plan.order) for plan in plans)) as bar:
+        receipts = _in_pieces(list(tasks), runner, folder, bar) if cuts else _receipts(tasks, runner, folder, bar)
+        return list(receipts)
+
+
+def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:
+    """Yields the receipt of each task, in order."""
+    written = 0
+    for receipt in runner.run(functools.partial(finish_alike, codec_versions()), tasks, folder):
+        written += receipt.file_bytes
+        bar.update(receipt.records)
+        if not bar.disable:
+            bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
+        yield receipt
+
+
+def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:
+    """Yields the receipt of each shard, in order. Those that are not there yet are written in pieces."""
+    finished = {task.path: receipt for task in tasks if (receipt := finished_receipt(task))}
+    bar.update(sum(receipt.records for receipt in finished.values()))
+    pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, bar)
+    for task in tasks:
+        yield finished.get(task.path) or join_pieces(task, pieces)
 
 
 def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -89,9 +90,22 @@ def finish_shard(task: ShardTask) -> Receipt:
       DestinationError: The file cannot be written.
       OptionError: A package that the file format needs is missing.
     """
+    write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
+    return finished_receipt(task) or publish_shard(task, functools.partial(write, task))
+
+
+def finished_receipt(task: ShardTask) -> Receipt | None:
+    """Returns the receipt of a shard that is there and whole, or None if it must be written.
+
+    >>> from ilsvrc_tfds.shards.plan import plan_split
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> [shard] = plan_split(index_images(find_layout(["/data/imagenet"])).splits["val"]).shards()
+    >>> finished_receipt(ShardTask(shard, "/data/no-such-shard", encode=len)) is None
+    True
+    """
     receipt = _existing(task.path)
     if receipt is None or receipt.skipped and task.on_error == STOP:
-        return _write(task)
+        return None
     if task.sync:  # the run that wrote it may have been killed before it synced the file
         with destination_errors(task.path):
             sync_file(task.path)
@@ -115,11 +129,19 @@ def _existing(path: str) -> Receipt | None:
     return receipt if whole else None
 
 
-def _write(task: ShardTask) -> Receipt:
+def publish_shard(task: ShardTask, write: Callable[[str], Receipt]) -> Receipt:
+    """Writes a shard and its receipt, all or nothing.
+
+    Args:
+      task: Task of the shard.
+      write: Function that writes the bytes of the shard to a path and returns its receipt.
+
+    Raises:
+      DestinationError: The file cannot be written.
+    """
     partial, partial_receipt = (partial_path(task.path) for _ in range(2))
-    write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     try:
-        receipt = write(task, partial)
+        receipt = write(partial)
         if task.sync:
             sync_file(partial)
         # The receipt is not synced: its digest is compared with the shard's bytes.

@@ -96,13 +96,13 @@ def tasks(plans: list[plan.SplitPlan], folder: Path) -> list[writer.ShardTask]:
 
 def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(plans, tmp_path, capsys):
     with LocalRunner(1) as runner:
-        receipts = run.fill(tasks(plans, tmp_path), 18, runner, tmp_path)
+        receipts = run.fill(tasks(plans, tmp_path), plans, runner, tmp_path)
         assert [(r.split, r.index) for r in receipts] == [
             *(("train", k) for k in range(12)),
             *(("val", k) for k in range(6)),
         ]
         before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        assert run.fill(tasks(plans, tmp_path), 18, runner, tmp_path) == receipts
+        assert run.fill(tasks(plans, tmp_path), plans, runner, tmp_path) == receipts
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert capsys.readouterr().err == ""
 
@@ -126,11 +126,11 @@ class TenthOfASecond:
         self.stopped += 1
 
 
-def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(tmp_path, monkeypatch):
+def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(plans, tmp_path, monkeypatch):
     bar, began = Terminal(), time.monotonic()
     monkeypatch.setattr(sys, "stderr", bar)
     receipts = [writer.Receipt("train", k, 9, 0, 200_000_000, "", 0, 0) for k in range(2)]
-    run.fill(receipts, 18, TenthOfASecond(), tmp_path)
+    run.fill(receipts, plans, TenthOfASecond(), tmp_path)
     seconds = time.monotonic() - began
     *_, (images, rate) = re.findall(r"([\d.]+)/18\.0 [^\r]*, ([\d,]+) MB/s\]", bar.getvalue())
     assert images == "18.0" and 400 / seconds - 1 < int(rate.replace(",", "")) < 400 / 0.2 + 1

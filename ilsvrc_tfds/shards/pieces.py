@@ -1,0 +1,125 @@
+"""Writes few large shards in pieces, so that all workers are busy until the end. The bytes are the same.
+
+A TFRecord file is its records one after another, so a shard is its pieces one after another. A piece is written like a
+shard, with a receipt, so a run that was stopped keeps the pieces that it had finished.
+"""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from ilsvrc_tfds.formats.naming import TFRECORD
+from ilsvrc_tfds.images import Resized
+from ilsvrc_tfds.shards.writer import Receipt, ShardTask, publish_shard
+from ilsvrc_tfds.storage.files import destination_errors
+from ilsvrc_tfds.storage.staging import receipt_path
+
+# Resizing so many images takes a worker about a second. Pieces must not depend on the number of workers, so that a run
+# with more or fewer of them finds those of the last one.
+_PIECE_IMAGES = 250
+# With so many shards for each worker, the workers that end first wait for less than a tenth of the time.
+_ENOUGH_SHARDS = 10
+_BUFFER = 4 << 20
+_MARK = ".records-"
+
+
+def is_worth_cutting(task: ShardTask, num_shards: int, workers: int) -> bool:
+    """Returns whether the shards of a run are so few that their pieces are shared better than they are themselves.
+
+    Images that are copied are not worth it: a shard is as quickly written as joined.
+
+    >>> from ilsvrc_tfds.images import Resized
+    >>> from ilsvrc_tfds.shards.encoders import TfdsExample
+    >>> from ilsvrc_tfds.shards.plan import plan_split
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> [shard] = plan_split(index_images(find_layout(["/data/imagenet"])).splits["train"]).shards()
+    >>> task = ShardTask(shard, "/data/shard", TfdsExample(Resized(256)))
+    >>> is_worth_cutting(task, num_shards=3, workers=2), is_worth_cutting(task, num_shards=1024, workers=2)
+    (True, False)
+
+    Args:
+      task: Any task of the run.
+      num_shards: Number of shards to write.
+      workers: Number of worker processes.
+    """
+    resizes = isinstance(getattr(task.encode, "op", None), Resized)
+    return resizes and task.file_format == TFRECORD and 1 < workers and num_shards < _ENOUGH_SHARDS * workers
+
+
+def pieces_of(tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
+    """Yields the tasks that write the pieces of each shard that is not written yet, in order."""
+    for task in tasks:
+        for start, stop in _bounds(task):
+            rows = task.shard.members.take(np.arange(start, stop))
+            shard = dataclasses.replace(task.shard, members=rows)
+            yield dataclasses.replace(task, shard=shard, path=_path(task, start, stop), sync=False)
+
+
+def join_pieces(task: ShardTask, receipts: Iterator[Receipt]) -> Receipt:
+    """Writes a shard from its pieces as soon as they are finished, removes them, and returns its receipt.
+
+    Args:
+      task: Task of the shard.
+      receipts: Receipts of pieces, which begin with those of this shard.
+
+    Raises:
+      DestinationError: A piece cannot be read, or the shard not be written.
+    """
+    paths = [_path(task, start, stop) for start, stop in _bounds(task)]
+
+    own = list(itertools.islice(receipts, len(paths)))
+
+    def write(partial: str) -> Receipt:
+        digest = xxhash.xxh3_64()
+        with open(partial, "wb", buffering=0) as shard:
+            for path in paths:
+                with open(path, "rb", buffering=0) as piece:
+                    while chunk := piece.read(_BUFFER):
+                        shard.write(chunk)
+                        digest.update(chunk)
+                _remove(path)  # now, so that the join needs the room of one piece only
+        return dataclasses.replace(_sum(own), digest=digest.hexdigest())
+
+    return publish_shard(task, write)
+
+
+def remove_pieces(folder: Path) -> None:
+    """Removes the pieces of an earlier run from a folder of shards.
+
+    >>> remove_pieces(Path("/data"))
+
+    Raises:
+      DestinationError: A piece cannot be removed.
+    """
+    with destination_errors(folder):
+        for path in folder.glob(f"*{_MARK}*[0-9]"):
+            _remove(path)
+
+
+def _remove(path: str | os.PathLike) -> None:
+    Path(receipt_path(os.fspath(path))).unlink(missing_ok=True)  # first: without it a piece is written anew
+    os.unlink(path)
+
+
+def _sum(receipts: Sequence[Receipt]) -> Receipt:
+    """Returns the receipt of the shard that consists of these pieces, without its digest."""
+    first = receipts[0]
+    counts = ("records", "payload_bytes", "file_bytes", "changed", "boxed")
+    sums = {name: sum(getattr(receipt, name) for receipt in receipts) for name in counts}
+    skipped = {name: why for receipt in receipts for name, why in receipt.skipped.items()}
+    return Receipt(first.split, first.index, digest="", skipped=skipped, **sums)
+
+
+def _bounds(task: ShardTask) -> list[tuple[int, int]]:
+    """Returns the first and the last row, exclusive, of each piece of a shard."""
+    total = len(task.shard.members)
+    return [(start, min(start + _PIECE_IMAGES, total)) for start in range(0, total, _PIECE_IMAGES)]
+
+
+def _path(task: ShardTask, start: int, stop: int) -> str:
+    return f"{task.path}{_MARK}{start:07d}-{stop:07d}"

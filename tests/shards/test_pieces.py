@@ -1,0 +1,122 @@
+"""Shards that are written in pieces: the same bytes and receipts, continued after a stop, and nothing left over."""
+
+import drawing
+import pytest
+
+import ilsvrc_tfds
+from ilsvrc_tfds.errors import ImageError
+from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards import pieces, run
+from ilsvrc_tfds.shards.encoders import TfdsExample
+from ilsvrc_tfds.shards.plan import plan_split
+from ilsvrc_tfds.shards.writer import SKIP, ShardTask, finish_shard
+from ilsvrc_tfds.sources import find_layout, index_images
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch):
+    monkeypatch.setattr(pieces, "_PIECE_IMAGES", 3)
+
+
+@pytest.fixture
+def plans(tmp_path):
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=4, val=2))
+    splits = index_images(find_layout([source])).splits
+    return [plan_split(splits["train"], num_shards=2), plan_split(splits["val"])]
+
+
+def tasks_of(plans, folder, **options):
+    folder.mkdir(exist_ok=True)
+    op = options.pop("op", Resized(24))
+    return [
+        ShardTask(shard, str(folder / f"{shard.split}-{shard.index}"), TfdsExample(op), sync=False, **options)
+        for plan in plans
+        for shard in plan.shards()
+    ]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_pieces_give_the_bytes_and_receipts_of_whole_shards(plans, tmp_path):
+    whole = [finish_shard(task) for task in tasks_of(plans, tmp_path / "whole")]
+    with LocalRunner(2) as runner:
+        joined = run.fill(tasks_of(plans, tmp_path / "joined"), plans, runner, tmp_path / "joined")
+    assert joined == whole and names(tmp_path / "joined") == names(tmp_path / "whole")
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "joined" / path.name).read_bytes()
+
+
+def test_pieces_of_an_earlier_run_are_not_written_again(plans, tmp_path, monkeypatch):
+    tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
+    own = list(pieces.pieces_of(tasks))
+    assert [len(piece.shard.members) for piece in own] == [3, 3, 3, 3, 3, 3]
+    receipts = list(map(finish_shard, own))
+    times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert list(map(finish_shard, own)) == receipts
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
+    with LocalRunner(2) as runner:
+        assert run.fill(tasks, plans, runner, folder) == [finish_shard(task) for task in tasks]
+    assert names(folder) == names(folder) and not [name for name in names(folder) if "records" in name]
+
+
+def test_run_without_pieces_removes_them(plans, tmp_path):
+    tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
+    list(map(finish_shard, pieces.pieces_of(tasks)))
+    with LocalRunner(1) as runner:
+        run.fill(tasks, plans, runner, folder)
+    assert names(folder) == ["train-0", "train-0.json", "train-1", "train-1.json", "val-0", "val-0.json"]
+
+
+def test_finished_shards_are_not_cut(plans, tmp_path):
+    tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
+    first = finish_shard(tasks[0])
+    time = (folder / "train-0").stat().st_mtime_ns
+    with LocalRunner(2) as runner:
+        assert run.fill(tasks, plans, runner, folder)[0] == first
+    assert (folder / "train-0").stat().st_mtime_ns == time
+
+
+def test_skipped_images_of_all_pieces_are_in_the_receipt(tmp_path):
+    images = drawing.miniature(train=4, val=1)
+    damaged = [sorted(own)[0] for own in images.train.values()]
+    for own in images.train.values():
+        own[sorted(own)[0]] = b"\xff\xd8\xff no image"
+    index = index_images(find_layout([drawing.official_archives(tmp_path / "source", images)]))
+    plans = [plan_split(index.splits["train"])]
+    with LocalRunner(2) as runner:
+        [receipt] = run.fill(tasks_of(plans, tmp_path / "out", on_error=SKIP), plans, runner, tmp_path / "out")
+        assert sorted(receipt.skipped) == sorted(damaged) and receipt.records == 9
+        with pytest.raises(ImageError, match="n0144"):
+            run.fill(tasks_of(plans, tmp_path / "other"), plans, runner, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "options, num_shards, workers, is_worth",
+    [
+        ({}, 3, 2, True),
+        ({}, 19, 2, True),
+        ({}, 20, 2, False),
+        ({}, 20, 16, True),
+        ({}, 3, 1, False),
+        ({"op": Original()}, 3, 2, False),
+        ({"file_format": "riegeli"}, 3, 2, False),
+    ],
+)
+def test_few_shards_of_resized_images_are_cut(plans, tmp_path, options, num_shards, workers, is_worth):
+    task = tasks_of(plans, tmp_path / "out", **options)[0]
+    assert pieces.is_worth_cutting(task, num_shards, workers) is is_worth
+
+
+@pytest.mark.slow
+def test_prepared_set_is_the_same_with_any_number_of_workers(tmp_path):
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=6, val=4))
+    for workers in (1, 2, 3):
+        ilsvrc_tfds.prepare(source, tmp_path / str(workers), config="raw256", workers=workers, allow_incomplete=True)
+    first, *others = (
+        {path.name: path.read_bytes() for path in (tmp_path / str(workers)).rglob("*tfrecord*")}
+        for workers in (1, 2, 3)
+    )
+    assert len(first) == 2 and all(other == first for other in others)
