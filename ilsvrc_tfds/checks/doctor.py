@@ -78,7 +78,7 @@ def examine(
         there = [place.split for place in found.places if place.split in (splits or ())]
         layout = found.only(there or splits)
         try:
-            index = dataclasses.replace(index_images(layout, runner.run), missing=found.missing())
+            index = dataclasses.replace(index_images(layout, runner.run_short), missing=found.missing())
         except (SourceError, LabelError) as error:
             return Report(
                 (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)

@@ -1,5 +1,6 @@
 """Runs jobs in worker processes of this machine."""
 
+import itertools
 import os
 import signal
 import time
@@ -24,6 +25,8 @@ WORKER_VARIABLE = "ILSVRC_TFDS_WORKER"
 # Jobs submitted ahead for each worker, beyond the one it runs. A job is about 100 KB.
 _WAITING_PER_WORKER = 3
 _SECONDS_BETWEEN_LOOKS = 0.2
+# What two workers take to start and to load the package.
+_SECONDS_TO_START = 0.7
 # It takes milliseconds, unless a child that the caller forked keeps the pipe open.
 _SECONDS_FOR_FEEDER = 1
 
@@ -43,11 +46,13 @@ class LocalRunner:
         """Constructs the engine; the processes start with the first job.
 
         Args:
-          workers: Number of processes. If None, one for each core. If the limit of open files is too low for them and
-            cannot be raised, the engine uses fewer and logs a warning.
+          workers: Number of processes. If None, one for each core, or none for work that is done before they would have
+            started. If the limit of open files is too low for them and cannot be raised, the engine uses fewer and logs
+            a warning.
 
         Raises OptionError for a number below 1.
         """
+        self.may_use_fewer = workers is None
         workers = num_cores() if workers is None else workers
         require_integers(workers=workers)
         if workers < 1:
@@ -85,6 +90,25 @@ class LocalRunner:
         if self.workers == 1:
             return map(function, jobs)
         return self._run_in_processes(function, iter(jobs))
+
+    def run_short(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Yields what `run` yields, for jobs that are short by themselves. The first ones run in this process.
+
+        Worker processes start only if there are jobs left when they could have been started. If a number of workers was
+        named, this is `run`.
+
+        >>> with LocalRunner() as runner:
+        ...     list(runner.run_short(len, [b"one", b"three"]))
+        [3, 5]
+        """
+        jobs, end = iter(jobs), time.monotonic() + _SECONDS_TO_START
+        while self.may_use_fewer and self._executor is None and time.monotonic() < end:
+            for job in itertools.islice(jobs, 1):
+                yield function(job)
+                break
+            else:
+                return
+        yield from self.run(function, jobs)
 
     def _run_in_processes(self, function: Callable[[Job], Result], jobs: Iterator[Job]) -> Iterator[Result]:
         from loky.process_executor import TerminatedWorkerError

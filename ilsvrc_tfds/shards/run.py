@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards.pieces import is_worth_cutting, join_pieces, pieces_of, remove_pieces
+from ilsvrc_tfds.shards.pieces import is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard, finished_receipt
 from ilsvrc_tfds.sources import reader
@@ -24,6 +24,9 @@ from ilsvrc_tfds.storage.staging import Staging, receipt_path
 
 # Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2
+
+# So long it takes until two workers have started; then a byte that is copied, and an image that is resized.
+_SECONDS_ALONE, _SECONDS_A_BYTE, _SECONDS_TO_RESIZE = 0.7, 1e-9, 5e-3
 
 _log = logging.getLogger(__name__)
 
@@ -116,12 +119,22 @@ def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner,
     tasks, num_shards = iter(tasks), sum(map(len, plans))
     first = next(tasks)
     tasks = itertools.chain([first], tasks)
-    cuts = isinstance(runner, LocalRunner) and is_worth_cutting(first, num_shards, runner.workers)
+    cuts = False
+    if isinstance(runner, LocalRunner):
+        if runner.may_use_fewer and _seconds(first, plans) < _SECONDS_ALONE:
+            runner = LocalRunner(1)
+        cuts = is_worth_cutting(first, num_shards, runner.workers)
     if not cuts:
         remove_pieces(folder)  # of a run with other workers
     with at_work(runner, sum(len(plan.order) for plan in plans)) as bar:
         receipts = _in_pieces(list(tasks), runner, folder, bar) if cuts else _receipts(tasks, runner, folder, bar)
         return list(receipts)
+
+
+def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
+    """Returns about how long one process would take for all shards."""
+    images, num_bytes = sum(len(plan.order) for plan in plans), sum(plan.num_bytes for plan in plans)
+    return num_bytes * _SECONDS_A_BYTE + images * (_SECONDS_TO_RESIZE if is_resized(task) else 0)
 
 
 def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:

@@ -51,7 +51,7 @@ def find_images(
       SourceError: A source cannot be read or makes no sense.
       LabelError: Two sources of a label contradict each other.
     """
-    index = index_images(find_layout(candidates, splits).only(splits), runner.run)
+    index = index_images(find_layout(candidates, splits).only(splits), runner.run_short)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:

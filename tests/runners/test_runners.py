@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from ilsvrc_tfds import errors
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, local
 
 # The errors that jobs raise.
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.IlsvrcError)]
@@ -168,7 +168,7 @@ def test_workers_out_of_range_are_an_option_error(workers):
 # A script as users write it: no `if __name__ == "__main__"`, and a function of its own.
 SCRIPT = """
 import time
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, local
 
 def job(n):
     time.sleep({seconds})
@@ -216,7 +216,7 @@ def test_error_of_a_job_ends_a_script_with_its_traceback_alone(script):
 LATE = """
 import importlib, threading, time
 from loky.backend import queues
-from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.runners import LocalRunner, local
 
 semaphores = importlib.import_module("loky.backend.synchronize")
 feed, unlink = queues.Queue._feed, semaphores.sem_unlink
@@ -276,3 +276,27 @@ def test_interrupt_leaves_no_worker_and_one_traceback(script, signalled):
     assert process.returncode == -signal.SIGINT
     assert wait_until_gone(found)
     assert err.count("Traceback") == 1 and err.endswith("KeyboardInterrupt\n")
+
+
+def pid(job: float) -> int:
+    time.sleep(job)
+    return os.getpid()
+
+
+def test_short_jobs_need_no_worker():
+    with LocalRunner() as runner:
+        assert set(runner.run_short(pid, [0.0] * 20)) == {os.getpid()} and runner._executor is None
+        assert list(runner.run_short(pid, [])) == []
+
+
+def test_workers_take_over_if_short_jobs_take_longer(monkeypatch):
+    monkeypatch.setattr(local, "_SECONDS_TO_START", 0.05)
+    with LocalRunner() as runner:
+        runner.workers = 2
+        first, *others = runner.run_short(pid, [0.1, 0.0, 0.0])
+        assert first == os.getpid() and os.getpid() not in others
+
+
+def test_named_number_of_workers_is_taken_at_its_word():
+    with LocalRunner(2) as runner:
+        assert os.getpid() not in set(runner.run_short(pid, [0.0, 0.0]))

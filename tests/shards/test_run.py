@@ -221,3 +221,15 @@ def test_worker_with_other_codecs_writes_nothing(plans, tmp_path):
     with pytest.raises(OptionError, match=r"has \{.*\}, the driver \{'pillow': '1'\}: the images would differ"):
         run.finish_alike({"pillow": "1"}, task)
     assert not (tmp_path / "out").exists()
+
+
+def test_short_work_starts_no_workers_unless_their_number_was_named(plans, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(LocalRunner, "_run_in_processes", lambda self, *jobs: used.append(self.workers) or map(*jobs))
+    run.fill(tasks(plans, tmp_path), plans, LocalRunner(), tmp_path)
+    assert used == []
+    run.fill(tasks(plans, tmp_path), plans, LocalRunner(2), tmp_path)
+    assert used == [2]
+    monkeypatch.setattr(run, "_SECONDS_ALONE", 0)
+    run.fill(tasks(plans, tmp_path), plans, LocalRunner(), tmp_path)
+    assert len(used) == (1 if LocalRunner().workers == 1 else 2)
