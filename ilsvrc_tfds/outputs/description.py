@@ -6,6 +6,7 @@ from typing import cast
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
+from ilsvrc_tfds.sources.subset import Subset
 
 DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
@@ -40,7 +41,7 @@ INSTRUCTIONS = """\
 
 @dataclasses.dataclass(eq=False)
 class Ilsvrc2012Config(tfds.core.BuilderConfig):
-    """A config of the data set: how its images are processed.
+    """A config of the data set: how its images are processed, and which of them it has.
 
     >>> import ilsvrc_tfds
     >>> config = ilsvrc_tfds.Ilsvrc2012Config(name="raw160", shorter_side=160, quality=90)
@@ -51,10 +52,12 @@ class Ilsvrc2012Config(tfds.core.BuilderConfig):
       name: Name of the config, a part of the path of the data set.
       shorter_side: Length of the shorter side after resizing, in pixels; None keeps the images as they are.
       quality: JPEG quality of resized images, in [1, 100].
+      subset: Subset that the data set is, if it is not all of ILSVRC2012. `prepare` sets it by its options.
     """
 
     shorter_side: int | None = None
     quality: int = 95
+    subset: Subset = Subset()
 
     def __post_init__(self) -> None:
         self.op  # raises OptionError

@@ -18,6 +18,7 @@ from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
 from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
+from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
 IMAGENET2012 = "imagenet2012"
@@ -84,9 +85,10 @@ class RecordSet:
         offset = self.label_offset
         if offset is None:
             offset = 0 if split == "test" else first_offset(paths, self.kind)
-        is_own = self.output is not None
+        numbering = self.output.numbering if self.output is not None else ()
+        notes = () if described is None or not described.subset else (f"{self.folder} is {in_words(described.subset)}",)
         return [
-            RecordScan(split, path, self.kind, offset, length, entry, is_own)
+            RecordScan(split, path, self.kind, offset, length, entry, self.output is not None, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)
         ]
 
