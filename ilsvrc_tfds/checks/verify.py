@@ -279,7 +279,8 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
         if counts:
             records = f"{counted(sum(counts), 'record')}{_classes(own)}"
             each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
-            size = f"{records}, {size} ({each}); official: {official:,}"
+            whole = "all of ILSVRC2012" if output.manifest is not None and output.manifest.subset else "official"
+            size = f"{records}, {size} ({each}); {whole}: {official:,}"
         yield f"{split}: {size}"
 
 

@@ -28,7 +28,9 @@ def config_of(config: str | Ilsvrc2012Config, subset: Subset, name: str | None) 
     """
     if subset == Subset():
         if name is not None:
-            raise OptionError("name is for a subset, and neither classes nor images are given. Leave it out.")
+            raise OptionError(
+                "name is for a subset: give classes or images too (--classes, --images), or leave it out."
+            )
         return config
     own = Ilsvrc2012.builder_configs.get(config) if isinstance(config, str) else config
     if own is None:
@@ -40,11 +42,15 @@ def config_of(config: str | Ilsvrc2012Config, subset: Subset, name: str | None) 
         )
     if name is not None and not _CONFIG_NAME.fullmatch(name):
         raise OptionError(f"name must be of letters, digits and . _ -, such as imagenet100, got {name!r:.80}.")
+    if own.subset != Subset():
+        raise OptionError(f"The config {own.name!r} has a subset of its own. Leave out classes, images and relabel.")
     return dataclasses.replace(
         own,
         name=own.name if name is None else f"{name}-{own.name}",
         description=f"{own.description or ''} {in_words(subset.described()).capitalize()}.".strip(),
-        subset=subset,
+        classes=subset.classes,
+        relabel=subset.relabel,
+        images=subset.images,
     )
 
 

@@ -71,11 +71,11 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
         raise IncompleteError(
             f"{index.source} is not the whole of {of_what} ({texts}). Complete it; or, if this is intended, "
             f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
-            "ILSVRC2012_ALLOW_INCOMPLETE=1."
+            f"ILSVRC2012_ALLOW_INCOMPLETE=1.{_advice(index)}"
         )
     for split, text in missing.items():
         _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
-    if splits is None and "test" not in index.splits:
+    if splits is None and "test" not in index.splits and not index.whole:
         _log.info("There is no test split in the source.")
     for split in (split for split, whole in index.whole.items() if whole.at_least):
         _log.info("%s: whether each class has all of its images is not known: the source is a part itself.", split)
@@ -115,6 +115,12 @@ def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[
         for split in expected
         if split not in index.splits
     }
+
+
+def _advice(index: Index) -> str:
+    """Returns a sentence for a message about a source that is a subset; empty for others."""
+    parts = "; ".join(dict.fromkeys(index.parts.values()))
+    return f" It is {parts}: name the same list (--classes, --images) to make that subset again." if parts else ""
 
 
 def _choice(index: Index) -> str:

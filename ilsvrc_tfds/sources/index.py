@@ -103,6 +103,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         made=made,
         repaired=repaired,
         skipped=skipped,
+        parts={place.split: part for place in layout.places if (part := _part(place))},
     )
 
 
@@ -140,6 +141,10 @@ def _made(place: Place) -> Mapping[str, object]:
     """Returns the recorded operation on the images of a split; empty if they are original, as far as it is known."""
     own = records.set_of_place(place).made if place.kind == records.KIND else {}
     return own if own.get("op") != "Original" else {}
+
+
+def _part(place: Place) -> str:
+    return records.set_of_place(place).part if place.kind == records.KIND else ""
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:

@@ -211,6 +211,7 @@ class Index:
         as CMYK JPEGs or PNGs.
       skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
+      parts: For each split that is read from a set of ours that is a subset, that subset in words.
     """
 
     source: str
@@ -223,3 +224,4 @@ class Index:
     repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
+    parts: Mapping[str, str] = dataclasses.field(default_factory=dict)

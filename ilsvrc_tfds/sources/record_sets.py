@@ -63,6 +63,12 @@ class RecordSet:
         """What to do about a set that is damaged or incomplete."""
         return GET_AGAIN if self.output is None else ANEW
 
+    @property
+    def part(self) -> str:
+        """The subset that the set is, in words; empty if it is none, as far as it is known."""
+        described = self.output.manifest if self.output is not None else None
+        return in_words(described.subset) if described is not None and described.subset else ""
+
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards, whether or not they exist."""
         return [os.path.join(self.folder, name) for name in self.shards[split]]
@@ -86,7 +92,7 @@ class RecordSet:
         if offset is None:
             offset = 0 if split == "test" else first_offset(paths, self.kind)
         numbering = self.output.numbering if self.output is not None else ()
-        notes = () if described is None or not described.subset else (f"{self.folder} is {in_words(described.subset)}",)
+        notes = (f"{self.folder} is {self.part}; to make it again, name the same list",) if self.part else ()
         return [
             RecordScan(split, path, self.kind, offset, length, entry, self.output is not None, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)

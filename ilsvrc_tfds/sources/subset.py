@@ -6,6 +6,7 @@ Blank lines and lines that begin with `#` are ignored.
 """
 
 import dataclasses
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IncompleteError, OptionError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.members import Index, Members, Whole
 from ilsvrc_tfds.sources.tables import lines_of, without_extension
+
+_log = logging.getLogger(__name__)
 
 # A list in a file, or in Python.
 Classes = str | os.PathLike | Iterable[str | int]
@@ -108,6 +111,8 @@ class Subset:
         if self.classes is self.images is None:
             return index
         splits = {s: members for s, members in index.splits.items() if self.classes is None or s != "test"}
+        if len(splits) < len(index.splits):
+            _log.info("The split test is left out of the subset, because its images have no known class.")
         listed = {split: self._listed(split, members) for split, members in splits.items()}
         if self.images is not None and not any(names for names, _ in listed.values()):
             raise OptionError(

@@ -57,7 +57,8 @@ def evaluate(
 
     Args:
       data: Data set, in any form that `train` takes.
-      model: Keras model from uint8 images to a logit for each class of the data, or a path or name that `load_model` takes.
+      model: Keras model from uint8 images to a logit for each class of the data, or a path or name that `load_model`
+        takes.
       weights: Weights for a model given by its name, in any form that `load_model` takes.
       batch_size: Number of examples in a batch.
       split: `val` or `train`.

@@ -154,6 +154,7 @@ def _fingerprint(split: Split) -> str:
     """Returns a digest that depends on the data and their order, but not on their folder."""
     with reading(split.folder):
         described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
+        described += [split.wnids] if split.wnids is not None else []
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
