@@ -148,10 +148,12 @@ class Subset:
         """Returns the listed images of a split and of the classes, without extensions, and the row of each image."""
         if self.images is None:
             return [], {}
-        there = {without_extension(name.decode()): row for row, name in enumerate(members.name.tolist())}
+        wanted = {without_extension(listed): listed for listed in self.images}
+        stems = enumerate(map(_stem, members.name.tolist()))
+        there = {stem: row for row, stem in stems if stem in wanted}
         names = []
-        for listed in self.images:
-            name, encoded = without_extension(listed), listed.encode("utf-8", "surrogateescape")
+        for name, listed in wanted.items():
+            encoded = listed.encode("utf-8", "surrogateescape")
             of_split = synsets.split_of_name(encoded)
             if of_split == split or of_split is None and name in there:
                 label = int(members.label[there[name]]) if name in there else synsets.label_of_name(encoded)
@@ -239,7 +241,8 @@ def in_words(described: Mapping[str, object]) -> str:
     for what, one in (("classes", "class"), ("images", "image")):
         entry = described.get(what)
         if isinstance(entry, Mapping):
-            listed = int(entry.get("listed", 0))
+            stated = entry.get("listed")
+            listed = stated if isinstance(stated, int) else 0
             numbered = f", numbered 0 to {listed - 1}" if what == "classes" and described.get("relabelled") else ""
             digest = shown(str(entry.get("xxh3_128")))[:40]
             parts.append(f"{counted(listed, one, what)}{numbered} (list with xxh3_128 {digest})")
@@ -278,11 +281,16 @@ def _official(name: str) -> str:
     return name if appended is None else appended[0].decode()
 
 
+def _stem(name: bytes) -> str:
+    """Returns a name without its extension. The usual case comes first, because there are a million names."""
+    return name[:-5].decode() if name.endswith(b".JPEG") else without_extension(name.decode())
+
+
 def _refuse_doubles(what: str, values: list[str]) -> None:
     seen: set[str] = set()
     doubles = [value for value in values if value in seen or seen.add(value)]  # type: ignore[func-returns-value]
     if doubles:
-        times = counted(len(doubles), "one comes twice", "come twice")
+        times = counted(len(doubles), "comes twice", "come twice")
         raise OptionError(f"The list of {what} must name each once, but {times}: {first_few(map(shown, doubles))}.")
 
 
