@@ -6,7 +6,7 @@ from typing import cast
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
-from ilsvrc_tfds.sources.subset import Classes, Images, as_subset
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 
 DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and

@@ -29,7 +29,8 @@ from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
-from ilsvrc_tfds.sources.subset import Classes, Images, Subset, as_subset
+from ilsvrc_tfds.sources.subset import Subset
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy

@@ -21,7 +21,7 @@ from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
 from ilsvrc_tfds.sources.completeness import of_splits
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.sources.subset import Classes, Images, as_subset
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"

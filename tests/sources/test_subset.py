@@ -7,7 +7,8 @@ import xxhash
 from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
 from ilsvrc_tfds.sources import find_layout, index_images
 from ilsvrc_tfds.sources.completeness import shortfalls
-from ilsvrc_tfds.sources.subset import Subset, as_subset
+from ilsvrc_tfds.sources.subset import Subset
+from ilsvrc_tfds.sources.subset_lists import as_subset
 
 TENCH, GOLDFISH, SHARK = drawing.WNIDS
 IMAGES = (f"{TENCH}_9.JPEG", f"{SHARK}_10.JPEG")
