@@ -117,7 +117,9 @@ def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
     advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
     yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
     for split, text in shortfalls(index).items():
-        if split in index.parts:  # a note says so
+        if part := index.parts.get(split):  # which is not the whole of ILSVRC2012; a note says so
+            if part.missing:
+                yield f"{split}: {part.missing} of the subset that the set is were there when it was made"
             continue
         yield f"{split}: {text}; complete it, or prepare it with --allow-incomplete"
 

@@ -119,7 +119,7 @@ def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[
 
 def _advice(index: Index) -> str:
     """Returns a sentence for a message about a source that is a subset; empty for others."""
-    parts = "; ".join(dict.fromkeys(index.parts.values()))
+    parts = "; ".join(dict.fromkeys(part.words for part in index.parts.values()))
     return f" It is {parts}: name the same list (--classes, --images) to make that subset again." if parts else ""
 
 

@@ -15,9 +15,9 @@ from ilsvrc_tfds.images import look
 from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
-from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
+from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, Part, join_members
 from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
-from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
+from ilsvrc_tfds.sources.origin import changed_of, missing_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
@@ -143,8 +143,10 @@ def _made(place: Place) -> Mapping[str, object]:
     return own if own.get("op") != "Original" else {}
 
 
-def _part(place: Place) -> str:
-    return records.set_of_place(place).part if place.kind == records.KIND else ""
+def _part(place: Place) -> Part | None:
+    """Returns what a set of ours records of a split if it is a subset, or None."""
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    return Part(own.part, missing_of(own.folder, place.split)) if own is not None and own.part else None
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:

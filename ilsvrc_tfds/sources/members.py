@@ -193,6 +193,18 @@ class Whole(NamedTuple):
     at_least: bool = False
 
 
+class Part(NamedTuple):
+    """What a set of ours that is a subset records of one of its splits.
+
+    Attributes:
+      words: The subset, in words.
+      missing: What of it was missing when the set was made, in words; empty if nothing was.
+    """
+
+    words: str
+    missing: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Index:
     """All images of a source.
@@ -211,7 +223,7 @@ class Index:
         as CMYK JPEGs or PNGs.
       skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
-      parts: For each split that is read from a set of ours that is a subset, that subset in words.
+      parts: For each split that is read from a set of ours that is a subset, what the set records of it.
     """
 
     source: str
@@ -224,4 +236,4 @@ class Index:
     repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
-    parts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)

@@ -13,7 +13,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012Config, synsets
 from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli import main
-from ilsvrc_tfds.errors import DestinationError, IncompleteError, LabelError, OptionError, SourceError
+from ilsvrc_tfds.errors import DestinationError, ImageError, IncompleteError, LabelError, OptionError, SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.tfrecord import read_records
 
@@ -188,8 +188,9 @@ def test_subset_is_a_source_with_the_official_labels(prepare, tmp_path, archives
     again = prepare(source=builder.data_dir, data_dir=tmp_path / "again", **TWO)
     assert labels(again, "train") == labels(prepare(data_dir=tmp_path / "straight", **TWO), "train")
     report = examine(builder.data_dir, tmp_path, workers=1)
-    assert report.problems == ()
     assert any("is a subset: 2 classes" in fact for fact in report.facts)
+    assert not any("classes missing" in problem for problem in report.problems)
+    assert "val: 4 of 100 images of the subset that the set is were there when it was made" in report.problems
     with pytest.raises(IncompleteError, match="train: 8 of 1,281,167.*It is a subset: 2 classes"):
         prepare(source=builder.data_dir, data_dir=tmp_path / "third", allow_incomplete=False)
     ilsvrc_tfds.unpack(builder.data_dir, tmp_path / "files", workers=1)
@@ -222,6 +223,7 @@ def test_export_of_a_subset(offset, archives, prepare, tmp_path, images):
 def test_export_of_a_whole_subset_needs_no_permission(prepare, images, tmp_path):
     names = [*(name for own in images.train.values() for name in own), *images.val]
     whole = prepare(images=names, name="all", allow_incomplete=False)
+    assert examine(whole.data_dir, tmp_path, workers=1).problems == ()
     out = ilsvrc_tfds.export(whole.data_dir, tmp_path / "out", num_shards=SHARDS, workers=1)
     assert manifest.read(out).subset["images"]["listed"] == 18
 
@@ -272,3 +274,14 @@ def test_numbers_of_the_official_classes_stay(prepare):
     assert np.array_equal(
         ilsvrc_tfds.metadata.read(f"{prepare().data_dir}/metadata.h5")["val"].classes, synsets.wnids()
     )
+
+
+def test_stopped_run_starts_anew_with_another_order(prepare, images, tmp_path):
+    broken = {**images.val, max(images.val): b"no image"}
+    options = {"name": "two", "relabel": True, "num_shards": 1}
+    source = drawing.official_archives(tmp_path / "source", drawing.Images(images.train, broken, {}))
+    with pytest.raises(ImageError):
+        prepare(source=source, classes=[SHARK, GOLDFISH, TENCH], **options)
+    drawing.official_archives(source, images)
+    builder = prepare(source=source, classes=[TENCH, GOLDFISH, SHARK], **options)
+    assert labels(builder, "train")[f"{SHARK}_9.JPEG"] == 2
