@@ -154,7 +154,10 @@ def test_verify_understands_a_relabelled_set(prepare, tmp_path):
     report = ilsvrc_tfds.verify(builder.data_dir, workers=1)
     assert report.problems == ()
     assert any("this is a subset: 2 classes, numbered 0 to 1" in fact for fact in report.facts)
-    made = manifest.read(builder.data_dir)
+    made, names = manifest.read(builder.data_dir), Path(builder.data_dir, "label.labels.txt")
+    names.write_text(f"{TENCH}\n{SHARK}\n")
+    [problem] = ilsvrc_tfds.verify(builder.data_dir, workers=1).problems
+    assert problem == "label.labels.txt: the names of labels are not the classes in the order of manifest.json"
     swapped = {**json.loads(Path(builder.data_dir, "manifest.json").read_text()), "wnids": [TENCH, SHARK]}
     swapped["classes"] = manifest.classes_digest((TENCH, SHARK))
     Path(builder.data_dir, "manifest.json").write_text(json.dumps(swapped))
