@@ -10,10 +10,11 @@ import dataclasses
 import functools
 import importlib.resources
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
-from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.errors import OptionError, require_integers
 
 NUM_CLASSES = 1000
 NUM_VALIDATION = 50_000
@@ -21,6 +22,8 @@ NUM_VALIDATION = 50_000
 # Number of images in each published split, and in each class of the validation split.
 OFFICIAL_COUNTS = {"train": 1_281_167, "val": NUM_VALIDATION, "test": 100_000}
 VALIDATION_PER_CLASS = 50
+# Fewest images of a class in the train split. Most classes have 1300.
+FEWEST_OF_TRAIN = 732
 
 _WNID = re.compile(r"n\d{8}")
 # Official file names in all spellings that exist: in either case, with any number of zeros and any extension.
@@ -135,6 +138,34 @@ def index_of(wnid: str) -> int:
         raise OptionError(
             f"{wnid!r} is none of the 1000 classes of ILSVRC2012. Name a class by its wnid, such as n01440764."
         ) from None
+
+
+def indices_of(classes: Iterable[str | int], relabel: bool = False) -> tuple[int, ...]:
+    """Returns the class indices of wnids or class indices, in the same order.
+
+    Args:
+      classes: Wnids or class indices.
+      relabel: Whether the order will number the classes, so that it must be the same in each process.
+
+    Raises OptionError for other values, and for a set if `relabel`.
+
+    >>> indices_of(["n01491361", 0])
+    (3, 0)
+    """
+    if relabel and isinstance(classes, (set, frozenset)):  # a set of strings has another order in each process
+        raise OptionError("relabel=True needs classes in a fixed order, as a list, got a set. Perhaps sorted(…)?")
+    if isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable):
+        raise OptionError(f"classes must be a list of wnids or class indices, got {classes!r}.")
+    return tuple(map(_index_in_list, classes))
+
+
+def _index_in_list(value: str | int) -> int:
+    if isinstance(value, str):
+        return index_of(value)
+    require_integers(**{"A class index": value})
+    if not 0 <= value < NUM_CLASSES:
+        raise OptionError(f"A class index must be in [0, {NUM_CLASSES}), got {value}.")
+    return int(value)
 
 
 def from_ilsvrc2012_id(number: int) -> Synset:

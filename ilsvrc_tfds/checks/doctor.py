@@ -117,6 +117,10 @@ def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
     advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
     yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
     for split, text in shortfalls(index).items():
+        if part := index.parts.get(split):  # which is not the whole of ILSVRC2012; a note says so
+            if part.missing:
+                yield f"{split}: {part.missing} of the subset that the set is were there when it was made"
+            continue
         yield f"{split}: {text}; complete it, or prepare it with --allow-incomplete"
 
 
@@ -131,7 +135,8 @@ def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
         classes = f" of {counted(len(np.unique(members.label)), 'class', 'classes')}" if split != "test" else ""
         images = counted(len(members), "image")
         yield f"{split}: {images}{classes}, {_in_units(members.size.sum())}; official: {official:,}"
-        missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if split != "test" else ()
+        is_labelled = split != "test" and split not in index.parts
+        missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if is_labelled else ()
         if missing:
             yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in missing), 5)}"
 

@@ -91,7 +91,8 @@ def _sample(output: Output, number: int, place: str, features: Mapping[str, Sequ
             f"{output.folder}: {place} has the keys {found}; expected one value for each of {', '.join(keys)}."
         )
     wnids = features.get("image/class/synset", ())
-    synset, told = class_of(label, output.label_offset, name, wnids), class_of(label, None, name, wnids)
+    told = class_of(label, None, name, wnids)
+    synset = class_of(label, output.label_offset, name, wnids, output.numbering)
     return Sample(
         number=number,
         place=place,

@@ -97,8 +97,8 @@ def _split(output: Output, name: str | None) -> str:
 
 def _header(output: Output) -> list[str]:
     """Returns lines that describe the folder, and one line for each split."""
-    offset = output.label_offset
-    labels = "unknown numbering" if offset is None else "class index" if offset == 0 else f"class index + {offset}"
+    offset, number = output.label_offset, "class index" if output.wnids is None else "position of the class in its list"
+    labels = "unknown numbering" if offset is None else number if offset == 0 else f"{number} + {offset}"
     lines = [os.fspath(output.folder), f"{KINDS[output.kind].words}; images: {_images(output)}; labels: {labels}"]
     for split, names in output.shards.items():
         lengths = output.stated_lengths(split)

@@ -7,7 +7,9 @@ from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.synsets import Synset
 
 
-def class_of(label: int, offset: int | None, name: bytes, wnids: Sequence) -> Synset | None:
+def class_of(
+    label: int, offset: int | None, name: bytes, wnids: Sequence, numbering: Sequence[int] = ()
+) -> Synset | None:
     """Returns the class of a record by its label, or None if the label is not that of one of the 1000 classes.
 
     If the offset of the labels is not known, the file name decides, or else the synset.
@@ -22,11 +24,13 @@ def class_of(label: int, offset: int | None, name: bytes, wnids: Sequence) -> Sy
       offset: Number that was added to the class index to make the label; None if it is not known.
       name: File name in the record.
       wnids: Values of the record's synset key. The first that is of type bytes is used.
+      numbering: Class index of each label, without the offset, if the classes are numbered anew; otherwise empty.
     """
+    numbering = numbering or range(synsets.NUM_CLASSES)
     if offset is None:
         told = synsets.class_told(name, next((wnid for wnid in wnids if isinstance(wnid, bytes)), b""))
         return None if told is None else synsets.synsets()[told]
-    return synsets.synsets()[label - offset] if 0 <= label - offset < synsets.NUM_CLASSES else None
+    return synsets.synsets()[numbering[label - offset]] if 0 <= label - offset < len(numbering) else None
 
 
 def class_in_words(label: int, synset: Synset | None, told: Synset | None) -> str:

@@ -21,6 +21,7 @@ from ilsvrc_tfds.checks.verify_split import (
     label_problems,
     metadata_problems,
     name_problems,
+    numbered,
     order_problems,
 )
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
@@ -31,6 +32,7 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
 
 _Value = TypeVar("_Value")
@@ -222,11 +224,13 @@ def _stated_boxes(output: Output, split: str) -> int | None:
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
     parts = [found.rows for found in findings if found.job.split == split]
-    return SplitRows(split, output.shards[split], Rows.joined(parts))
+    rows = Rows.joined(parts)
+    rows = rows._replace(told=numbered(rows.told, output.numbering))
+    return SplitRows(split, output.shards[split], rows, output.wnids or synsets.wnids())
 
 
 def _offset_lines(output: Output, stated: int | None, offset: int) -> tuple[list[str], list[str]]:
-    says = f"labels are the class index + {offset}"
+    says = f"labels are the {'class index' if output.wnids is None else 'position of the class in its list'} + {offset}"
     if stated is None:
         return [f"{says}, according to the file names and synsets: there is no manifest"], []
     if stated != offset:
@@ -254,6 +258,8 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     for split, skipped in skipped_images(output).items():
         images = counted(len(skipped), "damaged image was", "damaged images were")
         yield f"{split}: {images} skipped when it was made: {first_few(map(shown, skipped))}"
+    if output.manifest is not None and output.manifest.subset:
+        yield f"this is {in_words(output.manifest.subset)}"
     if output.manifest is None:
         yield f"sizes and digests are not compared: {manifest.NAME} is missing"
     if output.file_format != TFRECORD:
@@ -273,7 +279,8 @@ def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
         if counts:
             records = f"{counted(sum(counts), 'record')}{_classes(own)}"
             each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
-            size = f"{records}, {size} ({each}); official: {official:,}"
+            whole = "all of ILSVRC2012" if output.manifest is not None and output.manifest.subset else "official"
+            size = f"{records}, {size} ({each}); {whole}: {official:,}"
         yield f"{split}: {size}"
 
 

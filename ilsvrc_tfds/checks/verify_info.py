@@ -18,6 +18,7 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
     """Yields a line for each disagreement between TFDS's info and the shards."""
     if output.info is None or output.kind != TFDS:
         return
+    yield from _name_problems(output)
     stated = {split["name"]: split for split in output.info["splits"]}
     for split in sorted(stated.keys() ^ output.shards.keys()):
         here, there = (
@@ -27,6 +28,18 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
     for split in output.shards:
         if split in stated:
             yield from _split_info_problems(output, split, stated[split], [f for f in findings if f.job.split == split])
+
+
+def _name_problems(output: Output) -> Iterator[str]:
+    """Yields a line if TFDS's names of the labels are those of another subset than the manifest's."""
+    try:
+        named = outputs.named_labels(output.folder)
+    except SourceError as error:
+        yield str(error)
+        return
+    if output.manifest is not None and named != output.wnids:
+        other = "the names of labels are not the classes" if output.wnids else "it names other classes than the 1000"
+        yield f"{outputs.LABELS_NAME}: {other} in the order of {manifest.NAME}"
 
 
 def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from ilsvrc_tfds.formats.hdf5 import SplitMetadata
 from ilsvrc_tfds.formats.manifest import NAME, boxes_in_words
 from ilsvrc_tfds.formats.naming import disk_order
 
+# The number of a class that a set whose classes are numbered anew does not have.
+OTHER = -3
 # If more than this share of a split's records is out of place, another tool made the split so on purpose.
 _FEW = 0.1
 _CHUNK = 1 << 16
@@ -26,12 +28,15 @@ class SplitRows:
     Attributes:
       split: `train`, `val` or `test`.
       shards: File names of the shards.
-      rows: Table of the records, in the order of shards and records.
+      rows: Table of the records, in the order of shards and records. `told` holds numbers of classes, as `numbered`
+        returns them.
+      wnids: Wnid of each label, without the offset.
     """
 
     split: str
     shards: Sequence[str]
     rows: Rows
+    wnids: Sequence[str] = synsets.wnids()
 
     def __len__(self) -> int:
         return len(self.rows.name)
@@ -45,8 +50,22 @@ class SplitRows:
         return f"{self.shards[self.rows.shard[row]]}: {place(self.rows.number[row], self.rows.offset[row])}"
 
     def classes(self, offset: int) -> np.ndarray:
-        """Returns the class indices of the records, their labels minus `offset`; -1 in `test`; int64 of shape (n,)."""
+        """Returns the numbers of the classes, the labels minus `offset`; -1 in `test`; int64 of shape (n,)."""
         return self.rows.label - (0 if self.split == "test" else offset)
+
+
+def numbered(told: np.ndarray, numbering: Sequence[int]) -> np.ndarray:
+    """Returns the numbers of classes in a set: their indices, or their positions if the classes are numbered anew.
+
+    Args:
+      told: Class indices according to file names and synsets, as in `Rows`.
+      numbering: Class index of each number; empty if the numbers are the indices.
+    """
+    if not numbering:
+        return told
+    numbers = np.full(synsets.NUM_CLASSES, OTHER, told.dtype)
+    numbers[list(numbering)] = np.arange(len(numbering))
+    return np.where(told >= 0, numbers[told], told)
 
 
 def label_offset(splits: Iterable[SplitRows], stated: int | None) -> int:
@@ -67,14 +86,16 @@ def label_offset(splits: Iterable[SplitRows], stated: int | None) -> int:
 def label_problems(split: SplitRows, offset: int) -> Iterator[str]:
     """Yields a line for each record whose label is not valid, or contradicts its file name or synset."""
     classes, told = split.classes(offset), split.rows.told
-    outside = classes != -1 if split.split == "test" else (classes < 0) | (classes >= synsets.NUM_CLASSES)
+    outside = classes != -1 if split.split == "test" else (classes < 0) | (classes >= len(split.wnids))
     for row in np.flatnonzero(outside | (told != UNKNOWN) & (classes != told)).tolist():
         if split.split == "test":
             expected = "expected -1 in the split test"
         elif told[row] == UNKNOWN:
-            expected = f"expected {offset} to {offset + synsets.NUM_CLASSES - 1}"
+            expected = f"expected {offset} to {offset + len(split.wnids) - 1}"
+        elif told[row] == OTHER:
+            expected = "but is of none of the classes of the set"
         else:
-            expected = f"expected {told[row] + offset} ({synsets.wnids()[told[row]]})"
+            expected = f"expected {told[row] + offset} ({split.wnids[told[row]]})"
         yield f"{split.place(row)}: {split.name(row)} has the label {split.rows.label[row]}, {expected}"
 
 
@@ -158,8 +179,9 @@ def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) ->
       offset: Label offset.
       metadata: Table of the split in `metadata.h5`.
     """
-    if not np.array_equal(metadata.classes, synsets.wnids()):
-        yield f"metadata.h5: the classes of {split.split} are not the 1000 of ILSVRC2012 in their order"
+    if not np.array_equal(metadata.classes, split.wnids):
+        which = f"{len(split.wnids)} of {'ILSVRC2012' if split.wnids is synsets.wnids() else NAME}"
+        yield f"metadata.h5: the classes of {split.split} are not the {which} in their order"
         return
     theirs = _base_names(metadata.image_filenames)[metadata.object_ids[:, 0]]
     found = _rows_of(split.rows.name, theirs)
@@ -171,7 +193,7 @@ def metadata_problems(split: SplitRows, offset: int, metadata: SplitMetadata) ->
         yield f"{split.place(row)}: {split.name(row)} is not in metadata.h5"
     classes, stated = split.classes(offset), metadata.object_ids[found, 1]
     for row in np.flatnonzero((found >= 0) & (classes != stated)).tolist():
-        wnid = synsets.wnids()[stated[row]]
+        wnid = split.wnids[stated[row]]
         yield f"{split.place(row)}: {split.name(row)} has class {classes[row]}; metadata.h5 says {stated[row]} ({wnid})"
     for row in np.flatnonzero(~np.isin(np.arange(len(theirs)), found)).tolist():
         yield f"metadata.h5: {shown(os.fsdecode(theirs[row]))} is in no whole record of {split.split}"

@@ -14,6 +14,7 @@ from ilsvrc_tfds.cli.options import (
     add_runner,
     add_source,
     add_splits,
+    add_subset,
     classic_shards,
     count,
     path,
@@ -55,6 +56,10 @@ def prepare(command: argparse.ArgumentParser) -> None:
         "--max-examples", type=count, metavar="N", help="prepare only N images of each split, for a trial"
     )
     add_splits(command)
+    add_subset(command)
+    command.add_argument(
+        "--name", metavar="NAME", help="name of the subset: imagenet100 makes the config imagenet100-raw256"
+    )
     add_runner(command)
     add_allow_incomplete(command)
     add_on_error(command)
@@ -89,6 +94,7 @@ def export(command: argparse.ArgumentParser) -> None:
         help="number of shards of each split (default: train=1024,validation=128, which many readers expect)",
     )
     add_splits(command)
+    add_subset(command)
     command.add_argument(
         "--label-offset",
         type=int,

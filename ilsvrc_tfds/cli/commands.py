@@ -22,6 +22,7 @@ from ilsvrc_tfds.cli.next_steps import (
     read_with_dali,
     say_next,
 )
+from ilsvrc_tfds.cli.options import subset_of
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
@@ -74,6 +75,8 @@ def prepare(options: argparse.Namespace) -> int:
         "file_format": options.file_format,
         "max_examples": options.max_examples,
         "splits": options.splits,
+        **subset_of(options),
+        "name": options.name,
         "allow_incomplete": True if options.allow_incomplete else None,
         "on_error": options.on_error,
         "overwrite": options.overwrite,
@@ -142,6 +145,7 @@ def export(options: argparse.Namespace) -> int:
         options.out,
         config=options.config,
         splits=options.splits,
+        **subset_of(options),
         num_shards=options.num_shards,
         label_offset=options.label_offset,
         bbox=options.bbox,
@@ -154,7 +158,7 @@ def export(options: argparse.Namespace) -> int:
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
-    say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + synsets.NUM_CLASSES - 1}")
+    say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}")
     write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
     say_next([_check(out), *look_and_train(out), *(() if options.index else (write_indexes,))])
     return 0

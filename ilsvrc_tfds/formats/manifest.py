@@ -3,6 +3,7 @@
     {"format": 1, "kind": "classic", "file_format": "tfrecord", "config": {"name": "raw256", …},
      "keys": {"image/encoded": "bytes", …}, "label_offset": 1, "classes": "<sha256 of the 1000 wnids>",
      "boxes": {"train": 544546, …},
+     "subset": {"classes": {"listed": 100, "xxh3_128": "…"}, …}, "wnids": ["n02869837", …],
      "shards": {"train": [{"name": "train-00000-of-01024", "records": 1251, "bytes": 55044000, "xxh3_64": "…"}, …], …}}
 
 The manifest is written last, so a folder that has one is complete. Unknown fields are ignored when it is read, so that
@@ -32,7 +33,7 @@ _TYPES = ("bytes", "float", "int64")
 # The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
-_LATER_FIELDS = ("boxes", "skipped")
+_LATER_FIELDS = ("boxes", "skipped", "subset", "wnids")
 # No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -89,13 +90,17 @@ def shard_entries(names: Iterable[str], receipts: Iterable[Receipt]) -> tuple[Sh
 
 
 @functools.cache
-def classes_digest() -> str:
-    """Returns the sha256 of the 1000 wnids in the order of their indices, one in each line; hexadecimal.
+def classes_digest(wnids: tuple[str, ...] | None = None) -> str:
+    """Returns the sha256 of wnids in the order of their labels, one in each line; hexadecimal.
+
+    Args:
+      wnids: Wnid of each label; None for the 1000 classes in the order of their indices.
 
     >>> classes_digest()[:16]
     '70002b0ff5de60a3'
     """
-    return hashlib.sha256("".join(f"{wnid}\n" for wnid in synsets.wnids()).encode()).hexdigest()
+    lines = synsets.wnids() if wnids is None else wnids
+    return hashlib.sha256("".join(f"{wnid}\n" for wnid in lines).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +115,13 @@ class Manifest:
       label_offset: Difference between a record's label and its class index, 0 or 1. Labels of the test split are always
         -1.
       shards: Shards of each split, in order. The keys are the data set's own names: train, val, test.
-      classes: Digest of the classes, always `classes_digest()`.
+      classes: Digest of the classes, `classes_digest(wnids)`. Versions that do not know `wnids` refuse other digests
+        than that of the 1000.
       boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
+      subset: Description of the subset that the set is, in JSON's types; empty if it has all classes and images.
+      wnids: Wnid of each label, without the offset, if the classes are numbered anew. None, and not in the file, if
+        labels are the class indices.
 
     >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
     >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, KINDS["classic"].keys, 1, {"train": (entry,)})
@@ -130,6 +139,8 @@ class Manifest:
     classes: str = dataclasses.field(default_factory=classes_digest)
     boxes: Mapping[str, int] | None = None
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    wnids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.kind, str) and self.kind in KINDS, "kind", self.kind)
@@ -142,7 +153,10 @@ class Manifest:
         _require(
             bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards)
         )
-        _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
+        _require(self.wnids is None or is_numbering(self.wnids), "wnids", self.wnids)
+        of_list = "of ILSVRC2012's 1000" if self.wnids is None else "of its wnids"
+        _require(self.classes == classes_digest(self.wnids), f"classes (the digest {of_list})", self.classes)
+        _require(isinstance(self.subset, Mapping), "subset", self.subset)
         _require(is_skipped(self.skipped), "skipped", self.skipped)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
@@ -150,6 +164,11 @@ class Manifest:
             shards = self.shards.get(split)
             most = synsets.OFFICIAL_COUNTS.get(split, 0) if shards is None else sum(shard.records for shard in shards)
             _require(_is_count(count) and count <= most, f"boxes of {split}", count)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels of the classes: 1000, or those of the subset if they are numbered anew."""
+        return synsets.NUM_CLASSES if self.wnids is None else len(self.wnids)
 
 
 def boxes_in_words(count: int, records: int) -> str:
@@ -200,8 +219,11 @@ def read(folder: str | os.PathLike) -> Manifest | None:
 
 def _json(manifest: Manifest) -> str:
     values = {"format": _FORMAT, **dataclasses.asdict(manifest)}
-    if manifest.boxes is None:
-        del values["boxes"]
+    for name in ("boxes", "wnids"):
+        if values[name] is None:
+            del values[name]
+    if not manifest.subset:
+        del values["subset"]
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
@@ -216,6 +238,8 @@ def _manifest(data: bytes) -> Manifest:
         split: tuple(_from_fields(ShardEntry, entry) for entry in entries)
         for split, entries in values["shards"].items()
     }
+    if isinstance(values.get("wnids"), list):
+        values["wnids"] = tuple(values["wnids"])
     return _from_fields(Manifest, {**values, "shards": shards})
 
 
@@ -244,6 +268,17 @@ def is_skipped(value: object) -> bool:
     if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
         return False
     return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())
+
+
+def is_numbering(value: object) -> bool:
+    """Returns whether a value is a tuple of wnids of the 1000 classes, each once.
+
+    >>> is_numbering(("n01491361", "n01440764")), is_numbering(("n01491361", "n01491361"))
+    (True, False)
+    """
+    if not isinstance(value, tuple) or not value or not all(isinstance(wnid, str) for wnid in value):
+        return False
+    return len(set(value)) == len(value) and all(map(synsets.is_class, value))
 
 
 def _is_count(value: object) -> TypeGuard[int]:

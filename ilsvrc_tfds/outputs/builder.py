@@ -16,13 +16,13 @@ from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import Original, Resized, Untouched
 from ilsvrc_tfds.outputs.data_set import Files, Options, remaining_op, write_files
-from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
+from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, features_of, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
 from ilsvrc_tfds.outputs.replaceable import require_only_data_set
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, of_splits
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.destination import require_replaceable
@@ -97,23 +97,23 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "on_error": on_error,
             "sync": sync,
         }
+        self.builder_config.subset.require_splits(own["splits"])
         self._original_state.update(own)
         self.source = source
         self._workers, self._runner, self._num_shards = workers, runner, num_shards
         self._splits, self._allow_incomplete = own["splits"], allow_incomplete
         self._on_error, self._sync = on_error, sync
 
+    @property
+    def _wnids(self) -> tuple[str, ...]:
+        """The wnid of each label."""
+        return self.builder_config.subset.wnids or synsets.wnids()
+
     def _info(self) -> tfds.core.DatasetInfo:
         return DatasetInfo(
             builder=self,
             description=DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(encoding_format="jpeg"),
-                    "label": tfds.features.ClassLabel(names=list(synsets.wnids())),
-                    "file_name": tfds.features.Text(),
-                }
-            ),
+            features=features_of(self._wnids),
             supervised_keys=("image", "label"),
             homepage="https://image-net.org/",
             citation=CITATION,
@@ -189,6 +189,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             overwrite=download_config.download_mode.overwrite_dataset,
             on_error=self._on_error,
             sync=self._sync,
+            subset=self.builder_config.subset,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:
@@ -258,6 +259,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self.info.download_size = 0
         del self.info.as_proto.alternative_file_formats[:]
         self.info.replace_metadata(files.provenance)
+        self.info.replace_labels(self._wnids)
         default = self.DEFAULT_BUILDER_CONFIG_NAME
         write_default_config(Path(self.data_path).parents[1], default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
@@ -272,8 +274,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         index = self.source
         if not isinstance(index, Index):
             index = index_images(find_layout([index or dl_manager.manual_dir], self._splits))
-        splits = of_splits(index, self._splits).splits
-        op = self.builder_config.op
+        index = self.options(tfds.download.DownloadConfig()).chosen(index)
+        splits, op = index.splits, self.builder_config.op
         return {
             split: self._generate_examples(members, remaining_op(index, split, op)) for split, members in splits.items()
         }
@@ -283,8 +285,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
     ) -> Iterator[tuple[str, dict]]:
         """Yields the key and the example of each image, in the order of the index. `op` is the config's if None."""
         op = self.builder_config.op if op is None else op
+        new_labels = self.builder_config.subset.new_labels
 
         def example(name: bytes, data: bytes, label: int) -> tuple[str, dict]:
-            return name.decode(), {"image": op(data), "label": label, "file_name": name.decode()}
+            return name.decode(), {"image": op(data), "label": new_labels.get(label, label), "file_name": name.decode()}
 
         yield from (keyed for _, keyed in read_images(members, example))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import find_output
@@ -184,10 +185,10 @@ def _described(members: Members, made: Made, tables: Mapping[str, hdf5.SplitMeta
 
 
 def _named_differences(members: Members, table: hdf5.SplitMetadata, skipped: Collection[str]) -> Iterator[str]:
-    then = dict(
-        zip((os.path.basename(path) for path in table.image_filenames.tolist()), table.object_ids[:, 1].tolist())
-    )
-    now = dict(zip((name.decode() for name in members.name.tolist()), members.label.tolist()))
+    wnids = table.classes[table.object_ids[:, 1]].tolist()  # whose rows are not class indices in every set
+    then = dict(zip((os.path.basename(path) for path in table.image_filenames.tolist()), wnids))
+    wnids = np.array(synsets.wnids())[members.label].tolist()
+    now = dict(zip((name.decode() for name in members.name.tolist()), wnids))
     for what, names in (
         ("new", now.keys() - then.keys() - set(skipped)),
         ("gone", then.keys() - now.keys()),

@@ -11,7 +11,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
-from ilsvrc_tfds.formats.manifest import Manifest, shard_entries
+from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
 from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op, op_in_words
 from ilsvrc_tfds.runners import Runner
@@ -21,6 +21,7 @@ from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.completeness import log_shortfalls, missing_splits, of_splits, shortfalls
+from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
 
@@ -44,6 +45,7 @@ class Options:
       overwrite: Whether an existing data set is replaced.
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out.
       sync: Whether all files must be on disk before the data set gets its name.
+      subset: Subset of the images to take.
     """
 
     op: Original | Resized
@@ -55,6 +57,7 @@ class Options:
     overwrite: bool = False
     on_error: str = STOP
     sync: bool = True
+    subset: Subset = Subset()
 
     def __post_init__(self) -> None:
         require_known(self.on_error)
@@ -63,6 +66,10 @@ class Options:
             raise OptionError(
                 f"num_shards names the splits {sorted(unknown)}; there are {sorted(synsets.OFFICIAL_COUNTS)}."
             )
+
+    def chosen(self, index: Index) -> Index:
+        """Returns the index of the wanted splits and the wanted subset of a source. Raises IncompleteError."""
+        return self.subset.of(of_splits(index, self.splits), self.allow_incomplete)
 
     def shards_of(self, split: str) -> int | None:
         """Returns the wanted number of shards of a split, or None to choose it by the size of the data."""
@@ -113,13 +120,14 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
       OptionError: The number of shards does not fit a split, or `max_examples` is less than 1.
       InterruptedRun: A worker died.
     """
-    index = of_splits(index, options.splits)
+    index = options.chosen(index)
     log_shortfalls(index, options.allow_incomplete, options.splits)
     plans = _plans(index, options)
     run.require_sizes(plans, options.on_error)
     for split in index.splits:
         remaining_op(index, split, options.op)  # before anything is written
-    identity = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
+    identity: dict[str, object] = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
+    identity |= {"numbering": numbering} if (numbering := options.subset.numbering) else {}
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
     receipts = run.finish_shards(plans, _tasks(index, plans, options, folder), runner, folder)
     shards = [folder / name for plan in plans for name in _names(plan, options)]
@@ -140,7 +148,8 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
     | `source_layout` | layout of the source, in words |
     | `repaired_images` | if there are any: images of each split that the source has in another form than the archives |
     | `source_images` | number and digest of the images of each split, for `comparison` |
-    | `complete` | whether at least train and val are whole |
+    | `subset` | if it is one: the number of classes and images in its lists, and their digests |
+    | `complete` | whether at least train and val are whole; of a subset, whether all of it is there |
     | `missing` | what is missing of each wanted split, in words |
     | `skipped_images` | damaged images that were left out: reasons by split and file name |
     | `splits`, `max_examples_per_split` | the options |
@@ -167,6 +176,7 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
             if index.repaired
             else {}
         ),
+        **({"subset": described} if (described := options.subset.described()) else {}),
         "complete": is_whole and not skipped and options.max_examples is None,
         "missing": missing,
         "skipped_images": skipped,
@@ -205,9 +215,7 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
       index: Index of the source of all of them.
       wanted: Options of each data set, by its destination.
     """
-    needed = sum(
-        plan.num_bytes for options in wanted.values() for plan in _plans(of_splits(index, options.splits), options)
-    )
+    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(options.chosen(index), options))
     require_space(next(iter(wanted)), needed - sum(map(staged_bytes, wanted)))
 
 
@@ -231,7 +239,7 @@ def _names(plan: SplitPlan, options: Options) -> list[str]:
 
 def _tasks(index: Index, plans: list[SplitPlan], options: Options, folder: Path) -> Iterator[ShardTask]:
     for plan in plans:
-        encode = TfdsExample(remaining_op(index, plan.members.split, options.op))
+        encode = TfdsExample(remaining_op(index, plan.members.split, options.op), options.subset.new_labels)
         for shard, name in zip(plan.shards(), _names(plan, options)):
             yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error, options.sync)
 
@@ -244,7 +252,7 @@ def _write_metadata(
         return []
     skipped = run.skipped_images(receipts)
     written = [_written_members(plan, skipped) for plan in plans]
-    hdf5.write(folder / hdf5.NAME, written, official=True, sync=options.sync)
+    hdf5.write(folder / hdf5.NAME, written, official=True, numbering=options.subset.numbering, sync=options.sync)
     return [folder / hdf5.NAME]
 
 
@@ -266,8 +274,11 @@ def _write_manifest(
     index: Index, plans: list[SplitPlan], receipts: Mapping[str, list[Receipt]], options: Options, folder: Path
 ) -> Path:
     shards = {plan.members.split: shard_entries(_names(plan, options), receipts[plan.members.split]) for plan in plans}
-    skipped = _skipped(index, receipts)
     described = Manifest(
-        TFDS, options.file_format, describe_op(options.op), KINDS[TFDS].keys, 0, shards, skipped=skipped
+        *(TFDS, options.file_format, describe_op(options.op), KINDS[TFDS].keys, 0, shards),
+        classes=classes_digest(options.subset.wnids),
+        skipped=_skipped(index, receipts),
+        subset=options.subset.described(),
+        wnids=options.subset.wnids,
     )
     return manifest.write(described, folder, sync=options.sync)

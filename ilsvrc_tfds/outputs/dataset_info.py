@@ -4,19 +4,35 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES, senseless
+from ilsvrc_tfds.formats.folder import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.storage.regular import require_regular
 
 # Files that TFDS reads with its info.
-_READ_BESIDE = ("features.json", "label.labels.txt")
+_READ_BESIDE = ("features.json", LABELS_NAME)
+
+
+def features_of(wnids: Sequence[str]) -> tfds.features.FeaturesDict:
+    """Returns TFDS's features of a record, whose labels are the positions of these wnids.
+
+    >>> features_of(["n01491361", "n01440764"])["label"].str2int("n01440764")
+    1
+    """
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(names=list(wnids)),
+            "file_name": tfds.features.Text(),
+        }
+    )
 
 
 class DatasetInfo(tfds.core.DatasetInfo):
@@ -48,6 +64,10 @@ class DatasetInfo(tfds.core.DatasetInfo):
         """Replaces the record of how the data was made, also if it was read from an older data set."""
         self._metadata = tfds.core.MetadataDict(values)
 
+    def replace_labels(self, wnids: Sequence[str]) -> None:
+        """Replaces the names of the labels, also if they were read from an older data set."""
+        self._features = features_of(wnids)
+
     def read_from_directory(self, dataset_info_dir: os.PathLike | str) -> None:
         """Reads the info of a folder. Raises SourceError if it cannot be read or parsed."""
         path = Path(dataset_info_dir, INFO_NAME)
@@ -57,6 +77,9 @@ class DatasetInfo(tfds.core.DatasetInfo):
                     require_regular(Path(dataset_info_dir, name))
             if os.path.getsize(path) > MAX_INFO_BYTES:
                 raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
+            wnids = named_labels(Path(dataset_info_dir)) or synsets.wnids()
+            if list(wnids) != self.features["label"].names:  # of another subset, which TFDS would refuse
+                self.replace_labels(wnids)
             super().read_from_directory(dataset_info_dir)
 
 

@@ -6,6 +6,7 @@ from typing import cast
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.images import CONFIGS, Original, Resized
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 
 DESCRIPTION = """\
 ILSVRC2012, the subset of ImageNet used in the Large Scale Visual Recognition Challenge of 2012: 1,281,167 training and
@@ -40,7 +41,7 @@ INSTRUCTIONS = """\
 
 @dataclasses.dataclass(eq=False)
 class Ilsvrc2012Config(tfds.core.BuilderConfig):
-    """A config of the data set: how its images are processed.
+    """A config of the data set: how its images are processed, and which of them it has.
 
     >>> import ilsvrc_tfds
     >>> config = ilsvrc_tfds.Ilsvrc2012Config(name="raw160", shorter_side=160, quality=90)
@@ -51,13 +52,23 @@ class Ilsvrc2012Config(tfds.core.BuilderConfig):
       name: Name of the config, a part of the path of the data set.
       shorter_side: Length of the shorter side after resizing, in pixels; None keeps the images as they are.
       quality: JPEG quality of resized images, in [1, 100].
+      classes: For a subset, the path of a list of wnids, or the wnids or class indices themselves; None for all.
+      relabel: Whether the classes are numbered 0, 1, … in the order of the list. Otherwise labels stay in [0, 1000).
+      images: For a subset, the path of a list of official file names, or the names themselves; None for all.
+      subset: The subset that these three describe.
+
+    Raises OptionError for invalid values, and SourceError if a list cannot be read.
     """
 
     shorter_side: int | None = None
     quality: int = 95
+    classes: Classes | None = dataclasses.field(default=None, repr=False)
+    relabel: bool = False
+    images: Images | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.op  # raises OptionError
+        self.subset = as_subset(self.classes, self.relabel, self.images)
 
     @property
     def op(self) -> Original | Resized:

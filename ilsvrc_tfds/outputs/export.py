@@ -2,22 +2,22 @@
 
 import dataclasses
 import functools
-import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import xxhash
-
-from ilsvrc_tfds.errors import OptionError, SourceError, first_few
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
-from ilsvrc_tfds.formats.manifest import Manifest, boxes_in_words, shard_entries
+from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.data_set import remaining_op
+from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
@@ -25,20 +25,18 @@ from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
-from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
+from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
+from ilsvrc_tfds.sources.subset import Subset
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
 
 # The numbers that readers hard-code, except for test, a split that the original scripts did not write.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
-# Splits with official bounding boxes.
-_ANNOTATED = ("train", "val")
-
-_log = logging.getLogger(__name__)
 
 
 def export(
@@ -50,6 +48,9 @@ def export(
     num_shards: Mapping[str, int] | None = None,
     label_offset: int = 1,
     bbox: Iterable[str | os.PathLike] = (),
+    classes: Classes | None = None,
+    relabel: bool = False,
+    images: Images | None = None,
     index: bool = False,
     workers: int | None = None,
     runner: Runner | None = None,
@@ -80,6 +81,11 @@ def export(
         or one for each image if it has fewer images.
       label_offset: Number added to the class index: 1, which reserves 0 for the background, or 0.
       bbox: Archives, folders or tables with bounding boxes.
+      classes: For a subset, the path of a list of wnids, or the wnids themselves. It has no test split.
+      relabel: Whether the label of a class is its position in the list, plus `label_offset`. Otherwise it is the class
+        index, plus `label_offset`; or the label of a prepared data set whose classes were numbered anew.
+      images: For a subset, the path of a list of official file names, or the names themselves, with or without `.JPEG`.
+        The list concerns the splits whose images it names. With `classes`, only its images of these classes are taken.
       index: Whether an index for DALI and the package `tfrecord` is written beside each shard.
       workers: Number of worker processes on this machine; None uses all cores.
       runner: Engine that writes the shards on other machines; see `Ilsvrc2012`.
@@ -104,14 +110,19 @@ def export(
     require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
+    subset, allowed = as_subset(classes, relabel, images), incomplete_is_allowed(allow_incomplete)
+    subset.require_splits(splits)
     with LocalRunner(workers) as local, runner or local as runner:
-        images, op, made, skipped = _images(source, config, splits, local)
-        log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
-        plans = _plans(images, num_shards or {}, op)
+        found, op, made, part = _images(source, config, splits, local)
+        found = subset.of(found, allowed)
+        part = part if subset == Subset() else _Part(subset.described(), subset.wnids)
+        log_shortfalls(found, allowed, splits)
+        plans = _plans(found, num_shards or {}, op)
         run.require_sizes(plans, on_error)
-        boxes = _boxes(plans, bbox, op)
-        encoder = dataclasses.replace(encoder, op=op)
-        identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
+        boxes = boxes_of(plans, bbox, op)
+        encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
+        identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": digest_of(boxes)}
+        identity |= {"wnids": part.wnids} if part.wnids else {}
         with claim(out) as claimed:
             require_free_for_export(out, overwrite)  # another run may have finished meanwhile
             folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
@@ -120,10 +131,10 @@ def export(
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, skipped, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, found.skipped, part, boxes=bool(bbox))
             require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
-    _log_boxes(described)
+    log_boxes(described)
     return out
 
 
@@ -133,6 +144,7 @@ def _described(
     config: Mapping[str, object],
     label_offset: int,
     skipped: Mapping[str, Mapping[str, str]],
+    part: "_Part",
     *,
     boxes: bool,
 ) -> Manifest:
@@ -149,11 +161,31 @@ def _described(
         KINDS[CLASSIC].keys,
         label_offset,
         {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans},
-        boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in _ANNOTATED}
+        boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in ANNOTATED}
         if boxes
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
+        classes=classes_digest(part.wnids),
+        subset=part.described,
+        wnids=part.wnids,
     )
+
+
+class _Part(NamedTuple):
+    """The part of ILSVRC2012 that is exported.
+
+    Attributes:
+      described: Description of the subset, for the manifest; empty for all of ILSVRC2012.
+      wnids: Wnid of each label, without the offset, if the classes are numbered anew; otherwise None.
+    """
+
+    described: Mapping[str, object]
+    wnids: tuple[str, ...] | None = None
+
+    @property
+    def new_labels(self) -> dict[int, int]:
+        """The label of each class index, without the offset, if the classes are numbered anew; otherwise empty."""
+        return {synsets.index_of(wnid): label for label, wnid in enumerate(self.wnids or ())}
 
 
 def _images(
@@ -161,28 +193,29 @@ def _images(
     config: str | Original | Resized | None,
     splits: Collection[str] | None,
     runner: LocalRunner,
-) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], Mapping[str, Mapping[str, str]]]:
+) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], _Part]:
     """Returns the images of a source or of a prepared data set, and how they are processed.
 
     Returns:
-      images: Index of the images.
+      images: Index of the images, with those that a prepared data set was made without.
       op: Operation that remains to be applied to each of them.
       made: Description, for the manifest, of how the exported images were made.
-      skipped: Damaged images that a prepared data set was made without: the reason by file name, for each split.
+      part: Part that a prepared data set has, and its labels, which an export keeps.
     """
     if not is_prepared(source):
         images = find_images([source], runner, splits)
         made = next(iter(images.made.values()), {}) if config is None else {}
         if made and all(images.made.get(split) == made for split in images.splits):
-            return images, Untouched(), made, images.skipped
+            return images, Untouched(), made, _Part({})
         op = _op(config or "classification")
         remaining = {remaining_op(images, split, op) for split in images.splits}
-        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), images.skipped
+        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), _Part({})
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    skipped = output.manifest.skipped if output.manifest is not None else {}
-    return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config(), skipped
+    described = output.manifest.subset if output.manifest is not None else {}
+    images = of_splits(index_prepared(output, runner.run), splits)
+    return images, Untouched(), output.config(), _Part(described, output.wnids)
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:
@@ -214,40 +247,6 @@ def _require_splits(names: Iterable[str], images: Index) -> None:
     missing = [name for name in names if name not in images.splits]
     if missing:
         raise OptionError(f"There is no split {first_few(missing)} among those to export: {', '.join(images.splits)}.")
-
-
-def _boxes(
-    plans: list[SplitPlan], paths: list[str | os.PathLike], op: Original | Resized | Untouched
-) -> dict[bytes, Boxes]:
-    """Returns the bounding boxes of the exported images. Raises SourceError if none of these images has any."""
-    if not paths:
-        return {}
-    found = read_boxes(paths)
-    selected = {plan.members.split: select(found, plan.members.name.tolist()) for plan in plans}
-    boxes = {key: image_boxes for of_split in selected.values() for key, image_boxes in of_split.items()}
-    if not boxes:
-        raise SourceError(f"{first_few(paths)}: none of the annotated images ({len(found):,}) is in the source.")
-    for split, of_split in selected.items():
-        if split in _ANNOTATED and not any(image_boxes.corners for image_boxes in of_split.values()):
-            # Warned of now, not after hours of work.
-            _log.warning("No image of %s will have bounding boxes: %s has none of them.", split, first_few(paths))
-    if isinstance(op, Untouched) and not all(image_boxes.has_size for image_boxes in boxes.values()):
-        raise OptionError(
-            "Kaggle's tables give boxes in pixels of the original images, whose sizes are not known here. Export from "
-            "the source, or give the XML annotations."
-        )
-    return boxes
-
-
-def _log_boxes(made: Manifest) -> None:
-    """Logs how many images of each split have bounding boxes, as a warning if none has."""
-    for split, count in (made.boxes or {}).items():
-        words = boxes_in_words(count, sum(shard.records for shard in made.shards[split]))
-        _log.log(logging.INFO if count else logging.WARNING, "%s: %s", KINDS[CLASSIC].splits[split], words)
-
-
-def _digest(boxes: Mapping[bytes, Boxes]) -> str:
-    return xxhash.xxh3_128_hexdigest(repr(sorted(boxes.items())).encode())
 
 
 def _names(plan: SplitPlan) -> list[str]:

@@ -15,11 +15,13 @@ from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
+from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
 from ilsvrc_tfds.sources.completeness import of_splits
 from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
@@ -38,6 +40,10 @@ def prepare(
     file_format: str | None = None,
     max_examples: int | None = None,
     splits: Iterable[str] | None = None,
+    classes: Classes | None = None,
+    relabel: bool = False,
+    images: Images | None = None,
+    name: str | None = None,
     allow_incomplete: bool | None = None,
     on_error: str = STOP,
     overwrite: bool = False,
@@ -66,6 +72,11 @@ def prepare(
       file_format: One of TFDS's file formats; None means `tfrecord`.
       max_examples: Largest number of examples of each split, for a trial; None takes all.
       splits: Splits to take; see `Ilsvrc2012`.
+      classes: For a subset, the path of a list of wnids, or the wnids themselves. It has no test split.
+      relabel: Whether the classes are numbered 0, 1, … in the order of the list. Otherwise labels stay in [0, 1000).
+      images: For a subset, the path of a list of official file names, or the names themselves, with or without `.JPEG`.
+        The list concerns the splits whose images it names. With `classes`, only its images of these classes are taken.
+      name: Name of the subset, which comes before that of the config: `imagenet100` makes `imagenet100-raw256`.
       allow_incomplete: Whether splits or images may be missing; see `Ilsvrc2012`.
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out; see `Ilsvrc2012`.
       overwrite: Whether an existing data set is replaced, once the new one is finished.
@@ -80,7 +91,7 @@ def prepare(
     builder = Ilsvrc2012(
         source=source,
         data_dir=data_dir,
-        config=config,
+        config=config_of(config, as_subset(classes, relabel, images), name),
         workers=workers,
         runner=runner,
         num_shards=num_shards,
@@ -95,6 +106,7 @@ def prepare(
         _require_same(builder, wanted)
         require_whole(Path(builder.data_dir))
         index = _index_again(builder, download_config, workers)
+        index = index and wanted.subset.of(index, allow_incomplete=True)
         _require_same_images(builder, index)
         _require_none_repaired(builder, index, wanted)
         _require_all_images(builder, wanted)
@@ -127,7 +139,11 @@ def prepare_all(
     names = [config.name for config in Ilsvrc2012.BUILDER_CONFIGS]
     workers, splits = options.get("workers"), options.pop("splits", None)
     splits = None if splits is None else own_splits(splits)
-    builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=name, splits=splits) for name in names]
+    lists = options.pop("classes", None), options.pop("relabel", False), options.pop("images", None)
+    subset, subset_name = as_subset(*lists), options.pop("name", None)
+    configs = [config_of(name, subset, subset_name) for name in names]
+    common: dict[str, Any] = {"splits": splits, "allow_incomplete": options.get("allow_incomplete")}
+    builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=config, **common) for config in configs]
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
     if missing:
@@ -142,9 +158,9 @@ def prepare_all(
     there_first = sorted(
         builders, key=missing.__contains__
     )  # those are only compared, which may fail before hours of work
-    for name in (builder.builder_config.name for builder in there_first):
-        made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
-    return {name: made[name] for name in names}
+    for config in (builder.builder_config for builder in there_first):
+        made[config.name] = prepare(source, data_dir, config=config, splits=splits, overwrite=overwrite, **options)
+    return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
@@ -171,6 +187,7 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
             {split: wanted.shards_of(split) or splits[split].num_shards for split in splits},
         ),
         "splits": (sorted(splits), sorted(wanted.splits or splits)),
+        **options_of_lists(made.get("subset"), wanted.subset),
     }
     differing = [_difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
     skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())

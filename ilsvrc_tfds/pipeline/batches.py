@@ -15,7 +15,7 @@ from ilsvrc_tfds.pipeline.reading import RAISE, require_known
 from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.split import Data, Split, find_split
-from ilsvrc_tfds.pipeline.subsets import Subset, as_subset
+from ilsvrc_tfds.pipeline.subsets import as_subset
 from ilsvrc_tfds.pipeline.unchanged import with_size_compared
 
 PREFETCHED_BATCHES = 2
@@ -112,12 +112,12 @@ def for_training(
     (TensorShape([8, 224, 224, 3]), 'uint8', TensorShape([8]))
     """
     found = _labelled(find_split(data, split, data_dir=data_dir, label_offset=label_offset))
-    subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
+    subset, host = as_subset(classes, relabel, fraction, per_class, found.renumbered), as_host(shard)
     require_integers(batch_size=batch_size, shuffle_buffer=shuffle_buffer)
     if shuffle_buffer < 1:
         raise OptionError(f"shuffle_buffer must be at least 1, got {shuffle_buffer}.")
     require_known(on_error)
-    ops, batch_ops = _ops(ops, subset)
+    ops, batch_ops = _ops(ops, subset.num_labels if subset is not None else found.num_labels)
     key = key_of(seed, host)
     share = share_of(found, subset, host)
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
@@ -198,7 +198,7 @@ def for_evaluation(
     [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]
     """
     found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)
-    subset, host = as_subset(classes, relabel, fraction, per_class), as_host(shard)
+    subset, host = as_subset(classes, relabel, fraction, per_class, found.renumbered), as_host(shard)
     if subset is not None:
         _labelled(found)
     require_integers(batch_size=batch_size)
@@ -206,7 +206,7 @@ def for_evaluation(
         raise OptionError(f"batch_size must be at least 1, got {batch_size}.")
     require_known(on_error)
     pad = host.count > 1 if pad is None else pad
-    ops, batch_ops = _ops(ops, subset)
+    ops, batch_ops = _ops(ops, subset.num_labels if subset is not None else found.num_labels)
     key = key_of(0, host)
     share = share_of(found, subset, host)
     steps = -(-(share.most if pad else share.examples) // batch_size)
@@ -256,11 +256,11 @@ def _require_plain(start_step: int, on_error: str) -> None:
 
 
 def _ops(
-    ops: str | Iterable[preprocess.Op], subset: Subset | None
+    ops: str | Iterable[preprocess.Op], num_classes: int
 ) -> tuple[tuple[preprocess.Op, ...], tuple[preprocess.Op, ...]]:
-    """Returns the ops for examples and the ops for batches. A preset gets the number of classes of the subset."""
+    """Returns the ops for examples and the ops for batches. A preset gets the number of classes."""
     if isinstance(ops, str):
-        ops = preprocess.preset(ops, num_classes=subset.num_labels if subset is not None else None)
+        ops = preprocess.preset(ops, num_classes=num_classes)
     return preprocess.split(ops)
 
 

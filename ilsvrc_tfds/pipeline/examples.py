@@ -12,7 +12,6 @@ from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.pipeline.subsets import Subset
 from ilsvrc_tfds.pipeline.unchanged import unchanged
 from ilsvrc_tfds.runners.local import num_cores
-from ilsvrc_tfds.synsets import NUM_CLASSES
 
 # Multiplication by an odd number keeps the seeds of shards distinct; 2**32 divided by the golden ratio spreads them.
 _ODD = 0x9E3779B9
@@ -158,12 +157,12 @@ def mixed(data: tf.data.Dataset, ops: Iterable[preprocess.Op], deterministic: bo
 def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Returns a function that parses the payloads of a split into examples.
 
-    Labels are in [0, 1000), or those of the subset, or -1 in the test split. Any other label is an error when it is
-    read: the `label_offset` may be wrong, or the metadata may belong to other records.
+    Labels are in [0, split.num_labels), or those of the subset, or -1 in the test split. Any other label is an error
+    when it is read: the `label_offset` may be wrong, or the metadata may belong to other records.
     """
     keys = split.fields._asdict()
     features = {key: tf.io.FixedLenFeature([], _KINDS[name]) for name, key in keys.items()}
-    labels = tf.range(NUM_CLASSES, dtype=tf.int64) if subset is None else tf.constant(subset.new_labels())
+    labels = tf.range(split.num_labels, dtype=tf.int64) if subset is None else tf.constant(subset.new_labels())
 
     def parse(payload: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.io.parse_single_example(payload, features)

@@ -34,21 +34,23 @@ class _Classified(NamedTuple):
     Attributes:
       where: Place of the record and its file name, for messages.
       label: Label in the record.
-      class_index: Class index that follows from the file name or synset.
+      number: Number of the class that follows from the file name or synset: its index, or its position in the list of
+        a subset whose classes are numbered anew.
+      wnid: That class.
     """
 
     where: str
     label: int
-    class_index: int
+    number: int
+    wnid: str
 
     @property
     def offset(self) -> int:
-        """Difference between the label and the class index."""
-        return self.label - self.class_index
+        """Difference between the label and the number of the class."""
+        return self.label - self.number
 
     def __str__(self) -> str:
-        wnid = synsets.wnids()[self.class_index]
-        return f"{self.where} has the label {self.label}, and its class {wnid} has the index {self.class_index}"
+        return f"{self.where} has the label {self.label}, and its class {self.wnid} has the index {self.number}"
 
 
 def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: int | None) -> int:
@@ -116,7 +118,7 @@ def _first_agreed(records: Iterator[_Classified]) -> _Classified | None:
         first = first or record
         if record.offset not in (0, 1):
             raise LabelError(
-                f"{record}: expected the label {record.class_index} or {record.class_index + 1}. Make the data again."
+                f"{record}: expected the label {record.number} or {record.number + 1}. Make the data again."
             )
         if record.offset != first.offset:
             raise LabelError(f"{record}; but {first}. Their labels are numbered differently. Make the data again.")
@@ -192,4 +194,10 @@ def _class_of(output: Output, payload: bytes, where: str) -> Iterator[_Classifie
         )
     index = by_synset if by_name is None else by_name
     if index is not None:
-        yield _Classified(where, label, index)
+        wnid = synsets.wnids()[index]
+        if output.wnids is not None and wnid not in output.wnids:
+            raise LabelError(
+                f"{where} is of the class {wnid}, which is none of the {len(output.wnids):,} classes of "
+                f"{output.folder}. Make the data again."
+            )
+        yield _Classified(where, label, index if output.wnids is None else output.wnids.index(wnid), wnid)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
@@ -45,6 +46,7 @@ class Split:
       kind: Kind of the records, `tfds` in a prepared data set, `classic` in exported TFRecords.
       label_offset: Label of the first class, 0 or 1. The labels of the test split are -1.
       stamps: Size and modification time of each shard, as `stamp_of` returns them.
+      wnids: Wnid of each label, without the offset, if the classes of a subset are numbered anew. Otherwise None.
 
     >>> val = find_split("/data/tfds/ilsvrc2012/classification/1.0.0", "val")
     >>> val.name, val.kind, val.num_examples, val.label_offset
@@ -58,6 +60,17 @@ class Split:
     kind: str
     label_offset: int
     stamps: tuple[tuple[int, int], ...]
+    wnids: tuple[str, ...] | None = None
+
+    @property
+    def num_labels(self) -> int:
+        """Number of labels of the classes: 1000, or those of a subset whose classes are numbered anew."""
+        return synsets.NUM_CLASSES if self.wnids is None else len(self.wnids)
+
+    @property
+    def renumbered(self) -> int | None:
+        """Number of classes if those of a subset are numbered anew; otherwise None."""
+        return None if self.wnids is None else len(self.wnids)
 
     @property
     def num_examples(self) -> int:
@@ -111,7 +124,7 @@ def find_split(
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
         raise SourceError(f"{output.folder}: split {name!r} has no records. {ANEW}")
-    return Split(name, output.folder, paths, lengths, output.kind, offset, stamps)
+    return Split(name, output.folder, paths, lengths, output.kind, offset, stamps, output.wnids)
 
 
 def stamp_of(path: str) -> tuple[int, int]:

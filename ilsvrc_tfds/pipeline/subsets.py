@@ -123,9 +123,20 @@ class Places:
 
 
 def as_subset(
-    classes: Iterable[str | int] | None, relabel: bool, fraction: float | None, per_class: int | None
+    classes: Iterable[str | int] | None,
+    relabel: bool,
+    fraction: float | None,
+    per_class: int | None,
+    renumbered: int | None = None,
 ) -> Subset | None:
     """Returns the subset that the options of `for_training` describe, or None for all examples.
+
+    Args:
+      classes: Option of `for_training`, as the next three are.
+      relabel: See there.
+      fraction: See there.
+      per_class: See there.
+      renumbered: Number of classes of the data if it is a subset whose classes are numbered anew; otherwise None.
 
     Raises OptionError for invalid options.
 
@@ -135,13 +146,19 @@ def as_subset(
     if classes is None and not relabel and fraction is None and per_class is None:
         return None
     if relabel and classes is None:
-        raise OptionError("relabel=True needs classes=[…], because all 1000 classes already have the numbers 0 to 999.")
-    if relabel and isinstance(classes, (set, frozenset)):  # a set of strings has another order in each process
-        raise OptionError("relabel=True needs classes in a fixed order, as a list, got a set. Perhaps sorted(…)?")
-    if classes is not None and (isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable)):
-        raise OptionError(f"classes must be a list of wnids or class indices, got {classes!r}.")
-    wanted = range(synsets.NUM_CLASSES) if classes is None else map(_class_index, classes)
-    return Subset(tuple(wanted), relabel, fraction, per_class)
+        last = (renumbered or synsets.NUM_CLASSES) - 1
+        raise OptionError(
+            f"relabel=True needs classes=[…], because all {last + 1} classes already have the numbers 0 to {last}."
+        )
+    if renumbered is not None:
+        if classes is not None:
+            raise OptionError(
+                f"The data was made with relabel: its {renumbered} classes have the numbers 0 to {renumbered - 1}, so "
+                "that classes=[…] cannot name some of them. Leave it out, or make the data without relabel."
+            )
+        return Subset(tuple(range(renumbered)), True, fraction, per_class)
+    wanted = tuple(range(synsets.NUM_CLASSES)) if classes is None else synsets.indices_of(classes, relabel)
+    return Subset(wanted, relabel, fraction, per_class)
 
 
 def find_places(split: Split, subset: Subset) -> Places:
@@ -192,15 +209,6 @@ def _spans_of(split: Split, index: int) -> list[tuple[int, int]]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _class_index(value: str | int) -> int:
-    if isinstance(value, str):
-        return synsets.index_of(value)
-    require_integers(**{"A class index": value})
-    if not 0 <= value < synsets.NUM_CLASSES:
-        raise OptionError(f"A class index must be in [0, {synsets.NUM_CLASSES}), got {value}.")
-    return int(value)
 
 
 def _labels_by_name(split: Split) -> np.ndarray:

@@ -59,11 +59,13 @@ class ClassicExample:
       label_offset: Number added to the class index: 1 reserves label 0 for the background, 0 starts at 0.
       boxes: Bounding boxes, keyed by `boxes.image_key` of the file name. Boxes of images that are never encoded are
         ignored.
+      new_labels: Number of each class index that is stored in its place; empty to store the index. The offset is added.
     """
 
     op: Callable[[bytes], bytes] = Original()
     label_offset: int = 1
     boxes: Mapping[bytes, Boxes] = dataclasses.field(default_factory=dict)
+    new_labels: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_integers(label_offset=self.label_offset)
@@ -88,14 +90,15 @@ class ClassicExample:
         head = look(image)
         found = self.boxes.get(image_key(file_name))
         boxes = [] if found is None else _relative(found, data)
+        number = _renumbered(label, self.new_labels) + self.label_offset if label >= 0 else -1
         after = (
             _entry("image/filename", (file_name,)),
             _FORMAT,
             _size("image/height", head.height),
-            _bbox(boxes, _number(label, self.label_offset)) if boxes else _NO_BOXES,
+            _bbox(boxes, number) if boxes else _NO_BOXES,
             _size("image/width", head.width),
         )
-        example = join_features(_before(label, self.label_offset), b"image/encoded", image, b"".join(after))
+        example = join_features(_before(label, number), b"image/encoded", image, b"".join(after))
         return BoxedExample(*example) if boxes else example
 
 
@@ -106,17 +109,17 @@ def _relative(boxes: Boxes, data: bytes) -> list[tuple[float, float, float, floa
     return boxes.relative(head.width, head.height)
 
 
-def _number(label: int, label_offset: int) -> int:
-    return label + label_offset if label >= 0 else -1
+def _renumbered(label: int, new_labels: Mapping[int, int]) -> int:
+    return new_labels[label] if new_labels and label >= 0 else label
 
 
 @functools.cache
-def _before(label: int, label_offset: int) -> bytes:
-    """Returns the entries before the image, which are the same for all images of a class."""
+def _before(label: int, number: int) -> bytes:
+    """Returns the entries before the image, which are the same for all images of a class that has this number."""
     synset = synsets.synsets()[label] if label >= 0 else None
     values: dict[str, Sequence] = {
         "image/channels": [3],
-        "image/class/label": [_number(label, label_offset)],
+        "image/class/label": [number],
         "image/class/synset": [synset.wnid.encode() if synset else b""],
         "image/class/text": [synset.words.encode() if synset else b""],
         "image/colorspace": [b"RGB"],
@@ -165,10 +168,12 @@ class TfdsExample:
 
     Attributes:
       op: Operation that turns the bytes of the source image into those of the record.
+      new_labels: Label of each class index; empty to store the index.
     """
 
     op: Callable[[bytes], bytes]
+    new_labels: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
     def __call__(self, file_name: bytes, data: bytes, label: int) -> Example:
         """Returns the example of an image. Raises ImageError. For the arguments see `ClassicExample`."""
-        return encode_example(file_name, self.op(data), label)
+        return encode_example(file_name, self.op(data), _renumbered(label, self.new_labels))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IncompleteError, counted
-from ilsvrc_tfds.sources.members import Index
+from ilsvrc_tfds.sources.members import Index, Whole
 
 _log = logging.getLogger(__name__)
 
@@ -67,21 +67,24 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
     missing = missing_splits(index, splits)
     if refused or missing and not allow_incomplete:
         texts = "; ".join(f"{split}: {text}" for split, text in {**missing, **refused}.items())
+        of_what = "the subset" if index.whole else "ILSVRC2012"
         raise IncompleteError(
-            f"{index.source} is not the whole of ILSVRC2012 ({texts}). Complete it; or, if this is intended, "
+            f"{index.source} is not the whole of {of_what} ({texts}). Complete it; or, if this is intended, "
             f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
-            "ILSVRC2012_ALLOW_INCOMPLETE=1."
+            f"ILSVRC2012_ALLOW_INCOMPLETE=1.{_advice(index)}"
         )
     for split, text in missing.items():
         _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
-    if splits is None and "test" not in index.splits:
+    if splits is None and "test" not in index.splits and not index.whole:
         _log.info("There is no test split in the source.")
+    for split in (split for split, whole in index.whole.items() if whole.at_least):
+        _log.info("%s: whether each class has all of its images is not known: the source is a part itself.", split)
     for split, text in shortfalls(index).items():  # `metadata` needs no permission for them
         _log.warning("Incomplete%s: %s has %s.", ", and allowed" if allow_incomplete else "", split, text)
 
 
 def shortfalls(index: Index) -> dict[str, str]:
-    """Returns a description of each split whose number of images is not the official one.
+    """Returns a description of each split whose number of images is not the official one, or not that of the subset.
 
     >>> from ilsvrc_tfds.sources import find_layout, index_images
     >>> shortfalls(index_images(find_layout(["/data/imagenet"])))["val"]
@@ -89,11 +92,13 @@ def shortfalls(index: Index) -> dict[str, str]:
     """
     found = {}
     for split, members in index.splits.items():
-        official = synsets.OFFICIAL_COUNTS[split]
-        if len(members) != official:
-            classes = synsets.NUM_CLASSES - len(np.unique(members.label)) if split != "test" else 0
-            missing = f", {counted(classes, 'class', 'classes')} missing" if classes else ""
-            found[split] = f"{len(members):,} of {official:,} images{missing}"
+        official = Whole(synsets.OFFICIAL_COUNTS[split], synsets.NUM_CLASSES)
+        whole = index.whole.get(split, official)
+        if len(members) != whole.images:
+            classes = whole.classes - len(np.unique(members.label)) if split != "test" else 0
+            missing = f", {counted(classes, 'class', 'classes')} missing" if classes > 0 else ""
+            least = "at least " if whole.at_least else ""
+            found[split] = f"{len(members):,} of {least}{whole.images:,} images{missing}"
     return found
 
 
@@ -110,6 +115,12 @@ def missing_splits(index: Index, splits: Collection[str] | None = None) -> dict[
         for split in expected
         if split not in index.splits
     }
+
+
+def _advice(index: Index) -> str:
+    """Returns a sentence for a message about a source that is a subset; empty for others."""
+    parts = "; ".join(dict.fromkeys(part.words for part in index.parts.values()))
+    return f" It is {parts}: name the same list (--classes, --images) to make that subset again." if parts else ""
 
 
 def _choice(index: Index) -> str:

@@ -15,9 +15,9 @@ from ilsvrc_tfds.images import look
 from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records
-from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
+from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, Part, join_members
 from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
-from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
+from ilsvrc_tfds.sources.origin import changed_of, missing_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
@@ -103,6 +103,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         made=made,
         repaired=repaired,
         skipped=skipped,
+        parts={place.split: part for place in layout.places if (part := _part(place))},
     )
 
 
@@ -140,6 +141,12 @@ def _made(place: Place) -> Mapping[str, object]:
     """Returns the recorded operation on the images of a split; empty if they are original, as far as it is known."""
     own = records.set_of_place(place).made if place.kind == records.KIND else {}
     return own if own.get("op") != "Original" else {}
+
+
+def _part(place: Place) -> Part | None:
+    """Returns what a set of ours records of a split if it is a subset, or None."""
+    own = records.set_of_place(place) if place.kind == records.KIND else None
+    return Part(own.part, missing_of(own.folder, place.split)) if own is not None and own.part else None
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:

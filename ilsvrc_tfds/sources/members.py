@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -178,6 +179,32 @@ def join_members(tables: Sequence[Members]) -> Members:
     )
 
 
+class Whole(NamedTuple):
+    """What a split of a subset has if it is whole.
+
+    Attributes:
+      images: Number of images.
+      classes: Number of classes, 0 in test.
+      at_least: Whether there may be more images: the official number of each class is not known.
+    """
+
+    images: int
+    classes: int
+    at_least: bool = False
+
+
+class Part(NamedTuple):
+    """What a set of ours that is a subset records of one of its splits.
+
+    Attributes:
+      words: The subset, in words.
+      missing: What of it was missing when the set was made, in words; empty if nothing was.
+    """
+
+    words: str
+    missing: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Index:
     """All images of a source.
@@ -195,6 +222,8 @@ class Index:
       repaired: For each split, the names of images that another program has converted, although the archives have them
         as CMYK JPEGs or PNGs.
       skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
+      whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
+      parts: For each split that is read from a set of ours that is a subset, what the set records of it.
     """
 
     source: str
@@ -206,3 +235,5 @@ class Index:
     made: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
     repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
+    parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds.errors import shown, unreadable
 from ilsvrc_tfds.formats.folder import MAX_INFO_BYTES, Output, senseless
 from ilsvrc_tfds.formats.manifest import is_skipped
 from ilsvrc_tfds.storage.regular import open_regular
@@ -48,6 +48,13 @@ def repaired_of(folder: Path, split: str) -> tuple[str, ...]:
     repaired = provenance_of(folder).get("repaired_images")
     names = repaired.get(split, ()) if isinstance(repaired, dict) else ()
     return tuple(name for name in names if isinstance(name, str) and name.isascii())
+
+
+def missing_of(folder: Path, split: str) -> str:
+    """Returns what was missing of a split when a set was made, in words, as it records; empty if nothing was."""
+    missing = provenance_of(folder).get("missing")
+    text = missing.get(split, "") if isinstance(missing, dict) else ""
+    return shown(text) if isinstance(text, str) else ""
 
 
 def changed_of(folder: Path, split: str) -> int:

@@ -1,7 +1,7 @@
 """Prepared data sets as sources of images: their records are indexed in place, like the members of an archive."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output, file_names
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
+from ilsvrc_tfds.sources.members import Whole
+from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
 from ilsvrc_tfds.sources.scan import scan
 
@@ -60,7 +62,18 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
     splits = {split: _joined(output, split, tables) for split, tables in by_split.items()}
     for split in splits:
         found.check_bytes(split)
-    return Index(os.fspath(output.folder), found.words, splits)
+    skipped = output.manifest.skipped if output.manifest is not None else {}
+    return Index(os.fspath(output.folder), found.words, splits, skipped=skipped, whole=_whole(output, splits))
+
+
+def _whole(output: Output, splits: Mapping[str, Members]) -> dict[str, Whole]:
+    """Returns what each split has if it is whole: all that it has now, if it is known to be all of its subset.
+
+    The result is empty if the set is no subset, or is not complete by its own record.
+    """
+    if output.manifest is None or not output.manifest.subset or not provenance_of(output.folder).get("complete"):
+        return {}
+    return {split: Whole(len(members), len(np.unique(members.label))) for split, members in splits.items()}
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:

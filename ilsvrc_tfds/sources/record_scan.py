@@ -53,6 +53,8 @@ class RecordScan:
       records: Stated number of records, or None if it is not stated.
       entry: What the manifest says of the shard; None if there is no manifest.
       is_own: Whether this package made the records. Their file names may be names of the user's own.
+      numbering: Class index of each label, without the offset, if the classes are numbered anew; otherwise empty.
+      notes: Lines for the user about the set of the shard.
     """
 
     split: str
@@ -62,6 +64,8 @@ class RecordScan:
     records: int | None = None
     entry: ShardEntry | None = None
     is_own: bool = True
+    numbering: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str:
@@ -87,7 +91,7 @@ class RecordScan:
         self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
         container = Container(self.path, self.split, archive_stamp(self.path), layout=KIND)
         container = dataclasses.replace(container, in_classes=self.split == "train")
-        return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())
+        return Scanned(tuple(self._tables(container, rows, labels)), (), (), (), notes=self.notes)
 
     def _fields(self, record: Record) -> RecordFields:
         where = f"{self.path}: record {record.number}, byte {record.offset:,}"
@@ -98,14 +102,25 @@ class RecordScan:
         if record.damage:
             advice = "`ilsvrc-tfds verify` lists all damage. " if self.is_own else ""
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
-        fields = fields_of(record.payload, where, self.kind, self.label_offset)
+        highest = len(self.numbering or range(synsets.NUM_CLASSES)) - 1
+        fields = fields_of(record.payload, where, self.kind, self.label_offset, highest)
+        if self.numbering and fields.label >= 0:
+            fields = fields._replace(label=self.numbering[fields.label])
         return fields if self.is_own else fields._replace(name=fields.name.rpartition(b"/")[2])
 
     def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
         told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
         if told != fields.label and self.split != "test":
-            name, label = shown(os.fsdecode(fields.name)), fields.label + self.label_offset
+            name, label = shown(os.fsdecode(fields.name)), self._stored(fields.label)
             yield f"{name} has label {label} and synset {shown(os.fsdecode(fields.synset[:40]))!r}"
+
+    def _stored(self, index: int) -> int | str:
+        """Returns the label that a class index is stored as, for messages."""
+        if index < 0:
+            return index
+        if self.numbering and index not in self.numbering:
+            return f"one of {synsets.wnids()[index]}, which the set does not have"
+        return (self.numbering.index(index) if self.numbering else index) + self.label_offset
 
     def _check_splits(self, names: list[bytes]) -> None:
         """Raises SourceError if names are official ones of another split. A user's own names belong to none."""
@@ -123,12 +138,9 @@ class RecordScan:
         A user's own names state none. They are refused in a set that was not made here, as nothing confirms its labels.
         """
         told = [synsets.label_of_name(name) if self.split != "test" else -1 for name in names]
-        offset = self.label_offset
         for name, label, own in zip(names, labels, told):
             if own is not None and own != label:
-                # The label as it is stored.
-                stored = f"label {label + offset if label >= 0 else label}"
-                wrong.append(f"{shown(os.fsdecode(name))} has {stored}, not {own + offset if own >= 0 else own}")
+                wrong.append(f"{shown(os.fsdecode(name))} has label {self._stored(label)}, not {self._stored(own)}")
         if wrong:
             records = counted(len(wrong), "record is", "records are")
             raise LabelError(f"{self.path}: {records} mislabelled: {first_few(wrong)}. {self.remedy}")

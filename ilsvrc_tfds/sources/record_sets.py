@@ -18,6 +18,7 @@ from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
 from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
+from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
 IMAGENET2012 = "imagenet2012"
@@ -62,6 +63,12 @@ class RecordSet:
         """What to do about a set that is damaged or incomplete."""
         return GET_AGAIN if self.output is None else ANEW
 
+    @property
+    def part(self) -> str:
+        """The subset that the set is, in words; empty if it is none, as far as it is known."""
+        described = self.output.manifest if self.output is not None else None
+        return in_words(described.subset) if described is not None and described.subset else ""
+
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards, whether or not they exist."""
         return [os.path.join(self.folder, name) for name in self.shards[split]]
@@ -84,9 +91,10 @@ class RecordSet:
         offset = self.label_offset
         if offset is None:
             offset = 0 if split == "test" else first_offset(paths, self.kind)
-        is_own = self.output is not None
+        numbering = self.output.numbering if self.output is not None else ()
+        notes = (f"{self.folder} is {self.part}; to make it again, name the same list",) if self.part else ()
         return [
-            RecordScan(split, path, self.kind, offset, length, entry, is_own)
+            RecordScan(split, path, self.kind, offset, length, entry, self.output is not None, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)
         ]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
-from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline import find_split, for_evaluation, source_errors
 from ilsvrc_tfds.preprocess import preset
@@ -58,7 +57,8 @@ def evaluate(
 
     Args:
       data: Data set, in any form that `train` takes.
-      model: Keras model from uint8 images to 1000 logits, or a path or name that `load_model` takes.
+      model: Keras model from uint8 images to a logit for each class of the data, or a path or name that `load_model`
+        takes.
       weights: Weights for a model given by its name, in any form that `load_model` takes.
       batch_size: Number of examples in a batch.
       split: `val` or `train`.
@@ -80,9 +80,9 @@ def evaluate(
         model = load_model(model, weights=weights)
     elif weights is not None:
         raise OptionError("A Keras model already has weights. Leave out `weights`.")
-    if model.output_shape != (None, synsets.NUM_CLASSES):
+    if model.output_shape != (None, found.num_labels):
         raise OptionError(
-            f"A model with {synsets.NUM_CLASSES} outputs is expected, but {model.name} has {model.output_shape}."
+            f"A model with {found.num_labels} outputs is expected, but {model.name} has {model.output_shape}."
         )
     images = for_evaluation(
         data,

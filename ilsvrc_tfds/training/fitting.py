@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ilsvrc_tfds import preprocess
+from ilsvrc_tfds import preprocess, synsets
 from ilsvrc_tfds.training.models import build_model
 from ilsvrc_tfds.training.recipe import Recipe
 
@@ -12,7 +12,7 @@ _MOMENTUM = 0.9
 _NOT_DECAYED = ["gamma", "beta", "bias"]
 
 
-def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
+def new_model(recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.NUM_CLASSES) -> keras.Model:
     """Returns the recipe's model, compiled, with random weights that follow from its seed.
 
     If TensorFlow has a GPU, the model computes in half precision with float32 weights, and XLA compiles it. On a CPU,
@@ -21,6 +21,7 @@ def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     Args:
       recipe: Hyperparameters.
       steps_per_epoch: Number of batches in an epoch, on which the learning rate's schedule depends.
+      num_classes: Number of outputs.
 
     >>> new_model(Recipe(model="small"), steps_per_epoch=5004).input_shape
     (None, 64, 64, 3)
@@ -30,7 +31,7 @@ def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("mixed_float16" if accelerated else before)
-        model = build_model(recipe.model, image_size=recipe.image_size)
+        model = build_model(recipe.model, image_size=recipe.image_size, num_classes=num_classes)
     finally:
         keras.config.set_dtype_policy(before)
     model.compile(
@@ -42,33 +43,35 @@ def new_model(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
     return model
 
 
-def training_ops(recipe: Recipe, image_size: int) -> tuple[preprocess.Op, ...]:
+def training_ops(recipe: Recipe, image_size: int, num_classes: int = synsets.NUM_CLASSES) -> tuple[preprocess.Op, ...]:
     """Returns the operations of the recipe's preset, followed by smoothed one-hot labels. Raises OptionError.
 
     Args:
       recipe: Hyperparameters.
       image_size: Side of the images in pixels.
+      num_classes: Number of classes.
 
     >>> training_ops(Recipe(), 224)[-1]
     OneHot(...smoothing=0.1...)
     """
-    one_hot = preprocess.OneHot(smoothing=recipe.label_smoothing)
+    one_hot = preprocess.OneHot(num_classes=num_classes, smoothing=recipe.label_smoothing)
     ops = preprocess.preset(recipe.ops, size=image_size)
     if any(isinstance(op, preprocess.OneHot) for op in ops):
         return tuple(one_hot if isinstance(op, preprocess.OneHot) else op for op in ops)
     return (*ops, one_hot)
 
 
-def validation_ops(image_size: int) -> tuple[preprocess.Op, ...]:
+def validation_ops(image_size: int, num_classes: int = synsets.NUM_CLASSES) -> tuple[preprocess.Op, ...]:
     """Returns the operations of evaluation, followed by one-hot labels.
 
     Args:
       image_size: Side of the images in pixels.
+      num_classes: Number of classes.
 
     >>> validation_ops(224)[-1]
     OneHot(...)
     """
-    return (*preprocess.preset("resnet_eval", size=image_size), preprocess.OneHot())
+    return (*preprocess.preset("resnet_eval", size=image_size), preprocess.OneHot(num_classes=num_classes))
 
 
 def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:

@@ -90,8 +90,8 @@ def train(
             f"batch_size={recipe.batch_size:,} is larger than the split, which has "
             f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
-    model = new_model(recipe, steps)
-    ops = training_ops(recipe, model.input_shape[1])
+    model = new_model(recipe, steps, split.num_labels)
+    ops = training_ops(recipe, model.input_shape[1], split.num_labels)
 
     out = Path(out).expanduser()
     with destination_errors(out), claim(out):
@@ -114,9 +114,8 @@ def train(
             shuffle_buffer=recipe.shuffle_buffer,
             start_step=done * steps,
         )
-        validation = for_evaluation(
-            data, **source, batch_size=recipe.batch_size, ops=validation_ops(model.input_shape[1])
-        )
+        val_ops = validation_ops(model.input_shape[1], split.num_labels)
+        validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=val_ops)
         with _callbacks(out, recipe) as callbacks, source_errors(split.folder):
             model.fit(
                 images,
@@ -155,6 +154,7 @@ def _fingerprint(split: Split) -> str:
     """Returns a digest that depends on the data and their order, but not on their folder."""
     with reading(split.folder):
         described = [split.kind, split.lengths, [os.path.getsize(path) for path in split.paths]]
+        described += [split.wnids] if split.wnids is not None else []
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 

@@ -12,13 +12,28 @@ from ilsvrc_tfds.outputs import (
     dataset_info,
     description,
     export,
+    export_boxes,
     index,
     prepare,
     replaceable,
+    subset_config,
     unpack,
 )
 
-MODULES = [builder, comparison, data_set, dataset_info, description, export, index, prepare, replaceable, unpack]
+MODULES = [
+    builder,
+    comparison,
+    data_set,
+    dataset_info,
+    description,
+    export,
+    export_boxes,
+    index,
+    prepare,
+    replaceable,
+    subset_config,
+    unpack,
+]
 
 
 @pytest.fixture(scope="module")
