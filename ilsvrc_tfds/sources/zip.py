@@ -21,6 +21,7 @@ _LOCATOR64 = struct.Struct("<4sIQI")
 _ENTRY = struct.Struct("<4s6H3I5H2I")  # of the central directory
 _LOCAL = struct.Struct("<4s5H3I2H")  # in front of an entry's data
 _MOST_COMMENT = 0xFFFF
+_USUAL_NAME = 256  # read with the header; Kaggle's paths have up to 57 bytes
 _BUFFER = 1 << 20
 # The longest entry of the directory: name, extra field and comment have at most 65,535 bytes each.
 _LONGEST_ENTRY = _ENTRY.size + 3 * 0xFFFF
@@ -78,28 +79,33 @@ def read_entries(fd: int, path: str) -> Iterator[ZipEntry]:
         raise SourceError(f"{path} is damaged: its directory has {found:,} entries, and states {count:,}. {_AGAIN}")
 
 
-def read_entry(fd: int, offset: int, size: int) -> bytes:
+def read_entry(fd: int, offset: int, size: int, name: bytes = b"") -> bytes:
     """Returns the inflated bytes of an entry after comparing its checksum.
 
     >>> import os
     >>> with open("/data/kaggle.zip", "rb") as file:
     ...     entry = next(read_entries(file.fileno(), file.name))
-    ...     read_entry(file.fileno(), entry.offset, entry.size)
+    ...     read_entry(file.fileno(), entry.offset, entry.size, os.path.basename(entry.name))
     b'<annotation/>'
 
     Args:
       fd: File descriptor of the archive.
       offset: Position of the local header, from `read_entries`.
       size: Number of inflated bytes, from `read_entries`.
+      name: Base name of the entry, which the local header has too; empty if it is not compared.
 
     Raises:
-      ImageError: The entry is damaged, or inflates to another size than is stated.
+      ImageError: The entry is damaged or has another name, or inflates to another size than is stated.
       OSError: The file cannot be read.
     """
-    head = os.pread(fd, _LOCAL.size, offset)
+    head = os.pread(fd, _LOCAL.size + _USUAL_NAME, offset)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
         raise ImageError(f"there is no entry at byte {offset:,} of the zip archive. Get it again")
-    _, _, flags, method, _, _, checksum, _, _, name_size, extra_size = _LOCAL.unpack(head)
+    _, _, flags, method, _, _, checksum, compressed, _, name_size, extra_size = _LOCAL.unpack_from(head)
+    stored = head[_LOCAL.size :][:name_size]
+    if name_size > len(stored):
+        stored = os.pread(fd, name_size, offset + _LOCAL.size)
+    _require_name(stored, name)
     start = offset + _LOCAL.size + name_size + extra_size
     if method == STORED:
         data, stop = os.pread(fd, size, start), start + size
@@ -110,9 +116,27 @@ def read_entry(fd: int, offset: int, size: int) -> bytes:
     if flags & _HAS_DESCRIPTOR:  # the writer did not know the checksum before the data
         after = os.pread(fd, 8, stop)
         checksum = int.from_bytes(after[4:] if after[:4] == b"PK\7\b" else after[:4], "little")
+    elif compressed not in (stop - start, _MASK_32):
+        raise ImageError(
+            f"its entry in the zip archive is damaged: it has {stop - start:,} bytes, and states {compressed:,}. Get "
+            "it again"
+        )
     if len(data) != size or zlib.crc32(data) != checksum:
         raise ImageError("its entry in the zip archive is damaged: its checksum does not match. Get it again")
     return data
+
+
+def _require_name(stored: bytes, name: bytes) -> None:
+    """Raises ImageError if a local header has another name than the directory has: the data are those of another file.
+
+    Only the base names are compared. No two images of a split have the same.
+    """
+    base = stored.replace(b"\\", b"/").rpartition(b"/")[2]
+    if name and base != name:
+        raise ImageError(
+            f"the zip archive is damaged: its directory leads to {shown(os.fsdecode(base[:80]))!r} instead. Get it "
+            "again"
+        )
 
 
 def _inflated(fd: int, start: int, size: int) -> tuple[bytes, int]:

@@ -242,3 +242,44 @@ def test_entry_whose_local_header_is_gone_is_an_error(tmp_path):
     path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()))
     with open(path, "rb") as file, pytest.raises(ImageError, match="there is no entry at byte 7 of the zip archive"):
         read_entry(file.fileno(), 7, 100)
+
+
+def swapped(path: Path, compression: int = zipfile.ZIP_STORED, **names: str) -> Path:
+    """Writes two images, and lets the directory state each one's position, sizes and checksum for the other."""
+    of_entries(path, *((name, drawing.jpeg(seed=k)) for k, name in enumerate(names.values())), compression=compression)
+    data = bytearray(path.read_bytes())
+    first = data.index(b"PK\1\2")
+    second = data.index(b"PK\1\2", first + 4)
+    for begin, stop in ((16, 28), (42, 46)):
+        one, other = (slice(entry + begin, entry + stop) for entry in (first, second))
+        data[one], data[other] = data[other], data[one]
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("above", ["", f"{'long/' * 200}"])
+def test_image_of_another_name_is_an_error(compression, above, tmp_path):
+    names = {"one": f"{above}{TRAIN}", "other": f"{above}{TRAIN.replace('n01440764', 'n01443537')}"}
+    path = swapped(tmp_path / NAME, compression, **names)
+    found = index(path).splits["train"]
+    told = "the zip archive is damaged: its directory leads to 'n01443537_9.JPEG' instead"
+    with Reader() as reader, pytest.raises(ImageError, match=told):
+        reader.read(found, 0)
+    options = {**forms.PLAIN, "splits": ["train"]}
+    with pytest.raises(ImageError, match=f"{path}: train/n01440764/n01440764_9.JPEG: {told}"):
+        ilsvrc_tfds.prepare(path, tmp_path / "out", **options)
+    with zipfile.ZipFile(path) as archive, pytest.raises(zipfile.BadZipFile, match="differ"):
+        archive.read(names["one"])
+    of_entries(path, *((name, drawing.jpeg()) for name in names.values()), compression=compression)
+    with Reader() as reader:
+        assert reader.read(index(path).splits["train"], 0) == drawing.jpeg()
+
+
+def test_sizes_of_the_local_header_count(tmp_path):
+    path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()), compression=zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 18, 1000)
+    path.write_bytes(data)
+    with Reader() as reader, pytest.raises(ImageError, match=r"it has [\d,]+ bytes, and states 1,000. Get it again"):
+        reader.read(index(path).splits["train"], 0)

@@ -47,9 +47,9 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "zip archive"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
-    """Returns the inflated bytes of an image after comparing its checksum. Raises ImageError if it is damaged."""
-    return read_entry(file.fileno(), offset, size)
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
+    """Returns the inflated bytes of an image after comparing its name and checksum. Raises ImageError for others."""
+    return read_entry(file.fileno(), offset, size, name)
 
 
 def _places(path: Path) -> list[Place]:
