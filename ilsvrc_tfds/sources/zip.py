@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import ImageError, SourceError, shown
-from ilsvrc_tfds.sources.members import LARGEST_IMAGE
 from ilsvrc_tfds.sources.zip_directory import AGAIN, Directory, find_directory
 
 STORED, DEFLATED = 0, 8
@@ -57,7 +56,7 @@ def read_entries(fd: int, path: str) -> Iterator[ZipEntry]:
 
     Raises:
       SourceError: The file is not a zip archive, is cut short or damaged, is a part of several, or has entries that are
-        encrypted, compressed in another way than by Deflate, larger than they can be, or whose path leads out of it.
+        encrypted, compressed in another way than by Deflate, larger than that can be, or whose path leads out of it.
     """
     directory = find_directory(fd, path)
     start, end = directory.start, directory.start + directory.size
@@ -186,9 +185,9 @@ def _entry(data: bytes, begin: int, path: str, directory: Directory) -> tuple[Zi
             f"{where} is compressed by the method {method}; only stored and deflated entries can be read in place. "
             "Unpack the archive, and name the folder."
         )
-    if size > LARGEST_IMAGE or size > compressed * _MOST_RATIO:
+    if size > compressed * _MOST_RATIO:
         raise SourceError(
-            f"{where} states {size:,} bytes, of {compressed:,} in the archive: more than an image has. {AGAIN}"
+            f"{where} states {size:,} bytes, of {compressed:,} in the archive: they cannot inflate to so many. {AGAIN}"
         )
     offset += directory.shift
     if offset + _LOCAL.size + name_size + compressed > directory.start:

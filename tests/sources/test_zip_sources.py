@@ -192,7 +192,7 @@ def patched(path: Path, field: int, form: str, *values: int) -> Path:
 @pytest.mark.parametrize(
     "field, form, value, message",
     [
-        (24, "<I", 1 << 29, "states 536,870,912 bytes, of [0-9,]+ in the archive: more than an image has"),
+        (24, "<I", 1 << 29, "states 536,870,912 bytes, of [0-9,]+ in the archive: they cannot inflate to so many"),
         (24, "<I", 0xFFFFFFFF, "its sizes are missing in the directory"),
         (42, "<I", 1 << 30, "would lie at byte 1,073,741,824, behind the archive's last entry"),
         (28, "<H", 60_000, "its directory ends inside an entry"),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import unreadable
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
-from ilsvrc_tfds.sources.names import SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
@@ -58,8 +57,4 @@ def _places(path: Path) -> list[Place]:
             tree = list_tree(absolute(path), read_entries(file.fileno(), str(path)), partial(read_entry, file.fileno()))
         except OSError as error:
             raise unreadable(path, error) from error
-    return [
-        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
-        for split in SPLITS
-        if split in tree.splits
-    ]
+    return tree.places(KIND)
