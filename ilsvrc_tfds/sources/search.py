@@ -198,6 +198,8 @@ def _in_archives(
       alone: Whether there are no other places.
     """
     is_file = os.path.isfile(source)
+    if is_file and not alone:
+        return [], []
     found: list[Place] = []
     aside: list[Sighting] = []
     errors: list[SourceError] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.sources.names import USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive
 from ilsvrc_tfds.sources.tar import read_members
@@ -37,7 +38,9 @@ def find(source: Path, root: str) -> list[Place]:
 
 def archives_in(folder: Path) -> list[Path]:
     """Returns the tars in a folder that are of a tree, by their names and first members, or that cannot be read."""
-    names = [name for name in names_in(folder) if is_tree_name(name, ".tar") and not _is_other_layouts(name)]
+    there = names_in(folder)
+    dated = [own.name for own in dated_archives(folder, there) if own.split and own.is_tree]
+    names = [name for name in there if name in dated or is_tree_name(name, ".tar") and not _is_other_layouts(name)]
     return [path for name in names if os.path.isfile(path := folder / name) and _may_be_tree(path)]
 
 
