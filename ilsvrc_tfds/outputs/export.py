@@ -18,7 +18,7 @@ from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
-from ilsvrc_tfds.outputs.replaceable import require_free_for_export
+from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -114,6 +114,7 @@ def export(
     subset.require_splits(splits)
     with LocalRunner(workers) as local, runner or local as runner:
         found, op, made, part = _images(source, config, splits, local)
+        require_not_read(out, found)
         found = subset.of(found, allowed)
         part = part if subset == Subset() else _Part(subset.described(), subset.wnids)
         log_shortfalls(found, allowed, splits)

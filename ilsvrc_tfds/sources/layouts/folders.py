@@ -97,7 +97,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "class archives" if class_archives else "folders"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns all bytes of an image's file, whose number shows whether the file has changed."""
     return file.read()
 
