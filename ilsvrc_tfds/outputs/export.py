@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -240,7 +241,8 @@ def _log_boxes(made: Manifest) -> None:
 
 
 def _digest(boxes: Mapping[bytes, Boxes]) -> str:
-    return xxhash.xxh3_128_hexdigest(repr(sorted(boxes.items())).encode())
+    values = [(name.decode(), own.width, own.height, own.corners) for name, own in sorted(boxes.items())]
+    return xxhash.xxh3_128_hexdigest(json.dumps(values).encode())
 
 
 def _names(plan: SplitPlan) -> list[str]:
