@@ -1,5 +1,6 @@
 """The bounding boxes of the images that are exported."""
 
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -59,4 +60,5 @@ def digest_of(boxes: Mapping[bytes, Boxes]) -> str:
     >>> len(digest_of({}))
     32
     """
-    return xxhash.xxh3_128_hexdigest(repr(sorted(boxes.items())).encode())
+    values = [(name.decode(), own.width, own.height, own.corners) for name, own in sorted(boxes.items())]
+    return xxhash.xxh3_128_hexdigest(json.dumps(values).encode())

@@ -195,6 +195,7 @@ def test_demo_leaves_real_data_sets_as_they_are(prepare, tmp_path, capsys):
     assert not (tmp_path / "x/data/ilsvrc2012/classification").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_drawings")
 def test_demo_can_be_run_twice(tmp_path):
     assert main(["demo", str(tmp_path / "x")]) == main(["demo", str(tmp_path / "x")]) == 0

@@ -61,6 +61,7 @@ def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
     assert said.err.splitlines()[-1] == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
 
 
+@pytest.mark.slow
 def test_formats_that_are_not_read_here_get_no_step_that_fails(archives, tmp_path, steps):
     pytest.importorskip("array_record")
     words = ["--data-dir", tmp_path, "--allow-incomplete", "--file-format", "array_record"]

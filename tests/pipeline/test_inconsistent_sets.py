@@ -135,6 +135,7 @@ def test_training_on_validation_images_is_a_warning_and_a_problem(exported, capl
     assert any("train: 21 names have the form of another split's: ILSVRC2012_val_" in line for line in found.problems)
 
 
+@pytest.mark.slow
 def test_skipped_record_warns_of_what_does_not_hold_any_more(prepared, caplog):
     shard = prepared / "ilsvrc2012-train.tfrecord-00000-of-00003"
     data = bytearray(shard.read_bytes())

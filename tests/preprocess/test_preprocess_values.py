@@ -379,6 +379,7 @@ def test_randaugment_without_strength_leaves_or_evens_the_histogram():
     assert {name for name, result in kept.items() if not np.array_equal(result, image)} <= {"AutoContrast", "Equalize"}
 
 
+@pytest.mark.slow
 def test_randaugment_draws_all_transformations_and_both_directions():
     image = tf.constant(pixels())
     wanted = [

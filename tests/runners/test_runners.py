@@ -138,6 +138,7 @@ def test_consumer_may_stop_early(workers):
     assert wait_until_gone(workers_alive())
 
 
+@pytest.mark.slow
 def test_workers_are_other_processes_and_end_with_the_runner():
     with LocalRunner(2) as runner:
         found = set(runner.run(process_id, range(20)))
@@ -236,6 +237,7 @@ time.sleep(0.2)
 """
 
 
+@pytest.mark.slow
 def test_script_that_ends_at_once_leaves_no_semaphore_behind():
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
@@ -256,6 +258,7 @@ def first_results(process: subprocess.Popen) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_driver_is_killed(script):
     process = script(0.5)
     found = first_results(process)

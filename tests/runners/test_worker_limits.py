@@ -31,6 +31,7 @@ def run(*words) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_workers_are_as_many_as_the_limit_is_enough_for():
     done = run(48, 34, 34)
     said, numbers = done.stdout.splitlines()
@@ -55,6 +56,7 @@ def test_limit_too_low_for_any_worker_is_enough_for_this_process():
     assert said.startswith("Using 1 of 2 workers") and numbers.split()[:3] == ["55", "1", "0"], done.stderr
 
 
+@pytest.mark.slow
 def test_pool_that_cannot_be_started_ends_with_an_error_and_no_process_left():
     command = [sys.executable, "-c", RUN, "20", "28", "28", "no cap"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:

@@ -37,6 +37,7 @@ def test_demo_pictures_all_differ(drawn):
     assert len(set(images)) == len(images)
 
 
+@pytest.mark.slow
 def test_demo_bytes_depend_on_the_arguments_only(drawn, tmp_path):
     demo.draw(tmp_path / "again", train_per_class=3, val_per_class=2)
     demo.draw(tmp_path / "other", train_per_class=3, val_per_class=2, seed=1)

@@ -188,6 +188,7 @@ def test_damaged_development_kit_is_an_error(tmp_path, suffix):
             check_ground_truth(path)
 
 
+@pytest.mark.slow
 def test_development_kit_damaged_in_the_middle_is_an_error(tmp_path):
     path = drawing.devkit(tmp_path)
     data = path.read_bytes()

@@ -5,6 +5,7 @@ option a few are tried.
 """
 
 import collections
+import itertools
 import random
 import time
 from pathlib import Path
@@ -29,9 +30,6 @@ class Undisturbed(NamedTuple):
     files: dict[str, str]
     largest: int
     seconds: float
-
-
-TABLE = collections.defaultdict(list)
 
 
 def pytest_configure(config):
@@ -59,14 +57,20 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_terminal_summary(terminalreporter):
+    """Prints the table, from the reports of the tests: they have run in other processes."""
     if not terminalreporter.config.getoption("--all-moments"):
         return
+    table = collections.defaultdict(list)
+    reports = itertools.chain(*terminalreporter.stats.values())
+    for report in (report for report in reports if getattr(report, "when", "") == "call"):
+        for _, (fault, kind, *result) in report.user_properties:
+            table[fault, kind].append(result)
     terminalreporter.section("faults")
     terminalreporter.write_line(
         "| fault | command | moments tried | stopped by it | equal to the undisturbed run | left-overs |"
     )
     terminalreporter.write_line("|---|---|---|---|---|---|")
-    for (fault, kind), results in TABLE.items():
+    for (fault, kind), results in sorted(table.items()):
         stopped, equal, left = map(sum, zip(*results))
         terminalreporter.write_line(
             f"| {fault} | {kind} | {len(results)} | {stopped} | {equal} of {len(results)} | {left or 'none'} |"
@@ -120,9 +124,9 @@ def wait(undisturbed):
 
 
 @pytest.fixture
-def tabulate():
+def tabulate(record_property):
     """`tabulate(fault, kind, stopped, equal, left)` adds a moment to the table."""
-    return lambda fault, kind, *result: TABLE[fault, kind].append(result)
+    return lambda fault, kind, *result: record_property("moment", (fault, kind, *result))
 
 
 @pytest.fixture
