@@ -17,7 +17,7 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
 from ilsvrc_tfds.sources.members import Container, Members
-from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.scan import LONGEST_NAME, Row, Scanned, is_plain, tables, unchanged
 
 KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
@@ -70,6 +70,10 @@ class RecordScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
+        with unchanged(self.path) as stamp:
+            return self._scanned(stamp)
+
+    def _scanned(self, stamp: str) -> Scanned:
         digest, size = (None if self.entry is None else xxhash.xxh3_64()), 0
         rows: list[Row] = []
         labels: list[int] = []
@@ -85,8 +89,7 @@ class RecordScan:
         self._check_splits(names)
         self._check_labels(names, labels, wrong_synsets)
         self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
-        container = Container(self.path, self.split, archive_stamp(self.path), layout=KIND)
-        container = dataclasses.replace(container, in_classes=self.split == "train")
+        container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())
 
     def _fields(self, record: Record) -> RecordFields:
@@ -99,7 +102,14 @@ class RecordScan:
             advice = "`ilsvrc-tfds verify` lists all damage. " if self.is_own else ""
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
         fields = fields_of(record.payload, where, self.kind, self.label_offset)
-        return fields if self.is_own else fields._replace(name=fields.name.rpartition(b"/")[2])
+        if not self.is_own:
+            fields = fields._replace(name=fields.name.rpartition(b"/")[2])
+        if not is_plain(fields.name):
+            raise SourceError(
+                f"{where} has the file name {ascii(os.fsdecode(fields.name[:80]))}; expected printable ASCII of 1 to "
+                f"{LONGEST_NAME} characters, without folders. {self.remedy}"
+            )
+        return fields
 
     def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
         told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label

@@ -213,7 +213,7 @@ def first_offset(paths: list[str], kind: str) -> int:
         for record in itertools.islice(read_records(path), 1):
             if record.damage:
                 break  # the scan says more about it
-            fields = fields_of(record.payload, path, kind, label_offset=0, highest=synsets.NUM_CLASSES)
+            fields = fields_of(record.payload, f"{path}: record 0", kind, label_offset=0, highest=synsets.NUM_CLASSES)
             told = synsets.class_told(fields.name, fields.synset)
             if told is None:
                 raise SourceError(
@@ -223,7 +223,7 @@ def first_offset(paths: list[str], kind: str) -> int:
                 )
             if fields.label - told not in (0, 1):
                 raise LabelError(
-                    f"{path}: the first record, {shown(os.fsdecode(fields.name))}, has the label {fields.label}; "
+                    f"{path}: the first record, {shown(os.fsdecode(fields.name[:80]))}, has the label {fields.label}; "
                     f"expected {told} or {told + 1}. {GET_AGAIN}"
                 )
             return fields.label - told
