@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
 
@@ -32,7 +32,7 @@ _TYPES = ("bytes", "float", "int64")
 # The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
-_LATER_FIELDS = ("boxes", "skipped")
+_LATER_FIELDS = ("boxes", "skipped", "repaired_images", "converted_images")
 # No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -113,6 +113,10 @@ class Manifest:
       classes: Digest of the classes, always `classes_digest()`.
       boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
+      repaired_images: File names of each split's images that are CMYK JPEGs or PNGs in the archives, and had been
+        converted in the source already. Not in the file if there are none.
+      converted_images: File names of each split's CMYK JPEGs and PNGs that became RGB JPEGs and are not resized. Not in
+        the file if there are none.
 
     >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
     >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, KINDS["classic"].keys, 1, {"train": (entry,)})
@@ -130,6 +134,8 @@ class Manifest:
     classes: str = dataclasses.field(default_factory=classes_digest)
     boxes: Mapping[str, int] | None = None
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    repaired_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    converted_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(isinstance(self.kind, str) and self.kind in KINDS, "kind", self.kind)
@@ -144,6 +150,8 @@ class Manifest:
         )
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
         _require(is_skipped(self.skipped), "skipped", self.skipped)
+        _require(is_names(self.repaired_images), "repaired_images", self.repaired_images)
+        _require(is_names(self.converted_images), "converted_images", self.converted_images)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
@@ -200,8 +208,10 @@ def read(folder: str | os.PathLike) -> Manifest | None:
 
 def _json(manifest: Manifest) -> str:
     values = {"format": _FORMAT, **dataclasses.asdict(manifest)}
-    if manifest.boxes is None:
-        del values["boxes"]
+    left_out = ["boxes"] if manifest.boxes is None else []
+    left_out += [name for name in ("repaired_images", "converted_images") if not values[name]]
+    for name in left_out:
+        del values[name]
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
@@ -244,6 +254,20 @@ def is_skipped(value: object) -> bool:
     if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
         return False
     return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())
+
+
+def is_names(value: object) -> TypeGuard[Mapping[str, Sequence[str]]]:
+    """Returns whether a JSON value is a mapping of each split's file names of images.
+
+    >>> is_names({"val": ["ILSVRC2012_val_00019877.JPEG"]}), is_names(["ILSVRC2012_val_00019877.JPEG"])
+    (True, False)
+    """
+    if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
+        return False
+    return all(
+        isinstance(own, list | tuple) and all(isinstance(name, str) and name.isascii() for name in own)
+        for own in value.values()
+    )
 
 
 def _is_count(value: object) -> TypeGuard[int]:

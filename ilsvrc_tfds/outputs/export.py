@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import xxhash
@@ -120,7 +120,7 @@ def export(
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, skipped, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, skipped, images.repaired, boxes=bool(bbox))
             require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     _log_boxes(described)
@@ -133,12 +133,13 @@ def _described(
     config: Mapping[str, object],
     label_offset: int,
     skipped: Mapping[str, Mapping[str, str]],
+    repaired: Mapping[str, Sequence[str]],
     *,
     boxes: bool,
 ) -> Manifest:
     """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
 
-    Those that were `skipped` when its source was prepared are handed on.
+    Those that were `skipped` when its source was prepared, and those that were `repaired` before, are handed on.
     """
     now = run.skipped_images(receipts)
     all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
@@ -153,6 +154,8 @@ def _described(
         if boxes
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
+        repaired_images={split: list(own) for split, own in repaired.items()},
+        converted_images=run.converted_images(receipts),
     )
 
 

@@ -12,14 +12,13 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
-from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
 from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 from ilsvrc_tfds.sources.trees import Listed
@@ -143,18 +142,10 @@ def _made(place: Place) -> Mapping[str, object]:
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:
-    """Returns the names of the images of a split that are not as the archives have them. Only these images are read.
-
-    These are the ones that a set of ours records, and those of the official names of CMYK JPEGs and PNGs that are RGB.
-    """
+    """Returns the names of the images of a split that are not as the archives have them."""
     own = records.set_of_place(place) if place.kind == records.KIND else None
-    told = repaired_of(own.folder, place.split) if own is not None and own.output is not None else ()
-    if not place.may_be_repaired:
-        return told
-    names = np.array([f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS], np.bytes_)
-    odd = members.take(np.flatnonzero(np.isin(members.name, names)))
-    heads = read_images(odd, lambda file_name, data, label: (file_name.decode(), look(data)), skipped={})
-    return tuple(sorted({*told, *(name for _, (name, head) in heads if not needs_fix(head))}))
+    told = repaired_of(own.output, place.split) if own is not None and own.output is not None else ()
+    return repaired_names(members, told, place.may_be_repaired)
 
 
 def _changed_note(place: Place, known: int) -> Iterator[str]:

@@ -10,7 +10,9 @@ from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output, file_names
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
+from ilsvrc_tfds.sources.origin import repaired_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
+from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import scan
 
 
@@ -60,7 +62,12 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
     splits = {split: _joined(output, split, tables) for split, tables in by_split.items()}
     for split in splits:
         found.check_bytes(split)
-    return Index(os.fspath(output.folder), found.words, splits)
+    is_original = found.made.get("op", "Original") == "Original"
+    repaired = {
+        split: repaired_names(members, repaired_of(output, split), is_original) for split, members in splits.items()
+    }
+    repaired = {split: names for split, names in repaired.items() if names}
+    return Index(os.fspath(output.folder), found.words, splits, repaired=repaired)
 
 
 def _joined(output: Output, split: str, tables: list[Members]) -> Members:

@@ -79,7 +79,7 @@ def archive_stamp(path: str) -> str:
 
 @contextlib.contextmanager
 def unchanged(path: str) -> Iterator[str]:
-    """Yields the stamp of an archive that is listed in the block. Raises SourceError if another file is there at its end.
+    """Yields the stamp of an archive that is listed in the block. Raises SourceError if it has changed at its end.
 
     With a stamp that is taken after the list, a file that has been replaced in between would be read by the old list.
 

@@ -103,6 +103,7 @@ def test_odd_name_in_a_record_is_refused_before_a_table_is_made(form, tmp_path):
         assert str(caught.value).isprintable() and len(str(caught.value)) < 400 + len(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_name_of_megabytes_takes_no_memory_for_every_row(tmp_path):
     names = [*(b"n01440764_%d.JPEG" % k for k in range(500)), b"n01440764_" + (1 << 20) * b"1" + b".JPEG"]
     path = own_set(tmp_path, b"")[0]

@@ -93,7 +93,7 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
     for split in (split for split in SPLITS if split in files or split in stated):
         own = tuple(files.get(split, ()))
         place = Place(split, absolute(folder), split, KIND, files=own, set=set_of_folder(folder))
-        yield dataclasses.replace(place, may_be_repaired=split == "train")
+        yield dataclasses.replace(place, may_be_repaired=True)
 
 
 def _is_shard(name: str) -> bool:
