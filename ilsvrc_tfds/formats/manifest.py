@@ -32,7 +32,7 @@ _TYPES = ("bytes", "float", "int64")
 # The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
-_LATER_FIELDS = ("boxes", "skipped", "repaired_images", "converted_images")
+_LATER_FIELDS = ("boxes", "skipped", "repaired_images")
 # No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -113,10 +113,8 @@ class Manifest:
       classes: Digest of the classes, always `classes_digest()`.
       boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
-      repaired_images: File names of each split's images that are CMYK JPEGs or PNGs in the archives, and had been
-        converted in the source already. Not in the file if there are none.
-      converted_images: File names of each split's CMYK JPEGs and PNGs that became RGB JPEGs and are not resized. Not in
-        the file if there are none.
+      repaired_images: File names of each split's images that are CMYK JPEGs or PNGs in the archives, and became RGB
+        JPEGs of quality 100, or were made of such ones. Not in the file if there are none.
 
     >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
     >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, KINDS["classic"].keys, 1, {"train": (entry,)})
@@ -135,7 +133,6 @@ class Manifest:
     boxes: Mapping[str, int] | None = None
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     repaired_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    converted_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(isinstance(self.kind, str) and self.kind in KINDS, "kind", self.kind)
@@ -151,7 +148,6 @@ class Manifest:
         _require(self.classes == classes_digest(), "classes (the digest of ILSVRC2012's 1000)", self.classes)
         _require(is_skipped(self.skipped), "skipped", self.skipped)
         _require(is_names(self.repaired_images), "repaired_images", self.repaired_images)
-        _require(is_names(self.converted_images), "converted_images", self.converted_images)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
@@ -208,10 +204,10 @@ def read(folder: str | os.PathLike) -> Manifest | None:
 
 def _json(manifest: Manifest) -> str:
     values = {"format": _FORMAT, **dataclasses.asdict(manifest)}
-    left_out = ["boxes"] if manifest.boxes is None else []
-    left_out += [name for name in ("repaired_images", "converted_images") if not values[name]]
-    for name in left_out:
-        del values[name]
+    if manifest.boxes is None:
+        del values["boxes"]
+    if not manifest.repaired_images:
+        del values["repaired_images"]
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 

@@ -139,9 +139,9 @@ def _described(
 ) -> Manifest:
     """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
 
-    Those that were `skipped` when its source was prepared, and those that were `repaired` before, are handed on.
+    Those that were `skipped` when its source was prepared, and those that had been `repaired` before, are handed on.
     """
-    now = run.skipped_images(receipts)
+    now, converted = run.skipped_images(receipts), run.converted_images(receipts)
     all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
@@ -154,8 +154,11 @@ def _described(
         if boxes
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
-        repaired_images={split: list(own) for split, own in repaired.items()},
-        converted_images=run.converted_images(receipts),
+        repaired_images={
+            split: sorted({*repaired.get(split, ()), *converted.get(split, ())})
+            for split in receipts
+            if split in repaired or split in converted
+        },
     )
 
 

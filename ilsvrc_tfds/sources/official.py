@@ -4,8 +4,8 @@ import csv
 import dataclasses
 import importlib.resources
 
-# The CMYK JPEGs, and a PNG, in the archives. The config `classification` converts all of them. TFDS's `imagenet2012` and
-# timm's WebDataset, which is made from it, have converted those of train.
+# The CMYK JPEGs, and a PNG, in the archives. The config `classification` converts all of them. TFDS's `imagenet2012`
+# and timm's WebDataset, which is made from it, have converted those of train.
 CMYK_OR_PNG = (
     *("n01739381_1309", "n02077923_14822", "n02105855_2933", "n02447366_23489", "n02492035_15739", "n02747177_10752"),
     *("n03018349_4028", "n03062245_4620", "n03347037_9675", "n03467068_12171", "n03529860_11437", "n03544143_17228"),

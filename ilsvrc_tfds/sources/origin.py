@@ -50,7 +50,7 @@ def repaired_of(output: Output, split: str) -> tuple[str, ...]:
     """
     described, provenance = output.manifest, provenance_of(output.folder)
     found = [provenance.get(key) for key in ("repaired_images", "converted_images")]
-    found += [] if described is None else [described.repaired_images, described.converted_images]
+    found += [] if described is None else [described.repaired_images]
     names = [name for own in found if is_names(own) for name in own.get(split, ())]
     return tuple(dict.fromkeys(names))
 

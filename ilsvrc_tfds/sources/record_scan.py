@@ -17,7 +17,16 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
 from ilsvrc_tfds.sources.members import Container, Members
-from ilsvrc_tfds.sources.scan import LONGEST_NAME, Row, Scanned, is_plain, tables, unchanged
+from ilsvrc_tfds.sources.scan import (
+    LONGEST_NAME,
+    Row,
+    Scanned,
+    classes_of_folders,
+    is_plain,
+    official_spelling,
+    tables,
+    unchanged,
+)
 
 KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
@@ -33,12 +42,14 @@ class RecordFields(NamedTuple):
       image: The image within the payload.
       label: Class index, or -1.
       synset: Wnid that a classic record states; empty if it does not.
+      folders: Class index of each wnid among the folders of the name, see `classes_of_folders`.
     """
 
     name: bytes
     image: Picture
     label: int
     synset: bytes
+    folders: tuple[int | None, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,17 +88,17 @@ class RecordScan:
         digest, size = (None if self.entry is None else xxhash.xxh3_64()), 0
         rows: list[Row] = []
         labels: list[int] = []
-        wrong_synsets: list[str] = []
+        wrong: list[str] = []
         for record in read_records(self.path, digest):
             fields = self._fields(record)
             image = fields.image
             rows.append((fields.name, record.offset + HEADER_BYTES + image.start, image.stop - image.start))
             labels.append(fields.label)
-            wrong_synsets += self._wrong_synset(fields)
+            wrong += self._wrong_witnesses(fields)
             size += record.size
         names = [name for name, _, _ in rows]
         self._check_splits(names)
-        self._check_labels(names, labels, wrong_synsets)
+        self._check_labels(names, labels, wrong)
         self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
         container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())
@@ -103,7 +114,8 @@ class RecordScan:
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
         fields = fields_of(record.payload, where, self.kind, self.label_offset)
         if not self.is_own:
-            fields = fields._replace(name=fields.name.rpartition(b"/")[2])
+            name = official_spelling(fields.name.rpartition(b"/")[2])
+            fields = fields._replace(name=name, folders=tuple(classes_of_folders(fields.name)))
         if not is_plain(fields.name):
             raise SourceError(
                 f"{where} has the file name {ascii(os.fsdecode(fields.name[:80]))}; expected printable ASCII of 1 to "
@@ -111,11 +123,17 @@ class RecordScan:
             )
         return fields
 
-    def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
-        told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
-        if told != fields.label and self.split != "test":
-            name, label = shown(os.fsdecode(fields.name)), fields.label + self.label_offset
+    def _wrong_witnesses(self, fields: RecordFields) -> Iterator[str]:
+        """Yields what states another class than the label, besides the name: the synset, and the folder of the name."""
+        if self.split == "test":
+            return
+        name, label = shown(os.fsdecode(fields.name)), fields.label + self.label_offset
+        if fields.synset and synsets.class_told(b"", fields.synset) != fields.label:
             yield f"{name} has label {label} and synset {shown(os.fsdecode(fields.synset[:40]))!r}"
+        for told in fields.folders:
+            if told != fields.label:
+                wnid = "none of the 1000 classes" if told is None else synsets.wnids()[told]
+                yield f"{name} has label {label} and lies in the folder of {wnid}"
 
     def _check_splits(self, names: list[bytes]) -> None:
         """Raises SourceError if names are official ones of another split. A user's own names belong to none."""

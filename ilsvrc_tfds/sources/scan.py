@@ -107,6 +107,28 @@ def is_plain(name: bytes) -> bool:
     return name.decode().isprintable()
 
 
+def classes_of_folders(path: bytes) -> list[int | None]:
+    """Returns the class index of each folder in a path that is named like a wnid; None if it is none of the 1000.
+
+    >>> classes_of_folders(b"train/n01440764/n01440764_10026.JPEG"), classes_of_folders(b"n00007846/a.JPEG")
+    ([0], [None])
+    """
+    folders = [os.fsdecode(folder).lower() for folder in path.split(b"/")[:-1]] if b"/" in path else []
+    wnids = filter(synsets.is_wnid, folders)
+    return [synsets.index_of(wnid) if synsets.is_class(wnid) else None for wnid in wnids]
+
+
+def official_spelling(name: bytes) -> bytes:
+    """Returns the official file name of an image of which a set has kept the name with another extension.
+
+    >>> official_spelling(b"n01440764_10026.jpg"), official_spelling(b"photo.jpg")
+    (b'n01440764_10026.JPEG', b'photo.jpg')
+    """
+    if name.endswith(b".JPEG") or synsets.split_of_name(name) is None:
+        return name
+    return name.rpartition(b".")[0] + b".JPEG"
+
+
 def open_archive(path: str) -> BinaryIO:
     """Opens an archive for reading. Raises SourceError if it cannot be opened."""
     try:

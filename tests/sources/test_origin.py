@@ -61,11 +61,10 @@ def test_converted_images_are_in_the_manifest_of_an_export(archives, tmp_path):
     for name, (source, options) in exports.items():
         described = manifest.read(ilsvrc_tfds.export(source, tmp_path / name, **options, **forms.PLAIN))
         only = {split: CONVERTED[split] for split in options.get("splits", CONVERTED)}
-        found = (described.converted_images, described.repaired_images)
-        assert found == ((CONVERTED, {}) if name == "direct" else ({}, only)), name
+        assert described.repaired_images == only, name
     resized = manifest.read(ilsvrc_tfds.export(archives, tmp_path / "other", config="raw256", **forms.PLAIN))
-    assert not resized.converted_images and not resized.repaired_images
-    assert "converted_images" not in (tmp_path / "other/manifest.json").read_text()
+    assert not resized.repaired_images
+    assert "repaired_images" not in (tmp_path / "other/manifest.json").read_text()
 
 
 def test_set_that_does_not_record_them_has_the_official_ones_looked_at(archives, tmp_path):
@@ -85,8 +84,8 @@ def test_names_that_make_no_sense_are_not_handed_on(value, archives, tmp_path):
     (ours / "metadata.json").write_text(json.dumps({**recorded, "converted_images": value}))
     assert list(images_of(ours, "val")) and not manifest.is_names(value)
     described = json.loads((ours / "manifest.json").read_text())
-    (ours / "manifest.json").write_text(json.dumps({**described, "converted_images": value}))
-    with pytest.raises(SourceError, match="converted_images cannot be"):
+    (ours / "manifest.json").write_text(json.dumps({**described, "repaired_images": value}))
+    with pytest.raises(SourceError, match="repaired_images cannot be"):
         images_of(ours, "val")
 
 

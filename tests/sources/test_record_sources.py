@@ -241,6 +241,9 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
         ([_classic(b"n01440764_9.JPEG", 0), _classic(b"n01443537_1.JPEG", 2)], LabelError, "has label 2, not 1"),
         ([_classic(b"n01440764_9.JPEG", 5)], LabelError, "the first record, n01440764_9.JPEG, has the label 5; expected 0 or 1"),
         ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset 'n01443537'"),
+        ([_classic(b"n01443537/n01440764_9.JPEG", 0)], LabelError, "n01440764_9.JPEG has label 0 and lies in the folder of n01443537"),
+        ([_classic(b"train/n01443537/x/n01440764_9.JPEG", 1)], LabelError, "has label 1 and lies in the folder of n01443537"),
+        ([_classic(b"n00007846/n01440764_9.JPEG", 0)], LabelError, "lies in the folder of none of the 1000 classes"),
         ([_classic(b"a.jpg", 1)], SourceError, "neither the file name 'a.jpg' of the first record nor a synset states its class"),
         ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 record does not have the official file name of an image: a.jpg"),
         ([b"".join(frame(encode_example(b"n01440764_9.JPEG", b"image", 0)))], SourceError, "has the keys .*; expected image/filename"),
@@ -255,7 +258,8 @@ def test_classic_records_that_make_no_sense(records, error, message, tmp_path):
 
 
 def test_folders_and_classes_in_a_name_are_removed(tmp_path):
-    records = _classic(b"val/ILSVRC2012_val_00000293.JPEG", 1) + _classic(b"ILSVRC2012_val_00000236_n01443537.JPEG", 2)
+    records = _classic(b"val/n01440764/ILSVRC2012_val_00000293.jpg", 1)
+    records += _classic(b"ILSVRC2012_val_00000236_n01443537.JPEG", 2)
     (tmp_path / "validation-00000-of-00001").write_bytes(records)
     found = index(tmp_path)
     assert found.splits["val"].name.tolist() == [b"ILSVRC2012_val_00000293.JPEG", b"ILSVRC2012_val_00000236.JPEG"]

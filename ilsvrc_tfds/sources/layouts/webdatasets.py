@@ -89,7 +89,7 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
     stated: set[str | None] = set()
     with contextlib.suppress(SourceError):  # raised when the split is scanned
-        stated = set(map(_split_of_shard, _lengths(folder / INFO_NAME))) if files else set()
+        stated = {_split_of_shard(name) or of_folder for name in _lengths(folder / INFO_NAME)} if files else set()
     for split in (split for split in SPLITS if split in files or split in stated):
         own = tuple(files.get(split, ()))
         place = Place(split, absolute(folder), split, KIND, files=own, set=set_of_folder(folder))
@@ -125,8 +125,9 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
                 f"{place.path}: {shown(numbers[number])} and {shown(name)} are the same shard. Remove one of them."
             )
         numbers[number] = name
-    stated = [name for name in lengths if _split_of_shard(name) == place.split]
-    if strange := [name for name in names if stated and name not in stated]:
+    of_folder = split_of_folder(os.path.basename(place.path))
+    stated = [name for name in lengths if (_split_of_shard(name) or of_folder) == place.split]
+    if strange := [name for name in names if lengths and name not in stated]:
         raise SourceError(
             f"{place.path}: {INFO_NAME} does not state {first_few(map(shown, strange))}, so it is of another set. Move "
             "it away."
