@@ -142,6 +142,7 @@ def _described(
     Those that were `skipped` when its source was prepared, and those that had been `repaired` before, are handed on.
     """
     now, converted = run.skipped_images(receipts), run.converted_images(receipts)
+    names = {split: sorted({*repaired.get(split, ()), *converted.get(split, ())}) for split in receipts}
     all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
@@ -154,11 +155,7 @@ def _described(
         if boxes
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
-        repaired_images={
-            split: sorted({*repaired.get(split, ()), *converted.get(split, ())})
-            for split in receipts
-            if split in repaired or split in converted
-        },
+        repaired_images={split: own for split, own in names.items() if own},
     )
 
 

@@ -1,7 +1,9 @@
 """Scans one shard of TFRecords: the name, label and position of each image, so that images are read in place."""
 
+import contextlib
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
+from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
@@ -32,6 +34,8 @@ KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
 _SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
+# Of original images no shorter side is that of most. So many images of a shard are looked at, and fewer do not tell it.
+_MOST_SIDES, _FEWEST_SIDES, _SAME_SIDES = 40, 20, 0.95
 
 
 class RecordFields(NamedTuple):
@@ -64,6 +68,8 @@ class RecordScan:
       records: Stated number of records, or None if it is not stated.
       entry: What the manifest says of the shard; None if there is no manifest.
       is_own: Whether this package made the records. Their file names may be names of the user's own.
+      side: Shorter side of the images if they are resized, and 0 if they are not; compared with some images of a shard
+        that nothing describes. None if it is described.
     """
 
     split: str
@@ -73,6 +79,7 @@ class RecordScan:
     records: int | None = None
     entry: ShardEntry | None = None
     is_own: bool = True
+    side: int | None = None
 
     @property
     def remedy(self) -> str:
@@ -89,6 +96,7 @@ class RecordScan:
         rows: list[Row] = []
         labels: list[int] = []
         wrong: list[str] = []
+        sides: list[int] = []
         for record in read_records(self.path, digest):
             fields = self._fields(record)
             image = fields.image
@@ -96,10 +104,14 @@ class RecordScan:
             labels.append(fields.label)
             wrong += self._wrong_witnesses(fields)
             size += record.size
+            if self.side is not None and len(rows) <= _MOST_SIDES:
+                with contextlib.suppress(ImageError):  # reported when it is read
+                    sides.append(min((head := image.look()).height, head.width))
         names = [name for name, _, _ in rows]
         self._check_splits(names)
         self._check_labels(names, labels, wrong)
         self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
+        self._check_sides(sides)
         container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), ())
 
@@ -181,6 +193,18 @@ class RecordScan:
             raise SourceError(
                 f"{self.path} has {counted(size, 'byte')} with the xxh3_64 {digest}, {manifest.NAME} says "
                 f"{self.entry.bytes:,} and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
+            )
+
+    def _check_sides(self, sides: list[int]) -> None:
+        """Raises SourceError if the images are resized in another way than those of the set."""
+        [(side, count)] = Counter(side for side in sides if side != self.side).most_common(1) or [(0, 0)]
+        if self.side and count or len(sides) >= _FEWEST_SIDES and count > _SAME_SIDES * len(sides):
+            expected = f"only {self.side:,}" if self.side else "several, as original images have"
+            raise SourceError(
+                f"{self.path}: {count:,} of {counted(len(sides), 'image')} of {self.split} that were looked at "
+                f"{'has' if count == 1 else 'have'} the shorter side {side:,}; expected {expected}. Nothing describes "
+                f"the shards of the set ({manifest.NAME} is missing), so this one may be of another. Get these files "
+                "again with their manifest, or take another source."
             )
 
     def _tables(self, container: Container, rows: list[Row], labels: list[int]) -> Iterator[Members]:

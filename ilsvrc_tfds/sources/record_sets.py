@@ -84,11 +84,17 @@ class RecordSet:
         offset = self.label_offset
         if offset is None:
             offset = 0 if split == "test" else first_offset(paths, self.kind)
-        is_own = self.output is not None
+        is_own, side = self.output is not None, None if described is not None or self.lengths else self._side
         return [
-            RecordScan(split, path, self.kind, offset, length, entry, is_own)
+            RecordScan(split, path, self.kind, offset, length, entry, is_own, side)
             for path, length, entry in zip(paths, lengths, entries)
         ]
+
+    @property
+    def _side(self) -> int:
+        """Shorter side of the images by what the set records of them; 0 if it records none."""
+        side = self.made.get("shorter_side")
+        return side if isinstance(side, int) else 0
 
     def refuse_strangers(self, split: str) -> None:
         """Raises SourceError if files beside the set are shards of this split too, but not of the set."""

@@ -124,6 +124,39 @@ def test_skipped_images_are_handed_on(tmp_path):
     assert manifest.read(again).skipped == manifest.read(exported).skipped == reason
 
 
+def test_shard_of_another_config_in_a_set_that_nothing_describes_is_named(tmp_path):
+    train = {"n01440764": {f"n01440764_{k}.JPEG": drawing.jpeg(60 + k, 41 + k) for k in range(44)}}
+    val = {"ILSVRC2012_val_00000293.JPEG": drawing.jpeg()}
+    archives = drawing.official_archives(tmp_path / "archives", drawing.Images(train, val, {}))
+    options = {"num_shards": {"train": 2}, **forms.PLAIN}
+    small = ilsvrc_tfds.Ilsvrc2012Config(name="raw32", shorter_side=32)
+    for make, ops in (
+        (ilsvrc_tfds.prepare, ("classification", small)),
+        (ilsvrc_tfds.export, (Original(), Resized(32))),
+    ):
+        made = [make(archives, tmp_path / f"{make.__name__}{k}", config=op, **options) for k, op in enumerate(ops)]
+        folders = [Path(getattr(own, "data_path", own)) for own in made]
+        [name, _] = sorted(path.name for path in folders[0].glob("*train*"))
+        for folder in folders:
+            for described in ("manifest.json", "dataset_info.json"):
+                (folder / described).unlink(missing_ok=True)
+        first, second = (folder / name for folder in folders)
+        if make is ilsvrc_tfds.prepare:
+            assert [len(images_of(folder, "train")) for folder in folders] == [44, 44]
+        kept, other = first.read_bytes(), second.read_bytes()
+        first.write_bytes(other)
+        with pytest.raises(
+            SourceError, match=f"{first}: 2. of 2. images of train .* side 32; expected several, as orig"
+        ):
+            images_of(folders[0], "train")
+        if make is ilsvrc_tfds.prepare:
+            second.write_bytes(kept)
+            with pytest.raises(
+                SourceError, match=f"{second}: [0-9]+ of 2. images of train .*; expected only 32. Nothing"
+            ):
+                images_of(folders[1], "train")
+
+
 def test_resized_images_without_a_manifest_are_refused(tmp_path):
     sizes = [(60 + k, 40 + k) for k in range(24)]
     train = {"n01440764": {f"n01440764_{k}.JPEG": drawing.jpeg(*size) for k, size in enumerate(sizes)}}

@@ -1,6 +1,7 @@
 """TFRecords as sources: TFDS's `imagenet2012`, prepared data sets, and classic ones, made by their own tools."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.errors import LabelError, OptionError, SourceError
 from ilsvrc_tfds.formats.example import bytes_feature, encode_example, feature_entry, int64_feature, join_features
 from ilsvrc_tfds.formats.tfrecord import frame
-from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources import Reader, find_layout, index_images, record_scan, sample_scan
 
 SHARD = "imagenet2012-{}.tfrecord-0000{}-of-00002"
 
@@ -330,3 +331,36 @@ def test_split_that_imagenet2012_states_and_whose_shards_are_all_missing_is_name
         path.unlink()
     with pytest.raises(SourceError, match="2 shards of split 'test' are missing"):
         index(imagenet2012)
+
+
+# Files that change while they are listed.
+
+
+@pytest.mark.parametrize("form", ["records", "webdataset"])
+def test_shard_that_is_replaced_while_it_is_listed_is_never_read_by_the_old_list(form, made, tmp_path, monkeypatch):
+    """The new file has the same size, and other bytes at the positions of the old list."""
+    if form == "records":
+        source, module, name = imagenet2012_of(made, tmp_path), record_scan, "read_records"
+    else:
+        source, module, name = forms.webdataset(tmp_path / "wds", forms.consecutive()), sample_scan, "read_members"
+    path = min(source.glob("*train*"))
+    list_shard = getattr(module, name)
+
+    def list_and_replace(*arguments):
+        yield from list_shard(*arguments)
+        if os.fspath(path) in map(os.fspath, filter(lambda argument: isinstance(argument, str | Path), arguments)):
+            path.with_name("new").write_bytes(path.read_bytes()[::-1])
+            os.utime(path.with_name("new"), ns=(1, 1))
+            path.with_name("new").replace(path)
+
+    monkeypatch.setattr(module, name, list_and_replace)
+    with pytest.raises(
+        SourceError, match=f"{path} has changed (while it was listed|since it was indexed). Run the com"
+    ):
+        found = index(source)
+        with Reader() as reader:
+            reader.read(found.splits["train"], 0)
+
+
+def imagenet2012_of(made: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(made / "tfds/imagenet2012/5.1.0", folder / "imagenet2012/5.1.0"))
