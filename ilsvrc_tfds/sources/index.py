@@ -13,7 +13,7 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.sources.labels import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, records, webdatasets
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.origin import changed_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
@@ -259,7 +259,9 @@ def _refuse_doubles(members: Members) -> None:
         found = _pairs(members, clashes, f"has {same}", f"have {same}")
         raise SourceError(f"{found} Rename one of each: a file name identifies an image.")
     if len(pairs):
-        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} Remove one of each.")
+        in_shards = {container.layout for container in members.containers} <= {records.KIND, webdatasets.KIND}
+        cure = "Get these shards again." if in_shards else "Remove one of each."
+        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} {cure}")
 
 
 def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:

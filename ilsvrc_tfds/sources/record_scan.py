@@ -124,7 +124,7 @@ class RecordScan:
         if record.damage:
             advice = "`ilsvrc-tfds verify` lists all damage. " if self.is_own else ""
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
-        fields = fields_of(record.payload, where, self.kind, self.label_offset)
+        fields = fields_of(record.payload, where, self.kind, self.label_offset, remedy=self.remedy)
         if not self.is_own:
             name = official_spelling(fields.name.rpartition(b"/")[2])
             fields = fields._replace(name=name, folders=tuple(classes_of_folders(fields.name)))
@@ -224,9 +224,14 @@ class RecordScan:
 
 
 def fields_of(
-    payload: bytes, where: str, kind: str = TFDS, label_offset: int = 0, highest: int = synsets.NUM_CLASSES - 1
+    payload: bytes,
+    where: str,
+    kind: str = TFDS,
+    label_offset: int = 0,
+    highest: int = synsets.NUM_CLASSES - 1,
+    remedy: str = "",
 ) -> RecordFields:
-    """Returns file name, image, class index and synset of a record. Raises SourceError, which names `where`.
+    """Returns file name, image, class index and synset of a record. Raises SourceError or LabelError with `where`.
 
     Args:
       payload: Payload of the record.
@@ -234,6 +239,7 @@ def fields_of(
       kind: Kind of the record.
       label_offset: Number that was added to the class index to make its label.
       highest: Highest class index that is accepted.
+      remedy: What to do about a wrong name or label, for messages.
 
     >>> from ilsvrc_tfds.formats.example import encode_example
     >>> payload = b"".join(encode_example(b"n01440764_18.JPEG", b"image", 0))
@@ -257,10 +263,14 @@ def fields_of(
             f"for {keys.label}."
         )
     index = label - label_offset if label >= 0 else label  # -1 in the test split, whatever the offset
-    if not -1 <= index <= highest or label == 0 < label_offset or not name.isascii() or b"\0" in name:
+    if not name.isascii() or b"\0" in name:
         raise SourceError(
-            f"{where} has file name {shown(os.fsdecode(name[:80]))!r} and label {label}; expected ASCII, and -1 to "
-            f"{highest + label_offset}."
+            f"{where} has the file name {ascii(os.fsdecode(name[:80]))}; expected ASCII. {remedy}".rstrip()
+        )
+    if not -1 <= index <= highest or label == 0 < label_offset:
+        raise LabelError(
+            f"{where}, {shown(os.fsdecode(name[:80]))}, has the label {label}; expected {label_offset} to "
+            f"{highest + label_offset}, or -1 in the split test. {remedy}".rstrip()
         )
     return RecordFields(name, image, index, _synset(features))
 

@@ -219,8 +219,14 @@ def first_offset(paths: list[str], kind: str) -> int:
         for record in itertools.islice(read_records(path), 1):
             if record.damage:
                 break  # the scan says more about it
-            fields = fields_of(record.payload, f"{path}: record 0", kind, label_offset=0, highest=synsets.NUM_CLASSES)
-            told = synsets.class_told(fields.name, fields.synset)
+            where = f"{path}: record 0"
+            fields = fields_of(record.payload, where, kind, highest=synsets.NUM_CLASSES, remedy=GET_AGAIN)
+            told, by_synset = synsets.class_told(fields.name, fields.synset), synsets.class_told(b"", fields.synset)
+            if fields.synset and told != by_synset:
+                raise LabelError(
+                    f"{where}, {shown(os.fsdecode(fields.name[:80]))}, has the label {fields.label} and the synset "
+                    f"{shown(os.fsdecode(fields.synset[:40]))!r}, which is not that of its name. {GET_AGAIN}"
+                )
             if told is None:
                 raise SourceError(
                     f"{path}: neither the file name {shown(os.fsdecode(fields.name[:80]))!r} of the first record nor a "

@@ -238,10 +238,10 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     "records, error, message",
     [
-        ([_classic(b"n01440764_9.JPEG", 1), _classic(b"n01440764_10.JPEG", 0)], SourceError, "label 0; expected ASCII"),
+        ([_classic(b"n01440764_9.JPEG", 1), _classic(b"n01440764_10.JPEG", 0)], LabelError, "record 1, .*, n01440764_10.JPEG, has the label 0; expected 1 to 1000, or -1 in.*Get the set again"),
         ([_classic(b"n01440764_9.JPEG", 0), _classic(b"n01443537_1.JPEG", 2)], LabelError, "has label 2, not 1"),
         ([_classic(b"n01440764_9.JPEG", 5)], LabelError, "the first record, n01440764_9.JPEG, has the label 5; expected 0 or 1"),
-        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset 'n01443537'"),
+        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "n01440764_9.JPEG, has the label 1 and the synset 'n01443537', which is not that"),
         ([_classic(b"n01443537/n01440764_9.JPEG", 0)], LabelError, "n01440764_9.JPEG has label 0 and lies in the folder of n01443537"),
         ([_classic(b"train/n01443537/x/n01440764_9.JPEG", 1)], LabelError, "has label 1 and lies in the folder of n01443537"),
         ([_classic(b"n00007846/n01440764_9.JPEG", 0)], LabelError, "lies in the folder of none of the 1000 classes"),
