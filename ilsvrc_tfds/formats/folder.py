@@ -20,6 +20,11 @@ from ilsvrc_tfds.storage.regular import open_regular
 INFO_NAME = "dataset_info.json"
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
+# The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
+# `tfds convert_format`, ends without an error and converts nothing if the shards are not TFRecords.
+IN_TFRECORD = (
+    "Prepare it in this format, from the source that it was made of; `tfds convert_format` can convert TFRecords only."
+)
 # The `dataset_info.json` of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
 
@@ -110,7 +115,7 @@ class Output:
             if output.file_format == TFRECORD:
                 return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
-        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. Prepare it in this format.")
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. {IN_TFRECORD}")
 
 
 def find_output(folder: str | os.PathLike) -> Output:

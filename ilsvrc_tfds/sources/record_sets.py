@@ -11,7 +11,7 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
+from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
@@ -252,10 +252,7 @@ def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
         if match["file_format"] == TFRECORD:
             found.setdefault(match["split"], set()).add(int(match["count"]))
     if TFRECORD not in formats:
-        raise SourceError(
-            f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. Convert it with "
-            "`tfds convert_format`."
-        )
+        raise SourceError(f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. {IN_TFRECORD}")
     if doubles := [split for split, counts in found.items() if len(counts) > 1]:
         raise SourceError(
             f"{folder} holds shards of several sets: those of split {first_few(doubles)} state different numbers of "
