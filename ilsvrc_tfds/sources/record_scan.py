@@ -127,7 +127,7 @@ class RecordScan:
         fields = fields_of(record.payload, where, self.kind, self.label_offset, remedy=self.remedy)
         if not self.is_own:
             name = official_spelling(fields.name.rpartition(b"/")[2])
-            fields = fields._replace(name=name, folders=tuple(classes_of_folders(fields.name)))
+            fields = fields._replace(name=name, folders=classes_of_folders(fields.name))
         if not is_plain(fields.name):
             raise SourceError(
                 f"{where} has the file name {ascii(os.fsdecode(fields.name[:80]))}; expected printable ASCII of 1 to "

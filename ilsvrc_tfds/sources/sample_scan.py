@@ -73,7 +73,7 @@ class SampleScan:
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
         rows: list[Row] = []
-        told: list[_Sample] = []
+        told: list[list[_Label]] = []
         passed_over: list[str] = []
         other_kinds: list[str] = []
         for sample in self._samples(passed_over):
@@ -83,7 +83,7 @@ class SampleScan:
                 continue
             image = self._image(sample)
             rows.append((self._name(sample), image.offset, image.size))
-            told.append(sample)
+            told.append(sample.labels + sample.folders)
         if self.samples not in (None, len(rows)):
             raise SourceError(
                 f"{self.path} has {counted(len(rows), 'sample')}, _info.json says {self.samples:,}. "
@@ -180,15 +180,15 @@ class SampleScan:
             )
         return official.pop()
 
-    def _check_labels(self, rows: list[Row], told: list[_Sample]) -> None:
+    def _check_labels(self, rows: list[Row], told: list[list[_Label]]) -> None:
         """Raises LabelError if labels are not those of the names, and SourceError if a sample has none."""
         wrong, without = [], []
-        for (name, _, _), sample in zip(rows, told):
+        for (name, _, _), labels in zip(rows, told):
             own = synsets.label_of_name(name)
-            without += [] if sample.labels or sample.folders else [shown(os.fsdecode(name))]
+            without += [] if labels else [shown(os.fsdecode(name))]
             wrong += [
                 f"{shown(os.fsdecode(name))} has {label if label is not None else 'no class'} by {source}, not {own}"
-                for source, label in (*sample.labels, *sample.folders)
+                for source, label in labels
                 if label != own
             ]
         if wrong:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
@@ -107,15 +108,20 @@ def is_plain(name: bytes) -> bool:
     return name.decode().isprintable()
 
 
-def classes_of_folders(path: bytes) -> list[int | None]:
+def classes_of_folders(path: bytes) -> tuple[int | None, ...]:
     """Returns the class index of each folder in a path that is named like a wnid; None if it is none of the 1000.
 
     >>> classes_of_folders(b"train/n01440764/n01440764_10026.JPEG"), classes_of_folders(b"n00007846/a.JPEG")
-    ([0], [None])
+    ((0,), (None,))
     """
-    folders = [os.fsdecode(folder).lower() for folder in path.split(b"/")[:-1]] if b"/" in path else []
-    wnids = filter(synsets.is_wnid, folders)
-    return [synsets.index_of(wnid) if synsets.is_class(wnid) else None for wnid in wnids]
+    folder, slash, _ = path.rpartition(b"/")
+    return _classes_in(folder) if slash else ()
+
+
+@functools.lru_cache(4096)
+def _classes_in(folder: bytes) -> tuple[int | None, ...]:
+    wnids = filter(synsets.is_wnid, os.fsdecode(folder).lower().split("/"))
+    return tuple(synsets.index_of(wnid) if synsets.is_class(wnid) else None for wnid in wnids)
 
 
 def official_spelling(name: bytes) -> bytes:
