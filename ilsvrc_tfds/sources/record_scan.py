@@ -126,8 +126,9 @@ class RecordScan:
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
         fields = fields_of(record.payload, where, self.kind, self.label_offset, remedy=self.remedy)
         if not self.is_own:
-            name = official_spelling(fields.name.rpartition(b"/")[2])
-            fields = fields._replace(name=name, folders=classes_of_folders(fields.name))
+            path = fields.name.replace(b"\\", b"/")  # Windows
+            name = official_spelling(path.rpartition(b"/")[2])
+            fields = fields._replace(name=name, folders=classes_of_folders(path))
         if not is_plain(fields.name):
             raise SourceError(
                 f"{where} has the file name {ascii(os.fsdecode(fields.name[:80]))}; expected printable ASCII of 1 to "

@@ -102,7 +102,7 @@ class SampleScan:
             try:
                 ahead = ReadAhead(file.fileno(), _AHEAD)
                 for member in read_members(ahead, self.path):
-                    folder, _, base = member.name.rpartition(b"/")
+                    folder, _, base = member.name.replace(b"\\", b"/").rpartition(b"/")
                     stem, dot, extension = base.partition(b".")
                     if not stem or not dot:
                         passed_over.append(shown(os.fsdecode(member.name)))
@@ -134,7 +134,9 @@ class SampleScan:
         try:
             described = json.loads(self._text(member, file))
             name, label = described.get("filename"), described.get("label")
-            encoded = name.encode() if isinstance(name, str) else b""  # a lone surrogate is no text
+            encoded = (
+                name.encode().replace(b"\\", b"/") if isinstance(name, str) else b""
+            )  # a lone surrogate is no text
         except (ValueError, AttributeError, RecursionError) as error:
             raise SourceError(
                 f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
@@ -148,7 +150,7 @@ class SampleScan:
     def _text(self, member: TarMember, file: ReadAhead) -> str:
         if member.size > _MOST_BYTES:
             raise SourceError(f"{self._where(member.name)} has {member.size:,} bytes, too many for a label.")
-        return file.read(member.size, member.offset).decode("utf-8", "surrogateescape")
+        return file.read(member.size, member.offset).decode("utf-8-sig", "surrogateescape")
 
     def _image(self, sample: _Sample) -> TarMember:
         if len(sample.images) == 1:
@@ -209,4 +211,4 @@ def _index_of(text: str) -> int | None:
     """Returns the class index that a label states, as a number or as a wnid; None if it is neither."""
     if text.isascii() and text.isdecimal() and len(text) <= 4:
         return int(text) if int(text) < synsets.NUM_CLASSES else None
-    return synsets.index_of(text) if synsets.is_class(text) else None
+    return synsets.index_of(text.lower()) if synsets.is_class(text.lower()) else None

@@ -254,6 +254,7 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
         ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "n01440764_9.JPEG, has the label 1 and the synset 'n01443537', which is not that"),
         ([_classic(b"n01443537/n01440764_9.JPEG", 0)], LabelError, "n01440764_9.JPEG has label 0 and lies in the folder of n01443537"),
         ([_classic(b"train/n01443537/x/n01440764_9.JPEG", 1)], LabelError, "has label 1 and lies in the folder of n01443537"),
+        ([_classic(b"D:\\n01443537\\n01440764_9.JPEG", 0)], LabelError, "lies in the folder of n01443537"),
         ([_classic(b"n00007846/n01440764_9.JPEG", 0)], LabelError, "lies in the folder of none of the 1000 classes"),
         ([_classic(b"a.jpg", 1)], SourceError, "neither the file name 'a.jpg' of the first record nor a synset states its class"),
         ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 record does not have the official file name of an image: a.jpg"),

@@ -1,6 +1,7 @@
 """WebDataset shards as sources, made by the package webdataset."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ilsvrc_tfds.sources import find_layout, index_images
 
 TRAIN = "imagenet1k-train-{:04d}.tar"
 NAME, LABEL = "n01440764_9", b"0"
+JPEG = drawing.jpeg()
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,30 @@ def test_shard_that_the_info_does_not_state_is_named(timm):
     shutil.copy(timm / TRAIN.format(1), timm / TRAIN.format(2))
     with pytest.raises(SourceError, match=f"_info.json does not state {TRAIN.format(2)}, so it is of another set"):
         index(timm)
+
+
+SAMPLE = [(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0")]
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe"])
+def test_last_shard_that_is_no_file_is_an_error(what, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(SAMPLE))
+    path = tmp_path / "train-000001.tar"
+    {"link": lambda: path.symlink_to("/no/such"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[what]()
+    message = {"link": "is a link to /no/such", "folder": "Is a directory", "pipe": "is a pipe"}[what]
+    with pytest.raises(SourceError, match=f"{path} .*{message}"):
+        index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train-000001.tar.part", "train-000001.tar.crdownload", "train-000000.tar.aria2"])
+def test_shard_that_has_not_arrived_is_an_error(name, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(SAMPLE))
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(SourceError, match=f"{name}: the download of a shard of split 'train' has not ended.*--splits"):
+        index(tmp_path)
+    (tmp_path / name).rename(tmp_path / "other-000000.tar.part")
+    (tmp_path / "train-000000.tar.part").write_bytes(b"")  # the shard itself is there
+    assert len(index(tmp_path).splits["train"]) == 1
 
 
 @pytest.mark.parametrize("stated", [{}, {"train": {"filenames": ["shard-0.tar"], "shard_lengths": [6]}}])
@@ -179,7 +205,6 @@ def test_info_that_makes_no_sense_is_refused(text, timm):
         index(timm)
 
 
-JPEG = drawing.jpeg()
 DESCRIBED = b'{"filename": "n01440764/n01440764_9.JPEG", "label": 0}'
 
 
@@ -194,8 +219,10 @@ DESCRIBED = b'{"filename": "n01440764/n01440764_9.JPEG", "label": 0}'
         [(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"JPEG", b"jpeg"))],
         [(f"train/n01440764/{NAME}.jpg", JPEG)],
         [(f"{NAME}.jpg", JPEG), (f"{NAME}.webp", b""), (f"{NAME}.cls", b"0")],
+        [(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"\xef\xbb\xbf" + DESCRIBED), (f"{NAME}.cls", b"\xef\xbb\xbfN01440764\r\n")],
+        [(f"train\\n01440764\\{NAME}.jpg", JPEG), (f"train\\n01440764\\{NAME}.cls", b"0")],
     ],
-    ids=["plain", "folders", "name-in-json", "class-appended", "jpg-in-json", "both", "class-of-folder", "other-kind-too"],
+    ids=["plain", "folders", "name-in-json", "class-appended", "jpg-in-json", "both", "class-of-folder", "other-kind-too", "mark", "windows"],
 )  # fmt: skip
 def test_forms_that_are_read(members, tmp_path):
     (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
@@ -217,6 +244,8 @@ def test_forms_that_are_read(members, tmp_path):
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/"))], LabelError, "has 1 by its folder"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n00007846/"))], LabelError, "has no class by its folder in .json"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/x/"))], LabelError, "1 by its folder in .json"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537\\\\"))], LabelError, "1 by its folder in .json"),
+        ([(f"n01443537\\{NAME}.jpg", JPEG), (f"n01443537\\{NAME}.cls", b"0")], LabelError, "has 1 by its folder, not 0"),
         ([(f"n01443537/{NAME}.jpg", JPEG), (f"n01443537/{NAME}.cls", b"0")], LabelError, "n01440764_9.JPEG has 1 by its folder, not 0"),
         ([(f"train/n00007846/{NAME}.jpg", JPEG), (f"train/n00007846/{NAME}.cls", b"0")], LabelError, "has no class by its folder, not 0"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0"), (f"{NAME}.json", DESCRIBED.replace(b": 0", b": 1"))], LabelError, "has 1 by .json, not 0"),

@@ -20,7 +20,14 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
-from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
+from ilsvrc_tfds.sources.names import (
+    FOLDERS,
+    KAGGLE_ROOTS,
+    SPLITS,
+    UNFINISHED,
+    numbered_archive,
+    split_of_folder,
+)
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
@@ -85,8 +92,10 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
     files: dict[str, list[str]] = {}
     for name in names_in(folder):
         split = _split_of_shard(name) or (of_folder if _is_shard(name) else None)
-        if split and os.path.isfile(folder / name):
+        if split:
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
+    # Something else with the name of a shard, such as a broken link, is an error if there are shards, and else none.
+    files = {split: paths for split, paths in files.items() if any(map(os.path.isfile, paths))}
     stated: set[str | None] = set()
     with contextlib.suppress(SourceError):  # raised when the split is scanned
         stated = {_split_of_shard(name) or of_folder for name in _lengths(folder / INFO_NAME)} if files else set()
@@ -132,6 +141,12 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
             f"{place.path}: {INFO_NAME} does not state {first_few(map(shown, strange))}, so it is of another set. Move "
             "it away."
         )
+    if unfinished := list(_unfinished(place.path, stems, numbers)):
+        shards = "a shard" if len(unfinished) == 1 else "shards"
+        raise SourceError(
+            f"{place.path}: {first_few(map(shown, unfinished))}: the download of {shards} of split {place.split!r} has "
+            f"not ended. Finish it, and remove what is left of it. {GO_WITHOUT}"
+        )
     count, missing = _missing(names, numbers, stated)
     if count:
         split = f"split {place.split!r}"
@@ -139,6 +154,15 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
             f"{counted(count, f'shard of {split} is', f'shards of {split} are')} missing: "
             f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN} {GO_WITHOUT}"
         )
+
+
+def _unfinished(folder: str, stems: Collection[str], numbers: Collection[int]) -> Iterator[str]:
+    """Yields the names of files of a folder that are shards which have not arrived."""
+    for name in names_in(folder):
+        match = UNFINISHED.search(name)
+        numbered = numbered_archive(name[: match.start()]) if match else None
+        if match and numbered and numbered[0] in stems and (match[1] or numbered[1] not in numbers):
+            yield name
 
 
 def _missing(names: list[str], numbers: Collection[int], stated: list[str]) -> tuple[int, list[str]]:
