@@ -46,7 +46,7 @@ _OTHER_NAMES = {
     for split, words in _WORDS.items()
 }
 _NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d{1,8})\.tar")
-# Suffixes of files that are being downloaded. aria2 has a file of its own beside that, which has its whole size at once.
+# Suffixes of files that are being downloaded. aria2 has a file of its own beside that, which has its whole size.
 UNFINISHED = re.compile(
     r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|tmp|!ut|!qb|(aria2))$", re.I
 )
