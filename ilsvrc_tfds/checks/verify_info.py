@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ilsvrc_tfds.checks.verify_shard import Findings
 from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats import folder as outputs
-from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.storage.regular import open_regular
@@ -74,4 +74,4 @@ def skipped_images(output: Output) -> Mapping[str, Collection[str]]:
             stated = json.loads(file.read(outputs.MAX_INFO_BYTES))["skipped_images"]
     except (SourceError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return stated if manifest.is_skipped(stated) else {}
+    return stated if json_values.is_skipped(stated) else {}

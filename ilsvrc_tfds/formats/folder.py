@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
@@ -22,6 +22,11 @@ INFO_NAME = "dataset_info.json"
 LABELS_NAME = "label.labels.txt"
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
+# The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
+# `tfds convert_format`, ends without an error and converts nothing if the shards are not TFRecords.
+IN_TFRECORD = (
+    "Prepare it in this format, from the source that it was made of; `tfds convert_format` can convert TFRecords only."
+)
 # The `dataset_info.json` of 1,152 shards has 20 KB.
 MAX_INFO_BYTES = 64 << 20
 
@@ -119,7 +124,7 @@ class Output:
             if output.file_format == TFRECORD:
                 return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
-        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. Prepare it in this format.")
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. {IN_TFRECORD}")
 
 
 def find_output(folder: str | os.PathLike) -> Output:
@@ -221,7 +226,7 @@ def named_labels(folder: Path) -> tuple[str, ...] | None:
         return None
     except OSError as error:
         raise unreadable(folder / LABELS_NAME, error) from error
-    return names if names != synsets.wnids() and manifest.is_numbering(names) else None
+    return names if names != synsets.wnids() and json_values.is_numbering(names) else None
 
 
 def senseless(path: str | os.PathLike, error: Exception) -> SourceError:

@@ -16,12 +16,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeGuard, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, unreadable
+from ilsvrc_tfds.formats.json_values import is_count, is_names, is_numbering, is_skipped
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
@@ -33,7 +34,7 @@ _TYPES = ("bytes", "float", "int64")
 # The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
-_LATER_FIELDS = ("boxes", "skipped", "subset", "wnids")
+_LATER_FIELDS = ("boxes", "skipped", "repaired_images", "subset", "wnids")
 # No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -61,8 +62,8 @@ class ShardEntry:
 
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str) and _FILE_NAME.fullmatch(self.name), "a shard's name", self.name)
-        _require(_is_count(self.records), f"records of {self.name}", self.records)
-        _require(_is_count(self.bytes), f"bytes of {self.name}", self.bytes)
+        _require(is_count(self.records), f"records of {self.name}", self.records)
+        _require(is_count(self.bytes), f"bytes of {self.name}", self.bytes)
         _require(
             isinstance(self.xxh3_64, str) and _DIGEST.fullmatch(self.xxh3_64), f"xxh3_64 of {self.name}", self.xxh3_64
         )
@@ -119,6 +120,8 @@ class Manifest:
         than that of the 1000.
       boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
+      repaired_images: File names of each split's images that are CMYK JPEGs or PNGs in the archives, and became RGB
+        JPEGs of quality 100, or were made of such ones. Not in the file if there are none.
       subset: Description of the subset that the set is, in JSON's types; empty if it has all classes and images.
       wnids: Wnid of each label, without the offset, if the classes are numbered anew. None, and not in the file, if
         labels are the class indices.
@@ -139,6 +142,7 @@ class Manifest:
     classes: str = dataclasses.field(default_factory=classes_digest)
     boxes: Mapping[str, int] | None = None
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    repaired_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
     wnids: tuple[str, ...] | None = None
 
@@ -149,7 +153,7 @@ class Manifest:
         _require(
             isinstance(self.keys, Mapping) and all(kind in _TYPES for kind in self.keys.values()), "keys", self.keys
         )
-        _require(_is_count(self.label_offset) and self.label_offset <= 1, "label_offset", self.label_offset)
+        _require(is_count(self.label_offset) and self.label_offset <= 1, "label_offset", self.label_offset)
         _require(
             bool(self.shards) and set(self.shards) <= set(synsets.OFFICIAL_COUNTS), "the splits", list(self.shards)
         )
@@ -158,12 +162,13 @@ class Manifest:
         _require(self.classes == classes_digest(self.wnids), f"classes (the digest {of_list})", self.classes)
         _require(isinstance(self.subset, Mapping), "subset", self.subset)
         _require(is_skipped(self.skipped), "skipped", self.skipped)
+        _require(is_names(self.repaired_images), "repaired_images", self.repaired_images)
         names = [shard.name for shards in self.shards.values() for shard in shards]
         _require(len(set(names)) == len(names), "the names of shards (one occurs twice)", names)
         for split, count in {} if self.boxes is None else self.boxes.items():
             shards = self.shards.get(split)
             most = synsets.OFFICIAL_COUNTS.get(split, 0) if shards is None else sum(shard.records for shard in shards)
-            _require(_is_count(count) and count <= most, f"boxes of {split}", count)
+            _require(is_count(count) and count <= most, f"boxes of {split}", count)
 
     @property
     def num_classes(self) -> int:
@@ -222,8 +227,9 @@ def _json(manifest: Manifest) -> str:
     for name in ("boxes", "wnids"):
         if values[name] is None:
             del values[name]
-    if not manifest.subset:
-        del values["subset"]
+    for name in ("subset", "repaired_images"):
+        if not values[name]:
+            del values[name]
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
@@ -261,25 +267,3 @@ def _refuse_constant(text: str) -> NoReturn:
 def _require(condition: object, what: str, value: object) -> None:
     if not condition:
         raise ValueError(f"{what} cannot be {value!r:.80}")
-
-
-def is_skipped(value: object) -> bool:
-    """Returns whether a JSON value is a mapping of each split's skipped images: the reason by file name."""
-    if not isinstance(value, Mapping) or not set(value) <= set(synsets.OFFICIAL_COUNTS):
-        return False
-    return all(isinstance(own, Mapping) and all(isinstance(why, str) for why in own.values()) for own in value.values())
-
-
-def is_numbering(value: object) -> bool:
-    """Returns whether a value is a tuple of wnids of the 1000 classes, each once.
-
-    >>> is_numbering(("n01491361", "n01440764")), is_numbering(("n01491361", "n01491361"))
-    (True, False)
-    """
-    if not isinstance(value, tuple) or not value or not all(isinstance(wnid, str) for wnid in value):
-        return False
-    return len(set(value)) == len(value) and all(map(synsets.is_class, value))
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return type(value) is int and value >= 0

@@ -147,6 +147,7 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
     | `images` | operation on each image |
     | `source_layout` | layout of the source, in words |
     | `repaired_images` | if there are any: images of each split that the source has in another form than the archives |
+    | `converted_images` | if there are any: CMYK JPEGs and PNGs of each split that became RGB JPEGs, not resized |
     | `source_images` | number and digest of the images of each split, for `comparison` |
     | `subset` | if it is one: the number of classes and images in its lists, and their digests |
     | `complete` | whether at least train and val are whole; of a subset, whether all of it is there |
@@ -171,11 +172,8 @@ def provenance(index: Index, options: Options, receipts: Mapping[str, list[Recei
         "source_images": {
             split: {"images": len(members), "digest": members.digest()} for split, members in index.splits.items()
         },
-        **(
-            {"repaired_images": {split: list(names) for split, names in index.repaired.items()}}
-            if index.repaired
-            else {}
-        ),
+        **({"repaired_images": {split: list(own) for split, own in index.repaired.items()}} if index.repaired else {}),
+        **({"converted_images": converted} if (converted := run.converted_images(receipts)) else {}),
         **({"subset": described} if (described := options.subset.described()) else {}),
         "complete": is_whole and not skipped and options.max_examples is None,
         "missing": missing,

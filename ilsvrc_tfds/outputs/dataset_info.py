@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
-from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats import json_values
 from ilsvrc_tfds.formats.folder import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.storage.regular import require_regular
@@ -134,7 +134,7 @@ def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = 
 def _check_provenance(metadata: Mapping[str, object]) -> None:
     """Raises ValueError if a field of a data set's provenance that is read here is invalid. Fields may be missing."""
     missing, most = metadata.get("missing", {}), metadata.get("max_examples_per_split")
-    if not manifest.is_skipped(metadata.get("skipped_images", {})):
+    if not json_values.is_skipped(metadata.get("skipped_images", {})):
         raise ValueError(f"skipped_images cannot be {metadata['skipped_images']!r:.80}")
     if not isinstance(missing, Mapping) or not all(isinstance(text, str) for text in missing.values()):
         raise ValueError(f"missing cannot be {missing!r:.80}")

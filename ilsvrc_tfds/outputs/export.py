@@ -132,7 +132,7 @@ def export(
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, found.skipped, part, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, found, part, boxes=bool(bbox))
             require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     log_boxes(described)
@@ -144,17 +144,18 @@ def _described(
     receipts: Mapping[str, list[Receipt]],
     config: Mapping[str, object],
     label_offset: int,
-    skipped: Mapping[str, Mapping[str, str]],
+    found: Index,
     part: "_Part",
     *,
     boxes: bool,
 ) -> Manifest:
     """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
 
-    Those that were `skipped` when its source was prepared are handed on.
+    Images that were skipped when its source was prepared, and those that had been repaired before, are handed on.
     """
-    now = run.skipped_images(receipts)
-    all_skipped = {split: {**skipped.get(split, {}), **now.get(split, {})} for split in receipts}
+    now, converted = run.skipped_images(receipts), run.converted_images(receipts)
+    names = {split: sorted({*found.repaired.get(split, ()), *converted.get(split, ())}) for split in receipts}
+    all_skipped = {split: {**found.skipped.get(split, {}), **now.get(split, {})} for split in receipts}
     return Manifest(
         CLASSIC,
         TFRECORD,
@@ -166,6 +167,7 @@ def _described(
         if boxes
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
+        repaired_images={split: own for split, own in names.items() if own},
         classes=classes_digest(part.wnids),
         subset=part.described,
         wnids=part.wnids,

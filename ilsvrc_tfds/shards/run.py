@@ -88,6 +88,12 @@ def skipped_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, dict[
     return {split: skipped for split, skipped in found.items() if skipped}
 
 
+def converted_images(receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, list[str]]:
+    """Returns the file names of the converted images of each split that has any, sorted."""
+    found = {split: sorted(name for r in own for name in r.converted) for split, own in receipts.items()}
+    return {split: names for split, names in found.items() if names}
+
+
 def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> str:
     """Returns 16 hexadecimal digits that change whenever the bytes of a shard could change.
 

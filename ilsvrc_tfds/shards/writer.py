@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import xxhash
 
@@ -13,6 +13,7 @@ from ilsvrc_tfds.errors import OptionError, system_error, unwritable
 from ilsvrc_tfds.formats.example import Example
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.formats.tfrecord import frame
+from ilsvrc_tfds.images import Original
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, partial_path, sync_file
@@ -58,6 +59,7 @@ class Receipt:
       changed: Number of images whose bytes differ from those of the source.
       boxed: Number of records with bounding boxes.
       skipped: Damaged images that were left out: reasons by file name.
+      converted: File names of the changed images, if the operation keeps the bytes of all others.
     """
 
     split: str
@@ -69,6 +71,7 @@ class Receipt:
     changed: int
     boxed: int
     skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    converted: Sequence[str] = dataclasses.field(default_factory=list)
 
 
 def finish_shard(task: ShardTask) -> Receipt:
@@ -160,26 +163,40 @@ def publish_shard(task: ShardTask, write: Callable[[str], Receipt]) -> Receipt:
 
 
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
-    digest, records, changed, boxed, payload_bytes = xxhash.xxh3_64(), 0, 0, 0, 0
+    digest, records, boxed, payload_bytes = xxhash.xxh3_64(), 0, 0, 0
     skipped: dict[str, str] = {}
+    changed: list[str] = []
     with open(partial, "wb", buffering=_BUFFER) as file:
-        for data, example in _examples(task, skipped):
+        for example in _examples(task, skipped, changed):
             for piece in frame(example):
                 file.write(piece)
                 digest.update(piece)
             records += 1
             payload_bytes += example.size
-            changed += example.image is not data
             boxed += example.has_boxes
         file_bytes = file.tell()
     shard = task.shard
-    return Receipt(
-        shard.split, shard.index, records, payload_bytes, file_bytes, digest.hexdigest(), changed, boxed, skipped
+    counts = (records, payload_bytes, file_bytes, digest.hexdigest(), len(changed), boxed)
+    return Receipt(shard.split, shard.index, *counts, skipped, _converted(task, changed))
+
+
+def _examples(task: ShardTask, skipped: dict[str, str], changed: list[str]) -> Iterator[Example]:
+    """Yields the examples. Adds the images that are skipped, and those whose bytes differ from those of the source."""
+
+    def encode(file_name: bytes, data: bytes, label: int) -> Example:
+        example = task.encode(file_name, data, label)
+        if example.image is not data:
+            changed.append(file_name.decode())
+        return example
+
+    return (
+        example for _, example in read_images(task.shard.members, encode, skipped if task.on_error == SKIP else None)
     )
 
 
-def _examples(task: ShardTask, skipped: dict[str, str]) -> Iterator[tuple[bytes, Example]]:
-    return read_images(task.shard.members, task.encode, skipped if task.on_error == SKIP else None)
+def _converted(task: ShardTask, changed: list[str]) -> list[str]:
+    """Returns the names of the changed images, or none if the operation changes all."""
+    return changed if isinstance(getattr(task.encode, "op", None), Original) else []
 
 
 def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
@@ -187,14 +204,13 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     from tensorflow_datasets.core import file_adapters
 
     sizes: list[int] = []
-    changes: list[bool] = []
+    changed: list[str] = []
     boxed: list[bool] = []
     skipped: dict[str, str] = {}
 
     def keyed() -> Iterator[tuple[int, bytes]]:
-        for key, (data, example) in enumerate(_examples(task, skipped)):
+        for key, example in enumerate(_examples(task, skipped, changed)):
             sizes.append(example.size)
-            changes.append(example.image is not data)
             boxed.append(example.has_boxes)
             yield key, b"".join(example)
 
@@ -208,10 +224,8 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     except RuntimeError as error:  # array_record reports errors of the file system in this way
         raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
-    digest = _digest(partial)
-    return Receipt(
-        shard.split, shard.index, len(sizes), sum(sizes), file_bytes, digest, sum(changes), sum(boxed), skipped
-    )
+    counts = (len(sizes), sum(sizes), file_bytes, _digest(partial), len(changed), sum(boxed))
+    return Receipt(shard.split, shard.index, *counts, skipped, _converted(task, changed))
 
 
 def _digest(path: str) -> str:

@@ -42,7 +42,9 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
             f"it has {', '.join(index.splits)}."
         )
     return dataclasses.replace(
-        index, splits={split: members for split, members in index.splits.items() if split in splits}
+        index,
+        splits={split: members for split, members in index.splits.items() if split in splits},
+        repaired={split: names for split, names in index.repaired.items() if split in splits},
     )
 
 

@@ -12,14 +12,13 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
-from ilsvrc_tfds.images.ops import needs_fix
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records, webdatasets
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, Part, join_members
-from ilsvrc_tfds.sources.official import REPAIRED_BY_TFDS
 from ilsvrc_tfds.sources.origin import changed_of, missing_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 from ilsvrc_tfds.sources.trees import Listed
@@ -150,18 +149,10 @@ def _part(place: Place) -> Part | None:
 
 
 def _repaired(place: Place, members: Members) -> tuple[str, ...]:
-    """Returns the names of the images of a split that are not as the archives have them. Only these images are read.
-
-    These are the ones that a set of ours records, and those of the official names of CMYK JPEGs and PNGs that are RGB.
-    """
+    """Returns the names of the images of a split that are not as the archives have them."""
     own = records.set_of_place(place) if place.kind == records.KIND else None
-    told = repaired_of(own.folder, place.split) if own is not None and own.output is not None else ()
-    if not place.may_be_repaired:
-        return told
-    names = np.array([f"{stem}.JPEG".encode() for stem in REPAIRED_BY_TFDS], np.bytes_)
-    odd = members.take(np.flatnonzero(np.isin(members.name, names)))
-    heads = read_images(odd, lambda file_name, data, label: (file_name.decode(), look(data)), skipped={})
-    return tuple(sorted({*told, *(name for _, (name, head) in heads if not needs_fix(head))}))
+    told = repaired_of(own.output, place.split) if own is not None and own.output is not None else ()
+    return repaired_names(members, told, place.may_be_repaired)
 
 
 def _changed_note(place: Place, known: int) -> Iterator[str]:
@@ -285,7 +276,9 @@ def _refuse_doubles(members: Members) -> None:
         found = _pairs(members, clashes, f"has {same}", f"have {same}")
         raise SourceError(f"{found} Rename one of each: a file name identifies an image.")
     if len(pairs):
-        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} Remove one of each.")
+        in_shards = {container.layout for container in members.containers} <= {records.KIND, webdatasets.KIND}
+        cure = "Get these shards again." if in_shards else "Remove one of each."
+        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} {cure}")
 
 
 def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:

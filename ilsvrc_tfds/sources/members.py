@@ -220,8 +220,8 @@ class Index:
       made: For each split whose images have been processed already, the operation in JSON's types, as `describe_op`
         returns it: `{"op": "Resized", "shorter_side": 256, "quality": 95}`. Images of other splits are the original
         ones, as far as it is known.
-      repaired: For each split, the names of images that another program has converted, although the archives have them
-        as CMYK JPEGs or PNGs.
+      repaired: For each split, the names of images that are CMYK JPEGs or PNGs in the archives, and have been converted
+        in the source.
       skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
       parts: For each split that is read from a set of ours that is a subset, what the set records of it.

@@ -46,6 +46,10 @@ _OTHER_NAMES = {
     for split, words in _WORDS.items()
 }
 _NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d{1,8})\.tar")
+# Suffixes of files that are being downloaded. aria2 has a file of its own beside that, which has its whole size.
+UNFINISHED = re.compile(
+    r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|tmp|!ut|!qb|(aria2))$", re.I
+)
 _WNID_ARCHIVE = re.compile(r"n\d{8}\.tar")
 # Unknown names that suggest a split. `LOC_val_solution.csv` matches too: callers ask about archives and folders only.
 _HINTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import shown, unreadable
 from ilsvrc_tfds.formats.folder import MAX_INFO_BYTES, Output, senseless
-from ilsvrc_tfds.formats.manifest import is_skipped
+from ilsvrc_tfds.formats.json_values import is_names, is_skipped
 from ilsvrc_tfds.storage.regular import open_regular
 
 _NAME = "metadata.json"
@@ -43,11 +43,16 @@ def skipped_of(output: Output, split: str) -> dict[str, str]:
     return dict(skipped.get(split, {})) if isinstance(skipped, dict) and is_skipped(skipped) else {}
 
 
-def repaired_of(folder: Path, split: str) -> tuple[str, ...]:
-    """Returns the names of the images of a split that a set records as not being as the archives have them."""
-    repaired = provenance_of(folder).get("repaired_images")
-    names = repaired.get(split, ()) if isinstance(repaired, dict) else ()
-    return tuple(name for name in names if isinstance(name, str) and name.isascii())
+def repaired_of(output: Output, split: str) -> tuple[str, ...]:
+    """Returns the names of the images of a split that a set of ours records as not being as the archives have them.
+
+    They had been converted in the source of the set, or were converted when it was made.
+    """
+    described, provenance = output.manifest, provenance_of(output.folder)
+    found = [provenance.get(key) for key in ("repaired_images", "converted_images")]
+    found += [] if described is None else [described.repaired_images]
+    names = [name for own in found if is_names(own) for name in own.get(split, ())]
+    return tuple(dict.fromkeys(names))
 
 
 def missing_of(folder: Path, split: str) -> str:

@@ -24,7 +24,7 @@ class Place:
         of single splits, which belong together wherever they are.
       listing: What was read to find the splits: the contents of an archive, see `trees`; the set of the shards, or
         the error that tells why they are none, see `layouts.records`.
-      may_be_repaired: Whether another program may have converted the CMYK JPEGs and the PNG of train; see `official`.
+      may_be_repaired: Whether the CMYK JPEGs and the PNG may have been converted before; see `official`.
     """
 
     split: str

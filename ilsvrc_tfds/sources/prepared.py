@@ -11,8 +11,9 @@ from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
 from ilsvrc_tfds.sources.members import Whole
-from ilsvrc_tfds.sources.origin import provenance_of
+from ilsvrc_tfds.sources.origin import provenance_of, repaired_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
+from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import scan
 
 
@@ -63,7 +64,13 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
     for split in splits:
         found.check_bytes(split)
     skipped = output.manifest.skipped if output.manifest is not None else {}
-    return Index(os.fspath(output.folder), found.words, splits, skipped=skipped, whole=_whole(output, splits))
+    is_original = found.made.get("op", "Original") == "Original"
+    repaired = {
+        split: repaired_names(members, repaired_of(output, split), is_original) for split, members in splits.items()
+    }
+    repaired = {split: names for split, names in repaired.items() if names}
+    whole = _whole(output, splits)
+    return Index(os.fspath(output.folder), found.words, splits, repaired=repaired, skipped=skipped, whole=whole)
 
 
 def _whole(output: Output, splits: Mapping[str, Members]) -> dict[str, Whole]:

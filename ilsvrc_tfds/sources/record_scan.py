@@ -1,7 +1,9 @@
 """Scans one shard of TFRecords: the name, label and position of each image, so that images are read in place."""
 
+import contextlib
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
+from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
@@ -17,12 +19,23 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
 from ilsvrc_tfds.sources.members import Container, Members
-from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.scan import (
+    LONGEST_NAME,
+    Row,
+    Scanned,
+    classes_of_folders,
+    is_plain,
+    official_spelling,
+    tables,
+    unchanged,
+)
 
 KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
 _SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
+# Of original images no shorter side is that of most. So many images of a shard are looked at, and fewer do not tell it.
+_MOST_SIDES, _FEWEST_SIDES, _SAME_SIDES = 40, 20, 0.95
 
 
 class RecordFields(NamedTuple):
@@ -33,12 +46,14 @@ class RecordFields(NamedTuple):
       image: The image within the payload.
       label: Class index, or -1.
       synset: Wnid that a classic record states; empty if it does not.
+      folders: Class index of each wnid among the folders of the name, see `classes_of_folders`.
     """
 
     name: bytes
     image: Picture
     label: int
     synset: bytes
+    folders: tuple[int | None, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +68,8 @@ class RecordScan:
       records: Stated number of records, or None if it is not stated.
       entry: What the manifest says of the shard; None if there is no manifest.
       is_own: Whether this package made the records. Their file names may be names of the user's own.
+      side: Shorter side of the images if they are resized, and 0 if they are not; compared with some images of a shard
+        that nothing describes. None if it is described.
       numbering: Class index of each label, without the offset, if the classes are numbered anew; otherwise empty.
       notes: Lines for the user about the set of the shard.
     """
@@ -64,6 +81,7 @@ class RecordScan:
     records: int | None = None
     entry: ShardEntry | None = None
     is_own: bool = True
+    side: int | None = None
     numbering: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -74,23 +92,31 @@ class RecordScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
+        with unchanged(self.path) as stamp:
+            return self._scanned(stamp)
+
+    def _scanned(self, stamp: str) -> Scanned:
         digest, size = (None if self.entry is None else xxhash.xxh3_64()), 0
         rows: list[Row] = []
         labels: list[int] = []
-        wrong_synsets: list[str] = []
+        wrong: list[str] = []
+        sides: list[int] = []
         for record in read_records(self.path, digest):
             fields = self._fields(record)
             image = fields.image
             rows.append((fields.name, record.offset + HEADER_BYTES + image.start, image.stop - image.start))
             labels.append(fields.label)
-            wrong_synsets += self._wrong_synset(fields)
+            wrong += self._wrong_witnesses(fields)
             size += record.size
+            if self.side is not None and len(rows) <= _MOST_SIDES:
+                with contextlib.suppress(ImageError):  # reported when it is read
+                    sides.append(min((head := image.look()).height, head.width))
         names = [name for name, _, _ in rows]
         self._check_splits(names)
-        self._check_labels(names, labels, wrong_synsets)
+        self._check_labels(names, labels, wrong)
         self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
-        container = Container(self.path, self.split, archive_stamp(self.path), layout=KIND)
-        container = dataclasses.replace(container, in_classes=self.split == "train")
+        self._check_sides(sides)
+        container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), (), notes=self.notes)
 
     def _fields(self, record: Record) -> RecordFields:
@@ -103,16 +129,31 @@ class RecordScan:
             advice = "`ilsvrc-tfds verify` lists all damage. " if self.is_own else ""
             raise SourceError(f"{where}: {record.damage}. {advice}{self.remedy}")
         highest = len(self.numbering or range(synsets.NUM_CLASSES)) - 1
-        fields = fields_of(record.payload, where, self.kind, self.label_offset, highest)
+        fields = fields_of(record.payload, where, self.kind, self.label_offset, highest, remedy=self.remedy)
         if self.numbering and fields.label >= 0:
             fields = fields._replace(label=self.numbering[fields.label])
-        return fields if self.is_own else fields._replace(name=fields.name.rpartition(b"/")[2])
+        if not self.is_own:
+            path = fields.name.replace(b"\\", b"/")  # Windows
+            name = official_spelling(path.rpartition(b"/")[2])
+            fields = fields._replace(name=name, folders=classes_of_folders(path))
+        if not is_plain(fields.name):
+            raise SourceError(
+                f"{where} has the file name {ascii(os.fsdecode(fields.name[:80]))}; expected printable ASCII of 1 to "
+                f"{LONGEST_NAME} characters, without folders. {self.remedy}"
+            )
+        return fields
 
-    def _wrong_synset(self, fields: RecordFields) -> Iterator[str]:
-        told = synsets.class_told(b"", fields.synset) if fields.synset else fields.label
-        if told != fields.label and self.split != "test":
-            name, label = shown(os.fsdecode(fields.name)), self._stored(fields.label)
+    def _wrong_witnesses(self, fields: RecordFields) -> Iterator[str]:
+        """Yields what states another class than the label, besides the name: the synset, and the folder of the name."""
+        if self.split == "test":
+            return
+        name, label = shown(os.fsdecode(fields.name)), self._stored(fields.label)
+        if fields.synset and synsets.class_told(b"", fields.synset) != fields.label:
             yield f"{name} has label {label} and synset {shown(os.fsdecode(fields.synset[:40]))!r}"
+        for told in fields.folders:
+            if told != fields.label:
+                wnid = "none of the 1000 classes" if told is None else synsets.wnids()[told]
+                yield f"{name} has label {label} and lies in the folder of {wnid}"
 
     def _stored(self, index: int) -> int | str:
         """Returns the label that a class index is stored as, for messages."""
@@ -167,6 +208,18 @@ class RecordScan:
                 f"{self.entry.bytes:,} and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
             )
 
+    def _check_sides(self, sides: list[int]) -> None:
+        """Raises SourceError if the images are resized in another way than those of the set."""
+        [(side, count)] = Counter(side for side in sides if side != self.side).most_common(1) or [(0, 0)]
+        if self.side and count or len(sides) >= _FEWEST_SIDES and count > _SAME_SIDES * len(sides):
+            expected = f"only {self.side:,}" if self.side else "several, as original images have"
+            raise SourceError(
+                f"{self.path}: {count:,} of {counted(len(sides), 'image')} of {self.split} that were looked at "
+                f"{'has' if count == 1 else 'have'} the shorter side {side:,}; expected {expected}. Nothing describes "
+                f"the shards of the set ({manifest.NAME} is missing), so this one may be of another. Get these files "
+                "again with their manifest, or take another source."
+            )
+
     def _tables(self, container: Container, rows: list[Row], labels: list[int]) -> Iterator[Members]:
         if not self.is_own and rows:
             yield from tables(self.split, container, "", rows)
@@ -184,9 +237,14 @@ class RecordScan:
 
 
 def fields_of(
-    payload: bytes, where: str, kind: str = TFDS, label_offset: int = 0, highest: int = synsets.NUM_CLASSES - 1
+    payload: bytes,
+    where: str,
+    kind: str = TFDS,
+    label_offset: int = 0,
+    highest: int = synsets.NUM_CLASSES - 1,
+    remedy: str = "",
 ) -> RecordFields:
-    """Returns file name, image, class index and synset of a record. Raises SourceError, which names `where`.
+    """Returns file name, image, class index and synset of a record. Raises SourceError or LabelError with `where`.
 
     Args:
       payload: Payload of the record.
@@ -194,6 +252,7 @@ def fields_of(
       kind: Kind of the record.
       label_offset: Number that was added to the class index to make its label.
       highest: Highest class index that is accepted.
+      remedy: What to do about a wrong name or label, for messages.
 
     >>> from ilsvrc_tfds.formats.example import encode_example
     >>> payload = b"".join(encode_example(b"n01440764_18.JPEG", b"image", 0))
@@ -217,10 +276,14 @@ def fields_of(
             f"for {keys.label}."
         )
     index = label - label_offset if label >= 0 else label  # -1 in the test split, whatever the offset
-    if not -1 <= index <= highest or label == 0 < label_offset or not name.isascii() or b"\0" in name:
+    if not name.isascii() or b"\0" in name:
         raise SourceError(
-            f"{where} has file name {shown(os.fsdecode(name[:80]))!r} and label {label}; expected ASCII, and -1 to "
-            f"{highest + label_offset}."
+            f"{where} has the file name {ascii(os.fsdecode(name[:80]))}; expected ASCII. {remedy}".rstrip()
+        )
+    if not -1 <= index <= highest or label == 0 < label_offset:
+        raise LabelError(
+            f"{where}, {shown(os.fsdecode(name[:80]))}, has the label {label}; expected {label_offset} to "
+            f"{highest + label_offset}, or -1 in the split test. {remedy}".rstrip()
         )
     return RecordFields(name, image, index, _synset(features))
 

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
+from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
-from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
+from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op
+from ilsvrc_tfds.sources.label_offset import first_offset
 from ilsvrc_tfds.sources.origin import provenance_of
-from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan, fields_of
+from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan
 from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -91,12 +92,19 @@ class RecordSet:
         offset = self.label_offset
         if offset is None:
             offset = 0 if split == "test" else first_offset(paths, self.kind)
+        is_own, side = self.output is not None, None if described is not None or self.lengths else self._side
         numbering = self.output.numbering if self.output is not None else ()
         notes = (f"{self.folder} is {self.part}; to make it again, name the same list",) if self.part else ()
         return [
-            RecordScan(split, path, self.kind, offset, length, entry, self.output is not None, numbering, notes)
+            RecordScan(split, path, self.kind, offset, length, entry, is_own, side, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)
         ]
+
+    @property
+    def _side(self) -> int:
+        """Shorter side of the images by what the set records of them; 0 if it records none."""
+        side = self.made.get("shorter_side")
+        return side if isinstance(side, int) else 0
 
     def refuse_strangers(self, split: str) -> None:
         """Raises SourceError if files beside the set are shards of this split too, but not of the set."""
@@ -212,32 +220,6 @@ def recorded_op(output: Output) -> Mapping[str, object]:
     return images if isinstance(images, dict) else {}
 
 
-def first_offset(paths: list[str], kind: str) -> int:
-    """Returns the label offset of a split, 0 or 1: the difference of the first label and what its file name states.
-
-    Raises LabelError if it is another number, and SourceError if there is no record with an official file name.
-    """
-    for path in paths:
-        for record in itertools.islice(read_records(path), 1):
-            if record.damage:
-                break  # the scan says more about it
-            fields = fields_of(record.payload, path, kind, label_offset=0, highest=synsets.NUM_CLASSES)
-            told = synsets.class_told(fields.name, fields.synset)
-            if told is None:
-                raise SourceError(
-                    f"{path}: neither the file name {shown(os.fsdecode(fields.name[:80]))!r} of the first record nor a "
-                    "synset states its class, so the numbering of the labels is not known. Take a source with official "
-                    "names, such as n01440764_10026.JPEG."
-                )
-            if fields.label - told not in (0, 1):
-                raise LabelError(
-                    f"{path}: the first record, {shown(os.fsdecode(fields.name))}, has the label {fields.label}; "
-                    f"expected {told} or {told + 1}. {GET_AGAIN}"
-                )
-            return fields.label - told
-    return 0
-
-
 def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
     """Returns TFDS's `imagenet2012`, from its info or else from the names of its files."""
     info = _imagenet_info(folder)
@@ -248,10 +230,7 @@ def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
         if match["file_format"] == TFRECORD:
             found.setdefault(match["split"], set()).add(int(match["count"]))
     if TFRECORD not in formats:
-        raise SourceError(
-            f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. Convert it with "
-            "`tfds convert_format`."
-        )
+        raise SourceError(f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. {IN_TFRECORD}")
     if doubles := [split for split, counts in found.items() if len(counts) > 1]:
         raise SourceError(
             f"{folder} holds shards of several sets: those of split {first_few(doubles)} state different numbers of "

@@ -7,8 +7,16 @@ from collections.abc import Iterator
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
-from ilsvrc_tfds.sources.members import Container
-from ilsvrc_tfds.sources.scan import Row, Scanned, open_archive, tables
+from ilsvrc_tfds.sources.members import Container, is_other_image
+from ilsvrc_tfds.sources.scan import (
+    Row,
+    Scanned,
+    classes_of_folders,
+    official_spelling,
+    open_archive,
+    refuse_odd_names,
+    tables,
+)
 from ilsvrc_tfds.sources.tar import ReadAhead, TarMember, read_members
 
 KIND = "webdataset"
@@ -28,14 +36,18 @@ class _Sample:
     Attributes:
       key: Path inside the archive up to the first dot of the base name.
       images: Members that are images.
-      names: Official file names that the key and `.json` state, without folders.
+      others: Names of members that are images in formats that are not read.
+      names: What states a file name, and the name, without folders.
       labels: Class indices that other members state.
+      folders: Class indices of the wnids among the folders of the key and of the name in `.json`.
     """
 
     key: bytes
     images: list[TarMember] = dataclasses.field(default_factory=list)
-    names: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    others: list[bytes] = dataclasses.field(default_factory=list)
+    names: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
     labels: list[_Label] = dataclasses.field(default_factory=list)
+    folders: list[_Label] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,22 +75,25 @@ class SampleScan:
         rows: list[Row] = []
         told: list[list[_Label]] = []
         passed_over: list[str] = []
+        other_kinds: list[str] = []
         for sample in self._samples(passed_over):
             if not sample.images and not sample.labels:
-                passed_over.append(shown(os.fsdecode(sample.key.lstrip(b"/"))))
+                other_kinds += [shown(os.fsdecode(name)) for name in sample.others]
+                passed_over += [] if sample.others else [shown(os.fsdecode(sample.key.lstrip(b"/")))]
                 continue
             image = self._image(sample)
             rows.append((self._name(sample), image.offset, image.size))
-            told.append(sample.labels)
+            told.append(sample.labels + sample.folders)
         if self.samples not in (None, len(rows)):
             raise SourceError(
                 f"{self.path} has {counted(len(rows), 'sample')}, _info.json says {self.samples:,}. "
                 "Get the shard again."
             )
+        refuse_odd_names([name for name, _, _ in rows], self.path)
         if self.split != "test":
             self._check_labels(rows, told)
         container = Container(self.path, self.split, self.stamp, layout=KIND, in_classes=self.split == "train")
-        return Scanned(tuple(tables(self.split, container, "", rows)), tuple(passed_over), (), ())
+        return Scanned(tuple(tables(self.split, container, "", rows)), tuple(passed_over), tuple(other_kinds), ())
 
     def _samples(self, passed_over: list[str]) -> Iterator[_Sample]:
         """Yields the samples. As WebDataset's own reader expects, the members of a sample follow each other."""
@@ -87,7 +102,7 @@ class SampleScan:
             try:
                 ahead = ReadAhead(file.fileno(), _AHEAD)
                 for member in read_members(ahead, self.path):
-                    folder, _, base = member.name.rpartition(b"/")
+                    folder, _, base = member.name.replace(b"\\", b"/").rpartition(b"/")
                     stem, dot, extension = base.partition(b".")
                     if not stem or not dot:
                         passed_over.append(shown(os.fsdecode(member.name)))
@@ -96,7 +111,8 @@ class SampleScan:
                     if sample is None or sample.key != key:
                         if sample is not None:
                             yield sample
-                        sample = _Sample(key, names={"its key": stem + b".JPEG"})
+                        sample = _Sample(key, names=[("its key", stem + b".JPEG")])
+                        sample.folders.extend(("its folder", told) for told in classes_of_folders(key))
                     self._add(sample, member, extension.lower(), ahead)
             except OSError as error:
                 raise unreadable(self.path, error) from error
@@ -110,33 +126,40 @@ class SampleScan:
             sample.labels.append((".cls", _index_of(self._text(member, file).strip())))
         elif extension == b"json":
             self._add_described(sample, member, file)
+        elif is_other_image(b"image." + extension):
+            sample.others.append(member.name)
 
     def _add_described(self, sample: _Sample, member: TarMember, file: ReadAhead) -> None:
         """Adds what `.json` states: the file name, the class of its folder, and the label."""
         try:
             described = json.loads(self._text(member, file))
             name, label = described.get("filename"), described.get("label")
-            encoded = name.encode() if isinstance(name, str) else b""  # a lone surrogate is no text
+            encoded = (
+                name.encode().replace(b"\\", b"/") if isinstance(name, str) else b""
+            )  # a lone surrogate is no text
         except (ValueError, AttributeError, RecursionError) as error:
             raise SourceError(
                 f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
             ) from error
         if encoded:
-            parts = encoded.rsplit(b"/", 2)
-            sample.names[".json"] = parts[-1]
-            if len(parts) > 1 and synsets.is_class(os.fsdecode(parts[-2])):
-                sample.labels.append(("its folder", synsets.index_of(os.fsdecode(parts[-2]))))
+            sample.names.append((".json", encoded.rpartition(b"/")[2]))
+            sample.folders.extend(("its folder in .json", told) for told in classes_of_folders(encoded))
         if label is not None:
             sample.labels.append((".json", _index_of(str(label)) if type(label) in (int, str) else None))
 
     def _text(self, member: TarMember, file: ReadAhead) -> str:
         if member.size > _MOST_BYTES:
             raise SourceError(f"{self._where(member.name)} has {member.size:,} bytes, too many for a label.")
-        return file.read(member.size, member.offset).decode("utf-8", "surrogateescape")
+        return file.read(member.size, member.offset).decode("utf-8-sig", "surrogateescape")
 
     def _image(self, sample: _Sample) -> TarMember:
         if len(sample.images) == 1:
             return sample.images[0]
+        if sample.others and not sample.images:
+            raise SourceError(
+                f"{self.path}: {shown(os.fsdecode(sample.others[0]))} is an image of a kind that is not read. Its "
+                "bytes are not those of the archives, which are JPEGs: take a set that keeps them."
+            )
         what = f"{len(sample.images):,} images" if sample.images else "no image (.jpg, .jpeg or .png)"
         raise SourceError(
             f"{self._where(sample.key)}: the sample has {what}; expected one. Members of a sample must "
@@ -145,20 +168,19 @@ class SampleScan:
 
     def _name(self, sample: _Sample) -> bytes:
         """Returns the official name of a sample. Raises SourceError if it has none, or two."""
-        official = {source: name for source, name in sample.names.items() if synsets.split_of_name(name)}
+        official = {official_spelling(name) for _, name in sample.names if synsets.split_of_name(name)}
         if not official:
-            stated = sample.names.get(".json", sample.key)
+            stated = sample.names[-1][1] if len(sample.names) > 1 else sample.key
             raise SourceError(
                 f"{self._where(sample.key)}: the sample has no official file name, only "
                 f"{ascii(os.fsdecode(stated.lstrip(b'/'))):.80}. Without it no label can be checked. {_OTHERS}"
             )
-        stems = {name.rpartition(b".")[0] for name in official.values()}
-        if len(stems) > 1:
+        if len(official) > 1:
             raise SourceError(
                 f"{self._where(sample.key)}: the key and .json name different images: "
-                f"{first_few(shown(os.fsdecode(name)) for name in official.values())}. Make the set again."
+                f"{first_few(shown(os.fsdecode(name[:80])) for name in sorted(official))}. Make the set again."
             )
-        return official.get(".json", official.get("its key", b""))
+        return official.pop()
 
     def _check_labels(self, rows: list[Row], told: list[list[_Label]]) -> None:
         """Raises LabelError if labels are not those of the names, and SourceError if a sample has none."""
@@ -189,4 +211,4 @@ def _index_of(text: str) -> int | None:
     """Returns the class index that a label states, as a number or as a wnid; None if it is neither."""
     if text.isascii() and text.isdecimal() and len(text) <= 4:
         return int(text) if int(text) < synsets.NUM_CLASSES else None
-    return synsets.index_of(text) if synsets.is_class(text) else None
+    return synsets.index_of(text.lower()) if synsets.is_class(text.lower()) else None

@@ -1,6 +1,8 @@
 """Scans: independent jobs that list the images of a part of a source. Each layout has its own kind of them."""
 
+import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
@@ -13,7 +15,7 @@ from ilsvrc_tfds.sources.labels import check_appended, label_images
 from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.storage.regular import open_regular
 
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 
 Row = tuple[bytes, int, int]  # name, offset, size
 
@@ -76,6 +78,63 @@ def archive_stamp(path: str) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+@contextlib.contextmanager
+def unchanged(path: str) -> Iterator[str]:
+    """Yields the stamp of an archive that is listed in the block. Raises SourceError if it has changed at its end.
+
+    With a stamp that is taken after the list, a file that has been replaced in between would be read by the old list.
+
+    >>> with unchanged("/data/imagenet/ILSVRC2012_img_val.tar") as stamp:
+    ...     stamp == archive_stamp("/data/imagenet/ILSVRC2012_img_val.tar")
+    True
+    """
+    stamp = archive_stamp(path)
+    yield stamp
+    if archive_stamp(path) != stamp:
+        raise SourceError(f"{path} has changed while it was listed. Run the command again.")
+
+
+def is_plain(name: bytes) -> bool:
+    """Returns whether the name of an image is printable ASCII of 1 to 255 characters, without folders.
+
+    All layouts accept only such names. A table has room for its longest name in each row: one of some megabytes would
+    fill the memory.
+
+    >>> is_plain(b"n01440764_10026.JPEG"), is_plain(b"../n01440764_10026.JPEG")
+    (True, False)
+    """
+    if not 0 < len(name) <= LONGEST_NAME or not name.isascii() or b"/" in name or not name.strip(b"."):
+        return False
+    return name.decode().isprintable()
+
+
+def classes_of_folders(path: bytes) -> tuple[int | None, ...]:
+    """Returns the class index of each folder in a path that is named like a wnid; None if it is none of the 1000.
+
+    >>> classes_of_folders(b"train/n01440764/n01440764_10026.JPEG"), classes_of_folders(b"n00007846/a.JPEG")
+    ((0,), (None,))
+    """
+    folder, slash, _ = path.rpartition(b"/")
+    return _classes_in(folder) if slash else ()
+
+
+@functools.lru_cache(4096)
+def _classes_in(folder: bytes) -> tuple[int | None, ...]:
+    wnids = filter(synsets.is_wnid, os.fsdecode(folder).lower().split("/"))
+    return tuple(synsets.index_of(wnid) if synsets.is_class(wnid) else None for wnid in wnids)
+
+
+def official_spelling(name: bytes) -> bytes:
+    """Returns the official file name of an image of which a set has kept the name with another extension.
+
+    >>> official_spelling(b"n01440764_10026.jpg"), official_spelling(b"photo.jpg")
+    (b'n01440764_10026.JPEG', b'photo.jpg')
+    """
+    if name.endswith(b".JPEG") or synsets.split_of_name(name) is None:
+        return name
+    return name.rpartition(b".")[0] + b".JPEG"
+
+
 def open_archive(path: str) -> BinaryIO:
     """Opens an archive for reading. Raises SourceError if it cannot be opened."""
     try:
@@ -106,7 +165,7 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
     if folder and not synsets.is_wnid(folder):  # the official paths have the wnid instead
         container = dataclasses.replace(container, folder=os.path.dirname(container.folder), in_classes=True)
     if rows:
-        _refuse_odd_names([name for name, _, _ in rows], where)
+        refuse_odd_names([name for name, _, _ in rows], where)
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
@@ -141,11 +200,13 @@ def _table(split: str, container: Container, folder: str, rows: list[Row], where
     )
 
 
-def _refuse_odd_names(names: Sequence[bytes], where: str) -> None:
-    plain = (name.isascii() and name.decode().isprintable() and len(name) <= _LONGEST_NAME for name in names)
-    odd = [name for name, is_plain in zip(names, plain) if not is_plain]
-    if odd:
+def refuse_odd_names(names: Sequence[bytes], where: str) -> None:
+    """Raises SourceError if names are not plain, see `is_plain`.
+
+    >>> refuse_odd_names([b"n01440764_10026.JPEG"], "/data/imagenet/train")
+    """
+    if odd := [name for name in names if not is_plain(name)]:
         raise SourceError(
             f"{where}: {counted(len(odd), 'file name is', 'file names are')} not printable ASCII of up to "
-            f"{_LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
+            f"{LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )

@@ -10,15 +10,19 @@ from typing import NamedTuple
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import first_few, shown
 from ilsvrc_tfds.sources.members import is_image
-from ilsvrc_tfds.sources.names import FOLDERS, numbered_archive, split_hinted, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import (
+    FOLDERS,
+    UNFINISHED,
+    numbered_archive,
+    split_hinted,
+    split_of_archive,
+    split_of_folder,
+)
 from ilsvrc_tfds.sources.unread import THUMBNAILS
 
 # Limits that keep the search short: entries per folder, folders per root, class folders per folder.
 _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
 
-_UNFINISHED = re.compile(
-    r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I
-)
 _MARKS = (".aria2", ".part", ".crdownload")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
@@ -150,7 +154,7 @@ def _sightings_of_files(root: str, names: list[str], source: str | os.PathLike, 
 
 def _kind_of_file(name: str, split: str | None) -> str:
     """Returns a description of a file that may hold a split, or an empty string for any other file."""
-    if _UNFINISHED.search(name):
+    if UNFINISHED.search(name):
         return "an unfinished download"
     if split is None or _OTHERS.search(name):
         return ""

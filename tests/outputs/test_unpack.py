@@ -382,7 +382,7 @@ def test_name_that_no_file_may_have_is_an_error(name, prepare, tmp_path):
     folder = with_records(prepare, (b"good.JPEG", b"image", 0), (name, b"image", 0))
     before = files(tmp_path)
     with pytest.raises(
-        SourceError, match="train.tfrecord-00000-of-00001: record 1.* has (the )?file name b.*ASCII"
+        SourceError, match="train.tfrecord-00000-of-00001: record 1.* has (the )?file name .*ASCII"
     ) as error:
         unpack(folder, tmp_path / "below/out", workers=1)
     assert str(error.value).isprintable() and files(tmp_path) == before and not (tmp_path / "below").exists()

@@ -1,6 +1,7 @@
 """TFRecords as sources: TFDS's `imagenet2012`, prepared data sets, and classic ones, made by their own tools."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.errors import LabelError, OptionError, SourceError
 from ilsvrc_tfds.formats.example import bytes_feature, encode_example, feature_entry, int64_feature, join_features
 from ilsvrc_tfds.formats.tfrecord import frame
-from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources import Reader, find_layout, index_images, record_scan, sample_scan
 
 SHARD = "imagenet2012-{}.tfrecord-0000{}-of-00002"
 
@@ -214,10 +215,20 @@ def test_other_data_sets_of_tfds_are_refused(imagenet2012):
         index(imagenet2012)
 
 
-def test_array_record_is_refused(tmp_path):
+def test_array_record_is_refused_because_it_is_compressed(made, tmp_path):
+    ours = ilsvrc_tfds.prepare(made / "archives", tmp_path, file_format="array_record", **forms.PLAIN).data_path
+    data = b"".join(path.read_bytes() for path in ours.glob("*array_record*"))
+    images = [image for own in forms.consecutive().train.values() for image in own.values()]
+    assert sum(image in data for image in images) < len(images)
     (tmp_path / "imagenet2012-train.array_record-00000-of-00001").write_bytes(b"")
-    with pytest.raises(SourceError, match="is in the format array_record; expected tfrecord. Convert it"):
-        index(tmp_path)
+    (tmp_path / "bare").mkdir()
+    shutil.copy(min(ours.glob("*array_record*")), tmp_path / "bare")
+    for source in (ours, tmp_path, tmp_path / "bare"):
+        with pytest.raises(
+            SourceError,
+            match=f"^{source} is in the format array_record; expected tfrecord. Prepare it in this format, from",
+        ):
+            index(source)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "imagenet2012"}', '{"name": "imagenet2012", "splits": 3}'])
@@ -237,10 +248,14 @@ def _classic(name: bytes, label: int, wnid: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     "records, error, message",
     [
-        ([_classic(b"n01440764_9.JPEG", 1), _classic(b"n01440764_10.JPEG", 0)], SourceError, "label 0; expected ASCII"),
+        ([_classic(b"n01440764_9.JPEG", 1), _classic(b"n01440764_10.JPEG", 0)], LabelError, "record 1, .*, n01440764_10.JPEG, has the label 0; expected 1 to 1000, or -1 in.*Get the set again"),
         ([_classic(b"n01440764_9.JPEG", 0), _classic(b"n01443537_1.JPEG", 2)], LabelError, "has label 2, not 1"),
         ([_classic(b"n01440764_9.JPEG", 5)], LabelError, "the first record, n01440764_9.JPEG, has the label 5; expected 0 or 1"),
-        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "has label 1 and synset 'n01443537'"),
+        ([_classic(b"n01440764_9.JPEG", 1, b"n01443537")], LabelError, "n01440764_9.JPEG, has the label 1 and the synset 'n01443537', which is not that"),
+        ([_classic(b"n01443537/n01440764_9.JPEG", 0)], LabelError, "n01440764_9.JPEG has label 0 and lies in the folder of n01443537"),
+        ([_classic(b"train/n01443537/x/n01440764_9.JPEG", 1)], LabelError, "has label 1 and lies in the folder of n01443537"),
+        ([_classic(b"D:\\n01443537\\n01440764_9.JPEG", 0)], LabelError, "lies in the folder of n01443537"),
+        ([_classic(b"n00007846/n01440764_9.JPEG", 0)], LabelError, "lies in the folder of none of the 1000 classes"),
         ([_classic(b"a.jpg", 1)], SourceError, "neither the file name 'a.jpg' of the first record nor a synset states its class"),
         ([_classic(b"a.jpg", 1, b"n01440764")], SourceError, "1 of 1 record does not have the official file name of an image: a.jpg"),
         ([b"".join(frame(encode_example(b"n01440764_9.JPEG", b"image", 0)))], SourceError, "has the keys .*; expected image/filename"),
@@ -255,7 +270,8 @@ def test_classic_records_that_make_no_sense(records, error, message, tmp_path):
 
 
 def test_folders_and_classes_in_a_name_are_removed(tmp_path):
-    records = _classic(b"val/ILSVRC2012_val_00000293.JPEG", 1) + _classic(b"ILSVRC2012_val_00000236_n01443537.JPEG", 2)
+    records = _classic(b"val/n01440764/ILSVRC2012_val_00000293.jpg", 1)
+    records += _classic(b"ILSVRC2012_val_00000236_n01443537.JPEG", 2)
     (tmp_path / "validation-00000-of-00001").write_bytes(records)
     found = index(tmp_path)
     assert found.splits["val"].name.tolist() == [b"ILSVRC2012_val_00000293.JPEG", b"ILSVRC2012_val_00000236.JPEG"]
@@ -326,3 +342,36 @@ def test_split_that_imagenet2012_states_and_whose_shards_are_all_missing_is_name
         path.unlink()
     with pytest.raises(SourceError, match="2 shards of split 'test' are missing"):
         index(imagenet2012)
+
+
+# Files that change while they are listed.
+
+
+@pytest.mark.parametrize("form", ["records", "webdataset"])
+def test_shard_that_is_replaced_while_it_is_listed_is_never_read_by_the_old_list(form, made, tmp_path, monkeypatch):
+    """The new file has the same size, and other bytes at the positions of the old list."""
+    if form == "records":
+        source, module, name = imagenet2012_of(made, tmp_path), record_scan, "read_records"
+    else:
+        source, module, name = forms.webdataset(tmp_path / "wds", forms.consecutive()), sample_scan, "read_members"
+    path = min(source.glob("*train*"))
+    list_shard = getattr(module, name)
+
+    def list_and_replace(*arguments):
+        yield from list_shard(*arguments)
+        if os.fspath(path) in map(os.fspath, filter(lambda argument: isinstance(argument, str | Path), arguments)):
+            path.with_name("new").write_bytes(path.read_bytes()[::-1])
+            os.utime(path.with_name("new"), ns=(1, 1))
+            path.with_name("new").replace(path)
+
+    monkeypatch.setattr(module, name, list_and_replace)
+    with pytest.raises(
+        SourceError, match=f"{path} has changed (while it was listed|since it was indexed). Run the com"
+    ):
+        found = index(source)
+        with Reader() as reader:
+            reader.read(found.splits["train"], 0)
+
+
+def imagenet2012_of(made: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(made / "tfds/imagenet2012/5.1.0", folder / "imagenet2012/5.1.0"))

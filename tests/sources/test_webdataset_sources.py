@@ -1,6 +1,7 @@
 """WebDataset shards as sources, made by the package webdataset."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from ilsvrc_tfds.sources import find_layout, index_images
 
 TRAIN = "imagenet1k-train-{:04d}.tar"
 NAME, LABEL = "n01440764_9", b"0"
+JPEG = drawing.jpeg()
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,56 @@ def test_shard_that_the_info_does_not_state_is_named(timm):
     shutil.copy(timm / TRAIN.format(1), timm / TRAIN.format(2))
     with pytest.raises(SourceError, match=f"_info.json does not state {TRAIN.format(2)}, so it is of another set"):
         index(timm)
+
+
+SAMPLE = [(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0")]
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe"])
+def test_last_shard_that_is_no_file_is_an_error(what, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(SAMPLE))
+    path = tmp_path / "train-000001.tar"
+    {"link": lambda: path.symlink_to("/no/such"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[what]()
+    message = {"link": "is a link to /no/such", "folder": "Is a directory", "pipe": "is a pipe"}[what]
+    with pytest.raises(SourceError, match=f"{path} .*{message}"):
+        index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train-000001.tar.part", "train-000001.tar.crdownload", "train-000000.tar.aria2"])
+def test_shard_that_has_not_arrived_is_an_error(name, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(SAMPLE))
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(SourceError, match=f"{name}: the download of a shard of split 'train' has not ended.*--splits"):
+        index(tmp_path)
+    (tmp_path / name).rename(tmp_path / "other-000000.tar.part")
+    (tmp_path / "train-000000.tar.part").write_bytes(b"")  # the shard itself is there
+    assert len(index(tmp_path).splits["train"]) == 1
+
+
+@pytest.mark.parametrize("stated", [{}, {"train": {"filenames": ["shard-0.tar"], "shard_lengths": [6]}}])
+def test_shards_of_a_split_that_the_info_does_not_state_are_named(stated, timm):
+    info = json.loads((timm / "_info.json").read_text())
+    del info["splits"]["validation"]
+    (timm / "_info.json").write_text(json.dumps({"splits": {**info["splits"], **stated}}))
+    file = "imagenet1k-validation-0000.tar" if not stated else TRAIN.format(0)
+    with pytest.raises(SourceError, match=f"_info.json does not state {file}"):
+        index(timm)
+
+
+def test_shards_in_the_folder_of_a_split_are_those_that_its_info_states(made, tmp_path):
+    own = Path(shutil.copytree(made / "own", tmp_path / "own"))
+    names = [f"shard-{k:06d}.tar" for k in range(3)]
+    info = {"splits": {"train": {"filenames": names, "shard_lengths": [6, 6, 6]}}}
+    (own / "train/_info.json").write_text(json.dumps(info))
+    with pytest.raises(SourceError, match="1 shard of split 'train' is missing: .*train/shard-000002.tar"):
+        index(own)
+
+
+def test_image_of_another_kind_without_a_label_is_warned_of(tmp_path):
+    members = [(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0"), ("logo.webp", b"")]
+    (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
+    [warning] = index(tmp_path).warnings
+    assert "1 image of a kind that is not read: logo.webp" in warning
 
 
 def test_many_missing_shards_are_counted_at_once(tmp_path):
@@ -187,7 +239,6 @@ def test_info_that_makes_no_sense_is_refused(text, timm):
         index(timm)
 
 
-JPEG = drawing.jpeg()
 DESCRIBED = b'{"filename": "n01440764/n01440764_9.JPEG", "label": 0}'
 
 
@@ -198,8 +249,14 @@ DESCRIBED = b'{"filename": "n01440764/n01440764_9.JPEG", "label": 0}'
         [(f"n01440764/{NAME}.jpg", JPEG), (f"n01440764/{NAME}.cls", b"n01440764"), ("README", b"text"), ("a.txt", b"b")],
         [("00000000.jpg", JPEG), ("00000000.json", DESCRIBED)],
         [(f"{NAME}_n01440764.jpg", JPEG), (f"{NAME}_n01440764.cls", b"0")],
+        [("00000000.jpg", JPEG), ("00000000.json", DESCRIBED.replace(b"JPEG", b"jpg"))],
+        [(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"JPEG", b"jpeg"))],
+        [(f"train/n01440764/{NAME}.jpg", JPEG)],
+        [(f"{NAME}.jpg", JPEG), (f"{NAME}.webp", b""), (f"{NAME}.cls", b"0")],
+        [(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"\xef\xbb\xbf" + DESCRIBED), (f"{NAME}.cls", b"\xef\xbb\xbfN01440764\r\n")],
+        [(f"train\\n01440764\\{NAME}.jpg", JPEG), (f"train\\n01440764\\{NAME}.cls", b"0")],
     ],
-    ids=["plain", "folders", "name-in-json", "class-appended"],
+    ids=["plain", "folders", "name-in-json", "class-appended", "jpg-in-json", "both", "class-of-folder", "other-kind-too", "mark", "windows"],
 )  # fmt: skip
 def test_forms_that_are_read(members, tmp_path):
     (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
@@ -219,6 +276,21 @@ def test_forms_that_are_read(members, tmp_path):
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"1e3")], LabelError, "has no class by .cls"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b": 0", b": 1"))], LabelError, "has 1 by .json, not 0"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/"))], LabelError, "has 1 by its folder"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n00007846/"))], LabelError, "has no class by its folder in .json"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537/x/"))], LabelError, "1 by its folder in .json"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"n01440764/", b"n01443537\\\\"))], LabelError, "1 by its folder in .json"),
+        ([(f"n01443537\\{NAME}.jpg", JPEG), (f"n01443537\\{NAME}.cls", b"0")], LabelError, "has 1 by its folder, not 0"),
+        ([(f"n01443537/{NAME}.jpg", JPEG), (f"n01443537/{NAME}.cls", b"0")], LabelError, "n01440764_9.JPEG has 1 by its folder, not 0"),
+        ([(f"train/n00007846/{NAME}.jpg", JPEG), (f"train/n00007846/{NAME}.cls", b"0")], LabelError, "has no class by its folder, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0"), (f"{NAME}.json", DESCRIBED.replace(b": 0", b": 1"))], LabelError, "has 1 by .json, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"_9", b"_8")), (f"{NAME}.json", DESCRIBED)], SourceError, "name different images: n01440764_8.JPEG, n0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"0"), (f"{NAME}.cls", b"1")], LabelError, "has 1 by .cls, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", b"")], LabelError, "has no class by .cls, not 0"),
+        ([(f"{NAME}.jpg", JPEG), (f"{NAME}.cls", bytes(1))], LabelError, "has no class by .cls, not 0"),
+        ([("0.jpg", JPEG), ("0.json", DESCRIBED.replace(b".JPEG", b"\\u0000.JPEG"))], SourceError, r"no official file name, only 'n01440764_9.x00.JPEG'"),
+        ([("0.jpg", JPEG)], SourceError, "no official file name, only '0'"),
+        ([(f"{NAME}.webp", JPEG), (f"{NAME}.cls", b"0")], SourceError, "n01440764_9.webp is an image of a kind that is not read.*keeps them"),
+        ([(f"{NAME}.webp", JPEG)], SourceError, "holds no images that are read, but n01440764_9.webp"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", DESCRIBED.replace(b"_9", b"_8"))], SourceError, "the key and .json name different images"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b'{"filename": "\\ud800/n01440764_9.JPEG"}')], SourceError, "json makes no sense .UnicodeEncode"),
         ([(f"{NAME}.jpg", JPEG), (f"{NAME}.json", b"{")], SourceError, f"train-000000.tar: {NAME}.json makes no sense"),

@@ -29,6 +29,7 @@ from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_scan
 from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
+from ilsvrc_tfds.sources.scan import is_plain
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
 
 TENCH = drawing.WNIDS[0]
@@ -103,6 +104,23 @@ def read_shard(data: bytes, name: str, framed: bool = True) -> None:
             for members in index.splits.values():
                 assert not any(b"/.." in path or path.startswith(b"/") for path in members.paths().tolist())
                 assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+
+
+def read_own(data: bytes, framed: bool = True) -> None:
+    """Reads a shard of a prepared data set that has nothing but `metadata.json`, and what is recorded there."""
+    shard = b"".join(tfrecord.frame([data])) if framed else data
+    with folder_with(**{_OWN: shard, "metadata.json": b'{"images": {"op": "Original"}}'}) as source:
+        index = index_images(find_layout([source]))
+        with Reader() as reader:
+            for members in index.splits.values():
+                assert all(map(is_plain, members.name.tolist()))
+                assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+
+
+def read_provenance(data: bytes) -> None:
+    with folder_with(**{_OWN: _FRAMED[0], "metadata.json": data}) as source:
+        index = index_images(find_layout([source]))
+        assert all(name.isascii() for names in index.repaired.values() for name in names)
 
 
 def read_zip(data: bytes) -> None:
@@ -280,6 +298,16 @@ _SAMPLE = [
     (f"{TENCH}/{TENCH}_1.cls", b"0"),
     (f"{TENCH}/{TENCH}_1.json", f'{{"filename": "{TENCH}/{TENCH}_1.JPEG", "label": 0}}'.encode()),
 ]
+_OWN = "ilsvrc2012-train.tfrecord-00000-of-00001"
+_PROVENANCE = json.dumps(
+    {
+        "images": {"op": "Original"},
+        "repaired_images": {"train": [f"{TENCH}_1.JPEG"]},
+        "converted_images": {"train": [f"{TENCH}_2.JPEG"]},
+        "changed_images": {"train": 1},
+        "skipped_images": {"train": {f"{TENCH}_3.JPEG": "cut"}},
+    }
+)
 _IMAGENET2012 = "imagenet2012-train.tfrecord-00000-of-00001"
 
 TARGETS = {
@@ -289,6 +317,9 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
+    "own_source": Target(read_own, (_EXAMPLE,)),
+    "own_source_file": Target(functools.partial(read_own, framed=False), (_FRAMED[0],)),
+    "provenance": Target(read_provenance, (_PROVENANCE.encode(),)),
     "zip": Target(read_zip, tuple(zipped(_TREE, how) for how in ("deflated", "stored", "zip64", "streamed", "front"))),
     "tree": Target(read_tree, tuple(drawing.tar(_TREE, kind) for kind in _FORMATS)),
     "dated": Target(read_dated, (drawing.tar(_TREE[:1]), drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),

@@ -58,7 +58,7 @@ def _places(folder: Path) -> Iterator[Place]:
         own_files = tuple(files.get(split, ()))
         place = Place(split, absolute(folder), split, KIND, files=own_files, set=set_of_folder(folder), listing=own)
         is_original = not isinstance(own, RecordSet) or own.made.get("op", "Original") == "Original"
-        yield dataclasses.replace(place, may_be_repaired=split == "train" and is_original)
+        yield dataclasses.replace(place, may_be_repaired=is_original)
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:

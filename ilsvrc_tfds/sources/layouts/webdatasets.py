@@ -20,7 +20,14 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
-from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
+from ilsvrc_tfds.sources.names import (
+    FOLDERS,
+    KAGGLE_ROOTS,
+    SPLITS,
+    UNFINISHED,
+    numbered_archive,
+    split_of_folder,
+)
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
@@ -86,15 +93,17 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
     dated = {archive.name for archive in dated_archives(folder, names)}
     for name in names:
         split = None if name in dated else _split_of_shard(name) or of_folder
-        if split and os.path.isfile(folder / name):
+        if split:
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
+    # Something else with the name of a shard, such as a broken link, is an error if there are shards, and else none.
+    files = {split: paths for split, paths in files.items() if any(map(os.path.isfile, paths))}
     stated: set[str | None] = set()
     with contextlib.suppress(SourceError):  # raised when the split is scanned
-        stated = set(map(_split_of_shard, _lengths(folder / INFO_NAME))) if files else set()
+        stated = {_split_of_shard(name) or of_folder for name in _lengths(folder / INFO_NAME)} if files else set()
     for split in (split for split in SPLITS if split in files or split in stated):
         own = tuple(files.get(split, ()))
         place = Place(split, absolute(folder), split, KIND, files=own, set=set_of_folder(folder))
-        yield dataclasses.replace(place, may_be_repaired=split == "train")
+        yield dataclasses.replace(place, may_be_repaired=True)
 
 
 def _split_of_shard(name: str) -> str | None:
@@ -120,11 +129,18 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
                 f"{place.path}: {shown(numbers[number])} and {shown(name)} are the same shard. Remove one of them."
             )
         numbers[number] = name
-    stated = [name for name in lengths if _split_of_shard(name) == place.split]
-    if strange := [name for name in names if stated and name not in stated]:
+    of_folder = split_of_folder(os.path.basename(place.path))
+    stated = [name for name in lengths if (_split_of_shard(name) or of_folder) == place.split]
+    if strange := [name for name in names if lengths and name not in stated]:
         raise SourceError(
             f"{place.path}: {INFO_NAME} does not state {first_few(map(shown, strange))}, so it is of another set. Move "
             "it away."
+        )
+    if unfinished := list(_unfinished(place.path, stems, numbers)):
+        shards = "a shard" if len(unfinished) == 1 else "shards"
+        raise SourceError(
+            f"{place.path}: {first_few(map(shown, unfinished))}: the download of {shards} of split {place.split!r} has "
+            f"not ended. Finish it, and remove what is left of it. {GO_WITHOUT}"
         )
     count, missing = _missing(names, numbers, stated)
     if count:
@@ -133,6 +149,15 @@ def _require_all(place: Place, lengths: Mapping[str, int]) -> None:
             f"{counted(count, f'shard of {split} is', f'shards of {split} are')} missing: "
             f"{first_few(os.path.join(place.path, shown(name)) for name in missing)}. {_AGAIN} {GO_WITHOUT}"
         )
+
+
+def _unfinished(folder: str, stems: Collection[str], numbers: Collection[int]) -> Iterator[str]:
+    """Yields the names of files of a folder that are shards which have not arrived."""
+    for name in names_in(folder):
+        match = UNFINISHED.search(name)
+        numbered = numbered_archive(name[: match.start()]) if match else None
+        if match and numbered and numbered[0] in stems and (match[1] or numbered[1] not in numbers):
+            yield name
 
 
 def _missing(names: list[str], numbers: Collection[int], stated: list[str]) -> tuple[int, list[str]]:
