@@ -250,8 +250,8 @@ def _refuse_two_sets(places: Iterable[Place]) -> None:
 
 
 def _refuse_unfinished(places: Iterable[Place]) -> None:
-    """Raises SourceError if a file of a place is still being downloaded."""
-    for path in (path for place in places for path in (place.path, *place.files)):
+    """Raises SourceError if the archive of a place is still being downloaded. Layouts of many shards see to theirs."""
+    for path in (place.path for place in places):
         if os.path.isfile(path) and (mark := unfinished(path)):
             raise SourceError(
                 f"{path} is not finished: {os.path.basename(mark)} beside it belongs to a download that was stopped or "
