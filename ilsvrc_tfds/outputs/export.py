@@ -1,5 +1,6 @@
 """Exports classic TFRecords, `train-00000-of-01024` and so on, from a source or from a prepared data set."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -23,12 +24,13 @@ from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
+from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, read_boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
+from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
@@ -57,6 +59,7 @@ def export(
     on_error: str = STOP,
     overwrite: bool = False,
     sync: bool = True,
+    scratch: str | os.PathLike | None = None,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing.
 
@@ -89,6 +92,7 @@ def export(
       overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
         power failure. Use False for scratch disks only.
+      scratch: Folder for the images of sources that cannot be read at random; None: beside `out`.
 
     Returns:
       The path of `out`, absolute and with links resolved.
@@ -108,13 +112,22 @@ def export(
         images, op, made, skipped = _images(source, config, splits, local)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
-        run.require_sizes(plans, on_error)
         boxes = _boxes(plans, bbox, op)
-        encoder = dataclasses.replace(encoder, op=op)
-        identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": _digest(boxes)}
-        with claim(out) as claimed:
+        # Boxes may be in pixels of the original images.
+        spool_op = Original() if boxes or isinstance(op, Untouched) else op
+        spool = Spool(out, scratch, spool_op, skips=on_error == SKIP, sync=sync)
+        with contextlib.ExitStack() as stack:
+            if streams(images):
+                images = stack.enter_context(spooled(images, spool, runner, sum(plan.num_bytes for plan in plans)))
+                op = _remaining(images, op)
+                plans = _plans(images, num_shards or {}, op)
+            run.require_sizes(plans, on_error)
+            encoder = dataclasses.replace(encoder, op=op)
+            identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset}
+            identity |= {"boxes": _digest(boxes), "codecs": codec_versions()}
+            claimed = stack.enter_context(claim(out))
             require_free_for_export(out, overwrite)  # another run may have finished meanwhile
-            folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
+            folder = run.shard_folder(claimed, plans, identity)
             tasks = _tasks(plans, encoder, boxes, folder, on_error=on_error, sync=sync)
             receipts = run.finish_shards(plans, tasks, runner, folder)
             files = [folder / name for plan in plans for name in _names(plan)]
@@ -176,13 +189,18 @@ def _images(
         if made and all(images.made.get(split) == made for split in images.splits):
             return images, Untouched(), made, images.skipped
         op = _op(config or "classification")
-        remaining = {remaining_op(images, split, op) for split in images.splits}
-        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), images.skipped
+        return images, _remaining(images, op), describe_op(op), images.skipped
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
     skipped = output.manifest.skipped if output.manifest is not None else {}
     return of_splits(index_prepared(output, runner.run), splits), Untouched(), output.config(), skipped
+
+
+def _remaining(images: Index, op: Original | Resized | Untouched) -> Original | Resized | Untouched:
+    """Returns the operation that is left for all splits; for those that need none it does no harm."""
+    remaining = {remaining_op(images, split, op) for split in images.splits}
+    return remaining.pop() if len(remaining) == 1 else op
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:

@@ -1,8 +1,9 @@
 """Prepares data sets in a data directory, or checks that existing ones are what was asked for."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
-from ilsvrc_tfds.sources.completeness import of_splits
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
 from ilsvrc_tfds.storage.files import require_local
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
@@ -42,6 +44,7 @@ def prepare(
     on_error: str = STOP,
     overwrite: bool = False,
     sync: bool = True,
+    scratch: str | os.PathLike | None = None,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder.
 
@@ -70,6 +73,7 @@ def prepare(
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out; see `Ilsvrc2012`.
       overwrite: Whether an existing data set is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names; see `Ilsvrc2012`.
+      scratch: Folder for images that are written in between; see `Ilsvrc2012`.
 
     Raises:
       DestinationError: A data set exists that is not whole, was made with other options or from other images than the
@@ -88,6 +92,7 @@ def prepare(
         allow_incomplete=allow_incomplete,
         on_error=on_error,
         sync=sync,
+        scratch=scratch,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
@@ -130,21 +135,49 @@ def prepare_all(
     builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=name, splits=splits) for name in names]
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
-    if missing:
-        wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
-        if not isinstance(source, Index):
-            with LocalRunner(workers) as runner:
-                source = find_images([source], runner, splits)
-        require_room(source, wanted)
-    else:  # one index to compare both with
-        source = _index_again(builders[0], download_config, workers) or source
-    made = {}
-    there_first = sorted(
-        builders, key=missing.__contains__
-    )  # those are only compared, which may fail before hours of work
-    for name in (builder.builder_config.name for builder in there_first):
-        made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
-    return {name: made[name] for name in names}
+    with contextlib.ExitStack() as stack:
+        if missing:
+            wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
+            with LocalRunner(workers) as local:
+                if not isinstance(source, Index):
+                    source = find_images([source], local, splits)
+                needed = require_room(source, wanted)
+                if len(missing) > 1 and streams(source):
+                    source = stack.enter_context(_spooled_once(source, builders[0], needed, local, options))
+        else:  # one index to compare both with
+            source = _index_again(builders[0], download_config, workers) or source
+        made = {}
+        there_first = sorted(
+            builders, key=missing.__contains__
+        )  # those are only compared, which may fail before hours of work
+        for name in (builder.builder_config.name for builder in there_first):
+            made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
+        return {name: made[name] for name in names}
+
+
+@contextlib.contextmanager
+def _spooled_once(
+    index: Index, builder: Ilsvrc2012, needed: int, local: LocalRunner, options: Mapping[str, Any]
+) -> Iterator[Index]:
+    """Yields the index with the original images of all streams in one spool, which serves all configs.
+
+    Args:
+      index: Index of the source.
+      builder: Builder of one of the configs.
+      needed: Number of bytes that all data sets need.
+      local: Runner that is used if the options name none.
+      options: Options of `prepare`.
+    """
+    splits = builder.options(_download_config(None, False)).splits
+    images = of_splits(index, splits)
+    log_shortfalls(images, incomplete_is_allowed(options.get("allow_incomplete")), splits)
+    engine, on_error = options.get("runner"), options.get("on_error", STOP)
+    above = Path(builder.data_path).parents[1]
+    spool = Spool(above, options.get("scratch"), skips=on_error == SKIP, sync=options.get("sync", True))
+    with contextlib.ExitStack() as stack:
+        with engine or contextlib.nullcontext(local) as runner:
+            spooled_index = stack.enter_context(spooled(images, spool, runner, needed))
+        yield spooled_index
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:

@@ -185,3 +185,43 @@ def zipped(tree: Path, path: Path, how: str) -> Path:
     finally:
         zipfile.ZIP64_LIMIT = limit
     return path
+
+
+def hugging_face(folder: Path, images: drawing.Images, *, shards: int = 2, how: str = "datasets", **options) -> Path:
+    """Writes Hugging Face's parquet files, in another order than that of the names. Returns the folder.
+
+    Args:
+      folder: Folder in which `data/` is made.
+      images: Images.
+      shards: Number of train shards; the other splits have one.
+      how: `datasets` to write with that library, or `pyarrow`, with `options` of its writer.
+    """
+    import pyarrow.parquet
+
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
+        data = rows(images, split)
+        count = (shards if split == "train" else 1) if len(data) else 0
+        for shard in range(count):
+            path = folder / "data" / f"{name}-{shard:05d}-of-{count:05d}.parquet"
+            own = data.shard(count, shard)
+            if how == "datasets":
+                own.to_parquet(path)  # prints a progress bar
+            else:
+                pyarrow.parquet.write_table(own.with_format("arrow")[:], path, **options)
+    return folder
+
+
+def rows(images: drawing.Images, split: str):
+    """Returns a split as a data set of the library `datasets`, with the names and columns of Hugging Face's copy."""
+    import datasets
+
+    own = {"train": _all_train(images), "val": images.val, "test": images.test}[split]
+    labels, stored = images.labels(split), []
+    names = sorted(own, key=lambda name: hashlib.sha256(name.encode()).digest())  # shuffled, as it is there
+    for name in names:
+        appended = name if split == "test" else f"{name[:-5]}_{synsets.wnids()[labels[name]]}.JPEG"
+        stored.append({"bytes": own[name], "path": appended})
+    label = datasets.ClassLabel(names=list(synsets.class_names()))
+    features = datasets.Features({"image": datasets.Image(), "label": label})
+    return datasets.Dataset.from_dict({"image": stored, "label": [labels[name] for name in names]}, features=features)

