@@ -1,10 +1,12 @@
-"""Shards of Hugging Face's copies in a folder: which folders have them, their names, and whether all are there.
+"""Shards of Hugging Face's copies: the folders that have them, their names, and whether all are there.
 
 | where | files |
 |---|---|
 | a downloaded folder | `data/train-00000-of-00294.parquet`, also `…-of-00294-<16 hexadecimal digits>.parquet` |
 | the branch that the Hub makes by itself | `default/train/0000.parquet` |
 | the Hub's cache | `datasets--ILSVRC--imagenet-1k/snapshots/<commit>/data/`, with links into `blobs/` |
+| a data set that was saved to disk | `train/data-00000-of-00300.arrow`, `train/state.json`, `dataset_dict.json` |
+| the cache of `datasets` | `ILSVRC___imagenet-1k/default/0.0.0/<hash>/imagenet-1k-train-00000-of-00300.arrow` |
 """
 
 import contextlib
@@ -24,9 +26,17 @@ from ilsvrc_tfds.storage.regular import open_regular
 GET_AGAIN = "Get it again, for example with `hf download`, which continues."
 _STATED = re.compile(r"(?P<split>[A-Za-z]+)-(?P<index>\d{5})-of-(?P<count>\d{5})(?:-(?P<mark>[0-9a-f]{16}))?\.parquet")
 _NUMBERED = re.compile(r"(?P<index>\d{4,5})\.parquet")
+_ARROW = re.compile(r"(?:.+-)?(?P<split>[A-Za-z]+)(?:-(?P<index>\d{5})-of-(?P<count>\d{5}))?\.arrow")
+# What `datasets` keeps of computations.
+_COMPUTED = "cache-"
 _REPOSITORY = re.compile(r"datasets--.*imagenet.*", re.I)
+_CACHED = re.compile(r".*imagenet.*", re.I)
 _OFFICIAL = "datasets--ILSVRC--imagenet-1k"
+_IS_CONFIG, _IS_VERSION = re.compile(r"default(?:-[0-9a-f]{16})?|data"), re.compile(r"\d+\.\d+\.\d+")
+_IS_HASH = re.compile(r"[0-9a-f]{16,64}")
 _COMMIT_BYTES = 100
+# A limit that keeps the search short.
+_MOST_FOLDERS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +75,43 @@ def parse_shard(name: str, of_folder: str | None = None) -> ShardName | None:
         return ShardName(name, split, int(match["index"]), int(match["count"]), match["mark"] or "") if split else None
     match = _NUMBERED.fullmatch(name)
     return ShardName(name, of_folder, int(match["index"]), None) if match and of_folder else None
+
+
+def parse_arrow(name: str, of_folder: str | None = None) -> ShardName | None:
+    """Returns what the name of an Arrow file states, or None if it is not that of a shard.
+
+    >>> parse_arrow("imagenet-1k-train-00001-of-00300.arrow").index, parse_arrow("cache-0123456789abcdef.arrow")
+    (1, None)
+
+    Args:
+      name: File name.
+      of_folder: Split that the folder is named for, which tells the split of `data-00000-of-00300.arrow`.
+    """
+    match = None if name.startswith(_COMPUTED) else _ARROW.fullmatch(name)
+    split = match and (of_folder if match["split"] == "data" else split_of_folder(match["split"]))
+    if match is None or not split:
+        return None
+    return ShardName(name, split, int(match["index"] or 0), int(match["count"] or 1))
+
+
+def folders_with_arrow(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields (set, folder) for each folder that may hold Arrow files, like `folders_with_shards`.
+
+    In the cache of `datasets` they are three folders below that of the repository: of the config, version and hash.
+
+    >>> [str(below) for _, below in folders_with_arrow(Path("/data/imagenet"))]
+    ['/data/imagenet']
+    """
+    yield folder, folder
+    repositories = [folder, *(folder / name for name in names_in(folder) if "___" in name and _CACHED.fullmatch(name))]
+    for repository in repositories:
+        levels = [repository]
+        for known in (_IS_CONFIG, _IS_VERSION, _IS_HASH):
+            levels = [
+                level / name for level in levels for name in names_in(level)[:_MOST_FOLDERS] if known.fullmatch(name)
+            ]
+        for found in levels:
+            yield found, found
 
 
 def folders_with_shards(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -144,5 +191,4 @@ def _name_of(shard: ShardName, index: int) -> str:
     """Returns the name of the shard with another number; the mark of that is not known."""
     if shard.count is None:
         return f"{index:04d}.parquet"
-    mark = "-*" if shard.mark else ""
-    return f"{shard.name.partition('-')[0]}-{index:05d}-of-{shard.count:05d}{mark}.parquet"
+    return re.sub(r"-[0-9a-f]{16}\.", "-*.", shard.name.replace(f"-{shard.index:05d}-of-", f"-{index:05d}-of-", 1))

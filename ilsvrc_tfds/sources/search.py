@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import GROUND_TRUTH
-from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, parquets, records
+from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, arrows, parquets, records
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
@@ -225,9 +225,9 @@ def _foreign_tests(found: list[Place]) -> list[Place]:
 
 
 def _refuse_two_sets(places: Iterable[Place]) -> None:
-    """Raises SourceError if train and val are TFRecords or parquet files of two sets, such as two versions."""
+    """Raises SourceError if train and val are TFRecords, parquet or Arrow files of two sets, such as two versions."""
     places = list(places)
-    for kind in (records.KIND, parquets.KIND):
+    for kind in (records.KIND, parquets.KIND, arrows.KIND):
         own = {place.split: place for place in places if place.kind == kind}
         if {"train", "val"} <= own.keys() and own["train"].set != own["val"].set:
             raise SourceError(

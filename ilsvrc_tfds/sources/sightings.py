@@ -19,7 +19,7 @@ _UNFINISHED = re.compile(
     r"\.(?:part|partial|crdownload|opdownload|download|filepart|incomplete|aria2|tmp|!ut|!qb)$", re.I
 )
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)|^\d{4,5}\.parquet$")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)|^\d{4,5}\.parquet$|-(?:train|validation|test)\.arrow$")
 # Archives of ILSVRC2012 without images.
 _OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
 

