@@ -24,7 +24,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.sources.search import DOGS
-from ilsvrc_tfds.sources.spooling import room
+from ilsvrc_tfds.sources.spooling import is_stream, parts_of, room
 from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
@@ -230,19 +230,22 @@ def _images(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[str],
     """Checks every image and returns how many there are of each kind, and the damaged and unreadable ones."""
     facts, problems = [], []
     for split, members in index.splits.items():
-        chunks = (
-            members.take(np.arange(start, min(start + _CHUNK, len(members))))
-            for start in range(0, len(members), _CHUNK)
-        )
         kinds: Counter[str] = Counter()
         damaged: list[str] = []
-        for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), chunks):
+        for chunk_kinds, chunk_damaged in runner.run(functools.partial(_look_at, decode=decode), _chunks(members)):
             kinds += chunk_kinds
             damaged += chunk_damaged
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
         facts.append(f"{split}: {counts or 'all images are damaged'}")
         problems += damaged
     return facts, problems
+
+
+def _chunks(members: Members) -> Iterator[Members]:
+    """Yields a table for each job. A stream is read from its beginning to its end by one of them."""
+    for part in parts_of(members):
+        step = len(part) if is_stream(part) else _CHUNK
+        yield from (part.take(np.arange(start, min(start + step, len(part)))) for start in range(0, len(part), step))
 
 
 def _look_at(members: Members, *, decode: bool) -> tuple[Counter[str], list[str]]:

@@ -145,6 +145,10 @@ def _versions(repository: Path) -> list[Path]:
 def require_all(folder: str, shards: Sequence[ShardName]) -> None:
     """Raises SourceError if shards of a split are missing, there twice, of two downloads, or not whole.
 
+    >>> require_all("/data/parquet", [ShardName("train-00001-of-00002.parquet", "train", 1, 2)])
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.SourceError: 1 shard of split 'train' is missing: /data/parquet/train-00000-of-00002...
+
     Args:
       folder: Folder of the shards.
       shards: Shards of one split that are there; at least one.

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,10 @@ class ParquetScan:
     """A job: the scan of a parquet file. Only the columns of names and labels are read.
 
     The offset of an image is the number of its row. Its size is an estimate, the mean of its row group.
+
+    >>> [members] = ParquetScan("val", "/data/parquet/validation-00000-of-00001.parquet", "")().members
+    >>> members.offset.tolist()
+    [0, 1, 2, 3, 4, 5]
 
     Attributes:
       split: Split of the images.
@@ -66,19 +70,31 @@ class ParquetScan:
         return Scanned(tuple(tables(self.split, container, "", rows)), (), (), (), notes)
 
 
-def images(path: str, stamp: str) -> Iterator[bytes]:
-    """Yields the images of a parquet file, in the order of its rows.
+def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """Yields the images of some rows of a parquet file. Row groups that have none of them are passed over.
 
-    Raises SourceError if the file is damaged, has changed since it was indexed, or lacks an image.
+    >>> path = "/data/parquet/validation-00000-of-00001.parquet"
+    >>> [data[:2] for data in images(path, archive_stamp(path), [(0, 1), (5, 1)])]
+    [b'\\xff\\xd8', b'\\xff\\xd8']
 
     Args:
       path: Path of the file.
       stamp: Stamp of the file when it was indexed.
+      places: Numbers of the rows, which ascend, with estimated sizes.
+
+    Raises SourceError if the file is damaged, has changed since it was indexed, or lacks an image.
     """
+    wanted, first = collections.deque(row for row, _ in places), 0
     with open_parquet(path) as file:
         for group in range(file.num_row_groups):
-            yield from _images(file, path, group)
-    if archive_stamp(path) != stamp:
+            after = first + file.metadata.row_group(group).num_rows
+            if wanted and wanted[0] < after:
+                for row, data in enumerate(_images(file, path, group), first):
+                    if wanted and row == wanted[0]:
+                        wanted.popleft()
+                        yield data
+            first = after
+    if wanted or archive_stamp(path) != stamp:
         raise SourceError(f"{path} has changed since it was indexed. Run the command again.")
 
 
@@ -96,7 +112,12 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
 
 @contextlib.contextmanager
 def open_parquet(path: str) -> Iterator["ParquetFile"]:
-    """Yields a parquet file of images. Raises SourceError for a damaged or foreign file, and LabelError."""
+    """Yields a parquet file of images. Raises SourceError for a damaged or foreign file, and LabelError.
+
+    >>> with open_parquet("/data/parquet/validation-00000-of-00001.parquet") as file:
+    ...     file.metadata.num_rows
+    6
+    """
     from pyarrow.parquet import ParquetFile
 
     with contextlib.ExitStack() as stack:

@@ -137,6 +137,11 @@ def _split_name(base: bytes) -> tuple[bytes, str]:
 def images_of(batch: "pa.RecordBatch", where: Callable[[int], str]) -> Iterator[bytes]:
     """Yields the image of each row of a batch. Raises SourceError if one is null.
 
+    >>> import pyarrow as pa
+    >>> batch = pa.RecordBatch.from_pylist([{"image": {"bytes": b"jpeg", "path": "a.JPEG"}}])
+    >>> list(images_of(batch, "row {}".format))
+    [b'jpeg']
+
     Args:
       batch: Rows with the column `image`.
       where: Function that returns the place of a row, for messages.

@@ -29,16 +29,10 @@ _DEVKITS = (
 _SOLUTION, _SYNSET_MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 
 DOGS = "ILSVRC2012_img_train_t3.tar"
-_HUGGING_FACE = (
-    "this looks like Hugging Face's copy: its archives cannot be read in place, and their names carry the class a "
-    "second time. Get its parquet files or the official archives, or make folders train/<wnid>/ and val/ of it."
-)
 # Common mistakes: what is wrong, by a pattern of the names in a folder that is not a source.
 _MISTAKES = {
     DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
-    "train_images_[0-4].tar.gz": _HUGGING_FACE,
-    "val_images.tar.gz": _HUGGING_FACE,
-    "imagenet?object?localization*": "this looks like Kaggle's archive: unpack it first.",
+    "imagenet?object?localization*": "this looks like Kaggle's archive, but no images were found in it: get it again.",
     "n" + 8 * "[0-9]": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
     "n" + 8 * "[0-9]" + ".tar": "this looks like the train split alone: name the folder that holds it, as train/.",
     "n" + 8 * "[0-9]" + "_*.JPEG": "this looks like a single class: name the folder that holds train/ and val/.",

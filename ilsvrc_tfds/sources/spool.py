@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import xxhash
 
-from ilsvrc_tfds.errors import ImageError, SourceError, unwritable
+from ilsvrc_tfds.errors import ImageError, unwritable
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources.layouts import STREAMS
 from ilsvrc_tfds.sources.members import Members, size_fault
@@ -32,7 +32,7 @@ class SpoolTask:
     """Everything that a worker on any machine needs to spool one stream.
 
     Attributes:
-      members: Images of the stream, in its order.
+      members: Images of the stream, in the order of their offsets.
       path: Path of the finished file.
       op: Operation on each image; None keeps its bytes.
       skips: Whether a damaged image is recorded as such, instead of stopping the run.
@@ -69,7 +69,7 @@ def finish_spool(task: SpoolTask) -> Spooled:
     """Spools a stream, unless that is done already, and returns the places of its images.
 
     >>> from ilsvrc_tfds.sources import find_layout, index_images
-    >>> val = index_images(find_layout(["/data/hugging_face"])).splits["val"]
+    >>> val = index_images(find_layout(["/data/parquet"])).splits["val"]
     >>> finish_spool(SpoolTask(val, "/data/val.images")).state.tolist()
     [0, 0, 0, 0, 0, 0]
 
@@ -103,7 +103,7 @@ def _existing(path: str) -> Spooled | None:
 
 def _write(task: SpoolTask) -> Spooled:
     partial, partial_receipt = (partial_path(task.path) for _ in range(2))
-    [container] = task.members.containers
+    container = task.members.containers[0]
     try:
         with open(partial, "wb", buffering=_BUFFER) as file:
             rows, digest = _copy(task, file.write)
@@ -128,29 +128,24 @@ def _write(task: SpoolTask) -> Spooled:
 
 
 def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[list[tuple[int, int, int, int]], str]:
-    """Writes the images one after another, and returns offset, size, size in the source and state of each; the digest.
-
-    Raises SourceError if the stream has another number of images than it had when it was indexed.
-    """
-    [container] = task.members.containers
-    digest, rows, offset = xxhash.xxh3_64(), [], 0
-    for row, data in enumerate(STREAMS[container.layout].images(container.path, container.stamp)):
-        if row >= len(task.members):
-            raise _changed(container.path)
-        stored, state = _processed(task, row, data)
+    """Writes the images one after another. Returns offset, size, source size and state of each, and the digest."""
+    container, digest, rows, offset = task.members.containers[0], xxhash.xxh3_64(), [], 0
+    places = list(zip(task.members.offset.tolist(), task.members.size.tolist()))
+    images = STREAMS[container.layout].images(container.path, container.stamp, places)
+    for row, (data, (_, stated)) in enumerate(zip(images, places, strict=True)):
+        size = stated if data is None else len(data)
+        stored, state = _processed(task, row, data, size)
         write(stored)
         digest.update(stored)
-        rows.append((offset, len(stored), len(data), state))
+        rows.append((offset, len(stored), size, state))
         offset += len(stored)
-    if len(rows) != len(task.members):
-        raise _changed(container.path)
     return rows, digest.hexdigest()
 
 
-def _processed(task: SpoolTask, row: int, data: bytes) -> tuple[bytes, int]:
+def _processed(task: SpoolTask, row: int, data: bytes | None, size: int) -> tuple[bytes, int]:
     """Returns the bytes for the spool and the state of an image. Raises ImageError if it is damaged and not skipped."""
     try:
-        if fault := size_fault(len(data)):
+        if (fault := size_fault(size)) or data is None:
             raise ImageError(fault)
         stored = data if task.op is None else task.op(data)
         return stored, KEPT if stored is data else CHANGED
@@ -163,10 +158,6 @@ def _processed(task: SpoolTask, row: int, data: bytes) -> tuple[bytes, int]:
 def _spooled(rows: list[tuple[int, int, int, int]], file_bytes: int) -> Spooled:
     columns = np.array(rows, np.int64).reshape(-1, 4).T
     return Spooled(columns[0], columns[1], columns[2], columns[3].astype(np.int8), file_bytes)
-
-
-def _changed(path: str) -> SourceError:
-    return SourceError(f"{path} has changed since it was indexed. Run the command again.")
 
 
 def _digest(path: str) -> str:

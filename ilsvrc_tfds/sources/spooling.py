@@ -11,6 +11,7 @@ continues.
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.sources.layouts import STREAMS, spools
 from ilsvrc_tfds.sources.members import Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
-from ilsvrc_tfds.sources.spool import CHANGED, DAMAGED, KEPT, Spooled, SpoolTask, finish_spool
+from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
 from ilsvrc_tfds.storage.destination import real_path, remove
 from ilsvrc_tfds.storage.files import destination_errors, require_local
 from ilsvrc_tfds.storage.space import require_space
@@ -73,7 +74,7 @@ def streams(index: Index) -> list[str]:
     """Returns the splits that have images in streams, which cannot be read at random.
 
     >>> from ilsvrc_tfds.sources import find_layout, index_images
-    >>> streams(index_images(find_layout(["/data/hugging_face"])))
+    >>> streams(index_images(find_layout(["/data/parquet"])))
     ['train', 'val']
     """
     return [
@@ -88,10 +89,10 @@ def room(index: Index, op: Original | Resized) -> int:
 
     >>> from ilsvrc_tfds.images import Resized
     >>> from ilsvrc_tfds.sources import find_layout, index_images
-    >>> room(index_images(find_layout(["/data/hugging_face"])), Resized(256))
+    >>> room(index_images(find_layout(["/data/parquet"])), Resized(256))
     792000
     """
-    return sum(_room(part, op) for split in streams(index) for part in _parts(index.splits[split]))
+    return sum(_room(part, op) for split in streams(index) for part in parts_of(index.splits[split]))
 
 
 @contextlib.contextmanager
@@ -99,6 +100,15 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
     """Yields the index with all streams replaced by their spools, which are removed if the block succeeds.
 
     If there are no streams, it is the same index. Files that an earlier run has finished are kept.
+
+    >>> from ilsvrc_tfds.runners import LocalRunner
+    >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
+    >>> index = index_images(find_layout(["/data/parquet"]))
+    >>> with LocalRunner(1) as runner, spooled(index, Spool(Path("/data/result")), runner) as ready:
+    ...     with Reader() as reader:
+    ...         image = reader.read(ready.splits["val"], 0)
+    >>> image[:3]
+    b'\\xff\\xd8\\xff'
 
     Args:
       index: Index of the source.
@@ -119,13 +129,13 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
         require_local(spool.scratch)
     with claim(spool.path) as claimed:
         folder, _ = claimed.folder_for(_fingerprint(spool))
-        parts = {split: _parts(index.splits[split]) for split in splits}
-        tasks = [_task(part, spool, folder) for own in parts.values() for part in own if _is_stream(part)]
+        parts = {split: parts_of(index.splits[split]) for split in splits}
+        tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
         _remove_others(folder, tasks)
         _require_room(spool, folder, tasks, then)
         results = iter(_filled(tasks, runner, folder))
         tables = {
-            split: join_members([_in_spool(*next(results), part) if _is_stream(part) else part for part in own])
+            split: join_members([_in_spool(*next(results), part) if is_stream(part) else part for part in own])
             for split, own in parts.items()
         }
         made = dict.fromkeys(splits, describe_op(spool.op)) if isinstance(spool.op, Resized) else {}
@@ -133,17 +143,35 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
         claimed.discard()
 
 
-def _parts(members: Members) -> list[Members]:
-    """Returns a table for each container of a split."""
-    return [members.take(np.flatnonzero(members.container == k)) for k in range(len(members.containers))]
+def parts_of(members: Members) -> list[Members]:
+    """Returns a table for each file that is a stream, in the order of its images, and one for all other images.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/parquet"])).splits["train"]
+    >>> [len(part) for part in parts_of(train)]
+    [6, 6]
+    """
+    streams: dict[str, list[int]] = {}
+    for number, container in enumerate(members.containers):
+        if container.layout in STREAMS:
+            streams.setdefault(container.path, []).append(number)
+    file_of = np.full(len(members.containers), -1, np.int32)
+    for number, own in enumerate(streams.values()):
+        file_of[own] = number
+    files = file_of[members.container]
+    order = np.lexsort((np.where(files < 0, np.arange(len(files)), members.offset), files))
+    bounds = np.searchsorted(files[order], np.arange(-1, len(streams) + 1))
+    parts = (members.take(order[start:stop]) for start, stop in itertools.pairwise(bounds))
+    return [part for part in parts if len(part)]
 
 
-def _is_stream(part: Members) -> bool:
+def is_stream(part: Members) -> bool:
+    """Returns whether a part, as `parts_of` returns it, is a stream."""
     return part.containers[0].layout in STREAMS
 
 
 def _room(part: Members, op: Original | Resized) -> int:
-    if not _is_stream(part):
+    if not is_stream(part):
         return 0
     return int(part.size.sum()) if op.image_bytes is None else len(part) * op.image_bytes
 
@@ -154,7 +182,7 @@ def _fingerprint(spool: Spool) -> str:
 
 
 def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
-    [container] = part.containers
+    container = part.containers[0]
     mark = hashlib.sha256(repr((container.path, container.stamp, part.split)).encode()).hexdigest()[:8]
     path = folder / f"{os.path.basename(container.path)}.{mark}{_SUFFIX}"
     return SpoolTask(
@@ -208,19 +236,15 @@ def _filled(tasks: list[SpoolTask], runner: Runner, folder: Path) -> list[tuple[
 
 def _in_spool(task: SpoolTask, places: Spooled, part: Members) -> Members:
     """Returns the table of a stream with the places of its images in the spool."""
-    [container] = part.containers
-    stored = dataclasses.replace(
-        container, path=task.path, stamp=archive_stamp(task.path), layout=spools.KIND, class_appended=False
-    )
-    containers = {
-        KEPT: stored,
-        CHANGED: dataclasses.replace(stored, processed=True),
-        DAMAGED: dataclasses.replace(stored, layout=spools.Damaged.KIND),
-    }
+    stamp, containers = archive_stamp(task.path), []
+    for container in part.containers:
+        kept = dataclasses.replace(container, path=task.path, stamp=stamp, layout=spools.KIND, class_appended=False)
+        damaged = dataclasses.replace(kept, layout=spools.Damaged.KIND)
+        containers += [kept, dataclasses.replace(kept, processed=True), damaged]  # in the order of the states
     return dataclasses.replace(
         part,
-        containers=tuple(containers.values()),
-        container=places.state.astype(np.int32),
+        containers=tuple(containers),
+        container=(part.container * 3 + places.state).astype(np.int32),
         offset=places.offset,
         size=places.size,
         source_size=places.source_size,

@@ -181,7 +181,7 @@ def test_folder_of_a_missing_split_is_named(tmp_path, folder, draw, kind):
     [
         (["tfrecords/train-00000-of-01024", "tfrecords/train-00001-of-01024"], "seen: tfrecords/ (shards)"),
         (["my_train-00000-of-01024", "my_train-00001-of-01024"], "seen: my_train-00000-of-01024 (shards)"),
-        (["data/train-00000-of-00294.parquet"], "seen: data/ (shards)"),
+        (["other/train-00000-of-00294.parquet"], "seen: other/ (shards)"),
         (["n01440764/1.JPEG", "n01443537/2.JPEG"], "seen: ./ (class folders)"),
         (["n01440764.tar"], "seen: ./ (class archives)"),
         (["n01440764_1.JPEG"], "seen: ./ (images)"),

@@ -1,8 +1,10 @@
 """Puts a miniature into the forms in which others have ImageNet, with the tools that make them, and compares results."""
 
 import hashlib
+import io
 import json
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -210,6 +212,33 @@ def hugging_face(folder: Path, images: drawing.Images, *, shards: int = 2, how: 
             else:
                 pyarrow.parquet.write_table(own.with_format("arrow")[:], path, **options)
     return folder
+
+
+def hugging_face_archives(folder: Path, images: drawing.Images) -> Path:
+    """Writes `data/train_images_0.tar.gz` to `_4`, `val_images.tar.gz` and `test_images.tar.gz`. Returns the folder."""
+    (folder / "data").mkdir(parents=True)
+    for split, name in (("train", "train_images_{}"), ("val", "val_images"), ("test", "test_images")):
+        own, labels = {"train": _all_train(images), "val": images.val, "test": images.test}[split], images.labels(split)
+        count = 5 if split == "train" else 1
+        for number in range(count):
+            with tarfile.open(folder / "data" / f"{name.format(number)}.tar.gz", "w:gz") as archive:
+                for image in sorted(own)[number::count]:
+                    appended = image if split == "test" else f"{image[:-5]}_{synsets.wnids()[labels[image]]}.JPEG"
+                    info = tarfile.TarInfo(appended)
+                    info.size = len(own[image])
+                    archive.addfile(info, io.BytesIO(own[image]))
+    return folder
+
+
+def compressed(tree: Path, path: Path, how: str = "tar") -> Path:
+    """Packs a tree as a tar that is compressed with gzip, with the command tar or with `tarfile`. Returns the path."""
+    if how == "tar":
+        subprocess.run(["tar", "-czf", str(path), "-C", str(tree), "."], check=True)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for below in sorted(tree.iterdir()):
+                archive.add(below, below.name)
+    return path
 
 
 def saved_to_disk(folder: Path, images: drawing.Images) -> Path:

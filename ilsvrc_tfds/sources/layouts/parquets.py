@@ -5,7 +5,7 @@ written into a spool first, see `spooling`.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _PARTIAL = "partial-"
 def find(source: Path, root: str) -> list[Place]:
     """Returns the splits whose parquet files are in one folder of a source, in `data/` there, or in the Hub's cache.
 
-    >>> [(place.split, len(place.files)) for place in find(Path("/data/hugging_face"), "")]
+    >>> [(place.split, len(place.files)) for place in find(Path("/data/parquet"), "")]
     [('train', 2), ('val', 1)]
     """
     if root in KAGGLE_ROOTS[1:] or not os.path.isdir(source / root):
@@ -56,9 +56,9 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
     return parquet.read(file, offset, size)
 
 
-def images(path: str, stamp: str) -> Iterator[bytes]:
-    """Yields all images of a file, in the order of its rows: see `parquet.images`."""
-    return parquet.images(path, stamp)
+def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+    """Yields the images of some rows of a file: see `parquet.images`."""
+    return parquet.images(path, stamp, places)
 
 
 def _places(version: Path, folder: Path) -> Iterator[Place]:
