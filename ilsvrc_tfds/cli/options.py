@@ -101,7 +101,7 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
 
 def add_scratch(command: argparse.ArgumentParser) -> None:
     text = (
-        "folder for the images of sources that cannot be read at random, such as parquet and tar.gz; it is emptied at the end "
+        "folder for the images of sources that cannot be read at random, such as parquet; it is emptied at the end "
         "(default: beside the result)"
     )
     command.add_argument("--scratch", type=path, metavar="DIR", help=text)
