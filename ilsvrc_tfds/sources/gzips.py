@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from io import FileIO
 
-from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.layouts.archives import TarScan
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 from ilsvrc_tfds.sources.rows import APPENDED
@@ -81,8 +81,9 @@ class GzipStream(ReadAhead):
         except (OSError, EOFError, zlib.error) as error:
             if isinstance(error, OSError) and error.errno:
                 raise unreadable(self._path, error) from error
+            reason = shown(str(error))
             raise SourceError(
-                f"{self._path} is damaged or cut short behind byte {self.position:,} of its content ({error}). {_AGAIN}"
+                f"{self._path} is damaged or cut short behind byte {self.position:,} of its content ({reason}). {_AGAIN}"
             ) from error
         self.position += len(data)
         return data

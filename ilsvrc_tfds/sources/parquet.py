@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from ilsvrc_tfds.errors import SourceError, unreadable
+from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Container
 from ilsvrc_tfds.sources.rows import APPENDED, images_of, official_names, require_schema
@@ -142,7 +142,7 @@ def errors_of(where: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, ArithmeticError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(where, error) from error
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = shown(" ".join(str(error).split())[:200]) or type(error).__name__
         raise SourceError(f"{where} is damaged or cut short ({reason}). {GET_AGAIN}") from error
 
 

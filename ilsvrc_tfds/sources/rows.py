@@ -34,17 +34,21 @@ def require_schema(schema: "pa.Schema", where: str) -> None:
     names = set(schema.names)
     kind = schema.field("image").type if "image" in names else None
     if kind is None or not pa.types.is_struct(kind) or "label" not in names:
-        found = first_few((f"{field.name}: {field.type}" for field in schema), 6) or "nothing"
+        found = first_few((shown(f"{field.name}: {field.type}"[:100]) for field in schema), 6) or "nothing"
         raise SourceError(
-            f"{where} has the columns {found[:300]}; expected image: struct<bytes: binary, path: string> and label: "
+            f"{where} has the columns {found}; expected image: struct<bytes: binary, path: string> and label: "
             "int64, as in Hugging Face's copy. It belongs to something else, or has lost the file names: take another "
             "source."
         )
     fields = {field.name: str(field.type) for field in kind}
     if not {"bytes", "path"} <= fields.keys() or "binary" not in fields["bytes"] or "string" not in fields["path"]:
-        raise SourceError(f"{where}: the column image is {kind}; expected struct<bytes: binary, path: string>.")
+        raise SourceError(
+            f"{where}: the column image is {shown(str(kind)[:200])}; expected struct<bytes: binary, path: string>."
+        )
     if not pa.types.is_integer(schema.field("label").type):
-        raise SourceError(f"{where}: the column label is {schema.field('label').type}; expected int64.")
+        raise SourceError(
+            f"{where}: the column label is {shown(str(schema.field('label').type)[:200])}; expected int64."
+        )
     _check_class_names(schema.metadata or {}, where)
 
 
