@@ -108,11 +108,10 @@ def _batches(whole: "pa.Buffer", path: str) -> Iterator["pa.RecordBatch"]:
 
     with errors_of(path):
         reader = pa.ipc.open_stream(pa.BufferReader(whole))
-    require_schema(reader.schema, path)
-    kind = reader.schema.field("image").type
-    stored = kind.field("bytes").type if kind.get_field_index("bytes") >= 0 else None
+        require_schema(reader.schema, path)
+        stored = reader.schema.field("image").type.field("bytes").type
     if str(stored) not in ("binary", "large_binary"):
-        raise SourceError(f"{path}: image.bytes is {stored}; expected binary. {_AGAIN}")
+        raise SourceError(f"{path}: image.bytes is {shown(str(stored))}; expected binary. {_AGAIN}")
     while True:
         with errors_of(path):
             try:

@@ -81,10 +81,8 @@ class GzipStream(ReadAhead):
         except (OSError, EOFError, zlib.error) as error:
             if isinstance(error, OSError) and error.errno:
                 raise unreadable(self._path, error) from error
-            reason = shown(str(error))
-            raise SourceError(
-                f"{self._path} is damaged or cut short behind byte {self.position:,} of its content ({reason}). {_AGAIN}"
-            ) from error
+            what = f"is damaged or cut short behind byte {self.position:,} of its content ({shown(str(error))})"
+            raise SourceError(f"{self._path} {what}. {_AGAIN}") from error
         self.position += len(data)
         return data
 

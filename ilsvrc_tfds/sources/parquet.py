@@ -127,8 +127,9 @@ def open_parquet(path: str) -> Iterator["ParquetFile"]:
             raise unreadable(path, error) from error
         with errors_of(path):
             file = ParquetFile(raw, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
-            schema = file.schema_arrow
-        require_schema(schema, path)
+            require_schema(file.schema_arrow, path)
+            for group in range(file.num_row_groups):
+                _image_columns(file, group)  # raises an error now if the footer is damaged
         yield file
 
 
@@ -139,7 +140,7 @@ def errors_of(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, ArithmeticError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError, MemoryError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(where, error) from error
         reason = shown(" ".join(str(error).split())[:200]) or type(error).__name__

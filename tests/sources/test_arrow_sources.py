@@ -139,6 +139,15 @@ def test_foreign_columns_are_refused(tmp_path):
         index(tmp_path)
 
 
+def test_column_that_comes_twice_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    batch = pa.record_batch([pa.array([0]), pa.array([0]), pa.array([0])], names=["image", "image", "label"])
+    with pa.ipc.new_stream(tmp_path / "train/data-00000-of-00001.arrow", batch.schema) as stream:
+        stream.write(batch)
+    with pytest.raises(SourceError, match="data-00000-of-00001.arrow is damaged or cut short"):
+        index(tmp_path)
+
+
 def test_files_of_computations_alone_are_no_source(tmp_path):
     written(tmp_path, {"bytes": b"a", "path": NAME})
     (tmp_path / "train/data-00000-of-00001.arrow").rename(tmp_path / "train/cache-0123456789abcdef.arrow")
