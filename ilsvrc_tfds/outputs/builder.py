@@ -18,7 +18,7 @@ from ilsvrc_tfds.images import Original, Resized, Untouched
 from ilsvrc_tfds.outputs.data_set import Files, Options, remaining_op, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
-from ilsvrc_tfds.outputs.replaceable import require_only_data_set
+from ilsvrc_tfds.outputs.replaceable import require_not_read, require_only_data_set
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
@@ -148,6 +148,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         engine = self._engine(download_config)
         with LocalRunner(self._workers) as local, engine or local as runner:
             index = self._index(download_dir, download_config, local)
+            require_not_read(Path(self.data_path), index)
             with claim(Path(self.data_path)) as claimed:
                 claimed.require_free(options.overwrite)
                 files = write_files(index, options, claimed, runner)

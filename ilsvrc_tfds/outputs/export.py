@@ -19,7 +19,7 @@ from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.data_set import remaining_op
-from ilsvrc_tfds.outputs.replaceable import require_free_for_export
+from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -110,6 +110,7 @@ def export(
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     with LocalRunner(workers) as local, runner or local as runner:
         images, op, made, skipped = _images(source, config, splits, local)
+        require_not_read(out, images)
         log_shortfalls(images, incomplete_is_allowed(allow_incomplete), splits)
         plans = _plans(images, num_shards or {}, op)
         boxes = _boxes(plans, bbox, op)

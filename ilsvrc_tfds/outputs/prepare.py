@@ -16,6 +16,7 @@ from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
+from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
@@ -141,6 +142,8 @@ def prepare_all(
             with LocalRunner(workers) as local:
                 if not isinstance(source, Index):
                     source = find_images([source], local, splits)
+                for destination in wanted:
+                    require_not_read(destination, source)
                 needed = require_room(source, wanted)
                 if len(missing) > 1 and streams(source):
                     source = stack.enter_context(_spooled_once(source, builders[0], needed, local, options))
@@ -243,7 +246,7 @@ def _index_again(
 
 def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
     """Raises DestinationError if the source now has other images than those that the data set on disk was made of."""
-    if index is None:
+    if index is None or _is_source(builder, index):
         return
     made, examples = builder.info.metadata, {name: split.num_examples for name, split in builder.info.splits.items()}
     gone = [split for split in examples if split not in index.splits]
@@ -262,6 +265,12 @@ def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
         f"{builder.data_dir} exists already, and was made of other images than {index.source} has now ({texts}). "
         f"{_REPLACE}.{keep}"
     )
+
+
+def _is_source(builder: Ilsvrc2012, index: Index) -> bool:
+    """Returns whether all images are read from the data set on disk itself, so that there is nothing to compare."""
+    containers = {container.path for members in index.splits.values() for container in members.containers}
+    return containers <= set(read_within(Path(builder.data_dir), index))
 
 
 def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Options) -> None:

@@ -1,4 +1,7 @@
-"""Checks that a destination holds only what a command made, before the command replaces it. Users' files are kept."""
+"""Checks that a destination holds only what a command made, before the command replaces it. Users' files are kept.
+
+What the command reads is kept too: a source that lies in the destination would be lost with it.
+"""
 
 import json
 import os
@@ -14,6 +17,7 @@ from ilsvrc_tfds.formats.naming import shard_pattern
 from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
+from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -92,6 +96,65 @@ def require_only_data_set(folder: Path) -> None:
             f"{folder} is not replaced because it holds more than a data set: {_shown(strange)}. Move that away, or "
             "choose another data directory."
         )
+
+
+def require_not_read(destination: Path, index: Index) -> None:
+    """Raises DestinationError if the images of a source are in a destination: they would be lost when it is replaced.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> require_not_read(Path("/data/tfds/ilsvrc2012/raw256/1.0.0"), index)
+    >>> require_not_read(Path("/data/imagenet"), index)
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.DestinationError: /data/imagenet is not replaced because the images are read from it: /data/im...
+
+    Args:
+      destination: Folder that is to be written. It need not exist.
+      index: Index of the source, which is read until the destination is replaced.
+    """
+    if within := read_within(destination, index):
+        raise DestinationError(
+            f"{destination} is not replaced because the images are read from it: {first_few(within)}. They would be "
+            "lost. Choose another destination, or name another source."
+        )
+
+
+def read_within(folder: Path, index: Index) -> list[str]:
+    """Returns the archives, shards and folders of a source that are in a folder, or are links there.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> read_within(Path("/data/imagenet"), index_images(find_layout(["/data/imagenet"])))
+    ['/data/imagenet/ILSVRC2012_img_train.tar', '/data/imagenet/ILSVRC2012_img_val.tar', '/data/imagenet']
+    """
+    own = _status(folder)
+    if own is None:  # nothing is there that could be lost
+        return []
+    containers = {container.path for members in index.splits.values() for container in members.containers}
+    is_folder: dict[Path, bool] = {}
+    return [path for path in [*sorted(containers - {index.source}), index.source] if _is_in(path, own, is_folder)]
+
+
+def _is_in(path: str, folder: os.stat_result, is_folder: dict[Path, bool]) -> bool:
+    """Returns whether a path, or what it links to, is a folder or in it. `is_folder` saves looks at the same parents.
+
+    Folders are compared by their numbers: one may have several names, in other capitals, or mounted a second time.
+    """
+    link = Path(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    for place in [place for start in {link, Path(os.path.realpath(path))} for place in (start, *start.parents)]:
+        if place not in is_folder:
+            status = _status(place)
+            is_folder[place] = status is not None and os.path.samestat(status, folder)
+        if is_folder[place]:
+            return True
+    return False
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Returns the status of what a path leads to, or None if nothing is there or it may not be looked at."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
 
 
 def _no_export(out: Path, names: list[str]) -> str:

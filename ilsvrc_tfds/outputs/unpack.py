@@ -26,7 +26,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.folder import ANEW, find_output
 from ilsvrc_tfds.formats.nearby import MARK_NAME
-from ilsvrc_tfds.outputs.replaceable import require_free_for_files
+from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
@@ -89,7 +89,9 @@ def unpack(
     output = find_output(prepared)
     images = recorded_op(output)
     with LocalRunner(workers) as runner:
-        plans = [_plan(members) for members in index_prepared(output, runner.run).splits.values()]
+        index = index_prepared(output, runner.run)
+        require_not_read(out, index)
+        plans = [_plan(members) for members in index.splits.values()]
         _require_plain(plans)
         files = [as_files(plan.members, _suffix(images)) for plan in plans]
         _require_distinct(plans, [members.paths() for members in files])

@@ -209,12 +209,11 @@ def _unread_warnings(unread: list[tuple[str, int]]) -> Iterator[str]:
         )
     archives = [name for name, count in unread if not count]
     if archives:
-        kind = (
-            "class archive" if all(is_class_archive(os.fsencode(os.path.basename(a))) for a in archives) else "archive"
-        )
-        are = counted(len(archives), f"{kind} is", f"{kind}s are")
-        it = "it" if len(archives) == 1 else "them"
-        yield f"{are} not read: {first_few(archives)}. Unpack {it} into folders <wnid>/"
+        of_classes = all(is_class_archive(os.fsencode(os.path.basename(name))) for name in archives)
+        are = counted(len(archives), "class archive is", "class archives are") if of_classes else ""
+        are = are or counted(len(archives), "archive is", "archives are")
+        it, into = "it" if len(archives) == 1 else "them", " into folders <wnid>/" if of_classes else ""
+        yield f"{are} not read: {first_few(archives)}. Unpack {it}{into}"
 
 
 def _other_kinds(names: list[str]) -> Iterator[str]:

@@ -132,10 +132,18 @@ class Members:
         For example `/data/ILSVRC2012_img_val.tar: val/ILSVRC2012_val_00000001.JPEG`.
         """
         container = self.containers[self.container[row]]
-        name = os.fsdecode(self._stored_name(row))
+        name = os.fsdecode(self.stored_name(row))
         if self.offset[row] == WHOLE_FILE:
             return os.path.join(container.path, name)
         return f"{container.path}: {container.folder}/{name}"
+
+    def stored_name(self, row: int) -> bytes:
+        """Returns the file name of an image in the source; it may have the class appended to the official one."""
+        name = bytes(self.name[row])
+        if not self.containers[self.container[row]].class_appended:
+            return name
+        stem, dot, extension = name.rpartition(b".")
+        return stem + b"_" + synsets.wnids()[self.label[row]].encode() + dot + extension
 
     def paths(self, *, official: bool = False) -> np.ndarray:
         """Returns the images' paths relative to the source; S of shape (n,).
@@ -145,7 +153,7 @@ class Members:
         """
         folders = np.array([os.fsencode(c.folder) + b"/" for c in self.containers], dtype=np.bytes_)
         is_stored_so = official or not any(container.class_appended for container in self.containers)
-        names = self.name if is_stored_so else np.array([self._stored_name(row) for row in range(len(self))], np.bytes_)
+        names = self.name if is_stored_so else np.array([self.stored_name(row) for row in range(len(self))], np.bytes_)
         paths = folders[self.container]
         if any(container.in_classes for container in self.containers):
             classes = np.array([*(wnid.encode() + b"/" for wnid in synsets.wnids()), b""], np.bytes_)
@@ -160,13 +168,6 @@ class Members:
         for column in (self.label[order].astype("<i2"), size[order].astype("<i8")):
             digest.update(column.tobytes())
         return digest.hexdigest()
-
-    def _stored_name(self, row: int) -> bytes:
-        name = bytes(self.name[row])
-        if not self.containers[self.container[row]].class_appended:
-            return name
-        stem, dot, extension = name.rpartition(b".")
-        return stem + b"_" + synsets.wnids()[self.label[row]].encode() + dot + extension
 
 
 def join_members(tables: Sequence[Members]) -> Members:

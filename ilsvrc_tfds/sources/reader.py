@@ -53,15 +53,15 @@ class Reader:
           ImageError: The image is empty or too large according to the index. The message does not name its place.
         """
         container = members.containers[members.container[row]]
-        offset, size = int(members.offset[row]), int(members.size[row])
+        offset, size, name = int(members.offset[row]), int(members.size[row]), members.stored_name(row)
         if fault := size_fault(size):
             raise ImageError(f"{fault}. Get it again")
         try:
             if offset == WHOLE_FILE:
                 with self._opened(members.place(row)) as file:
-                    data = LAYOUT_OF[container.layout].read(file, offset, size)
+                    data = LAYOUT_OF[container.layout].read(file, offset, size, name)
             else:
-                data = LAYOUT_OF[container.layout].read(self._open(container), offset, size)
+                data = LAYOUT_OF[container.layout].read(self._open(container), offset, size, name)
         except OSError as error:
             raise unreadable(members.place(row), error) from error
         if len(data) != size and container.layout not in STREAMS:  # those state no exact sizes

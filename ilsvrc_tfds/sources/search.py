@@ -32,7 +32,6 @@ DOGS = "ILSVRC2012_img_train_t3.tar"
 # Common mistakes: what is wrong, by a pattern of the names in a folder that is not a source.
 _MISTAKES = {
     DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
-    "imagenet?object?localization*": "this looks like Kaggle's archive, but no images were found in it: get it again.",
     "n" + 8 * "[0-9]": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
     "n" + 8 * "[0-9]" + ".tar": "this looks like the train split alone: name the folder that holds it, as train/.",
     "n" + 8 * "[0-9]" + "_*.JPEG": "this looks like a single class: name the folder that holds train/ and val/.",
@@ -115,15 +114,17 @@ def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | N
       OptionError: A candidate is a URL.
     """
     require_local(*candidates)
+    looked_at = ""
     for candidate in candidates:
-        layout = _look_into(Path(candidate).expanduser(), splits)
+        source = Path(candidate).expanduser()
+        layout = _look_into(source, splits)
         if layout.places:
             return layout
-    looked_at = "\n".join(f"  {_describe(Path(candidate).expanduser())}" for candidate in candidates)
+        looked_at += f"\n  {_describe(source, layout.aside)}"
     roots = ", ".join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])
     raise NotFoundError(
         f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {roots} "
-        f"below them:\n{looked_at}\n" + " ".join(_instead(candidates))
+        f"below them:{looked_at}\n" + " ".join(_instead(candidates))
     )
 
 
@@ -188,23 +189,31 @@ def _in_archives(
       needed: Wanted splits that are in no other place.
       alone: Whether there are no other places.
     """
-    if os.path.isfile(source):
-        return [place for layout in ARCHIVE_LAYOUTS for place in layout.find(source, "")], []
+    is_file = os.path.isfile(source)
+    if is_file and not alone:
+        return [], []
     found: list[Place] = []
-    aside, errors = [], []
+    aside: list[Sighting] = []
+    errors: list[SourceError] = []
     for layout, path in [
-        (layout, path) for layout in ARCHIVE_LAYOUTS for root in roots for path in layout.archives_in(source / root)
+        (layout, path)
+        for layout in ARCHIVE_LAYOUTS
+        for root in roots
+        for path in ([source] if is_file else layout.archives_in(source / root))
     ]:
-        name = os.path.relpath(path, source)
-        if {place.split for place in found} >= set(needed):
+        name = os.path.relpath(path, source.parent if is_file else source)
+        if not is_file and {place.split for place in found} >= set(needed):
             aside.append(Sighting(name, "an archive that is not looked into, because the splits are found", None))
             continue
         try:
             found += layout.find(path, "")
+        except NotFoundError as error:  # an archive of something else
+            what = str(error).removeprefix(f"{path} ").removesuffix(".")
+            aside.append(Sighting(name, f"an archive that {what}", None))
         except SourceError as error:
             errors.append(error)
             aside.append(Sighting(name, f"an archive that cannot be read: {error}", None))
-    if errors and alone and not found:
+    if errors and (is_file or alone) and not found:
         raise errors[0]
     return found, aside
 
@@ -244,18 +253,20 @@ def _existing(folders: list[str], names: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(path for path in paths if os.path.isfile(path))
 
 
-def _describe(folder: Path) -> str:
-    """Returns a line about a searched folder: its path, its contents, and mistakes that they suggest."""
+def _describe(folder: Path, aside: Iterable[Sighting]) -> str:
+    """Returns a line about a searched folder: its path, its contents, mistakes that it suggests, other archives."""
     if os.path.islink(folder) and not os.path.exists(folder):
         return f"{folder}: a link to {os.readlink(folder)}, which is not there"
     if not os.path.exists(folder):
         return f"{folder}: does not exist"
     if os.path.isfile(folder):
-        return "; ".join([f"{folder}: a file with an unknown name", *_mistakes([folder.name])])
+        what = first_few(sighting.what for sighting in aside) or "a file with an unknown name"
+        return "; ".join([f"{folder}: {what}", *_mistakes([folder.name])])
     inner = [name for below in (*OWN_ROOTS, "data") for name in names_in(folder / below)]
     seen = first_few(sightings(folder, [root for root in ROOTS if os.path.isdir(folder / root)], ()))
     found = first_few(map(shown, names_in(folder)), 6) or "nothing"
-    return "; ".join([f"{folder}: found {found}", *([f"seen {seen}"] if seen else []), *_mistakes(inner)])
+    noticed = [f"seen {seen}"] if seen else []
+    return "; ".join([f"{folder}: found {found}", *noticed, *map(str, aside), *_mistakes(inner)])
 
 
 def _mistakes(names: list[str]) -> list[str]:

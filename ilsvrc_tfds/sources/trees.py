@@ -4,16 +4,18 @@ import dataclasses
 import functools
 import itertools
 import os
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, SourceError, first_few, shown
+from ilsvrc_tfds.errors import ImageError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.labels import check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
-from ilsvrc_tfds.sources.names import USUAL_NAMES, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import SPLITS, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.places import Place, absolute
 from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, tables
 from ilsvrc_tfds.sources.unread import THUMBNAILS, is_class_archive
 
@@ -27,6 +29,11 @@ _TABLES: dict[str, Callable[[Path, bytes], str]] = {
 }
 # Folders of Kaggle's tree without images: 600,000 annotations, and lists.
 _WITHOUT_IMAGES = (b"Annotations", b"ImageSets")
+# Archives inside an archive that may hold images, such as `imagenet_object_localization_patched2019.tar.gz`.
+_INNER = re.compile(
+    r"(?:imagenet|ilsvrc|cls.?loc|(?<![a-z])(?:train|val|test)).*\.(?:tar|tgz|zip|7z|rar)(?:\.\w+)?", re.I
+)
+_NO_IMAGES = re.compile(r"bbox|devkit|annotation", re.I)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +62,7 @@ class Tree:
       other_kinds: Names of images in formats that are not read.
       unread: Number of images in each folder that belongs to no split, or is too deep.
       archives: Names of archives inside the archive.
-      tables: Contents of the tables of labels, by path inside the archive.
+      tables: Path inside the archive and contents of each table of labels.
       tops: Folders of each split.
     """
 
@@ -65,13 +72,33 @@ class Tree:
     other_kinds: list[str] = dataclasses.field(default_factory=list)
     unread: Counter[str] = dataclasses.field(default_factory=Counter)
     archives: list[str] = dataclasses.field(default_factory=list)
-    tables: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    tables: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
     tops: dict[str, set[str]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def notes(self) -> tuple[str, ...]:
         """Lines that the tables agree with the official labels. Raises SourceError or LabelError if they do not."""
-        return tuple(_TABLES[os.path.basename(name)](Path(self.path, name), data) for name, data in self.tables.items())
+        return tuple(_TABLES[os.path.basename(name)](Path(self.path, name), data) for name, data in self.tables)
+
+    def places(self, kind: str) -> list[Place]:
+        """Returns the places of the splits.
+
+        Raises:
+          SourceError: There are none, but archives, which are not read inside of an archive.
+          NotFoundError: There are none. The message says what there is.
+        """
+        path = absolute(Path(self.path))
+        if self.splits:
+            return [Place(s, path, s, kind, set=path, listing=self) for s in SPLITS if s in self.splits]
+        if self.archives:
+            them = "it" if all(name.lower().endswith(".tar") for name in self.archives) else "it and what is inside"
+            raise SourceError(
+                f"{self.path} holds archives, which are not read in place inside of it: {first_few(self.archives)}. "
+                f"Unpack {them}, and name the folder."
+            )
+        folders = [f"{folder} ({count:,} images)" for folder, count in self.unread.items()]
+        others = first_few([*folders, *self.other_kinds, *self.passed_over]) or "nothing that is read"
+        raise NotFoundError(f"{self.path} holds no images in folders train/, val/ or test/, but {others}.")
 
     def scanned(self, split: str, kind: str) -> Scanned:
         """Returns the labelled images of a split, and what the tables say.
@@ -146,12 +173,12 @@ def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], b
             own.offsets.append(offset)
             own.sizes.append(size)
         elif base.decode("ascii", "replace") in _TABLES and size <= _LARGEST_TABLE:
-            tree.tables[shown(os.fsdecode(name))] = _table(tree, name, read, offset, size)
+            tree.tables.append((shown(os.fsdecode(name)), _table(tree, name, read, offset, size)))
         elif not _may_hold_images(folder):
             continue
         elif is_other_image(base):
             tree.other_kinds.append(shown(os.fsdecode(name)))
-        elif is_class_archive(base) or _is_official_archive(base):
+        elif is_class_archive(base) or is_inner_archive(base):
             tree.archives.append(shown(os.fsdecode(name)))
         elif not any(part in _WITHOUT_IMAGES for part in folder.split(b"/")):
             tree.passed_over.append(shown(os.fsdecode(name)))
@@ -200,8 +227,14 @@ def _is_data(folder: str) -> bool:
     return folder == "CLS-LOC" or split_of_folder(folder) is not None
 
 
-def _is_official_archive(name: bytes) -> bool:
-    return name.decode("ascii", "replace") in USUAL_NAMES or split_of_archive(os.fsdecode(name)) is not None
+def is_inner_archive(name: bytes) -> bool:
+    """Returns whether a file in an archive is, by its name, an archive that may hold images of several classes.
+
+    >>> is_inner_archive(b"ILSVRC2012_img_train.tar"), is_inner_archive(b"ILSVRC2012_devkit_t12.tar.gz")
+    (True, False)
+    """
+    text = os.fsdecode(name)
+    return bool(_INNER.search(text)) and not _NO_IMAGES.search(text)
 
 
 def _may_hold_images(folder: bytes) -> bool:

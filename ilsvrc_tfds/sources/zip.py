@@ -11,26 +11,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import ImageError, SourceError, shown
-from ilsvrc_tfds.sources.members import LARGEST_IMAGE
+from ilsvrc_tfds.sources.zip_directory import AGAIN, Directory, find_directory
 
 STORED, DEFLATED = 0, 8
 
-_END = struct.Struct("<4s4H2IH")  # end of central directory
-_END64 = struct.Struct("<4sQ2H2I4Q")
-_LOCATOR64 = struct.Struct("<4sIQI")
 _ENTRY = struct.Struct("<4s6H3I5H2I")  # of the central directory
 _LOCAL = struct.Struct("<4s5H3I2H")  # in front of an entry's data
-_MOST_COMMENT = 0xFFFF
+_USUAL_NAME = 256  # read with the header; Kaggle's paths have up to 57 bytes
 _BUFFER = 1 << 20
 # The longest entry of the directory: name, extra field and comment have at most 65,535 bytes each.
 _LONGEST_ENTRY = _ENTRY.size + 3 * 0xFFFF
 # What is read of compressed data beyond the size of the inflated. Deflate adds 5 bytes to 64 KB that it cannot shrink.
 _AROUND = 256
-_MASK_16, _MASK_32 = 0xFFFF, 0xFFFFFFFF
+_MASK_32 = 0xFFFFFFFF
 _ENCRYPTED, _STRONGLY_ENCRYPTED, _HAS_DESCRIPTOR = 1 << 0, 1 << 6, 1 << 3
 # Deflate codes at most 258 bytes in 2 bits, so it never shrinks data to less than this.
 _MOST_RATIO = 1032
-_AGAIN = "Get the archive again and compare its checksum."
 
 
 class ZipEntry(NamedTuple):
@@ -60,46 +56,54 @@ def read_entries(fd: int, path: str) -> Iterator[ZipEntry]:
 
     Raises:
       SourceError: The file is not a zip archive, is cut short or damaged, is a part of several, or has entries that are
-        encrypted, compressed in another way than by Deflate, larger than they can be, or whose path leads out of it.
+        encrypted, compressed in another way than by Deflate, larger than that can be, or whose path leads out of it.
     """
-    count, start, size = _directory(fd, path)
-    position, end, found, data, begin = start, start + size, 0, b"", 0
+    directory = find_directory(fd, path)
+    start, end = directory.start, directory.start + directory.size
+    position, found, data, begin = start, 0, b"", 0
     while True:
         if len(data) - begin < _LONGEST_ENTRY and position < end:
             data = data[begin:] + os.pread(fd, min(max(_BUFFER, _LONGEST_ENTRY), end - position), position)
             position, begin = min(end, position + max(_BUFFER, _LONGEST_ENTRY)), 0
         if begin == len(data):
             break
-        entry, begin = _entry(data, begin, path, start)
+        entry, begin = _entry(data, begin, path, directory)
         found += 1
         if entry is not None:
             yield entry
-    if found != count:
-        raise SourceError(f"{path} is damaged: its directory has {found:,} entries, and states {count:,}. {_AGAIN}")
+    if found != directory.stated and not directory.may_have(found):
+        raise SourceError(
+            f"{path} is damaged: its directory has {found:,} entries, and states {directory.stated:,}. {AGAIN}"
+        )
 
 
-def read_entry(fd: int, offset: int, size: int) -> bytes:
+def read_entry(fd: int, offset: int, size: int, name: bytes = b"") -> bytes:
     """Returns the inflated bytes of an entry after comparing its checksum.
 
     >>> import os
     >>> with open("/data/kaggle.zip", "rb") as file:
     ...     entry = next(read_entries(file.fileno(), file.name))
-    ...     read_entry(file.fileno(), entry.offset, entry.size)
+    ...     read_entry(file.fileno(), entry.offset, entry.size, os.path.basename(entry.name))
     b'<annotation/>'
 
     Args:
       fd: File descriptor of the archive.
       offset: Position of the local header, from `read_entries`.
       size: Number of inflated bytes, from `read_entries`.
+      name: Base name of the entry, which the local header has too; empty if it is not compared.
 
     Raises:
-      ImageError: The entry is damaged, or inflates to another size than is stated.
+      ImageError: The entry is damaged or has another name, or inflates to another size than is stated.
       OSError: The file cannot be read.
     """
-    head = os.pread(fd, _LOCAL.size, offset)
+    head = os.pread(fd, _LOCAL.size + _USUAL_NAME, offset)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
         raise ImageError(f"there is no entry at byte {offset:,} of the zip archive. Get it again")
-    _, _, flags, method, _, _, checksum, _, _, name_size, extra_size = _LOCAL.unpack(head)
+    _, _, flags, method, _, _, checksum, compressed, _, name_size, extra_size = _LOCAL.unpack_from(head)
+    stored = head[_LOCAL.size :][:name_size]
+    if name_size > len(stored):
+        stored = os.pread(fd, name_size, offset + _LOCAL.size)
+    _require_name(stored, name)
     start = offset + _LOCAL.size + name_size + extra_size
     if method == STORED:
         data, stop = os.pread(fd, size, start), start + size
@@ -110,9 +114,27 @@ def read_entry(fd: int, offset: int, size: int) -> bytes:
     if flags & _HAS_DESCRIPTOR:  # the writer did not know the checksum before the data
         after = os.pread(fd, 8, stop)
         checksum = int.from_bytes(after[4:] if after[:4] == b"PK\7\b" else after[:4], "little")
+    elif compressed not in (stop - start, _MASK_32):
+        raise ImageError(
+            f"its entry in the zip archive is damaged: it has {stop - start:,} bytes, and states {compressed:,}. Get "
+            "it again"
+        )
     if len(data) != size or zlib.crc32(data) != checksum:
         raise ImageError("its entry in the zip archive is damaged: its checksum does not match. Get it again")
     return data
+
+
+def _require_name(stored: bytes, name: bytes) -> None:
+    """Raises ImageError if a local header has another name than the directory has: the data are those of another file.
+
+    Only the base names are compared. No two images of a split have the same.
+    """
+    base = stored.replace(b"\\", b"/").rpartition(b"/")[2]
+    if name and base != name:
+        raise ImageError(
+            f"the zip archive is damaged: its directory leads to {shown(os.fsdecode(base[:80]))!r} instead. Get it "
+            "again"
+        )
 
 
 def _inflated(fd: int, start: int, size: int) -> tuple[bytes, int]:
@@ -137,51 +159,17 @@ def _inflated(fd: int, start: int, size: int) -> tuple[bytes, int]:
     return b"".join(pieces), position - len(inflater.unused_data)
 
 
-def _directory(fd: int, path: str) -> tuple[int, int, int]:
-    """Returns number of entries, position and size of the central directory. Raises SourceError."""
-    end = os.fstat(fd).st_size
-    tail_start = max(0, end - _END.size - _MOST_COMMENT)
-    tail = os.pread(fd, end - tail_start, tail_start)
-    found = tail.rfind(b"PK\5\6")
-    while found >= 0 and (
-        len(tail) - found < _END.size
-        or tail_start + found + _END.size + tail[found + 20] + 256 * tail[found + 21] > end
-    ):
-        found = tail.rfind(b"PK\5\6", 0, found)
-    if found < 0:
-        begins = os.pread(fd, 4, 0)
-        what = "is cut short: it has no central directory" if begins == b"PK\3\4" else "is not a zip archive"
-        raise SourceError(f"{path} {what}. {_AGAIN}")
-    _, disk, first_disk, _, count, size, start, _ = _END.unpack_from(tail, found)
-    stop = tail_start + found
-    locator = os.pread(fd, _LOCATOR64.size, max(0, stop - _LOCATOR64.size))
-    if locator[:4] == b"PK\6\7" and len(locator) == _LOCATOR64.size:
-        stop = _LOCATOR64.unpack(locator)[2]
-        record = os.pread(fd, _END64.size, stop)
-        if len(record) < _END64.size or record[:4] != b"PK\6\6":
-            raise SourceError(f"{path} is damaged: its zip64 directory is not where it should be. {_AGAIN}")
-        _, _, _, _, disk, first_disk, _, count, size, start = _END64.unpack(record)
-    if disk or first_disk:
-        raise SourceError(f"{path} is one of several parts. Join them first, for example with `zip -s 0`.")
-    if start + size > stop or start + size < stop - _BUFFER:
-        raise SourceError(
-            f"{path} is damaged: its directory of {size:,} bytes at byte {start:,} does not end at byte "
-            f"{stop:,}. {_AGAIN}"
-        )
-    return count, start, size
-
-
-def _entry(data: bytes, begin: int, path: str, end_of_data: int) -> tuple[ZipEntry | None, int]:
+def _entry(data: bytes, begin: int, path: str, directory: Directory) -> tuple[ZipEntry | None, int]:
     """Returns the entry of the directory that begins at a position, or None for a folder; and where the next begins."""
     if data[begin : begin + 4] != b"PK\1\2" or len(data) - begin < _ENTRY.size:
-        raise SourceError(f"{path} is damaged: its directory has bytes that are not an entry. {_AGAIN}")
+        raise SourceError(f"{path} is damaged: its directory has bytes that are not an entry. {AGAIN}")
     fields = _ENTRY.unpack_from(data, begin)
     _, _, _, flags, method, _, _, _, compressed, size, name_size, extra_size, comment_size, _, _, _, offset = fields
     stop = begin + _ENTRY.size + name_size + extra_size + comment_size
     name = data[begin + _ENTRY.size : begin + _ENTRY.size + name_size]
     where = f"{path}: {shown(os.fsdecode(name))}"
     if stop > len(data):
-        raise SourceError(f"{path} is damaged: its directory ends inside an entry. {_AGAIN}")
+        raise SourceError(f"{path} is damaged: its directory ends inside an entry. {AGAIN}")
     if _MASK_32 in (size, compressed, offset):
         extra = data[begin + _ENTRY.size + name_size : stop - comment_size]
         size, compressed, offset = _in_64_bits(extra, [size, compressed, offset], where)
@@ -197,12 +185,13 @@ def _entry(data: bytes, begin: int, path: str, end_of_data: int) -> tuple[ZipEnt
             f"{where} is compressed by the method {method}; only stored and deflated entries can be read in place. "
             "Unpack the archive, and name the folder."
         )
-    if size > LARGEST_IMAGE or size > compressed * _MOST_RATIO:
+    if size > compressed * _MOST_RATIO:
         raise SourceError(
-            f"{where} states {size:,} bytes, of {compressed:,} in the archive: more than an image has. {_AGAIN}"
+            f"{where} states {size:,} bytes, of {compressed:,} in the archive: they cannot inflate to so many. {AGAIN}"
         )
-    if offset + _LOCAL.size + name_size + compressed > end_of_data:
-        raise SourceError(f"{where} would lie at byte {offset:,}, behind the archive's last entry. {_AGAIN}")
+    offset += directory.shift
+    if offset + _LOCAL.size + name_size + compressed > directory.start:
+        raise SourceError(f"{where} would lie at byte {offset:,}, behind the archive's last entry. {AGAIN}")
     return ZipEntry(name, offset, size), stop
 
 
@@ -220,4 +209,4 @@ def _in_64_bits(extra: bytes, values: list[int], where: str) -> list[int]:
                 values[k] = value
             return values
         position += 4 + length
-    raise SourceError(f"{where}: its sizes are missing in the directory. {_AGAIN}")
+    raise SourceError(f"{where}: its sizes are missing in the directory. {AGAIN}")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import drawing
@@ -86,18 +87,51 @@ def test_shard_that_the_info_does_not_state_is_named(timm):
 
 
 def test_many_missing_shards_are_counted_at_once(tmp_path):
-    (tmp_path / "train-1999999.tar").write_bytes(drawing.tar([]))
+    sample = [("n01440764_9.jpg", drawing.jpeg()), ("n01440764_9.cls", b"0")]
+    (tmp_path / "train-1999999.tar").write_bytes(drawing.tar(sample))
     with pytest.raises(
         SourceError, match="^1,999,999 shards of split 'train' are missing: .*/train-0000000.tar, .*-0000001"
     ):
         index(tmp_path)
 
 
-def test_archive_with_a_date_is_no_shard(tmp_path):
-    drawing.folders(tmp_path, drawing.Images({}, drawing.miniature().val, {}))
-    (tmp_path / "train_20240115.tar").write_bytes(drawing.tar([]))
-    found = index(tmp_path)
-    assert list(found.splits) == ["val"] and "train_20240115.tar" in found.missing["train"]
+@pytest.mark.parametrize("number", ["20240115", "240115", "2024", "256"])
+@pytest.mark.parametrize("form", ["train", "val", "tree"])
+def test_archive_with_a_date_is_read_as_what_it_is(form, number, tmp_path):
+    images = drawing.miniature()
+    archives = drawing.official_archives(tmp_path / "archives", images)
+    tree = [(f"val/{name}", data) for name, data in images.val.items()]
+    packed = drawing.tar(tree) if form == "tree" else (archives / f"ILSVRC2012_img_{form}.tar").read_bytes()
+    path = tmp_path / f"source/{'imagenet-val' if form == 'tree' else form}_{number}.tar"
+    path.parent.mkdir()
+    path.write_bytes(packed)
+    split = "train" if form == "train" else "val"
+    for source in (path.parent, path):
+        began = time.perf_counter()
+        assert {split: len(members) for split, members in index(source).splits.items()} == {
+            split: 12 if form == "train" else 6
+        }
+        assert time.perf_counter() - began < 5  # it took 29 s to count what would be missing
+    path.write_bytes(packed[:-11_000])
+    with pytest.raises(SourceError, match=f"{path}.* is cut short"):
+        index(path.parent)
+
+
+def test_two_archives_with_dates_are_refused(tmp_path):
+    for number in (240115, 240312):
+        (tmp_path / f"train_{number}.tar").write_bytes(drawing.tar([("n01440764/n01440764_9.JPEG", drawing.jpeg())]))
+    with pytest.raises(SourceError, match="train_240115.tar, .*train_240312.tar may both be the split train"):
+        index(tmp_path)
+
+
+def test_samples_with_a_high_number_are_a_shard_of_a_set_that_lacks_others(tmp_path):
+    sample = [("n01440764_9.jpg", drawing.jpeg()), ("n01440764_9.cls", b"0")]
+    (tmp_path / "train-000005.tar").write_bytes(drawing.tar(sample))
+    with pytest.raises(SourceError, match="5 shards of split 'train' are missing"):
+        index(tmp_path)
+    (tmp_path / "train-000000.tar").write_bytes(b"damaged")
+    with pytest.raises(SourceError, match="4 shards of split 'train' are missing"):
+        index(tmp_path)
 
 
 def test_shard_that_is_there_twice_is_named(timm):

@@ -192,11 +192,12 @@ def patched(path: Path, field: int, form: str, *values: int) -> Path:
 @pytest.mark.parametrize(
     "field, form, value, message",
     [
-        (24, "<I", 1 << 29, "states 536,870,912 bytes, of [0-9,]+ in the archive: more than an image has"),
+        (24, "<I", 1 << 29, "states 536,870,912 bytes, of [0-9,]+ in the archive: they cannot inflate to so many"),
         (24, "<I", 0xFFFFFFFF, "its sizes are missing in the directory"),
         (42, "<I", 1 << 30, "would lie at byte 1,073,741,824, behind the archive's last entry"),
         (28, "<H", 60_000, "its directory ends inside an entry"),
-        (0, "<I", 0, "its directory has bytes that are not an entry"),
+        (0, "<I", 0, "its directory of [0-9,]+ bytes at byte [0-9,]+ does not end at byte [0-9,]+, or does not begin"),
+        (32, "<H", 10, "its directory ends inside an entry"),
     ],
 )
 def test_directory_that_makes_no_sense_is_refused(field, form, value, message, tmp_path):
@@ -242,3 +243,44 @@ def test_entry_whose_local_header_is_gone_is_an_error(tmp_path):
     path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()))
     with open(path, "rb") as file, pytest.raises(ImageError, match="there is no entry at byte 7 of the zip archive"):
         read_entry(file.fileno(), 7, 100)
+
+
+def swapped(path: Path, compression: int = zipfile.ZIP_STORED, **names: str) -> Path:
+    """Writes two images, and lets the directory state each one's position, sizes and checksum for the other."""
+    of_entries(path, *((name, drawing.jpeg(seed=k)) for k, name in enumerate(names.values())), compression=compression)
+    data = bytearray(path.read_bytes())
+    first = data.index(b"PK\1\2")
+    second = data.index(b"PK\1\2", first + 4)
+    for begin, stop in ((16, 28), (42, 46)):
+        one, other = (slice(entry + begin, entry + stop) for entry in (first, second))
+        data[one], data[other] = data[other], data[one]
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("above", ["", f"{'long/' * 200}"])
+def test_image_of_another_name_is_an_error(compression, above, tmp_path):
+    names = {"one": f"{above}{TRAIN}", "other": f"{above}{TRAIN.replace('n01440764', 'n01443537')}"}
+    path = swapped(tmp_path / NAME, compression, **names)
+    found = index(path).splits["train"]
+    told = "the zip archive is damaged: its directory leads to 'n01443537_9.JPEG' instead"
+    with Reader() as reader, pytest.raises(ImageError, match=told):
+        reader.read(found, 0)
+    options = {**forms.PLAIN, "splits": ["train"]}
+    with pytest.raises(ImageError, match=f"{path}: train/n01440764/n01440764_9.JPEG: {told}"):
+        ilsvrc_tfds.prepare(path, tmp_path / "out", **options)
+    with zipfile.ZipFile(path) as archive, pytest.raises(zipfile.BadZipFile, match="differ"):
+        archive.read(names["one"])
+    of_entries(path, *((name, drawing.jpeg()) for name in names.values()), compression=compression)
+    with Reader() as reader:
+        assert reader.read(index(path).splits["train"], 0) == drawing.jpeg()
+
+
+def test_sizes_of_the_local_header_count(tmp_path):
+    path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()), compression=zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 18, 1000)
+    path.write_bytes(data)
+    with Reader() as reader, pytest.raises(ImageError, match=r"it has [\d,]+ bytes, and states 1,000. Get it again"):
+        reader.read(index(path).splits["train"], 0)

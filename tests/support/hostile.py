@@ -116,6 +116,10 @@ def read_tree(data: bytes) -> None:
     read_shard(mended(data), "ILSVRC2017_CLS-LOC.tar", framed=False)
 
 
+def read_dated(data: bytes) -> None:
+    read_shard(mended(data), "train_240115.tar", framed=False)
+
+
 def read_webdataset(data: bytes) -> None:
     read_shard(mended(data), "train-000000.tar", framed=False)
 
@@ -217,12 +221,32 @@ def read_info(data: bytes) -> None:
         [found.stated_lengths(split) for split in found.shards]
 
 
-def _zipped(method: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, data in _TREE[:2]:
-            archive.writestr(name, data)
-    return buffer.getvalue()
+class _Pipe(io.RawIOBase):
+    """A stream that cannot go back: zipfile puts sizes and checksums behind the data then."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+def zipped(members: list[tuple[str, bytes]], how: str = "stored") -> bytes:
+    """Returns a zip archive: `stored`, `deflated`, `zip64` with 64-bit fields, `streamed`, or with bytes in `front`."""
+    out, limit = _Pipe() if how == "streamed" else io.BytesIO(), zipfile.ZIP64_LIMIT
+    try:
+        zipfile.ZIP64_LIMIT = 10 if how == "zip64" else limit
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if how == "deflated" else zipfile.ZIP_STORED) as archive:
+            for name, data in members:
+                archive.writestr(name, data)
+    finally:
+        zipfile.ZIP64_LIMIT = limit
+    data = out.data if isinstance(out, _Pipe) else out.getvalue()
+    return b"#!/bin/sh\nexit\n" + data if how == "front" else data
 
 
 def _table() -> pyarrow.Table:
@@ -272,7 +296,8 @@ _INFO = {
     "splits": [{"name": "train", "shardLengths": ["1"], "numBytes": "9"}],
 }
 _MEMBERS = [(f"{TENCH}/{TENCH}_1.JPEG", PICTURE), (f"./{TENCH}/" + 120 * "x" + ".JPEG", b"ab")]
-_TARS = tuple(drawing.tar(_MEMBERS, format) for format in (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT))
+_FORMATS = (drawing.tarfile.GNU_FORMAT, drawing.tarfile.PAX_FORMAT)
+_TARS = tuple(drawing.tar(_MEMBERS, kind) for kind in _FORMATS)
 _CLASSIC = b"".join(ClassicExample()(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
 _EXAMPLE = b"".join(encode_example(f"{TENCH}_1.JPEG".encode(), PICTURE, 0))
 _FRAMED = [b"".join(tfrecord.frame([payload])) for payload in (_EXAMPLE, b"", b"x" * 100)]
@@ -302,8 +327,9 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
-    "zip": Target(read_zip, tuple(_zipped(method) for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED))),
-    "tree": Target(read_tree, (drawing.tar(_TREE),)),
+    "zip": Target(read_zip, tuple(zipped(_TREE, how) for how in ("deflated", "stored", "zip64", "streamed", "front"))),
+    "tree": Target(read_tree, tuple(drawing.tar(_TREE, kind) for kind in _FORMATS)),
+    "dated": Target(read_dated, (drawing.tar(_TREE[:1]), drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),
     "parquet": Target(read_parquet, (_parquet(), _parquet(compression="zstd", row_group_size=1))),
     "arrow": Target(read_arrow, (_arrow(),)),
     "gzip": Target(read_gzip, (drawing.tar([("ILSVRC2012_val_00000293.JPEG", PICTURE)]),)),

@@ -67,16 +67,17 @@ class LayoutModule(Protocol):
     def in_words(self, places: Collection[Place], jobs: Collection[Scan]) -> str:
         """Returns the name of the layout for messages, from all places and scans of a source."""
 
-    def read(self, file: FileIO, offset: int, size: int) -> bytes:
+    def read(self, file: FileIO, offset: int, size: int, name: bytes) -> bytes:
         """Returns the bytes of an image.
 
         The result has another length than `size` only if the file has changed since it was indexed. Raises OSError, and
-        ImageError if the layout has a checksum for each image, and it does not match.
+        ImageError if the layout has a checksum for each image, or its name beside it, and it does not match.
 
         Args:
           file: Open container of the image; or the image's file, if it has one of its own.
           offset: Position of the image as the scan stated it.
           size: Number of the image's bytes.
+          name: File name of the image as it is stored, without folders.
         """
 
 

@@ -15,6 +15,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, shown, unreadable
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.members import Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.names import ARCHIVES, OTHER_ROOTS, SPLITS, USUAL_NAMES, split_of_archive
+from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
 from ilsvrc_tfds.sources.scan import Row, Scan, Scanned, archive_stamp, open_archive, tables
 from ilsvrc_tfds.sources.tar import TarMember, read_members
@@ -35,14 +36,17 @@ def find(source: Path, root: str) -> list[Place]:
     """
     if os.path.isfile(source):
         usual = (split for split, names in ARCHIVES.items() if source.name in names)
-        split = next(usual, None) or split_of_archive(source.name)
+        stated = (own.split for own in dated_archives(source.parent, [source.name]) if not own.is_tree)
+        split = next(usual, None) or split_of_archive(source.name) or next(stated, None)
         return [Place(split, absolute(source), split, KIND)] if split else []
     found = []
     if root not in OTHER_ROOTS:
         paths = [(split, source / root / name) for split in SPLITS for name in ARCHIVES[split]]
         found += [Place(split, absolute(path), split, KIND) for split, path in paths if kind_of(path) == "file"]
-    for name in names_in(source / root):
-        path, split = source / root / name, split_of_archive(name)
+    names = names_in(source / root)
+    dated = {own.name: own.split for own in dated_archives(source / root, names) if not own.is_tree}
+    for name in names:
+        path, split = source / root / name, split_of_archive(name) or dated.get(name)
         if split and (root in OTHER_ROOTS or name not in USUAL_NAMES) and kind_of(path) == "file":
             found.append(Place(split, absolute(path), split, KIND, usual=False))
     return found
@@ -61,7 +65,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "archives"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 

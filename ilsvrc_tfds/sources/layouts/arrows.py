@@ -50,7 +50,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "Hugging Face Arrow files"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 

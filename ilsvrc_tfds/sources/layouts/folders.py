@@ -52,6 +52,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     """Returns the scans of one split, one for each class if it has classes; and the folders that are not used."""
     archives: dict[str, Scan] = {}
     folders: dict[str, FolderScan] = {}
+    compressed: dict[str, Scan] = {}
     for name in names_in(place.path):
         path = os.path.join(place.path, name)
         wnid = name.removesuffix(".tar")
@@ -61,11 +62,13 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             class_of_folder(wnid, path)
             archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
         elif place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
-            archives[name[:9]] = GzipScan(place.split, path, archive_stamp(path), name[:9])
+            compressed[name[:9]] = GzipScan(place.split, path, archive_stamp(path), name[:9])
         elif synsets.is_wnid(name) and os.path.islink(path):
             archive_stamp(path)  # raises SourceError for a broken link
         elif _is_stray(place.path, name, place.split):
             raise SourceError(_stray(place, path))
+    # Of one that is compressed less is known before all of it is read: it comes last.
+    archives |= {wnid: job for wnid, job in compressed.items() if wnid not in folders and wnid not in archives}
     # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
     used = archives | {name: job for name, job in folders.items() if name not in archives}
     names = (*folders, *(os.path.basename(job.path) for job in archives.values()))
@@ -82,7 +85,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "class archives" if has_archives else "folders"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns all bytes of an image's file, whose number shows whether the file has changed."""
     return file.read()
 

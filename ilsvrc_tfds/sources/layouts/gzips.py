@@ -59,7 +59,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "Hugging Face archives"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns one image, after decompressing what is before it: see `gzips.read`."""
     return gzips.read(file, offset, size)
 

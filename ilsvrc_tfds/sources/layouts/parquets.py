@@ -51,7 +51,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "Hugging Face parquet"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns one image, after reading its row group: see `parquet.read`."""
     return parquet.read(file, offset, size)
 

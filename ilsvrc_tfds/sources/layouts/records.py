@@ -92,7 +92,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return " and ".join(dict.fromkeys(set_of_place(place).words for place in places if place.kind == KIND))
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 

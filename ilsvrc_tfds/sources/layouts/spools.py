@@ -31,7 +31,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "spool"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 
@@ -43,6 +43,6 @@ class Damaged:
     find, scans, in_words = staticmethod(find), staticmethod(scans), staticmethod(in_words)
 
     @staticmethod
-    def read(file: FileIO, offset: int, size: int) -> bytes:
+    def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
         """Raises ImageError with the reason."""
         raise ImageError(os.pread(file.fileno(), size, offset).decode("utf-8", "replace"))

@@ -3,7 +3,6 @@
 The images are in `ILSVRC/Data/CLS-LOC/{train/<wnid>,val,test}`, or in `train/<wnid>`, `val` and `test` alone.
 """
 
-import contextlib
 import itertools
 import os
 import re
@@ -12,16 +11,17 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, unreadable
-from ilsvrc_tfds.sources.names import SPLITS, USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive
 from ilsvrc_tfds.sources.tar import read_members
-from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
+from ilsvrc_tfds.sources.trees import Listed, Tree, is_inner_archive, list_tree, place_of
 
 KIND = "tree"
 
 _TREE_NAME = re.compile(r"imagenet|ilsvrc|cls.?loc", re.I)
-_OTHERS = re.compile(r"bbox|devkit|annotation", re.I)
+_OTHERS = re.compile(r"bbox|devkit|annotation|_t3$", re.I)  # t3: the dogs of another task
 # Members that are looked at to see what an archive holds: the first ones of a tree are in its folders.
 _LOOKED_AT = 50
 
@@ -32,14 +32,16 @@ def find(source: Path, root: str) -> list[Place]:
     >>> [(place.split, place.path) for place in find(Path("/data/cls-loc.tar"), "")]
     [('train', '/data/cls-loc.tar'), ('val', '/data/cls-loc.tar')]
     """
-    is_named = source.suffix.lower() == ".tar" and not split_of_archive(source.name)
-    return _places(source) if is_named and os.path.isfile(source) and _is_tree(source) else []
+    is_other = split_of_archive(source.name) or _OTHERS.search(source.stem)
+    return _places(source) if source.suffix.lower() == ".tar" and not is_other and os.path.isfile(source) else []
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Returns the tars in a folder that are of a tree, by their names and first members."""
-    names = [name for name in names_in(folder) if is_tree_name(name, ".tar") and not _is_other_layouts(name)]
-    return [path for name in names if os.path.isfile(path := folder / name) and _is_tree(path)]
+    """Returns the tars in a folder that are of a tree, by their names and first members, or that cannot be read."""
+    there = names_in(folder)
+    dated = [own.name for own in dated_archives(folder, there) if own.split and own.is_tree]
+    names = [name for name in there if name in dated or is_tree_name(name, ".tar") and not _is_other_layouts(name)]
+    return [path for name in names if os.path.isfile(path := folder / name) and _may_be_tree(path)]
 
 
 def is_tree_name(name: str, suffix: str) -> bool:
@@ -64,7 +66,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "archive of all splits"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 
@@ -75,13 +77,21 @@ def _is_other_layouts(name: str) -> bool:
     return is_shard or name in USUAL_NAMES or split_of_archive(name) is not None
 
 
-def _is_tree(path: Path) -> bool:
-    """Returns whether a readable member among the first ones of an archive is in a folder of a tree."""
-    with contextlib.suppress(SourceError, OSError), open_archive(str(path)) as file:
-        for name, _, _ in itertools.islice(read_members(file.fileno(), str(path)), _LOOKED_AT):
-            if place_of(name.rpartition(b"/")[0])[0] or b"CLS-LOC/" in name:
-                return True
-    return False
+def _may_be_tree(path: Path) -> bool:
+    """Returns whether one of the first members of a tar is in a folder of a tree, or an archive that may hold images.
+
+    The result is true if there are none, or they cannot be read: listing them says why.
+    """
+    try:
+        with open_archive(str(path)) as file:
+            members = list(itertools.islice(read_members(file.fileno(), str(path)), _LOOKED_AT))
+            return not members or any(_is_of_tree(*member.name.rpartition(b"/")[::2]) for member in members)
+    except (SourceError, OSError):
+        return True
+
+
+def _is_of_tree(folder: bytes, base: bytes) -> bool:
+    return place_of(folder)[0] is not None or b"CLS-LOC" in folder.split(b"/") or is_inner_archive(base)
 
 
 def _places(path: Path) -> list[Place]:
@@ -91,8 +101,4 @@ def _places(path: Path) -> list[Place]:
             tree = list_tree(absolute(path), read_members(fd, str(path)), lambda start, size: os.pread(fd, size, start))
         except OSError as error:
             raise unreadable(path, error) from error
-    return [
-        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
-        for split in SPLITS
-        if split in tree.splits
-    ]
+    return tree.places(KIND)

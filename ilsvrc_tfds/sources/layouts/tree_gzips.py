@@ -16,7 +16,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import gzips
 from ilsvrc_tfds.sources.layouts.gzips import is_of_hugging_face
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
-from ilsvrc_tfds.sources.names import SPLITS, split_of_archive
+from ilsvrc_tfds.sources.names import split_of_archive
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
@@ -33,13 +33,13 @@ def find(source: Path, root: str) -> list[Place]:
     >>> [(place.split, place.path) for place in find(Path("/data/cls-loc.tar.gz"), "")]
     [('train', '/data/cls-loc.tar.gz'), ('val', '/data/cls-loc.tar.gz')]
     """
-    return _places(source) if _is_named(source.name) and os.path.isfile(source) and _is_tree(source) else []
+    return _places(source) if _is_named(source.name) and os.path.isfile(source) else []
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Returns the compressed tars in a folder that are of a tree, by their names and first members."""
+    """Returns the compressed tars in a folder that are of a tree by their first members, or that cannot be read."""
     names = [name for name in names_in(folder) if _is_named(name)]
-    return [path for name in names if os.path.isfile(path := folder / name) and _is_tree(path)]
+    return [path for name in names if os.path.isfile(path := folder / name) and _may_be_tree(path)]
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
@@ -53,7 +53,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "compressed archive of all splits"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns one image, after decompressing what is before it: see `gzips.read`."""
     return gzips.read(file, offset, size)
 
@@ -63,13 +63,18 @@ def _is_named(name: str) -> bool:
     return match is not None and is_tree_name(f"{match['stem']}.tar", ".tar") and not is_of_hugging_face(name)
 
 
-def _is_tree(path: Path) -> bool:
-    """Returns whether a readable member among the first ones of an archive is in a folder of a tree."""
-    with contextlib.suppress(SourceError), contextlib.closing(gzips.GzipStream(str(path))) as stream:
-        for name, _, _ in itertools.islice(gzips.read_gzip_members(stream, str(path)), _LOOKED_AT):
-            if place_of(name.rpartition(b"/")[0], _split_of(path))[0] or b"CLS-LOC/" in name:
-                return True
-    return False
+def _may_be_tree(path: Path) -> bool:
+    """Returns whether one of the first members of an archive is in a folder of a tree.
+
+    The result is true if there are none, or they cannot be read: listing them says why.
+    """
+    try:
+        with contextlib.closing(gzips.GzipStream(str(path))) as stream:
+            members = list(itertools.islice(gzips.read_gzip_members(stream, str(path)), _LOOKED_AT))
+    except SourceError:
+        return True
+    folders = (member.name.rpartition(b"/")[0] for member in members)
+    return not members or any(place_of(own, _split_of(path))[0] or b"CLS-LOC" in own.split(b"/") for own in folders)
 
 
 def _split_of(path: Path) -> str | None:
@@ -81,8 +86,4 @@ def _places(path: Path) -> list[Place]:
     with contextlib.closing(gzips.GzipStream(str(path))) as stream:
         members = gzips.read_gzip_members(stream, str(path))
         tree = list_tree(absolute(path), members, lambda offset, size: stream.read(size, offset))
-    return [
-        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
-        for split in SPLITS
-        if split in tree.splits
-    ]
+    return tree.places(KIND)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS, numbered_archive, split_of_folder
+from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
@@ -32,8 +33,6 @@ INFO_NAME = "_info.json"
 _AGAIN = "Get the set again, or make it again."
 # timm's has 1,087 names and numbers, 40 KB.
 _MOST_BYTES = 64 << 20
-# ImageNet has 1.3 million images: whoever writes one a shard has fewer shards. Dates and times have more digits.
-_MOST_SHARDS = 2_000_000
 _MOST_NAMED = 4
 _NUMBER = re.compile(r"(\d+)\.tar$")
 
@@ -72,7 +71,7 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "WebDataset"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     """Returns the bytes of an image, which are stored as they are."""
     return os.pread(file.fileno(), size, offset)
 
@@ -83,8 +82,10 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
     If there are shards, a split that `_info.json` states has a place even if all of its files are missing.
     """
     files: dict[str, list[str]] = {}
-    for name in names_in(folder):
-        split = _split_of_shard(name) or (of_folder if _is_shard(name) else None)
+    names = [name for name in names_in(folder) if numbered_archive(name)]
+    dated = {archive.name for archive in dated_archives(folder, names)}
+    for name in names:
+        split = None if name in dated else _split_of_shard(name) or of_folder
         if split and os.path.isfile(folder / name):
             files.setdefault(split, []).append(os.path.join(absolute(folder), name))
     stated: set[str | None] = set()
@@ -96,16 +97,10 @@ def _places(folder: Path, of_folder: str | None) -> Iterator[Place]:
         yield dataclasses.replace(place, may_be_repaired=split == "train")
 
 
-def _is_shard(name: str) -> bool:
-    """Returns whether a file is a shard by its name. A lone archive with a date or a size as its number is none."""
-    numbered = numbered_archive(name)
-    return numbered is not None and numbered[1] < _MOST_SHARDS
-
-
 def _split_of_shard(name: str) -> str | None:
     """Returns the split that the name of a shard states, or None if it states none, or is not that of a shard."""
     numbered = numbered_archive(name)
-    return split_of_folder(numbered[0]) if numbered is not None and numbered[1] < _MOST_SHARDS else None
+    return split_of_folder(numbered[0]) if numbered is not None else None
 
 
 def _require_all(place: Place, lengths: Mapping[str, int]) -> None:

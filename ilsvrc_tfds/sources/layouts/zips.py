@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import unreadable
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
-from ilsvrc_tfds.sources.names import SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
@@ -47,9 +46,9 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     return "zip archive"
 
 
-def read(file: FileIO, offset: int, size: int) -> bytes:
-    """Returns the inflated bytes of an image after comparing its checksum. Raises ImageError if it is damaged."""
-    return read_entry(file.fileno(), offset, size)
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
+    """Returns the inflated bytes of an image after comparing its name and checksum. Raises ImageError for others."""
+    return read_entry(file.fileno(), offset, size, name)
 
 
 def _places(path: Path) -> list[Place]:
@@ -58,8 +57,4 @@ def _places(path: Path) -> list[Place]:
             tree = list_tree(absolute(path), read_entries(file.fileno(), str(path)), partial(read_entry, file.fileno()))
         except OSError as error:
             raise unreadable(path, error) from error
-    return [
-        Place(split, absolute(path), split, KIND, set=absolute(path), listing=tree)
-        for split in SPLITS
-        if split in tree.splits
-    ]
+    return tree.places(KIND)
