@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, r
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
+from ilsvrc_tfds.outputs.shared_spool import SharedSpool
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
+from ilsvrc_tfds.sources.completeness import of_splits
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
 from ilsvrc_tfds.storage.files import require_local
 
 _REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
@@ -136,6 +136,7 @@ def prepare_all(
     builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=name, splits=splits) for name in names]
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
+    shared = SharedSpool(Path(builders[0].data_path).parents[1], splits, options)
     with contextlib.ExitStack() as stack:
         if missing:
             wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
@@ -145,10 +146,11 @@ def prepare_all(
                 for destination in wanted:
                     require_not_read(destination, source)
                 needed = require_room(source, wanted)
-                if len(missing) > 1 and streams(source):
-                    source = stack.enter_context(_spooled_once(source, builders[0], needed, local, options))
+                if len(missing) > 1 or shared.is_begun():
+                    source = stack.enter_context(shared.filled(of_splits(source, splits), needed, local))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
+            shared.discard()
         made = {}
         there_first = sorted(
             builders, key=missing.__contains__
@@ -156,31 +158,6 @@ def prepare_all(
         for name in (builder.builder_config.name for builder in there_first):
             made[name] = prepare(source, data_dir, config=name, splits=splits, overwrite=overwrite, **options)
         return {name: made[name] for name in names}
-
-
-@contextlib.contextmanager
-def _spooled_once(
-    index: Index, builder: Ilsvrc2012, needed: int, local: LocalRunner, options: Mapping[str, Any]
-) -> Iterator[Index]:
-    """Yields the index with the original images of all streams in one spool, which serves all configs.
-
-    Args:
-      index: Index of the source.
-      builder: Builder of one of the configs.
-      needed: Number of bytes that all data sets need.
-      local: Runner that is used if the options name none.
-      options: Options of `prepare`.
-    """
-    splits = builder.options(_download_config(None, False)).splits
-    images = of_splits(index, splits)
-    log_shortfalls(images, incomplete_is_allowed(options.get("allow_incomplete")), splits)
-    engine, on_error = options.get("runner"), options.get("on_error", STOP)
-    above = Path(builder.data_path).parents[1]
-    spool = Spool(above, options.get("scratch"), skips=on_error == SKIP, sync=options.get("sync", True))
-    with contextlib.ExitStack() as stack:
-        with engine or contextlib.nullcontext(local) as runner:
-            spooled_index = stack.enter_context(spooled(images, spool, runner, needed))
-        yield spooled_index
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:
