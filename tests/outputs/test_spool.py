@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import DestinationError, ImageError, SourceError
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
 from ilsvrc_tfds.sources.spooling import Spool, spooled
 from ilsvrc_tfds.storage import space
@@ -114,6 +116,30 @@ def test_spool_holds_each_image_once_and_is_removed(op, state, made, tmp_path):
         assert own.digest() == first.digest() and spool.path.with_name(f".{spool.path.name}.staging").exists()
         assert ready.made == ({} if isinstance(op, Original) else {s: index_op(op) for s in ready.splits})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shards_are_continued_even_if_the_spool_is_gone(made, tmp_path, monkeypatch, caplog):
+    options = {**forms.PLAIN, "config": "raw256", "num_shards": {"train": 6, "val": 2}}
+    monkeypatch.setattr(run, "_report_skipped", lambda receipts: 1 / 0)  # all shards are finished
+    with pytest.raises(ZeroDivisionError):
+        ilsvrc_tfds.prepare(made / "hf", tmp_path, **options)
+    monkeypatch.undo()
+    [spool] = tmp_path.rglob(".1.0.0-spool.staging")
+    shutil.rmtree(spool)
+    shards = {path.stat().st_ino for path in tmp_path.rglob("*.tfrecord-*") if path.suffix != ".json"}
+    caplog.set_level("INFO")
+    builder = ilsvrc_tfds.prepare(made / "hf", tmp_path, **options)
+    assert any(message.startswith("Continuing: ") for message in caplog.messages)
+    assert {path.stat().st_ino for path in Path(builder.data_dir).glob("*.tfrecord-*")} == shards and len(shards) == 8
+
+
+def test_boxes_in_pixels_of_the_original_images_are_exported(made, tmp_path):
+    table = tmp_path / "LOC_train_solution.csv"
+    table.write_text("ImageId,PredictionString\nn01440764_9,n01440764 10 20 30 35\n")
+    for name in ("hf", "archives"):
+        options = {**forms.PLAIN, "config": "raw256", "num_shards": {"train": 2, "val": 1}, "bbox": [table]}
+        ilsvrc_tfds.export(made / name, tmp_path / f"out_{name}", **options)
+    assert files(tmp_path / "out_hf") == files(tmp_path / "out_archives")
 
 
 def index_op(op: Resized) -> dict:
