@@ -24,6 +24,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.sources.search import DOGS
+from ilsvrc_tfds.sources.spooling import room
 from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
@@ -156,6 +157,11 @@ def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
     for name, op in CONFIGS.items():
         needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
         yield f"room needed for {name}: about {_in_units(needed)}"
+        if between := room(index, op):
+            yield (
+                f"room needed for {name} while it is made: about {_in_units(between)} more, because {index.layout} "
+                "cannot be read at random; --scratch puts that elsewhere"
+            )
     folder = Path(data_dir).expanduser().absolute()
     yield f"room free at {folder}: {_in_units(free_bytes(folder))}"
 

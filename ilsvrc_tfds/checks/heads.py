@@ -11,6 +11,7 @@ from ilsvrc_tfds.errors import ImageError, SourceError
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Members, Reader
+from ilsvrc_tfds.sources.spooling import is_stream, parts_of
 
 _CHUNK = 2000  # images in one job
 _KINDS = {("JPEG", 1): "grey JPEG", ("JPEG", 3): "RGB JPEG", ("JPEG", 4): "CMYK JPEG"}
@@ -49,12 +50,8 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
     """
     facts, problems = [], []
     for split, members in index.splits.items():
-        chunks = (
-            members.take(np.arange(start, min(start + _CHUNK, len(members))))
-            for start in range(0, len(members), _CHUNK)
-        )
         seen = _Seen()
-        for part in runner.run(functools.partial(_look_at, decode=decode), chunks):
+        for part in runner.run(functools.partial(_look_at, decode=decode), _chunks(members)):
             seen.kinds.update(part.kinds)
             seen.sides.update(part.sides)
             seen.damaged.extend(part.damaged)
@@ -63,6 +60,13 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
         problems += seen.damaged
         problems += _resized(split, seen.sides) if split not in index.made else ()
     return facts, problems
+
+
+def _chunks(members: Members) -> Iterator[Members]:
+    """Yields a table for each job. A stream is read from its beginning to its end by one of them."""
+    for part in parts_of(members):
+        step = len(part) if is_stream(part) else _CHUNK
+        yield from (part.take(np.arange(start, min(start + step, len(part)))) for start in range(0, len(part), step))
 
 
 def _spread(sides: Counter[int]) -> str:

@@ -12,6 +12,7 @@ from ilsvrc_tfds.cli.options import (
     add_on_error,
     add_out,
     add_runner,
+    add_scratch,
     add_source,
     add_splits,
     add_subset,
@@ -67,6 +68,7 @@ def prepare(command: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace an existing data set after the new one is finished"
     )
     add_no_sync(command)
+    add_scratch(command)
 
 
 def metadata(command: argparse.ArgumentParser) -> None:
@@ -120,6 +122,7 @@ def export(command: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace an earlier export after the new one is finished"
     )
     add_no_sync(command)
+    add_scratch(command)
 
 
 def index(command: argparse.ArgumentParser) -> None:

@@ -81,6 +81,7 @@ def prepare(options: argparse.Namespace) -> int:
         "on_error": options.on_error,
         "overwrite": options.overwrite,
         "sync": options.sync,
+        "scratch": options.scratch,
     }
     if options.config == "all":
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
@@ -155,6 +156,7 @@ def export(options: argparse.Namespace) -> int:
         on_error=options.on_error,
         overwrite=options.overwrite,
         sync=options.sync,
+        scratch=options.scratch,
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]

@@ -118,6 +118,14 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_scratch(command: argparse.ArgumentParser) -> None:
+    text = (
+        "folder for the images of sources that cannot be read at random, such as parquet; it is emptied at the end "
+        "(default: beside the result)"
+    )
+    command.add_argument("--scratch", type=path, metavar="DIR", help=text)
+
+
 def path(text: str) -> Path:
     """Returns a path, with `~` expanded."""
     return Path(os.path.expanduser(named(text)))

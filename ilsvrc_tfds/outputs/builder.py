@@ -62,6 +62,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         allow_incomplete: bool | None = None,
         on_error: str = STOP,
         sync: bool = True,
+        scratch: str | os.PathLike | None = None,
         **kwargs: Any,
     ) -> None:
         """Creates the builder. All arguments except `kwargs` are used only by `download_and_prepare`.
@@ -81,6 +82,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             metadata, and the data set counts as incomplete.
           sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
             power failure. Use False for scratch disks only.
+          scratch: Folder for the images of sources that cannot be read at random; None: beside the data set.
           **kwargs: Arguments of the base class: `data_dir`, `config`, `version`, `file_format`.
         """
         data_dir = kwargs.get("data_dir")
@@ -96,13 +98,14 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             "allow_incomplete": allow_incomplete,
             "on_error": on_error,
             "sync": sync,
+            "scratch": scratch,
         }
         self.builder_config.subset.require_splits(own["splits"])
         self._original_state.update(own)
         self.source = source
         self._workers, self._runner, self._num_shards = workers, runner, num_shards
         self._splits, self._allow_incomplete = own["splits"], allow_incomplete
-        self._on_error, self._sync = on_error, sync
+        self._on_error, self._sync, self._scratch = on_error, sync, scratch
 
     @property
     def _wnids(self) -> tuple[str, ...]:
@@ -191,6 +194,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             on_error=self._on_error,
             sync=self._sync,
             subset=self.builder_config.subset,
+            scratch=self._scratch,
         )
 
     def _engine(self, download_config: tfds.download.DownloadConfig) -> Runner | None:

@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.reader import read_images
+from ilsvrc_tfds.sources.spooling import streams
 
 # The description of a difference if only the digests differ.
 _OTHERS = "other images, by name, label or size"
@@ -82,12 +83,22 @@ def differences(index: Index, made: Made) -> dict[str, str]:
     {'val': '6 images now, 5 then'}
     """
     recorded = made.source_images
-    if recorded is not None:
-        differing = [s for s, members in index.splits.items() if recorded.get(s, {}).get("digest") != members.digest()]
-        tables = _tables(made) if differing and made.max_examples is None else {}
-        return {split: _described(index.splits[split], made, tables) or _OTHERS for split in differing}
+    if recorded is None:
+        return _named(index.splits.values(), made)
+    unsized = streams(index)  # their sizes are not known: names and labels are compared
+    sized = {split: members for split, members in index.splits.items() if split not in unsized}
+    differing = [split for split, members in sized.items() if recorded.get(split, {}).get("digest") != members.digest()]
+    tables = _tables(made) if differing and made.max_examples is None else {}
+    found = {split: _described(index.splits[split], made, tables) or _OTHERS for split in differing}
+    if made.max_examples is not None:  # the table has the images that were taken, and the record counts all
+        return found | {s: text for s in unsized if (text := _described(index.splits[s], made, {}))}
+    return found | (_named((index.splits[split] for split in unsized), made) if unsized else {})
+
+
+def _named(splits: Iterable[Members], made: Made) -> dict[str, str]:
+    """Returns the same by the number of images, and by the names and labels of those that were taken."""
     tables = _tables(made)
-    planned = (m.take(disk_order(m.split, m.name)[: made.max_examples]) for m in index.splits.values())
+    planned = (members.take(disk_order(members.split, members.name)[: made.max_examples]) for members in splits)
     found = {members.split: _described(members, made, tables) for members in planned}
     return {split: text for split, text in found.items() if text}
 

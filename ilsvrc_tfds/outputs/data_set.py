@@ -1,11 +1,9 @@
 """Writes the files of a prepared data set into staging: shards, metadata and manifest."""
 
 import dataclasses
-import importlib.metadata
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-
-import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
@@ -14,13 +12,15 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
 from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op, op_in_words
+from ilsvrc_tfds.outputs.provenance import all_skipped, provenance, written_members
 from ilsvrc_tfds.runners import Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
-from ilsvrc_tfds.sources import Index, Members
-from ilsvrc_tfds.sources.completeness import log_shortfalls, missing_splits, of_splits, shortfalls
+from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
+from ilsvrc_tfds.sources import Index
+from ilsvrc_tfds.sources.completeness import log_shortfalls, of_splits
+from ilsvrc_tfds.sources.spooling import Spool, spooled
 from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
@@ -46,6 +46,7 @@ class Options:
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out.
       sync: Whether all files must be on disk before the data set gets its name.
       subset: Subset of the images to take.
+      scratch: Folder for images that are written in between, see `spooling`; None puts them beside the data set.
     """
 
     op: Original | Resized
@@ -58,6 +59,7 @@ class Options:
     on_error: str = STOP
     sync: bool = True
     subset: Subset = Subset()
+    scratch: str | os.PathLike | None = None
 
     def __post_init__(self) -> None:
         require_known(self.on_error)
@@ -74,6 +76,10 @@ class Options:
     def shards_of(self, split: str) -> int | None:
         """Returns the wanted number of shards of a split, or None to choose it by the size of the data."""
         return self.num_shards.get(split) if isinstance(self.num_shards, Mapping) else self.num_shards
+
+    def spool(self, destination: Path) -> Spool:
+        """Returns where and how images are spooled for a data set."""
+        return Spool(destination, self.scratch, self.op, skips=self.on_error == SKIP, sync=self.sync)
 
     def require_splits(self, splits: Iterable[str]) -> None:
         """Raises OptionError if `num_shards` names a split that is not one of these."""
@@ -95,7 +101,7 @@ class Files:
       folder: Folder in staging with the files.
       paths: Paths of the shards, the metadata and the manifest.
       receipts: Receipts of the shards of each split, in order.
-      provenance: Record of how the data was made, in JSON's types; see `provenance`.
+      provenance: Record of how the data was made, in JSON's types; see `provenance.provenance`.
     """
 
     folder: Path
@@ -122,10 +128,16 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     """
     index = options.chosen(index)
     log_shortfalls(index, options.allow_incomplete, options.splits)
-    plans = _plans(index, options)
-    run.require_sizes(plans, options.on_error)
     for split in index.splits:
         remaining_op(index, split, options.op)  # before anything is written
+    needed = sum(plan.num_bytes for plan in _plans(index, options))
+    with spooled(index, options.spool(claimed.destination), runner, needed) as index:
+        return _write_files(index, options, claimed, runner)
+
+
+def _write_files(index: Index, options: Options, claimed: Staging, runner: Runner) -> Files:
+    plans = _plans(index, options)
+    run.require_sizes(plans, options.on_error)
     identity: dict[str, object] = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
     identity |= {"numbering": numbering} if (numbering := options.subset.numbering) else {}
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
@@ -135,53 +147,7 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
         *_write_metadata(plans, receipts, options, folder),
         _write_manifest(index, plans, receipts, options, folder),
     ]
-    return Files(folder, (*shards, *described), receipts, provenance(index, options, receipts))
-
-
-def provenance(index: Index, options: Options, receipts: Mapping[str, list[Receipt]]) -> dict[str, object]:
-    """Returns a record of how the data was made, in JSON's types, for `metadata.json`.
-
-    | key | value |
-    |---|---|
-    | `ilsvrc_tfds`, `codecs` | versions of this package and of the image libraries |
-    | `images` | operation on each image |
-    | `source_layout` | layout of the source, in words |
-    | `repaired_images` | if there are any: images of each split that the source has in another form than the archives |
-    | `converted_images` | if there are any: CMYK JPEGs and PNGs of each split that became RGB JPEGs, not resized |
-    | `source_images` | number and digest of the images of each split, for `comparison` |
-    | `subset` | if it is one: the number of classes and images in its lists, and their digests |
-    | `complete` | whether at least train and val are whole; of a subset, whether all of it is there |
-    | `missing` | what is missing of each wanted split, in words |
-    | `skipped_images` | damaged images that were left out: reasons by split and file name |
-    | `splits`, `max_examples_per_split` | the options |
-    | `changed_images` | number of images of each split whose bytes differ from the source |
-
-    Args:
-      index: Index of the splits that were used.
-      options: Options of the preparation.
-      receipts: Receipts of the shards of each split.
-    """
-    missing = {**dict.fromkeys(missing_splits(index, options.splits), "all images"), **shortfalls(index)}
-    is_whole = not missing and index.splits.keys() >= set(hdf5.SPLITS)
-    skipped = _skipped(index, receipts)
-    return {
-        "ilsvrc_tfds": importlib.metadata.version("ilsvrc-tfds"),
-        "images": describe_op(options.op),
-        "codecs": codec_versions(),
-        "source_layout": index.layout,
-        "source_images": {
-            split: {"images": len(members), "digest": members.digest()} for split, members in index.splits.items()
-        },
-        **({"repaired_images": {split: list(own) for split, own in index.repaired.items()}} if index.repaired else {}),
-        **({"converted_images": converted} if (converted := run.converted_images(receipts)) else {}),
-        **({"subset": described} if (described := options.subset.described()) else {}),
-        "complete": is_whole and not skipped and options.max_examples is None,
-        "missing": missing,
-        "skipped_images": skipped,
-        "splits": None if options.splits is None else list(options.splits),
-        "max_examples_per_split": options.max_examples,
-        "changed_images": {split: sum(r.changed for r in own) for split, own in receipts.items()},
-    }
+    return Files(folder, (*shards, *described), receipts, provenance(index, options, plans, receipts))
 
 
 def remaining_op(index: Index, split: str, op: Original | Resized | Untouched) -> Original | Resized | Untouched:
@@ -206,15 +172,18 @@ def remaining_op(index: Index, split: str, op: Original | Resized | Untouched) -
     )
 
 
-def require_room(index: Index, wanted: Mapping[Path, Options]) -> None:
-    """Raises DestinationError if there is too little space for several data sets together.
+def require_room(index: Index, wanted: Mapping[Path, Options]) -> int:
+    """Returns the bytes that several data sets still need. Raises DestinationError if there is too little space.
 
     Args:
       index: Index of the source of all of them.
       wanted: Options of each data set, by its destination.
     """
-    needed = sum(plan.num_bytes for options in wanted.values() for plan in _plans(options.chosen(index), options))
-    require_space(next(iter(wanted)), needed - sum(map(staged_bytes, wanted)))
+    plans = [plan for options in wanted.values() for plan in _plans(options.chosen(index), options)]
+    needed = sum(plan.num_bytes for plan in plans)
+    needed -= sum(map(staged_bytes, wanted))
+    require_space(next(iter(wanted)), needed)
+    return needed
 
 
 def _plans(index: Index, options: Options) -> list[SplitPlan]:
@@ -249,23 +218,9 @@ def _write_metadata(
     if all(plan.members.split not in hdf5.SPLITS for plan in plans):
         return []
     skipped = run.skipped_images(receipts)
-    written = [_written_members(plan, skipped) for plan in plans]
+    written = [written_members(plan, skipped) for plan in plans]
     hdf5.write(folder / hdf5.NAME, written, official=True, numbering=options.subset.numbering, sync=options.sync)
     return [folder / hdf5.NAME]
-
-
-def _written_members(plan: SplitPlan, skipped: Mapping[str, Mapping[str, str]]) -> Members:
-    """Returns the images of a split in the order of its records, without those that were skipped."""
-    members = plan.planned_members()
-    left_out = [name.encode() for name in skipped.get(members.split, ())]
-    return members.take(np.flatnonzero(~np.isin(members.name, left_out))) if left_out else members
-
-
-def _skipped(index: Index, receipts: Mapping[str, list[Receipt]]) -> dict[str, dict[str, str]]:
-    """Returns the skipped images of each split that has any, with those that its source was made without."""
-    now = run.skipped_images(receipts)
-    found = {split: {**index.skipped.get(split, {}), **now.get(split, {})} for split in receipts}
-    return {split: own for split, own in found.items() if own}
 
 
 def _write_manifest(
@@ -275,7 +230,7 @@ def _write_manifest(
     described = Manifest(
         *(TFDS, options.file_format, describe_op(options.op), KINDS[TFDS].keys, 0, shards),
         classes=classes_digest(options.subset.wnids),
-        skipped=_skipped(index, receipts),
+        skipped=all_skipped(index, receipts),
         subset=options.subset.described(),
         wnids=options.subset.wnids,
     )

@@ -1,5 +1,6 @@
 """Exports classic TFRecords, `train-00000-of-01024` and so on, from a source or from a prepared data set."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -23,12 +24,13 @@ from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
 from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, require_known
+from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
+from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
 from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
@@ -58,6 +60,7 @@ def export(
     on_error: str = STOP,
     overwrite: bool = False,
     sync: bool = True,
+    scratch: str | os.PathLike | None = None,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing.
 
@@ -95,6 +98,7 @@ def export(
       overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
         power failure. Use False for scratch disks only.
+      scratch: Folder for the images of sources that cannot be read at random; None: beside `out`.
 
     Returns:
       The path of `out`, absolute and with links resolved.
@@ -119,14 +123,23 @@ def export(
         part = part if subset == Subset() else _Part(subset.described(), subset.wnids)
         log_shortfalls(found, allowed, splits)
         plans = _plans(found, num_shards or {}, op)
-        run.require_sizes(plans, on_error)
         boxes = boxes_of(plans, bbox, op)
-        encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
-        identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset, "boxes": digest_of(boxes)}
-        identity |= {"wnids": part.wnids} if part.wnids else {}
-        with claim(out) as claimed:
+        # Boxes may be in pixels of the original images.
+        spool_op = Original() if boxes or isinstance(op, Untouched) else op
+        spool = Spool(out, scratch, spool_op, skips=on_error == SKIP, sync=sync)
+        with contextlib.ExitStack() as stack:
+            if streams(found):
+                found = stack.enter_context(spooled(found, spool, runner, sum(plan.num_bytes for plan in plans)))
+                op = _remaining(found, op)
+                plans = _plans(found, num_shards or {}, op)
+            run.require_sizes(plans, on_error)
+            encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
+            identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset}
+            identity |= {"boxes": digest_of(boxes), "codecs": codec_versions()}
+            identity |= {"wnids": part.wnids} if part.wnids else {}
+            claimed = stack.enter_context(claim(out))
             require_free_for_export(out, overwrite)  # another run may have finished meanwhile
-            folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
+            folder = run.shard_folder(claimed, plans, identity)
             tasks = _tasks(plans, encoder, boxes, folder, on_error=on_error, sync=sync)
             receipts = run.finish_shards(plans, tasks, runner, folder)
             files = [folder / name for plan in plans for name in _names(plan)]
@@ -211,14 +224,19 @@ def _images(
         if made and all(images.made.get(split) == made for split in images.splits):
             return images, Untouched(), made, _Part({})
         op = _op(config or "classification")
-        remaining = {remaining_op(images, split, op) for split in images.splits}
-        return images, remaining.pop() if len(remaining) == 1 else op, describe_op(op), _Part({})
+        return images, _remaining(images, op), describe_op(op), _Part({})
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
     described = output.manifest.subset if output.manifest is not None else {}
     images = of_splits(index_prepared(output, runner.run), splits)
     return images, Untouched(), output.config(), _Part(described, output.wnids)
+
+
+def _remaining(images: Index, op: Original | Resized | Untouched) -> Original | Resized | Untouched:
+    """Returns the operation that is left for all splits; for those that need none it does no harm."""
+    remaining = {remaining_op(images, split, op) for split in images.splits}
+    return remaining.pop() if len(remaining) == 1 else op
 
 
 def _op(config: str | Original | Resized) -> Original | Resized:

@@ -1,5 +1,6 @@
 """Prepares data sets in a data directory, or checks that existing ones are what was asked for."""
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, r
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
+from ilsvrc_tfds.outputs.shared_spool import SharedSpool
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
@@ -49,6 +51,7 @@ def prepare(
     on_error: str = STOP,
     overwrite: bool = False,
     sync: bool = True,
+    scratch: str | os.PathLike | None = None,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder.
 
@@ -82,6 +85,7 @@ def prepare(
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out; see `Ilsvrc2012`.
       overwrite: Whether an existing data set is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names; see `Ilsvrc2012`.
+      scratch: Folder for images that are written in between; see `Ilsvrc2012`.
 
     Raises:
       DestinationError: A data set exists that is not whole, was made with other options or from other images than the
@@ -100,6 +104,7 @@ def prepare(
         allow_incomplete=allow_incomplete,
         on_error=on_error,
         sync=sync,
+        scratch=scratch,
     )
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
@@ -147,23 +152,28 @@ def prepare_all(
     builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=config, **common) for config in configs]
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
-    if missing:
-        wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
-        if not isinstance(source, Index):
-            with LocalRunner(workers) as runner:
-                source = find_images([source], runner, splits)
-        for destination in wanted:
-            require_not_read(destination, source)
-        require_room(source, wanted)
-    else:  # one index to compare both with
-        source = _index_again(builders[0], download_config, workers) or source
-    made = {}
-    there_first = sorted(
-        builders, key=missing.__contains__
-    )  # those are only compared, which may fail before hours of work
-    for config in (builder.builder_config for builder in there_first):
-        made[config.name] = prepare(source, data_dir, config=config, splits=splits, overwrite=overwrite, **options)
-    return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}
+    shared = SharedSpool(Path(builders[0].data_path).parents[1], splits, options)
+    with contextlib.ExitStack() as stack:
+        if missing:
+            wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
+            with LocalRunner(workers) as local:
+                if not isinstance(source, Index):
+                    source = find_images([source], local, splits)
+                for destination in wanted:
+                    require_not_read(destination, source)
+                needed = require_room(source, wanted)
+                if len(missing) > 1 or shared.is_begun():
+                    source = stack.enter_context(shared.filled(of_splits(source, splits), needed, local))
+        else:  # one index to compare both with
+            source = _index_again(builders[0], download_config, workers) or source
+            shared.discard()
+        made = {}
+        there_first = sorted(
+            builders, key=missing.__contains__
+        )  # those are only compared, which may fail before hours of work
+        for config in (builder.builder_config for builder in there_first):
+            made[config.name] = prepare(source, data_dir, config=config, splits=splits, overwrite=overwrite, **options)
+        return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:

@@ -60,6 +60,7 @@ class Container:
         `n01440764_10026_n01440764.JPEG`.
       in_classes: Whether the container holds images of several classes, whose paths have the folder of the class below
         `folder`, as they have in the official archives: `train/n01440764`.
+      processed: Whether the images have other bytes than the source, because they were processed for a spool.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Container:
     layout: str
     class_appended: bool = False
     in_classes: bool = False
+    processed: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,6 +84,7 @@ class Members:
       container: Position of each image's container in `containers`; int32 of shape (n,).
       offset: Position of each image's first byte in its archive, or WHOLE_FILE for a file; int64 of shape (n,).
       size: Number of bytes of each image; int64 of shape (n,).
+      source_size: The same in the source, if the images were processed since; int64 of shape (n,), or None.
 
     >>> from ilsvrc_tfds.sources import find_layout, index_images
     >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
@@ -100,6 +103,7 @@ class Members:
     container: np.ndarray
     offset: np.ndarray
     size: np.ndarray
+    source_size: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.name)
@@ -115,6 +119,7 @@ class Members:
             container=container.astype(np.int32),
             offset=self.offset[rows],
             size=self.size[rows],
+            source_size=None if self.source_size is None else self.source_size[rows],
         )
 
     def odd_sizes(self) -> list[str]:
@@ -159,9 +164,9 @@ class Members:
 
     def digest(self) -> str:
         """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order."""
-        order = np.argsort(self.name, kind="stable")
+        order, size = np.argsort(self.name, kind="stable"), self.size if self.source_size is None else self.source_size
         digest = hashlib.blake2b(b"\0".join(self.name[order].tolist()), digest_size=16)
-        for column in (self.label[order].astype("<i2"), self.size[order].astype("<i8")):
+        for column in (self.label[order].astype("<i2"), size[order].astype("<i8")):
             digest.update(column.tobytes())
         return digest.hexdigest()
 
@@ -177,7 +182,14 @@ def join_members(tables: Sequence[Members]) -> Members:
         container=np.concatenate([table.container + offset for table, offset in zip(tables, offsets)], dtype=np.int32),
         offset=np.concatenate([table.offset for table in tables]),
         size=np.concatenate([table.size for table in tables]),
+        source_size=_joined_source_sizes(tables),
     )
+
+
+def _joined_source_sizes(tables: Sequence[Members]) -> np.ndarray | None:
+    if all(table.source_size is None for table in tables):
+        return None
+    return np.concatenate([table.size if table.source_size is None else table.source_size for table in tables])
 
 
 class Whole(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
 from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH
-from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, records
+from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, arrows, parquets, records
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.other_sets import other_sets_among, refuse_other_sets
@@ -30,17 +30,9 @@ _DEVKITS = (
 _SOLUTION, _SYNSET_MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 
 DOGS = "ILSVRC2012_img_train_t3.tar"
-_HUGGING_FACE = (
-    "this looks like Hugging Face's copy: its files cannot be read in place, and their names carry the class a second "
-    "time. Get the official archives, or make folders train/<wnid>/ and val/ of it."
-)
 # Common mistakes: what is wrong, by a pattern of the names in a folder that is not a source.
 _MISTAKES = {
     DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
-    "train_images_[0-4].tar.gz": _HUGGING_FACE,
-    "val_images.tar.gz": _HUGGING_FACE,
-    "*-of-00294.parquet": _HUGGING_FACE,
-    "imagenet?object?localization*": "this looks like Kaggle's archive: unpack it first.",
     "n" + 8 * "[0-9]": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
     "n" + 8 * "[0-9]" + ".tar": "this looks like the train split alone: name the folder that holds it, as train/.",
     "n" + 8 * "[0-9]" + "_*.JPEG": "this looks like a single class: name the folder that holds train/ and val/.",
@@ -240,13 +232,15 @@ def _foreign_tests(found: list[Place]) -> list[Place]:
 
 
 def _refuse_two_sets(places: Iterable[Place]) -> None:
-    """Raises SourceError if train and val are TFRecords of two sets, such as two versions."""
-    own = {place.split: place for place in places if place.kind == records.KIND}
-    if {"train", "val"} <= own.keys() and own["train"].set != own["val"].set:
-        raise SourceError(
-            f"train would be read from {own['train'].path}, val from {own['val'].path}: these are two sets. Complete "
-            "one of them and name its folder."
-        )
+    """Raises SourceError if train and val are TFRecords, parquet or Arrow files of two sets, such as two versions."""
+    places = list(places)
+    for kind in (records.KIND, parquets.KIND, arrows.KIND):
+        own = {place.split: place for place in places if place.kind == kind}
+        if {"train", "val"} <= own.keys() and own["train"].set != own["val"].set:
+            raise SourceError(
+                f"train would be read from {own['train'].path}, val from {own['val'].path}: these are two sets. "
+                "Complete one of them and name its folder."
+            )
 
 
 def _refuse_unfinished(places: Iterable[Place]) -> None:

@@ -25,7 +25,7 @@ _MOST_ENTRIES, _MOST_FOLDERS, _MOST_CLASSES = 2000, 200, 3
 
 _MARKS = (".aria2", ".part", ".crdownload")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|gz|zip|7z|rar|parquet|arrow)(?![a-z])", re.I)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(?!\d)|^\d{4,5}\.parquet$|-(?:train|validation|test)\.arrow$")
 # `ILSVRC2012_img_train (1).tar`, as browsers name a second download.
 _COPY = re.compile(r"(.*?)(?: ?\(\d+\)|[ _-]+copy(?: ?\d+)?)(\.(?:tar|zip))", re.I)
 # What unpacks an archive that cannot be read in place, by the end of its name.

@@ -16,7 +16,7 @@ BLOCK = 512
 # A pax or GNU header has some hundred bytes. A larger one is damaged, or an attack.
 _MAX_EXTENSION = 1 << 20
 # After the end mark tar fills its last record with zeros: usually 10 KB, and 1 MiB with the largest blocking factors.
-_MAX_PADDING = 1 << 20
+MAX_PADDING = 1 << 20
 _MAX_DIGITS = 20
 
 _EXTENSIONS = b"xXgLK"  # pax, Solaris' pax, pax for all members (holds no names), GNU's long name, GNU's long link
@@ -82,6 +82,10 @@ class ReadAhead:
         if begin < 0 or begin + size > len(self._data):
             self._data, self._start, begin = os.pread(self.fd, max(size, self._ahead), offset), offset, 0
         return self._data[begin : begin + size]
+
+    def rest(self, position: int, end: int) -> tuple[int, bytes]:
+        """Returns the number of bytes in [position, end), and up to 1 MiB of them. Raises OSError."""
+        return end - position, os.pread(self.fd, min(end - position, MAX_PADDING), position)
 
 
 def read_members(fd: int | ReadAhead, path: str, start: int = 0, end: int | None = None) -> Iterator[TarMember]:
@@ -218,10 +222,10 @@ def _check_padding(file: ReadAhead, path: str, position: int, end: int) -> None:
 
     Some download programs reserve the whole file first, and leave zeros in parts that have not arrived.
     """
-    rest = os.pread(file.fd, min(end - position, _MAX_PADDING), position)
-    if end - position > _MAX_PADDING or rest.count(0) != len(rest):
+    count, rest = file.rest(position, end)
+    if count > MAX_PADDING or rest.count(0) != len(rest):
         raise SourceError(
-            f"{path} has its end mark at byte {position:,}, but {end - position:,} bytes follow. Either parts of it "
+            f"{path} has its end mark at byte {position:,}, but {count:,} bytes follow. Either parts of it "
             "were never downloaded (get it again), or archives were joined (unpack it with tar --ignore-zeros)."
         )
 

@@ -12,12 +12,13 @@ from ilsvrc_tfds.storage.files import destination_errors
 _ROOM_BESIDE = 64 << 20
 
 
-def require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int, then: str = "Make room or choose another data directory.") -> None:
     """Raises DestinationError if the file system of a folder has less free space than needed.
 
     Args:
       folder: Folder, which need not exist yet.
       needed: Number of bytes of the shards; 64 MiB are added for metadata.
+      then: What to do if there is less.
 
     >>> require_space(Path("/data"), 1)
     """
@@ -25,7 +26,7 @@ def require_space(folder: Path, needed: int) -> None:
     if free < needed + _ROOM_BESIDE:
         raise DestinationError(
             f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
-            f"{free / 1e9:,.1f} GB are free. Make room or choose another data directory."
+            f"{free / 1e9:,.1f} GB are free. {then}"
         )
 
 

@@ -31,6 +31,11 @@ class Staging:
         self._destination = destination
         self._lock = lock
 
+    @property
+    def destination(self) -> Path:
+        """The destination, with links resolved."""
+        return self._destination
+
     def folder_for(self, fingerprint: str) -> tuple[Path, bool]:
         """Returns the folder for the shards of one plan, and whether shards of another plan were removed for it.
 

@@ -1,5 +1,6 @@
 """A split is not lost in silence: other names are taken, and what is not taken is named where a split is missing."""
 
+import gzip
 import logging
 import os
 import shutil
@@ -147,11 +148,17 @@ def sights(source: Path, split: str) -> str:
     return indexed(source).missing[split]
 
 
+def test_compressed_archive_says_why_it_is_not_read(tmp_path):
+    source = drawing.official_archives(tmp_path, IMAGES)
+    os.rename(source / TRAIN, source / f"{TRAIN}.gz")
+    assert f"{TRAIN}.gz is damaged or cut short behind byte 0 of its content (Not a gzipped" in sights(source, "train")
+    (source / f"{TRAIN}.gz").write_bytes(gzip.compress((source / f"{TRAIN}.gz").read_bytes()))
+    assert "holds archives, which are not read in place inside of it: n01440764.tar" in sights(source, "train")
+
+
 UNFINISHED = [f"{TRAIN}.part", f"{TRAIN}.crdownload", f"{TRAIN}.aria2", "Unconfirmed 12345.crdownload"]
 _NOT_READ = "an archive of a name or kind that is not read"
 STRANGE = {
-    f"{TRAIN}.gz": _NOT_READ,
-    "train_images_0.tar.gz": _NOT_READ,
     "ILSVRC2012_img_train_t3.tar": _NOT_READ,
     "ILSVRC2012_img_train (1).tar": f"a second download, or a copy: rename it to {TRAIN} if that is not there",
     "train.rar": "a compressed archive, which cannot be read in place: unpack it first, with unrar x",
@@ -183,7 +190,7 @@ def test_folder_of_a_missing_split_is_named(tmp_path, folder, draw, kind):
     [
         (["tfrecords/train-00000-of-01024", "tfrecords/train-00001-of-01024"], "seen: tfrecords/ (shards)"),
         (["my_train-00000-of-01024", "my_train-00001-of-01024"], "seen: my_train-00000-of-01024 (shards)"),
-        (["data/train-00000-of-00294.parquet"], "seen: data/ (shards)"),
+        (["other/train-00000-of-00294.parquet"], "seen: other/ (shards)"),
         (["n01440764/1.JPEG", "n01443537/2.JPEG"], "seen: ./ (class folders)"),
         (["n01440764.tar"], "seen: ./ (class archives)"),
         (["n01440764_1.JPEG"], "seen: ./ (images)"),

@@ -1,5 +1,6 @@
 """The examples in the docstrings of this room."""
 
+import gzip
 import importlib
 import pkgutil
 from pathlib import Path
@@ -21,9 +22,13 @@ def data(tmp_path_factory) -> Path:
     folder = docexamples.add_data(tmp_path_factory.mktemp("data"))
     drawing.folders(folder / "folders", drawing.miniature(train=3, val=1))
     forms.webdataset(folder / "webdataset", drawing.miniature(train=3, val=1))
+    (forms.hugging_face(folder, drawing.miniature(), how="pyarrow") / "data").rename(folder / "parquet")
+    forms.saved_to_disk(folder / "saved", drawing.miniature())
     tree = forms.kaggle_tree(folder / "kaggle", drawing.miniature())
     forms.zipped(tree, folder / "kaggle.zip", "stored")
     (folder / "cls-loc.tar").write_bytes(drawing.tar(_files(tree / "ILSVRC/Data/CLS-LOC")))
+    (folder / "cls-loc.tar.gz").write_bytes(gzip.compress((folder / "cls-loc.tar").read_bytes()))
+    (folder / "val.tar.gz").write_bytes(gzip.compress((folder / "imagenet/ILSVRC2012_img_val.tar").read_bytes()))
     (folder / "LOC_train_solution.csv").write_text(TABLE)
     return folder
 

@@ -1,8 +1,10 @@
 """Puts a miniature into the forms in which others have ImageNet, with the tools that make them, and compares results."""
 
 import hashlib
+import io
 import json
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -185,3 +187,83 @@ def zipped(tree: Path, path: Path, how: str) -> Path:
     finally:
         zipfile.ZIP64_LIMIT = limit
     return path
+
+
+def hugging_face(folder: Path, images: drawing.Images, *, shards: int = 2, how: str = "datasets", **options) -> Path:
+    """Writes Hugging Face's parquet files, in another order than that of the names. Returns the folder.
+
+    Args:
+      folder: Folder in which `data/` is made.
+      images: Images.
+      shards: Number of train shards; the other splits have one.
+      how: `datasets` to write with that library, or `pyarrow`, with `options` of its writer.
+    """
+    import pyarrow.parquet
+
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
+        data = rows(images, split)
+        count = (shards if split == "train" else 1) if len(data) else 0
+        for shard in range(count):
+            path = folder / "data" / f"{name}-{shard:05d}-of-{count:05d}.parquet"
+            own = data.shard(count, shard)
+            if how == "datasets":
+                own.to_parquet(path)  # prints a progress bar
+            else:
+                pyarrow.parquet.write_table(own.with_format("arrow")[:], path, **options)
+    return folder
+
+
+def hugging_face_archives(folder: Path, images: drawing.Images) -> Path:
+    """Writes `data/train_images_0.tar.gz` to `_4`, `val_images.tar.gz` and `test_images.tar.gz`. Returns the folder."""
+    (folder / "data").mkdir(parents=True)
+    for split, name in (("train", "train_images_{}"), ("val", "val_images"), ("test", "test_images")):
+        own, labels = {"train": _all_train(images), "val": images.val, "test": images.test}[split], images.labels(split)
+        count = 5 if split == "train" else 1
+        for number in range(count):
+            with tarfile.open(folder / "data" / f"{name.format(number)}.tar.gz", "w:gz") as archive:
+                for image in sorted(own)[number::count]:
+                    appended = image if split == "test" else f"{image[:-5]}_{synsets.wnids()[labels[image]]}.JPEG"
+                    info = tarfile.TarInfo(appended)
+                    info.size = len(own[image])
+                    archive.addfile(info, io.BytesIO(own[image]))
+    return folder
+
+
+def compressed(tree: Path, path: Path, how: str = "tar") -> Path:
+    """Packs a tree as a tar that is compressed with gzip, with the command tar or with `tarfile`. Returns the path."""
+    if how == "tar":
+        subprocess.run(["tar", "-czf", str(path), "-C", str(tree), "."], check=True)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for below in sorted(tree.iterdir()):
+                archive.add(below, below.name)
+    return path
+
+
+def saved_to_disk(folder: Path, images: drawing.Images) -> Path:
+    """Writes Arrow files with `save_to_disk` of the library `datasets`, two for train. Returns the folder."""
+    import datasets
+
+    splits = {
+        name: rows(images, split) for split, name in (("train", "train"), ("val", "validation"), ("test", "test"))
+    }
+    splits = {name: own for name, own in splits.items() if len(own)}
+    counts = {name: 2 if name == "train" else 1 for name in splits}
+    datasets.DatasetDict(splits).save_to_disk(folder, num_shards=counts)
+    return folder
+
+
+def rows(images: drawing.Images, split: str):
+    """Returns a split as a data set of the library `datasets`, with the names and columns of Hugging Face's copy."""
+    import datasets
+
+    own = {"train": _all_train(images), "val": images.val, "test": images.test}[split]
+    labels, stored = images.labels(split), []
+    names = sorted(own, key=lambda name: hashlib.sha256(name.encode()).digest())  # shuffled, as it is there
+    for name in names:
+        appended = name if split == "test" else f"{name[:-5]}_{synsets.wnids()[labels[name]]}.JPEG"
+        stored.append({"bytes": own[name], "path": appended})
+    label = datasets.ClassLabel(names=list(synsets.class_names()))
+    features = datasets.Features({"image": datasets.Image(), "label": label})
+    return datasets.Dataset.from_dict({"image": stored, "label": [labels[name] for name in names]}, features=features)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import drawing
+import pyarrow
+import pyarrow.parquet
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, NotFoundError, SourceError
@@ -103,7 +105,8 @@ def read_shard(data: bytes, name: str, framed: bool = True) -> None:
         with Reader() as reader:
             for members in index.splits.values():
                 assert not any(b"/.." in path or path.startswith(b"/") for path in members.paths().tolist())
-                assert [len(reader.read(members, row)) for row in range(len(members))] == members.size.tolist()
+                sizes = [len(reader.read(members, row)) for row in range(len(members))]
+                assert sizes == members.size.tolist() or members.containers[0].layout == "parquet"
 
 
 def read_own(data: bytes, framed: bool = True) -> None:
@@ -137,6 +140,21 @@ def read_dated(data: bytes) -> None:
 
 def read_webdataset(data: bytes) -> None:
     read_shard(mended(data), "train-000000.tar", framed=False)
+
+
+def read_parquet(data: bytes) -> None:
+    read_shard(data, "train-00000-of-00001.parquet", framed=False)
+
+
+def read_arrow(data: bytes) -> None:
+    read_shard(data, "imagenet-1k-train.arrow", framed=False)
+
+
+def read_gzip(data: bytes) -> None:
+    read_shard(gzip.compress(mended(data), 1), "val_images.tar.gz", framed=False)
+    for archive in (gzip.compress(data, 1)[:-9], data):
+        with contextlib.suppress(SourceError):
+            read_shard(archive, "val_images.tar.gz", framed=False)
 
 
 def read_example(data: bytes) -> None:
@@ -249,6 +267,26 @@ def zipped(members: list[tuple[str, bytes]], how: str = "stored") -> bytes:
     return b"#!/bin/sh\nexit\n" + data if how == "front" else data
 
 
+def _table() -> pyarrow.Table:
+    """Returns a table of two images with the columns of Hugging Face's copy."""
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    rows = [{"bytes": PICTURE, "path": f"{TENCH}_{number}_{TENCH}.JPEG"} for number in (1, 2)]
+    return pyarrow.table({"image": pyarrow.array(rows, kind), "label": pyarrow.array([0, 0])})
+
+
+def _parquet(**options) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(_table(), buffer, **options)
+    return buffer.getvalue()
+
+
+def _arrow() -> bytes:
+    buffer = io.BytesIO()
+    with pyarrow.ipc.new_stream(buffer, _table().schema) as stream:
+        stream.write_table(_table())
+    return buffer.getvalue()
+
+
 def _metadata() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source = drawing.official_archives(Path(folder), drawing.miniature(train=1, val=1))
@@ -323,6 +361,9 @@ TARGETS = {
     "zip": Target(read_zip, tuple(zipped(_TREE, how) for how in ("deflated", "stored", "zip64", "streamed", "front"))),
     "tree": Target(read_tree, tuple(drawing.tar(_TREE, kind) for kind in _FORMATS)),
     "dated": Target(read_dated, (drawing.tar(_TREE[:1]), drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),
+    "parquet": Target(read_parquet, (_parquet(), _parquet(compression="zstd", row_group_size=1))),
+    "arrow": Target(read_arrow, (_arrow(),)),
+    "gzip": Target(read_gzip, (drawing.tar([("ILSVRC2012_val_00000293.JPEG", PICTURE)]),)),
     "webdataset": Target(read_webdataset, (drawing.tar(_SAMPLE),)),
     "example": Target(read_example, (_EXAMPLE,)),
     "label": Target(read_label, (_CLASSIC,)),

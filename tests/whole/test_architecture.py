@@ -61,7 +61,16 @@ def test_import_loads_nothing_heavy():
         for path in sorted(PACKAGE.rglob("*.py"))
         if _dotted(path).partition(".")[2].split(".")[0] in light
     ]
-    heavy = ["tensorflow", "keras", "h5py", "apache_beam", "dask", "distributed", "tensorflow_datasets.testing"]
+    heavy = [
+        "tensorflow",
+        "keras",
+        "h5py",
+        "apache_beam",
+        "dask",
+        "distributed",
+        "pyarrow",
+        "tensorflow_datasets.testing",
+    ]
     code = f"import sys, {', '.join(modules)}; print([name for name in {heavy} if name in sys.modules])"
     assert len(modules) > 50
     assert (

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import drawing
+import forms
 import pytest
 
 import ilsvrc_tfds
@@ -54,6 +55,16 @@ def test_two_processes_of_beam_make_the_same_bytes(undisturbed, source, tmp_path
     what, expected = undisturbed
     runner = BeamRunner("--direct_running_mode=multi_processing --direct_num_workers=2")
     assert sums(make(what, source, tmp_path / "data", runner=runner)) == expected
+
+
+@pytest.mark.parametrize("engine", [BeamRunner, DaskRunner])
+def test_engines_spool_parquet_files_too(engine, tmp_path):
+    images = drawing.miniature(train=20)
+    parquet = forms.hugging_face(tmp_path / "hf", images, how="pyarrow", shards=4)
+    expected = sums(make("raw256", drawing.official_archives(tmp_path / "archives", images), tmp_path / "here"))
+    runner = BeamRunner("--direct_running_mode=in_memory") if engine is BeamRunner else DaskRunner(workers=1)
+    found = sums(make("raw256", parquet, tmp_path / "data", runner=runner))
+    assert {name for name in expected if found[name] != expected[name]} == {"metadata.json"}  # it names the layout
 
 
 def test_dask_makes_the_same_bytes_though_a_worker_is_killed(undisturbed, source, tmp_path):

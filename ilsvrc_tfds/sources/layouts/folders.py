@@ -15,6 +15,7 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.class_folders import meanings_of
+from ilsvrc_tfds.sources.gzips import GzipScan
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.layouts.archives import TarScan
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, is_image, is_other_image
@@ -26,6 +27,7 @@ from ilsvrc_tfds.sources.sightings import contents
 from ilsvrc_tfds.sources.unread import THUMBNAILS, images_below, is_class_archive
 
 KIND = "folder"
+COMPRESSED = (".tar.gz", ".tgz")
 
 
 def find(source: Path, root: str) -> list[Place]:
@@ -54,6 +56,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
         raise error
     archives: dict[str, Scan] = {}
     folders: dict[str, FolderScan] = {}
+    compressed: dict[str, Scan] = {}
     for name in names_in(place.path):
         path = os.path.join(place.path, name)
         wnid = name.removesuffix(".tar")
@@ -64,13 +67,17 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
         elif place.split == "train" and name.endswith(".tar"):
             class_of_folder(wnid, path)
             archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
+        elif place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
+            compressed[name[:9]] = GzipScan(place.split, path, archive_stamp(path), name[:9])
         elif synsets.is_wnid(name) and os.path.islink(path):
             archive_stamp(path)  # raises SourceError for a broken link
         elif _is_stray(place.path, name, place.split):
             raise SourceError(_stray(place, path))
+    # Of one that is compressed less is known before all of it is read: it comes last.
+    archives |= {wnid: job for wnid, job in compressed.items() if wnid not in folders and wnid not in archives}
     # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
     used = archives | {name: job for name, job in folders.items() if name not in archives}
-    names = (*folders, *(f"{wnid}.tar" for wnid in archives))
+    names = (*folders, *(os.path.basename(job.path) for job in archives.values()))
     own = FolderScan(place.split, place.path, place.folder, passes_over=names)
     unused = [job.path for name, job in folders.items() if name in archives]
     return [*(used[name] for name in sorted(used)), own], unused
@@ -93,8 +100,8 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     """Returns the name of the layout, from all places and scans of the source."""
     if any("CLS-LOC" in place.path for place in places):
         return "Kaggle CLS-LOC folders"
-    class_archives = any(isinstance(job, TarScan) and job.path.endswith(f"{job.wnid}.tar") and job.wnid for job in jobs)
-    return "class archives" if class_archives else "folders"
+    has_archives = any(isinstance(job, TarScan) and os.path.basename(job.path)[:9] == job.wnid for job in jobs)
+    return "class archives" if has_archives else "folders"
 
 
 def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:

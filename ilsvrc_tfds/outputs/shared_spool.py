@@ -1,0 +1,64 @@
+"""The spool that serves all configs: it holds the original images, so that streams are read once."""
+
+import contextlib
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.shards.writer import SKIP, STOP
+from ilsvrc_tfds.sources import Index
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls
+from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
+from ilsvrc_tfds.storage.staging import claim, staging_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedSpool:
+    """The spool of `prepare_all`.
+
+    Attributes:
+      above: Folder of the data set, with a folder for each config.
+      splits: Splits that are wanted; None for all.
+      options: Other options of `prepare`.
+    """
+
+    above: Path
+    splits: Collection[str] | None
+    options: Mapping[str, Any]
+
+    @property
+    def _spool(self) -> Spool:
+        skips, sync = self.options.get("on_error", STOP) == SKIP, self.options.get("sync", True)
+        return Spool(self.above, self.options.get("scratch"), skips=skips, sync=sync)
+
+    def is_begun(self) -> bool:
+        """Returns whether a run that was killed has left files, which serve the configs that are still missing."""
+        return staging_folder(self._spool.path).exists()
+
+    @contextlib.contextmanager
+    def filled(self, index: Index, needed: int, local: LocalRunner) -> Iterator[Index]:
+        """Yields the index with all streams spooled; see `spooling.spooled`.
+
+        Args:
+          index: Index of the wanted splits.
+          needed: Number of bytes that all data sets need.
+          local: Runner that is used if the options name none.
+        """
+        if not streams(index):
+            yield index
+            return
+        allowed = incomplete_is_allowed(self.options.get("allow_incomplete"))
+        log_shortfalls(index, allowed, self.splits)  # before hours of work
+        engine = self.options.get("runner")
+        with contextlib.ExitStack() as stack:
+            with engine or contextlib.nullcontext(local) as runner:
+                found = stack.enter_context(spooled(index, self._spool, runner, needed))
+            yield found
+
+    def discard(self) -> None:
+        """Removes what a run has left that was killed when all configs were there."""
+        if self.is_begun():
+            with claim(self._spool.path) as claimed:
+                claimed.discard()

@@ -1,0 +1,89 @@
+"""Compressed tars of a tree of folders: `imagenet_object_localization_patched2019.tar.gz` of Kaggle, and CLS-LOC's.
+
+They hold what `tree_archives` describes. All of an archive is decompressed to list it, and again for each split, to
+write its images into a spool, see `spooling`.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+from collections.abc import Collection
+from io import FileIO
+from pathlib import Path
+
+from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.sources import gzips
+from ilsvrc_tfds.sources.layouts.gzips import is_of_hugging_face
+from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
+from ilsvrc_tfds.sources.names import split_of_archive
+from ilsvrc_tfds.sources.places import Place, absolute, names_in
+from ilsvrc_tfds.sources.scan import Scan
+from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
+
+KIND = "gzip tree"
+_SUFFIX = re.compile(r"(?P<stem>.+)\.(?:tar\.gz|tgz)", re.I)
+# Members that are looked at to see what an archive holds: the first ones of a tree are in its folders.
+_LOOKED_AT = 50
+
+
+def find(source: Path, root: str) -> list[Place]:
+    """Returns the splits in the compressed tar that `source` is.
+
+    >>> [(place.split, place.path) for place in find(Path("/data/cls-loc.tar.gz"), "")]
+    [('train', '/data/cls-loc.tar.gz'), ('val', '/data/cls-loc.tar.gz')]
+    """
+    return _places(source) if _is_named(source.name) and os.path.isfile(source) else []
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Returns the compressed tars in a folder that are of a tree by their first members, or that cannot be read."""
+    names = [name for name in names_in(folder) if _is_named(name)]
+    return [path for name in names if os.path.isfile(path := folder / name) and _may_be_tree(path)]
+
+
+def scans(place: Place) -> tuple[list[Scan], list[str]]:
+    """Returns the images that were listed when the place was found; and no folders that are not used."""
+    assert isinstance(place.listing, Tree)
+    return [Listed(place.split, place.path, place.listing.scanned(place.split, gzips.KIND))], []
+
+
+def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
+    """Returns the name of the layout."""
+    return "compressed archive of all splits"
+
+
+def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
+    """Returns one image, after decompressing what is before it: see `gzips.read`."""
+    return gzips.read(file, offset, size)
+
+
+def _is_named(name: str) -> bool:
+    match = _SUFFIX.fullmatch(name)
+    return match is not None and is_tree_name(f"{match['stem']}.tar", ".tar") and not is_of_hugging_face(name)
+
+
+def _may_be_tree(path: Path) -> bool:
+    """Returns whether one of the first members of an archive is in a folder of a tree.
+
+    The result is true if there are none, or they cannot be read: listing them says why.
+    """
+    try:
+        with contextlib.closing(gzips.GzipStream(str(path))) as stream:
+            members = list(itertools.islice(gzips.read_gzip_members(stream, str(path)), _LOOKED_AT))
+    except SourceError:
+        return True
+    folders = (member.name.rpartition(b"/")[0] for member in members)
+    return not members or any(place_of(own, _split_of(path))[0] or b"CLS-LOC" in own.split(b"/") for own in folders)
+
+
+def _split_of(path: Path) -> str | None:
+    match = _SUFFIX.fullmatch(path.name)
+    return split_of_archive(f"{match['stem']}.tar") if match else None
+
+
+def _places(path: Path) -> list[Place]:
+    with contextlib.closing(gzips.GzipStream(str(path))) as stream:
+        members = gzips.read_gzip_members(stream, str(path))
+        tree = list_tree(absolute(path), members, lambda offset, size: stream.read(size, offset))
+    return tree.places(KIND)

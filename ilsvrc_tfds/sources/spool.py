@@ -1,0 +1,168 @@
+"""Writes the images of a stream into a spool: one plain file, in which each of them can be read at random.
+
+A stream is a file of the source that can only be read from its beginning to its end, such as a parquet file. Where the
+images of the result are resized, the spool holds the resized ones. A receipt beside the file says where each image is.
+A file that is already there and whole is not written again.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+
+import numpy as np
+import xxhash
+
+from ilsvrc_tfds.errors import ImageError, unwritable
+from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.sources.layouts import STREAMS
+from ilsvrc_tfds.sources.members import Members, size_fault
+from ilsvrc_tfds.storage.files import partial_path, sync_file
+from ilsvrc_tfds.storage.staging import receipt_path
+
+# States of an image in a spool: as it is in the source, changed, or damaged; of that the spool holds the reason.
+KEPT, CHANGED, DAMAGED = range(3)
+_BUFFER = 1 << 20
+_WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpoolTask:
+    """Everything that a worker on any machine needs to spool one stream.
+
+    Attributes:
+      members: Images of the stream, in the order of their offsets.
+      path: Path of the finished file.
+      op: Operation on each image; None keeps its bytes.
+      skips: Whether a damaged image is recorded as such, instead of stopping the run.
+      sync: Whether the bytes of the file must be on disk before it counts as finished.
+    """
+
+    members: Members
+    path: str
+    op: Original | Resized | None = None
+    skips: bool = False
+    sync: bool = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spooled:
+    """The places of the images in a spool.
+
+    Attributes:
+      offset: Position of each image; int64 of shape (n,).
+      size: Number of bytes of each image in the spool; int64 of shape (n,).
+      source_size: Number of bytes of each image in the source; int64 of shape (n,).
+      state: KEPT, CHANGED or DAMAGED for each image; int8 of shape (n,).
+      file_bytes: Size of the file.
+    """
+
+    offset: np.ndarray
+    size: np.ndarray
+    source_size: np.ndarray
+    state: np.ndarray
+    file_bytes: int
+
+
+def finish_spool(task: SpoolTask) -> Spooled:
+    """Spools a stream, unless that is done already, and returns the places of its images.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/parquet"])).splits["val"]
+    >>> finish_spool(SpoolTask(val, "/data/val.images")).state.tolist()
+    [0, 0, 0, 0, 0, 0]
+
+    Raises:
+      SourceError: The stream is damaged, or has changed since it was indexed.
+      ImageError: An image is damaged, and damaged ones are not skipped; the message names its place.
+      DestinationError: The file cannot be written.
+    """
+    found = _existing(task.path)
+    if found is None or not task.skips and (found.state == DAMAGED).any():
+        return _write(task)
+    if task.sync:  # the run that wrote it may have been killed before it synced the file
+        try:
+            sync_file(task.path)
+        except OSError as error:
+            raise unwritable(task.path, error) from error
+    return found
+
+
+def _existing(path: str) -> Spooled | None:
+    """Returns the places of the images in a file that exists and has the bytes that were written, or None."""
+    try:
+        with open(receipt_path(path), "rb") as file:
+            receipt = json.load(file)
+        if os.path.getsize(path) != receipt["file_bytes"] or _digest(path) != receipt["digest"]:
+            return None
+        return _spooled(receipt["rows"], receipt["file_bytes"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write(task: SpoolTask) -> Spooled:
+    partial, partial_receipt = (partial_path(task.path) for _ in range(2))
+    container = task.members.containers[0]
+    try:
+        with open(partial, "wb", buffering=_BUFFER) as file:
+            rows, digest = _copy(task, file.write)
+            file_bytes = file.tell()
+        if task.sync:
+            sync_file(partial)
+        # So the stamp of the file, and with it the plan of the shards, is the same if it has to be written again.
+        mtime = int(container.stamp.rpartition("-")[2])
+        os.utime(partial, ns=(mtime, mtime))
+        with open(partial_receipt, "w") as receipt:
+            json.dump({"file_bytes": file_bytes, "digest": digest, "rows": rows}, receipt)
+        os.replace(partial, task.path)
+        os.replace(partial_receipt, receipt_path(task.path))
+    except OSError as error:
+        then = "Finished files are kept: run the same command again to continue. --scratch puts them elsewhere."
+        raise unwritable(task.path, error, then=then) from error
+    finally:
+        for path in (partial, partial_receipt):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    return _spooled(rows, file_bytes)
+
+
+def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[list[tuple[int, int, int, int]], str]:
+    """Writes the images one after another. Returns offset, size, source size and state of each, and the digest."""
+    container, digest, rows, offset = task.members.containers[0], xxhash.xxh3_64(), [], 0
+    places = list(zip(task.members.offset.tolist(), task.members.size.tolist()))
+    images = STREAMS[container.layout].images(container.path, container.stamp, places)
+    for row, (data, (_, stated)) in enumerate(zip(images, places, strict=True)):
+        size = stated if data is None else len(data)
+        stored, state = _processed(task, row, data, size)
+        write(stored)
+        digest.update(stored)
+        rows.append((offset, len(stored), size, state))
+        offset += len(stored)
+    return rows, digest.hexdigest()
+
+
+def _processed(task: SpoolTask, row: int, data: bytes | None, size: int) -> tuple[bytes, int]:
+    """Returns the bytes for the spool and the state of an image. Raises ImageError if it is damaged and not skipped."""
+    try:
+        if (fault := size_fault(size)) or data is None:
+            raise ImageError(fault)
+        stored = data if task.op is None else task.op(data)
+        return stored, KEPT if stored is data else CHANGED
+    except ImageError as error:
+        if not task.skips:
+            raise ImageError(f"{task.members.place(row)}: {error}. {_WAY_ON}") from error
+        return str(error).encode(), DAMAGED
+
+
+def _spooled(rows: list[tuple[int, int, int, int]], file_bytes: int) -> Spooled:
+    columns = np.array(rows, np.int64).reshape(-1, 4).T
+    return Spooled(columns[0], columns[1], columns[2], columns[3].astype(np.int8), file_bytes)
+
+
+def _digest(path: str) -> str:
+    digest = xxhash.xxh3_64()
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_BUFFER):
+            digest.update(chunk)
+    return digest.hexdigest()

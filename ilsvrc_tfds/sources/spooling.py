@@ -1,0 +1,251 @@
+"""Spools all streams of a source before images are read at random, in a folder beside the result or in another place.
+
+<data_dir>/ilsvrc2012/raw256/.1.0.0-spool.staging/
+    lock.holder             the run that holds the folder
+    <fingerprint>/          finished files and their receipts, for one operation on the images
+
+The folder is removed when it is no longer needed. If the run fails or is killed, finished files stay, and the next run
+continues.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
+from ilsvrc_tfds.runners import Runner
+from ilsvrc_tfds.sources.layouts import STREAMS, spools
+from ilsvrc_tfds.sources.members import Index, Members, join_members
+from ilsvrc_tfds.sources.scan import archive_stamp
+from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
+from ilsvrc_tfds.storage.destination import real_path, remove
+from ilsvrc_tfds.storage.files import destination_errors, require_local
+from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
+
+# Increase this number if the files or the receipts change, so that those of older versions are not reused.
+_FORMAT = 1
+_SUFFIX = ".images"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spool:
+    """Where and how the images of streams are spooled.
+
+    Attributes:
+      destination: Folder of the result. The spool is beside it.
+      scratch: Folder for the spool instead; None for none.
+      op: Operation of the result on each image. Resized images are spooled as such, others as they are.
+      skips: Whether damaged images are left out, instead of stopping the run.
+      sync: Whether all bytes must be on disk before a file counts as finished.
+    """
+
+    destination: Path
+    scratch: str | os.PathLike | None = None
+    op: Original | Resized = Original()
+    skips: bool = False
+    sync: bool = True
+
+    @property
+    def path(self) -> Path:
+        """The path that the spool's staging folder belongs to. Nothing ever gets this name."""
+        real = real_path(self.destination)
+        if self.scratch is None:
+            return real.parent / f"{real.name}-spool"
+        # Several results may have their spools in one folder.
+        return (
+            Path(self.scratch).expanduser() / f"{real.name}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}-spool"
+        )
+
+
+def streams(index: Index) -> list[str]:
+    """Returns the splits that have images in streams, which cannot be read at random.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> streams(index_images(find_layout(["/data/parquet"])))
+    ['train', 'val']
+    """
+    return [
+        split
+        for split, members in index.splits.items()
+        if any(container.layout in STREAMS for container in members.containers)
+    ]
+
+
+def room(index: Index, op: Original | Resized) -> int:
+    """Returns the number of bytes that the spool of an index needs, an estimate.
+
+    >>> from ilsvrc_tfds.images import Resized
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> room(index_images(find_layout(["/data/parquet"])), Resized(256))
+    792000
+    """
+    return sum(_room(part, op) for split in streams(index) for part in parts_of(index.splits[split]))
+
+
+@contextlib.contextmanager
+def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterator[Index]:
+    """Yields the index with all streams replaced by their spools, which are removed if the block succeeds.
+
+    If there are no streams, it is the same index. Files that an earlier run has finished are kept.
+
+    >>> from ilsvrc_tfds.runners import LocalRunner
+    >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
+    >>> index = index_images(find_layout(["/data/parquet"]))
+    >>> with LocalRunner(1) as runner, spooled(index, Spool(Path("/data/result")), runner) as ready:
+    ...     with Reader() as reader:
+    ...         image = reader.read(ready.splits["val"], 0)
+    >>> image[:3]
+    b'\\xff\\xd8\\xff'
+
+    Args:
+      index: Index of the source.
+      spool: Place and kind of the spool.
+      runner: Engine that writes the files.
+      then: Number of bytes that the result needs, which must have room too if it is on the same file system.
+
+    Raises:
+      SourceError: A stream is damaged, or has changed since it was indexed.
+      ImageError: An image is damaged, and damaged ones are not skipped.
+      DestinationError: A file cannot be written, or there is too little space; or another run holds the folder.
+      InterruptedRun: A worker died.
+    """
+    if not (splits := streams(index)):
+        yield index
+        return
+    if spool.scratch is not None:
+        require_local(spool.scratch)
+    with claim(spool.path) as claimed:
+        folder, _ = claimed.folder_for(_fingerprint(spool))
+        parts = {split: parts_of(index.splits[split]) for split in splits}
+        tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
+        _remove_others(folder, tasks)
+        _require_room(spool, folder, tasks, then)
+        results = iter(_filled(tasks, runner, folder))
+        tables = {
+            split: join_members([_in_spool(*next(results), part) if is_stream(part) else part for part in own])
+            for split, own in parts.items()
+        }
+        made = dict.fromkeys(splits, describe_op(spool.op)) if isinstance(spool.op, Resized) else {}
+        yield dataclasses.replace(index, splits={**index.splits, **tables}, made={**index.made, **made})
+        claimed.discard()
+
+
+def parts_of(members: Members) -> list[Members]:
+    """Returns a table for each file that is a stream, in the order of its images, and one for all other images.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/parquet"])).splits["train"]
+    >>> [len(part) for part in parts_of(train)]
+    [6, 6]
+    """
+    streams: dict[str, list[int]] = {}
+    for number, container in enumerate(members.containers):
+        if container.layout in STREAMS:
+            streams.setdefault(container.path, []).append(number)
+    file_of = np.full(len(members.containers), -1, np.int32)
+    for number, own in enumerate(streams.values()):
+        file_of[own] = number
+    files = file_of[members.container]
+    order = np.lexsort((np.where(files < 0, np.arange(len(files)), members.offset), files))
+    bounds = np.searchsorted(files[order], np.arange(-1, len(streams) + 1))
+    parts = (members.take(order[start:stop]) for start, stop in itertools.pairwise(bounds))
+    return [part for part in parts if len(part)]
+
+
+def is_stream(part: Members) -> bool:
+    """Returns whether a part, as `parts_of` returns it, is a stream."""
+    return part.containers[0].layout in STREAMS
+
+
+def _room(part: Members, op: Original | Resized) -> int:
+    if not is_stream(part):
+        return 0
+    return int(part.size.sum()) if op.image_bytes is None else len(part) * op.image_bytes
+
+
+def _fingerprint(spool: Spool) -> str:
+    identity = [_FORMAT, describe_op(spool.op), codec_versions() if isinstance(spool.op, Resized) else {}]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
+    container = part.containers[0]
+    mark = hashlib.sha256(repr((container.path, container.stamp, part.split)).encode()).hexdigest()[:8]
+    path = folder / f"{os.path.basename(container.path)}.{mark}{_SUFFIX}"
+    return SpoolTask(
+        part, str(path), spool.op if isinstance(spool.op, Resized) else None, skips=spool.skips, sync=spool.sync
+    )
+
+
+def _remove_others(folder: Path, tasks: list[SpoolTask]) -> None:
+    """Removes the files of sources that have been replaced since."""
+    own = {os.path.basename(path) for task in tasks for path in (task.path, receipt_path(task.path))}
+    with destination_errors(folder):
+        for path in folder.iterdir():
+            if path.name not in own:
+                remove(path)
+
+
+def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int) -> None:
+    """Raises DestinationError if the spool, and the result if it is on the same disk, do not have enough room."""
+    waiting = [task for task in tasks if not os.path.exists(receipt_path(task.path))]
+    needed = sum(_room(task.members, spool.op) for task in waiting)
+    images = counted(sum(len(task.members) for task in tasks), "image")
+    _log.info(
+        "%s cannot be read at random: they are written to %s first, which needs about %.1f GB%s.",
+        *(images, folder, needed / 1e9, "" if len(waiting) == len(tasks) else " more"),
+    )
+    with destination_errors(folder):
+        above = next(path for path in real_path(spool.destination).parents if path.exists())
+        is_same_disk = os.stat(folder).st_dev == os.stat(above).st_dev
+    if is_same_disk:
+        needed += max(0, then - staged_bytes(spool.destination))
+    require_space(folder, needed, "Make room, or choose another place for the images in between (--scratch DIR).")
+
+
+def _filled(tasks: list[SpoolTask], runner: Runner, folder: Path) -> list[tuple[SpoolTask, Spooled]]:
+    """Runs the tasks and returns their results in order. Shows a progress bar on a terminal.
+
+    The runner must stop before the claim on the folder ends, because after that another run may write there.
+    """
+    sizes = [int(task.members.containers[0].stamp.partition("-")[0]) for task in tasks]
+    found = []
+    with tqdm(total=sum(sizes), unit="B", unit_scale=True, desc="spool", disable=None) as bar:
+        try:
+            for task, size, result in zip(tasks, sizes, runner.run(finish_spool, iter(tasks), folder)):
+                found.append((task, result))
+                bar.update(size)
+        except BaseException:
+            runner.stop()
+            raise
+    return found
+
+
+def _in_spool(task: SpoolTask, places: Spooled, part: Members) -> Members:
+    """Returns the table of a stream with the places of its images in the spool."""
+    stamp, containers = archive_stamp(task.path), []
+    for container in part.containers:
+        kept = dataclasses.replace(container, path=task.path, stamp=stamp, layout=spools.KIND, class_appended=False)
+        damaged = dataclasses.replace(kept, layout=spools.Damaged.KIND)
+        containers += [kept, dataclasses.replace(kept, processed=True), damaged]  # in the order of the states
+    return dataclasses.replace(
+        part,
+        containers=tuple(containers),
+        container=(part.container * 3 + places.state).astype(np.int32),
+        offset=places.offset,
+        size=places.size,
+        source_size=places.source_size,
+    )
