@@ -40,8 +40,8 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
     >>> from ilsvrc_tfds.sources import find_layout, index_images
     >>> with LocalRunner(1) as runner:
     ...     facts, problems = look_at_all(index_images(find_layout(["/data/imagenet"])), False, runner)
-    >>> facts[0]
-    'train: 12 RGB JPEG; shorter sides 36 pixels'
+    >>> facts[:2]
+    ['train: 12 RGB JPEG', 'train: shorter sides 36 pixels']
 
     Args:
       index: Index of the source.
@@ -56,7 +56,8 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
             seen.sides.update(part.sides)
             seen.damaged.extend(part.damaged)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in seen.kinds.most_common())
-        facts.append(f"{split}: {counts}; {_spread(seen.sides)}" if counts else f"{split}: all images are damaged")
+        facts.append(f"{split}: {counts or 'all images are damaged'}")
+        facts += [f"{split}: {_spread(seen.sides)}"] if seen.sides else []
         problems += seen.damaged
         problems += _resized(split, seen.sides) if split not in index.made else ()
     return facts, problems

@@ -150,9 +150,7 @@ def test_deep_goes_on_where_an_archive_vanishes(tmp_path, archives, monkeypatch)
     assert [line for line in found.problems if line.startswith(f"{val} cannot be read: No such file")] == [
         line for line in found.problems if val.name in line
     ]
-    assert [
-        fact for fact in found.facts if fact.startswith("train: 9 RGB JPEG, 1 CMYK JPEG, 1 PNG, 1 grey JPEG; shorter")
-    ]
+    assert "train: 9 RGB JPEG, 1 CMYK JPEG, 1 PNG, 1 grey JPEG" in found.facts
 
 
 @pytest.mark.usefixtures("permissions_count")

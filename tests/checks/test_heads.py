@@ -16,7 +16,10 @@ def found(folder, sides):
 
 
 def test_spread_of_the_shorter_sides_is_a_fact(tmp_path):
-    assert found(tmp_path, [16, 20, 20, 30]) == (["train: 4 RGB JPEG; shorter sides 16 to 30 pixels, median 20"], [])
+    assert found(tmp_path, [16, 20, 20, 30]) == (
+        ["train: 4 RGB JPEG", "train: shorter sides 16 to 30 pixels, median 20"],
+        [],
+    )
 
 
 @pytest.mark.parametrize("others, is_resized", [([], True), ([40], True), ([40, 41], False)])

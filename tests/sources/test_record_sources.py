@@ -121,7 +121,7 @@ def test_export_of_ours_is_a_source(made, tmp_path):
 def test_doctor_reads_them(made, tmp_path):
     report = examine(made / "tfds", tmp_path, deep=True, workers=1)
     assert report.facts[0] == f"TFDS imagenet2012 5.1.0 in {made / 'tfds'}"
-    assert [fact for fact in report.facts if fact.startswith("train: 11 RGB JPEG, 1 grey JPEG; shorter sides ")]
+    assert "train: 11 RGB JPEG, 1 grey JPEG" in report.facts
     assert not [
         line
         for line in report.problems
