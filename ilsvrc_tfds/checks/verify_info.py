@@ -1,6 +1,5 @@
 """TFDS's description of a data set: `dataset_info.json` compared with the shards, and the images that were skipped."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 
 from ilsvrc_tfds.checks.verify_shard import Findings
@@ -9,9 +8,7 @@ from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import TFDS
-from ilsvrc_tfds.storage.regular import open_regular
-
-_METADATA_NAME = "metadata.json"
+from ilsvrc_tfds.sources.origin import provenance_of
 
 
 def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
@@ -70,8 +67,7 @@ def skipped_images(output: Output) -> Mapping[str, Collection[str]]:
     if output.info is None:
         return {}
     try:
-        with open_regular(output.folder / _METADATA_NAME) as file:
-            stated = json.loads(file.read(outputs.MAX_INFO_BYTES))["skipped_images"]
-    except (SourceError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        stated = provenance_of(output.folder).get("skipped_images")
+    except SourceError:
         return {}
     return stated if json_values.is_skipped(stated) else {}

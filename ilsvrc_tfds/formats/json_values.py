@@ -6,7 +6,7 @@ from typing import TypeGuard
 from ilsvrc_tfds import synsets
 
 
-def is_skipped(value: object) -> bool:
+def is_skipped(value: object) -> TypeGuard[Mapping[str, Mapping[str, str]]]:
     """Returns whether a JSON value is a mapping of each split's skipped images: the reason by file name.
 
     >>> is_skipped({"train": {"n01440764_18.JPEG": "The JPEG ends early"}}), is_skipped({"dev": {}})

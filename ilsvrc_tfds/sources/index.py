@@ -2,23 +2,17 @@
 
 import dataclasses
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
-from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.kinds import CLASSIC
-from ilsvrc_tfds.images import look
+from ilsvrc_tfds.sources.history import history_of
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records, webdatasets
-from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, Part, join_members
-from ilsvrc_tfds.sources.origin import changed_of, missing_of, repaired_of, skipped_of
+from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.places import Place
-from ilsvrc_tfds.sources.reader import read_images
-from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
 from ilsvrc_tfds.sources.search import Layout
 from ilsvrc_tfds.sources.trees import Listed
@@ -78,31 +72,19 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         *_other_kinds([name for result in scanned for name in result.other_kinds]),
         *odd_sizes(splits),
     ]
-    for place in layout.places:
-        _refuse_resized(place, splits[place.split])
-    made = {place.split: own for place in layout.places if (own := _made(place))}
-    repaired = {place.split: names for place in layout.places if (names := _repaired(place, splits[place.split]))}
-    for split, names in repaired.items():
-        one = "image is a CMYK JPEG or PNG in the archives and an RGB JPEG here, which is used as it is"
-        many = "images are CMYK JPEGs or PNGs in the archives and RGB JPEGs here, which are used as they are"
-        notes.append(f"{split}: {counted(len(names), one, many)}: {first_few(names)}")
-    for place in layout.places:
-        notes += _changed_note(place, len(repaired.get(place.split, ())))
-    skipped = {place.split: left_out for place in layout.places if (left_out := _skipped(place))}
-    for split, left_out in skipped.items():
-        notes.append(f"{split}: {counted(len(left_out), 'image')} skipped when the set was made: {first_few(left_out)}")
-    words = _in_words(layout, jobs)
+    histories = {place.split: history_of(place, splits[place.split]) for place in layout.places}
+    notes += [note for history in histories.values() for note in history.notes]
     return Index(
         layout.source,
-        words,
+        _in_words(layout, jobs),
         splits,
         tuple(notes),
         tuple(warnings),
         layout.missing(),
-        made=made,
-        repaired=repaired,
-        skipped=skipped,
-        parts={place.split: part for place in layout.places if (part := _part(place))},
+        made={split: history.made for split, history in histories.items() if history.made},
+        repaired={split: history.repaired for split, history in histories.items() if history.repaired},
+        skipped={split: history.skipped for split, history in histories.items() if history.skipped},
+        parts={split: history.part for split, history in histories.items() if history.part},
     )
 
 
@@ -117,61 +99,6 @@ def _scanned(jobs: list[Scan], run: Run) -> list[Scanned]:
         reported.add(job.path)
         results.append(result)
     return results
-
-
-def _refuse_resized(place: Place, members: Members) -> None:
-    """Raises SourceError if a set does not record how its images were made and nearly all are of one shorter side."""
-    own = records.set_of_place(place) if place.kind == records.KIND else None
-    if own is None or own.kind != CLASSIC or own.made or len(members) < _FEWEST_SIDES:
-        return
-    rows = np.unique(np.linspace(0, len(members) - 1, _MOST_SIDES).astype(int))
-    heads = read_images(members.take(rows), lambda file_name, data, label: look(data), skipped={})
-    sides = Counter(min(head.height, head.width) for _, head in heads)
-    [(side, count)] = sides.most_common(1) or [(0, 0)]
-    if count > _SAME_SIDES * sides.total():
-        raise SourceError(
-            f"{own.folder}: nothing records whether its images are resized ({manifest.NAME} is missing), and {count:,} "
-            f"of {sides.total():,} images of {place.split} have the shorter side {side:,}, as resized ones have. Get "
-            "these files again with their manifest, or take another source."
-        )
-
-
-def _made(place: Place) -> Mapping[str, object]:
-    """Returns the recorded operation on the images of a split; empty if they are original, as far as it is known."""
-    own = records.set_of_place(place).made if place.kind == records.KIND else {}
-    return own if own.get("op") != "Original" else {}
-
-
-def _part(place: Place) -> Part | None:
-    """Returns what a set of ours records of a split if it is a subset, or None."""
-    own = records.set_of_place(place) if place.kind == records.KIND else None
-    return Part(own.part, missing_of(own.folder, place.split)) if own is not None and own.part else None
-
-
-def _repaired(place: Place, members: Members) -> tuple[str, ...]:
-    """Returns the names of the images of a split that are not as the archives have them."""
-    own = records.set_of_place(place) if place.kind == records.KIND else None
-    told = repaired_of(own.output, place.split) if own is not None and own.output is not None else ()
-    return repaired_names(members, told, place.may_be_repaired)
-
-
-def _changed_note(place: Place, known: int) -> Iterator[str]:
-    """Yields a note if a set of ours had more images changed than there are known names."""
-    own = records.set_of_place(place) if place.kind == records.KIND else None
-    if own is None or own.output is None or own.made.get("op") != "Original":
-        return
-    if (count := changed_of(own.folder, place.split) - known) > 0:
-        images = counted(count, "image has", "images have")
-        yield (
-            f"{place.split}: {images} other bytes than in the archives, because CMYK JPEGs and PNGs were converted "
-            "when the set was made; it does not record which"
-        )
-
-
-def _skipped(place: Place) -> dict[str, str]:
-    """Returns the images of a split that are missing in a set of ours, because they were damaged."""
-    own = records.set_of_place(place) if place.kind == records.KIND else None
-    return skipped_of(own.output, place.split) if own is not None and own.output is not None else {}
 
 
 def _unused_note(place: Place) -> str:
