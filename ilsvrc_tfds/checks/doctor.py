@@ -34,7 +34,6 @@ _OFFICIAL_NAMES = {
 }
 # The wnids of the dog breeds follow each other. Task 3 also has dingo, dhole and African hunting dog.
 _FIRST_DOG, _LAST_DOG, _WILD_DOGS = "n02085620", "n02113978", {"n02115641", "n02115913", "n02116738"}
-_CHUNK = 2000  # images in one job
 _READ_AT_ONCE = 1 << 22
 
 
@@ -79,7 +78,9 @@ def examine(
         there = [place.split for place in found.places if place.split in (splits or ())]
         layout = found.only(there or splits)
         try:
-            index = dataclasses.replace(index_images(layout, runner.run_short), missing=found.missing())
+            index = dataclasses.replace(
+                index_images(layout, runner.run_short if layout.is_quick() else runner.run), missing=found.missing()
+            )
         except (SourceError, LabelError) as error:
             return Report(
                 (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)

@@ -23,7 +23,7 @@ from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
 from ilsvrc_tfds.sources.completeness import of_splits
-from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.sources.find import find_images, index_layout
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
 
@@ -227,11 +227,11 @@ def _index_again(
     source = builder.candidates(None, download_config)
     _log.info("Comparing %s with the images that %s was made of.", first_few(source), builder.data_dir)
     try:
-        places = find_layout(source, splits).places
-        there = [place.split for place in places if splits is None or place.split in splits]
+        layout = find_layout(source, splits)
+        there = [place.split for place in layout.places if splits is None or place.split in splits]
         if there:
             with LocalRunner(workers) as runner:
-                return find_images(source, runner, there)
+                return index_layout(layout.only(there), runner)
     except NotFoundError:
         pass
     _log.warning("The images of %s are no longer in %s: they were not compared.", builder.data_dir, first_few(source))

@@ -123,7 +123,8 @@ def _sum(receipts: Sequence[Receipt]) -> Receipt:
     counts = ("records", "payload_bytes", "file_bytes", "changed", "boxed")
     sums = {name: sum(getattr(receipt, name) for receipt in receipts) for name in counts}
     skipped = {name: why for receipt in receipts for name, why in receipt.skipped.items()}
-    return Receipt(first.split, first.index, digest="", skipped=skipped, **sums)
+    converted = [name for receipt in receipts for name in receipt.converted]
+    return Receipt(first.split, first.index, digest="", skipped=skipped, converted=converted, **sums)
 
 
 def _bounds(task: ShardTask) -> list[tuple[int, int]]:

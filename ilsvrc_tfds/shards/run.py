@@ -25,8 +25,8 @@ from ilsvrc_tfds.storage.staging import Staging, receipt_path
 # Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2
 
-# So long it takes until two workers have started; then a byte that is copied, and an image that is resized.
-_SECONDS_ALONE, _SECONDS_A_BYTE, _SECONDS_TO_RESIZE = 0.7, 1e-9, 5e-3
+# So long it takes until two workers have started. Then a byte, a file that is opened and copied, an image to resize.
+_SECONDS_ALONE, _SECONDS_A_BYTE, _SECONDS_TO_COPY, _SECONDS_TO_RESIZE = 0.7, 1e-9, 1e-4, 5e-3
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner,
 def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
     """Returns about how long one process would take for all shards."""
     images, num_bytes = sum(len(plan.order) for plan in plans), sum(plan.num_bytes for plan in plans)
-    return num_bytes * _SECONDS_A_BYTE + images * (_SECONDS_TO_RESIZE if is_resized(task) else 0)
+    return num_bytes * _SECONDS_A_BYTE + images * (_SECONDS_TO_RESIZE if is_resized(task) else _SECONDS_TO_COPY)
 
 
 def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:

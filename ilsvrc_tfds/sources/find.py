@@ -8,7 +8,7 @@ from pathlib import Path
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.sources.index import index_images
 from ilsvrc_tfds.sources.members import Index
-from ilsvrc_tfds.sources.search import find_layout
+from ilsvrc_tfds.sources.search import Layout, find_layout
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,18 @@ def find_images(
       SourceError: A source cannot be read or makes no sense.
       LabelError: Two sources of a label contradict each other.
     """
-    index = index_images(find_layout(candidates, splits).only(splits), runner.run_short)
+    return index_layout(find_layout(candidates, splits).only(splits), runner)
+
+
+def index_layout(layout: Layout, runner: LocalRunner) -> Index:
+    """Returns the index of a source that was found. Logs its counts, notes and warnings, and raises, as `find_images`.
+
+    >>> with LocalRunner(1) as runner:
+    ...     index = index_layout(find_layout(["/data/imagenet"]).only(["val"]), runner)
+    >>> list(index.splits)
+    ['val']
+    """
+    index = index_images(layout, runner.run_short if layout.is_quick() else runner.run)
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:

@@ -23,7 +23,7 @@ from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
 IMAGENET2012 = "imagenet2012"
-GO_WITHOUT = "Or name the splits that are wanted, as in --splits train (splits=)."
+GO_WITHOUT = "Or go without this split: name the others (--splits, splits=)."
 _IMAGENET_SHARD = re.compile(
     rf"{IMAGENET2012}-(?P<split>train|validation|test)\.(?P<file_format>[a-z_]+)-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
 )

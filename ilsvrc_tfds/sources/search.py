@@ -40,6 +40,9 @@ _MISTAKES = {
 }
 
 
+# A compressed archive of this size is listed in a second, a plain one in much less.
+_QUICK_BYTES = 1 << 28
+
 EXPECTED = f"{ARCHIVES['train'][0]}, {ARCHIVES['val'][0]} or folders train/, val/"
 
 
@@ -72,6 +75,15 @@ class Layout:
         names, there = names_in(self.source), {place.split for place in self.places}
         seen = (*self.aside, *self.sightings)
         return {split: describe_missing(seen, split, names) for split in SPLITS if split not in there}
+
+    def is_quick(self) -> bool:
+        """Returns whether all archives and shards are listed in less time than worker processes take to start.
+
+        >>> find_layout(["/data/imagenet"]).is_quick()
+        True
+        """
+        paths = (path for place in self.places for path in (place.path, *place.files))
+        return sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) < _QUICK_BYTES
 
     def only(self, splits: Iterable[str] | None) -> "Layout":
         """Returns the layout with only these splits, or with all if None. Raises IncompleteError if one is missing.

@@ -78,7 +78,7 @@ def finish_spool(task: SpoolTask) -> Spooled:
       ImageError: An image is damaged, and damaged ones are not skipped; the message names its place.
       DestinationError: The file cannot be written.
     """
-    found = _existing(task.path)
+    found = _existing(task.path, len(task.members))
     if found is None or not task.skips and (found.state == DAMAGED).any():
         return _write(task)
     if task.sync:  # the run that wrote it may have been killed before it synced the file
@@ -89,14 +89,14 @@ def finish_spool(task: SpoolTask) -> Spooled:
     return found
 
 
-def _existing(path: str) -> Spooled | None:
+def _existing(path: str, images: int) -> Spooled | None:
     """Returns the places of the images in a file that exists and has the bytes that were written, or None."""
     try:
         with open(receipt_path(path), "rb") as file:
             receipt = json.load(file)
         if os.path.getsize(path) != receipt["file_bytes"] or _digest(path) != receipt["digest"]:
             return None
-        return _spooled(receipt["rows"], receipt["file_bytes"])
+        return _spooled(receipt["rows"], receipt["file_bytes"]) if len(receipt["rows"]) == images else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -34,7 +34,7 @@ from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
 
 # Increase this number if the files or the receipts change, so that those of older versions are not reused.
-_FORMAT = 1
+_FORMAT = 2
 _SUFFIX = ".images"
 
 _log = logging.getLogger(__name__)
@@ -183,7 +183,11 @@ def _fingerprint(spool: Spool) -> str:
 
 def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
     container = part.containers[0]
-    mark = hashlib.sha256(repr((container.path, container.stamp, part.split)).encode()).hexdigest()[:8]
+    # Which images are spooled matters too: those of another subset would be taken for these.
+    digest = hashlib.sha256(json.dumps([container.path, container.stamp, part.split]).encode())
+    for column in (part.offset, part.size):
+        digest.update(column.tobytes())
+    mark = digest.hexdigest()[:16]
     path = folder / f"{os.path.basename(container.path)}.{mark}{_SUFFIX}"
     return SpoolTask(
         part, str(path), spool.op if isinstance(spool.op, Resized) else None, skips=spool.skips, sync=spool.sync

@@ -16,7 +16,7 @@ from ilsvrc_tfds.sources.label_tables import check_solution, check_synset_mappin
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
 from ilsvrc_tfds.sources.names import SPLITS, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.places import Place, absolute
-from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.scan import Scanned, tables
 from ilsvrc_tfds.sources.unread import THUMBNAILS, is_class_archive
 
 _Entry = tuple[bytes, int, int]  # path, offset, size
@@ -33,6 +33,7 @@ _WITHOUT_IMAGES = (b"Annotations", b"ImageSets")
 _INNER = re.compile(
     r"(?:imagenet|ilsvrc|cls.?loc|(?<![a-z])(?:train|val|test)).*\.(?:tar|tgz|zip|7z|rar)(?:\.\w+)?", re.I
 )
+_SUFFIXES = re.compile(r"\.(?:tar|zip|tgz|tar\.gz)$", re.I)
 _NO_IMAGES = re.compile(r"bbox|devkit|annotation", re.I)
 
 
@@ -57,6 +58,7 @@ class Tree:
 
     Attributes:
       path: Path of the archive.
+      stamp: Stamp of the archive from before it was listed, see `scan.unchanged`.
       splits: Images of each split, by the class folder; it is empty for images that are in none.
       passed_over: Names of files that are not images.
       other_kinds: Names of images in formats that are not read.
@@ -67,6 +69,7 @@ class Tree:
     """
 
     path: str
+    stamp: str
     splits: dict[str, dict[str, Listing]] = dataclasses.field(default_factory=dict)
     passed_over: list[str] = dataclasses.field(default_factory=list)
     other_kinds: list[str] = dataclasses.field(default_factory=list)
@@ -116,11 +119,11 @@ class Tree:
                 f"{self.path}: {first_few(shown(top) or '.' for top in sorted(tops))} may both be the split {split}. "
                 "Unpack the archive without the wrong one, and name the folder."
             )
-        stamp, found = archive_stamp(self.path), []
+        found = []
         for folder, own in self.splits[split].items():
             place = f"train/{folder}" if split == "train" and folder else split
             rows = list(zip(own.names, own.offsets, own.sizes))
-            found += list(tables(split, Container(self.path, place, stamp, layout=kind), folder, rows))
+            found += list(tables(split, Container(self.path, place, self.stamp, kind), folder, rows))
         rest = (tuple(self.passed_over), tuple(self.other_kinds))
         unread = (*self.unread.items(), *((name, 0) for name in self.archives))
         return Scanned(tuple(found), *rest, unread, notes=self.notes)
@@ -145,20 +148,21 @@ class Listed:
         return self.found
 
 
-def list_tree(path: str, entries: Iterable[_Entry], read: Callable[[int, int], bytes]) -> Tree:
+def list_tree(path: str, stamp: str, entries: Iterable[_Entry], read: Callable[[int, int], bytes]) -> Tree:
     """Returns the contents of an archive of a tree.
 
     >>> jpeg = (b"ILSVRC/Data/CLS-LOC/train/n01440764/n01440764_18.JPEG", 512, 110_000)
-    >>> tree = list_tree("a.tar", [jpeg], read=lambda offset, size: b"")
+    >>> tree = list_tree("a.tar", "", [jpeg], read=lambda offset, size: b"")
     >>> tree.splits["train"]["n01440764"].names
     [b'n01440764_18.JPEG']
 
     Args:
       path: Path of the archive.
+      stamp: Stamp of the archive from before it was listed.
       entries: Path inside the archive, offset and size of each file.
       read: Function that returns the bytes of a file: `read(offset, size)`.
     """
-    tree, of_archive = Tree(path), split_of_archive(f"{Path(path).stem}.tar")
+    tree, of_archive = Tree(path, stamp), split_of_archive(_SUFFIXES.sub("", os.path.basename(path)) + ".tar")
     for name, offset, size in entries:
         folder, _, base = name.rpartition(b"/")
         if is_image(base):

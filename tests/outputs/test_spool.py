@@ -221,3 +221,19 @@ def test_killed_run_is_continued(scratch, tmp_path):
     drawing.official_archives(tmp_path / "archives", images)
     assert prepared(tmp_path / "archives", tmp_path / "wanted", config="raw256", num_shards=None) == files(out)
     assert not list(between.glob("*")) and not list(tmp_path.rglob("*.staging"))
+
+
+@pytest.mark.parametrize("numbers", [(6, 10), (6, 9)], ids=["as many images", "fewer images"])
+def test_stopped_run_with_another_list_reads_no_image_of_the_first(numbers, made, tmp_path, monkeypatch):
+    names = [name for own in drawing.miniature().train.values() for name in own]
+    options = {"splits": ["train"], "num_shards": {"train": 1}, **forms.PLAIN}
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "finish_shards", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ilsvrc_tfds.export(made / "hf", tmp_path / "out", images=names[:4], **options)
+    assert list(tmp_path.glob(".out-spool.staging/*/*.images"))
+    own = names[numbers[0] : numbers[1]]
+    out = ilsvrc_tfds.export(made / "hf", tmp_path / "out", images=own, **options)
+    expected = ilsvrc_tfds.export(made / "archives", tmp_path / "expected", images=own, **options)
+    assert (out / "train-00000-of-00001").read_bytes() == (expected / "train-00000-of-00001").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["expected", "out"]

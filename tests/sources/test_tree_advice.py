@@ -11,7 +11,7 @@ import drawing
 import pytest
 
 from ilsvrc_tfds.errors import IncompleteError, LabelError, NotFoundError, SourceError
-from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources import Reader, find_layout, index_images
 
 TAR, ZIP = "ILSVRC2017_CLS-LOC.tar", "imagenet-object-localization-challenge.zip"
 ROOT = "ILSVRC/Data/CLS-LOC"
@@ -155,3 +155,28 @@ def test_file_that_is_no_image_may_have_any_size(tmp_path):
     found = index_images(find_layout([tmp_path]))
     assert {split: len(members) for split, members in found.splits.items()} == {"train": 1, "val": 1}
     assert found.warnings == (f"1 archive is not read: {OLDER}. Unpack it",)
+
+
+@pytest.mark.parametrize("name", [TAR, ZIP, "ILSVRC2017_CLS-LOC.tar.gz"])
+def test_archive_that_is_replaced_after_it_was_listed_is_not_read_by_the_old_list(name, tmp_path):
+    other = (
+        TENCH[0].replace("n01440764", "n01443537"),
+        drawing.jpeg(seed=1).ljust(len(TENCH[1]), b"\0")[: len(TENCH[1])],
+    )
+    pack = (lambda *members: gzip.compress(drawing.tar(list(members)))) if name.endswith("gz") else None
+    pack = pack or (lambda *members: packed(name, *members))
+    path = written(tmp_path, name, pack(TENCH, other))
+    layout = find_layout([path])
+    written(tmp_path, "new", pack(other, TENCH)).replace(path)
+    train = index_images(layout).splits["train"]
+    with pytest.raises(SourceError, match="has changed since it was indexed"), Reader() as reader:
+        for row in range(len(train)):
+            reader.read(train, row)
+
+
+@pytest.mark.parametrize("name", ["train.tar.gz", "train.tgz"])
+@pytest.mark.parametrize("root", ["", "train/"])
+def test_compressed_archive_that_is_named_for_a_split_may_have_classes_at_its_root(name, root, tmp_path):
+    members = [(f"{root}n01440764/n01440764_9.JPEG", drawing.jpeg())]
+    written(tmp_path, name, gzip.compress(drawing.tar(members)))
+    assert index_images(find_layout([tmp_path])).splits["train"].name.tolist() == [b"n01440764_9.JPEG"]

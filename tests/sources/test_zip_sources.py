@@ -93,7 +93,7 @@ def test_entries_take_little_memory(tmp_path):
         try:
             count = sum(1 for _ in read_entries(file.fileno(), NAME))
             assert count == 100_000 and tracemalloc.get_traced_memory()[1] < 5e6
-            tree = list_tree(NAME, read_entries(file.fileno(), NAME), lambda offset, size: b"")
+            tree = list_tree(NAME, "", read_entries(file.fileno(), NAME), lambda offset, size: b"")
             assert len(tree.splits["train"]["n01440764"].names) == 100_000
             assert tracemalloc.get_traced_memory()[1] < 15e6  # 1.3 million images take 200 MB
         finally:

@@ -14,7 +14,7 @@ from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.sources.names import USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, open_archive
+from ilsvrc_tfds.sources.scan import Scan, open_archive, unchanged
 from ilsvrc_tfds.sources.tar import read_members
 from ilsvrc_tfds.sources.trees import Listed, Tree, is_inner_archive, list_tree, place_of
 
@@ -95,10 +95,11 @@ def _is_of_tree(folder: bytes, base: bytes) -> bool:
 
 
 def _places(path: Path) -> list[Place]:
-    with open_archive(str(path)) as file:
+    with unchanged(str(path)) as stamp, open_archive(str(path)) as file:
         try:
             fd = file.fileno()
-            tree = list_tree(absolute(path), read_members(fd, str(path)), lambda start, size: os.pread(fd, size, start))
+            members = read_members(fd, str(path))
+            tree = list_tree(absolute(path), stamp, members, lambda start, size: os.pread(fd, size, start))
         except OSError as error:
             raise unreadable(path, error) from error
     return tree.places(KIND)

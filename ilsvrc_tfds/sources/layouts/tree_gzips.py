@@ -18,7 +18,7 @@ from ilsvrc_tfds.sources.layouts.gzips import is_of_hugging_face
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
 from ilsvrc_tfds.sources.names import split_of_archive
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan
+from ilsvrc_tfds.sources.scan import Scan, unchanged
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
 
 KIND = "gzip tree"
@@ -83,7 +83,7 @@ def _split_of(path: Path) -> str | None:
 
 
 def _places(path: Path) -> list[Place]:
-    with contextlib.closing(gzips.GzipStream(str(path))) as stream:
+    with unchanged(str(path)) as stamp, contextlib.closing(gzips.GzipStream(str(path))) as stream:
         members = gzips.read_gzip_members(stream, str(path))
-        tree = list_tree(absolute(path), members, lambda offset, size: stream.read(size, offset))
+        tree = list_tree(absolute(path), stamp, members, lambda offset, size: stream.read(size, offset))
     return tree.places(KIND)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import unreadable
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, open_archive
+from ilsvrc_tfds.sources.scan import Scan, open_archive, unchanged
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
 from ilsvrc_tfds.sources.zip import read_entries, read_entry
 
@@ -52,9 +52,10 @@ def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
 
 
 def _places(path: Path) -> list[Place]:
-    with open_archive(str(path)) as file:
+    with unchanged(str(path)) as stamp, open_archive(str(path)) as file:
         try:
-            tree = list_tree(absolute(path), read_entries(file.fileno(), str(path)), partial(read_entry, file.fileno()))
+            entries = read_entries(file.fileno(), str(path))
+            tree = list_tree(absolute(path), stamp, entries, partial(read_entry, file.fileno()))
         except OSError as error:
             raise unreadable(path, error) from error
     return tree.places(KIND)
