@@ -13,7 +13,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.heads import look_at_all
 from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.images import CONFIGS, op_in_words
+from ilsvrc_tfds.images import CONFIGS, Original, Resized, describe_op, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, find_layout, index_images
@@ -21,9 +21,9 @@ from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
 from ilsvrc_tfds.sources.conflicts import conflicts
 from ilsvrc_tfds.sources.index import odd_sizes
 from ilsvrc_tfds.sources.layouts import archives
+from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.sources.search import DOGS
 from ilsvrc_tfds.sources.spooling import room
 from ilsvrc_tfds.storage.space import free_bytes
 
@@ -92,6 +92,7 @@ def examine(
             *_missing(index, splits),
             *_dogs(layout, index),
             *_odd_sizes(layout),
+            *_too_little_room(index, data_dir),
         ]
         if deep or decode:
             for more_facts, more_problems in (_sums(layout, runner), look_at_all(index, decode, runner)):
@@ -156,8 +157,9 @@ def _odd_names(index: Index) -> Iterator[str]:
 
 def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
     for name, op in CONFIGS.items():
-        needed = sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
-        yield f"room needed for {name}: about {_in_units(needed)}"
+        if any(made != describe_op(op) for made in index.made.values()):
+            continue  # it cannot be made of these images
+        yield f"room needed for {name}: about {_in_units(_needed(index, op))}"
         if between := room(index, op):
             yield (
                 f"room needed for {name} while it is made: about {_in_units(between)} more, because {index.layout} "
@@ -165,6 +167,18 @@ def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
             )
     folder = Path(data_dir).expanduser().absolute()
     yield f"room free at {folder}: {_in_units(free_bytes(folder))}"
+
+
+def _needed(index: Index, op: Original | Resized) -> int:
+    return sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
+
+
+def _too_little_room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
+    """Yields a line if no config has room."""
+    free = free_bytes(Path(data_dir).expanduser().absolute())
+    ops = [op for op in CONFIGS.values() if all(made == describe_op(op) for made in index.made.values())]
+    if ops and free < (least := min(_needed(index, op) for op in ops)):
+        yield f"{data_dir}: {_in_units(free)} are free, {_in_units(least)} needed; make room, or choose another folder"
 
 
 def _dogs(layout: Layout, index: Index) -> Iterator[str]:

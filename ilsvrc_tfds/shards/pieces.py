@@ -87,7 +87,7 @@ def join_pieces(task: ShardTask, receipts: Iterator[Receipt]) -> Receipt:
 
     def write(partial: str) -> Receipt:
         digest = xxhash.xxh3_64()
-        with open(partial, "wb", buffering=0) as shard:
+        with open(partial, "wb") as shard:  # buffered: a write of less than all bytes is continued, or an error
             for path in paths:
                 with open(path, "rb", buffering=0) as piece:
                     while chunk := piece.read(_BUFFER):

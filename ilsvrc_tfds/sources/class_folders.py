@@ -13,6 +13,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
 
 _WNID = re.compile(r"(?<![a-z0-9])n\d{8}(?!\d)", re.I)
+_MOST_DIGITS = 4
 _ADVICE = "A class's folder or archive is named by its wnid, as n01440764"
 
 
@@ -40,6 +41,11 @@ def class_of_images(folder: str, told: Sequence[set[int]], where: str) -> int:
             f"{_ADVICE}; move it away if it belongs to something else."
         )
     [label] = classes
+    if (named := _WNID.findall(folder.replace("_", "-"))) and not any(synsets.is_class(wnid.lower()) for wnid in named):
+        raise LabelError(
+            f"{where}: the images are of {_named(label)} by their names, but {shown(folder)!r} names {named[0]}, which "
+            "is none of the 1000 classes. Rename the folder if its images are right, or move it away."
+        )
     if (meanings := meanings_of(folder)) and label not in meanings:
         own, others = synsets.synsets()[label], first_few(f"{what} of {_named(k)}" for k, what in meanings.items())
         raise LabelError(
@@ -62,7 +68,8 @@ def meanings_of(folder: str) -> dict[int, str]:
         return {synsets.index_of(wnid): "wnid" for wnid in wnids if synsets.is_class(wnid)}
     if not (folder.isascii() and folder.isdecimal()):
         return dict.fromkeys(_classes_of_words().get(_folded(folder), ()), "name")
-    number, found = int(folder[:9]), {}
+    digits, found = folder.lstrip("0") or "0", {}
+    number = int(digits) if len(digits) <= _MOST_DIGITS else -1
     if 0 <= number < synsets.NUM_CLASSES:
         found[number] = "class index"
     if 1 <= number <= synsets.NUM_CLASSES:

@@ -178,8 +178,9 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
     tables = [table for result in found for table in result.members]
     if not tables:
         others = [name for r in found for name in (*r.passed_over, *r.other_kinds, *dict(r.unread))]
+        where = first_few(place.files) or place.path
         raise SourceError(
-            f"{place.path} holds no images that are read, but {first_few(others) or 'nothing'}. "
+            f"{where} holds no images that are read, but {first_few(others) or 'nothing'}. "
             f"Expected files named {READ_KINDS}, for train in class folders or archives <wnid>.tar."
         )
     members = join_members(tables)

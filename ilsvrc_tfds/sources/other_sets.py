@@ -3,8 +3,8 @@
 They have folders `train/` and `val/` with wnids, too, but other images, or another split between train and val.
 """
 
-import fnmatch
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,15 +20,14 @@ _FILES = {
     ("noisy_imagenette.csv",): _NETTE,
     ("noisy_imagewoof.csv",): _NETTE,
 }
-# Patterns of the names of files and folders, in lower case.
+# Patterns of the whole names of files and folders, as the sets are published: `imagenette2-320.tgz`, `train_blurred`.
 _NAMES = {
-    "tiny[-_]imagenet*": _TINY,
-    "imagenette*": _NETTE,
-    "imagewoof*": _NETTE,
-    "winter21_whole*": _WHOLE,
-    "fall11_whole*": _WHOLE,
-    "*_blurred*": _BLURRED,
+    re.compile(r"tiny[-_]imagenet(?:[-_]200)?", re.I): _TINY,
+    re.compile(r"image(?:nette|woof)2?(?:-\d+)?", re.I): _NETTE,
+    re.compile(r"(?:winter21|fall11)_whole", re.I): _WHOLE,
+    re.compile(r"(?:train|val|valid|validation|ilsvrc2012|imagenet)[-_]blurred", re.I): _BLURRED,
 }
+_SUFFIX = re.compile(r"(?:\.(?:tar|gz|tgz|zip))+$", re.I)
 # Classes of another set beside ours: so many are no mistake with a name or two.
 _MANY_CLASSES = 20
 
@@ -46,7 +45,7 @@ def refuse_other_sets(folders: Iterable[str | os.PathLike]) -> None:
             if all(os.path.isfile(folder / name) for name in files):
                 raise _other(folder, what)
         if named := _what_is(folder.name):
-            raise _other(folder, named)
+            raise _other(folder, f"{named}, by its name")
 
 
 def other_sets_among(names: Iterable[str]) -> list[str]:
@@ -79,7 +78,8 @@ def many_foreign_classes(path: str, wnids: list[str]) -> SourceError | None:
 
 
 def _what_is(name: str) -> str | None:
-    return next((what for pattern, what in _NAMES.items() if fnmatch.fnmatchcase(name.casefold(), pattern)), None)
+    stem = _SUFFIX.sub("", name)
+    return next((what for pattern, what in _NAMES.items() if pattern.fullmatch(stem)), None)
 
 
 def _other(folder: Path, what: str) -> SourceError:

@@ -5,17 +5,17 @@ archives and folders. Other files beside them, which state labels too, are found
 """
 
 import dataclasses
-import fnmatch
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError, first_few, shown
+from ilsvrc_tfds.errors import IncompleteError, NotFoundError, SourceError
 from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH
-from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, arrows, parquets, records
+from ilsvrc_tfds.sources.layouts import ARCHIVE_LAYOUTS, QUICK_LAYOUTS, arrows, parquets, records, webdatasets
+from ilsvrc_tfds.sources.mistakes import describe_searched
 from ilsvrc_tfds.sources.names import ARCHIVES, KAGGLE_ROOTS, OTHER_ROOTS, OWN_ROOTS, ROOTS, SPLITS
 from ilsvrc_tfds.sources.nearby import hints
-from ilsvrc_tfds.sources.other_sets import other_sets_among, refuse_other_sets
+from ilsvrc_tfds.sources.other_sets import refuse_other_sets
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings, unfinished
 from ilsvrc_tfds.storage.files import require_local
@@ -29,21 +29,13 @@ _DEVKITS = (
 )
 _SOLUTION, _SYNSET_MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 
-DOGS = "ILSVRC2012_img_train_t3.tar"
-# Common mistakes: what is wrong, by a pattern of the names in a folder that is not a source.
-_MISTAKES = {
-    DOGS: f"{DOGS} is there: those are the 120 dog breeds of task 3, not this data set. Get ILSVRC2012_img_train.tar.",
-    "n" + 8 * "[0-9]": "this looks like the folder of a single split: name the folder that holds train/ and val/.",
-    "n" + 8 * "[0-9]" + ".tar": "this looks like the train split alone: name the folder that holds it, as train/.",
-    "n" + 8 * "[0-9]" + "_*.JPEG": "this looks like a single class: name the folder that holds train/ and val/.",
-    "ILSVRC2012_val_????????.*": "this looks like the validation images themselves: name the folder that holds val/.",
-}
-
-
 # A compressed archive of this size is listed in a second, a plain one in much less.
 _QUICK_BYTES = 1 << 28
 
-EXPECTED = f"{ARCHIVES['train'][0]}, {ARCHIVES['val'][0]} or folders train/, val/"
+EXPECTED = (
+    f"{ARCHIVES['train'][0]}, {ARCHIVES['val'][0]}, folders train/, val/, a zip, or files of parquet, Arrow, "
+    "WebDataset or TFRecords"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +125,7 @@ def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | N
         layout = _look_into(source, splits)
         if layout.places:
             return layout
-        looked_at += f"\n  {_describe(source, layout.aside)}"
+        looked_at += f"\n  {describe_searched(source, layout.aside)}"
     roots = ", ".join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])
     raise NotFoundError(
         f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {roots} "
@@ -256,8 +248,9 @@ def _refuse_two_sets(places: Iterable[Place]) -> None:
 
 
 def _refuse_unfinished(places: Iterable[Place]) -> None:
-    """Raises SourceError if the archive of a place is still being downloaded. Layouts of many shards see to theirs."""
-    for path in (place.path for place in places):
+    """Raises SourceError if a file of a place is still being downloaded. WebDatasets and TFRecords see to theirs."""
+    see_to_it = (webdatasets.KIND, records.KIND)
+    for path in (p for place in places for p in (place.path, *(() if place.kind in see_to_it else place.files))):
         if os.path.isfile(path) and (mark := unfinished(path)):
             raise SourceError(
                 f"{path} is not finished: {os.path.basename(mark)} beside it belongs to a download that was stopped or "
@@ -277,24 +270,3 @@ def _folders_beside(source: Path, places: Iterable[Place]) -> list[str]:
 def _existing(folders: list[str], names: tuple[str, ...]) -> tuple[Path, ...]:
     paths = (Path(folder, name) for folder in folders for name in names)
     return tuple(path for path in paths if os.path.isfile(path))
-
-
-def _describe(folder: Path, aside: Iterable[Sighting]) -> str:
-    """Returns a line about a searched folder: its path, its contents, mistakes that it suggests, other archives."""
-    if os.path.islink(folder) and not os.path.exists(folder):
-        return f"{folder}: a link to {os.readlink(folder)}, which is not there"
-    if not os.path.exists(folder):
-        return f"{folder}: does not exist"
-    if os.path.isfile(folder):
-        what = first_few(sighting.what for sighting in aside) or "a file with an unknown name"
-        return "; ".join([f"{folder}: {what}", *_mistakes([folder.name])])
-    inner = [name for below in (*OWN_ROOTS, "data") for name in names_in(folder / below)]
-    seen = first_few(sightings(folder, [root for root in ROOTS if os.path.isdir(folder / root)], ()))
-    found = first_few(map(shown, names_in(folder)), 6) or "nothing"
-    others = other_sets_among(dict.fromkeys([folder.name, *inner]))
-    noticed = [*([f"seen {seen}"] if seen else []), *map(str, aside), *others, *_mistakes(inner)]
-    return "; ".join([f"{folder}: found {found}", *noticed])
-
-
-def _mistakes(names: list[str]) -> list[str]:
-    return list(dict.fromkeys(text for pattern, text in _MISTAKES.items() if fnmatch.filter(names, pattern)))

@@ -215,8 +215,11 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
     with destination_errors(folder):
         above = next(path for path in real_path(spool.destination).parents if path.exists())
         is_same_disk = os.stat(folder).st_dev == os.stat(above).st_dev
+    left = max(0, then - staged_bytes(spool.destination))
     if is_same_disk:
-        needed += max(0, then - staged_bytes(spool.destination))
+        needed += left
+    else:  # now, not after hours of writing the spool
+        require_space(spool.destination, left)
     require_space(folder, needed, "Make room, or choose another place for the images in between (--scratch DIR).")
 
 

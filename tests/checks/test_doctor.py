@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks import doctor
+from ilsvrc_tfds.checks import doctor, heads
 from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.runners import LocalRunner
@@ -76,7 +76,7 @@ def test_bytes_are_in_megabytes_below_a_gigabyte(num_bytes, expected):
 
 def test_images_are_checked_in_chunks(report, archives, monkeypatch):
     whole = report(archives, deep=True)
-    monkeypatch.setattr(doctor, "_CHUNK", 5)
+    monkeypatch.setattr(heads, "_CHUNK", 5)
     assert report(archives, deep=True) == whole
 
 

@@ -1,5 +1,8 @@
 """Shards that are written in pieces: the same bytes and receipts, continued after a stop, and nothing left over."""
 
+import subprocess
+import sys
+
 import drawing
 import pytest
 
@@ -120,3 +123,26 @@ def test_prepared_set_is_the_same_with_any_number_of_workers(tmp_path):
         for workers in (1, 2, 3)
     )
     assert len(first) == 2 and all(other == first for other in others)
+
+
+@pytest.mark.slow
+def test_full_disk_in_the_join_is_an_error(tmp_path):
+    """A limit of the size of a file makes the system write less than it is asked to, and then nothing, as a full disk does."""
+    source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=8, val=1))
+    options = "'raw256', workers=2, num_shards={'train': 1}, allow_incomplete=True"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
+    code = f"""
+from ilsvrc_tfds.shards import pieces
+import ilsvrc_tfds
+pieces._PIECE_IMAGES = 3
+join = pieces.join_pieces
+def limited(*arguments):
+    {limit}
+    return join(*arguments)
+import ilsvrc_tfds.shards.run as run
+run.join_pieces = limited
+ilsvrc_tfds.prepare({str(source)!r}, {str(tmp_path / "data")!r}, config={options})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and "DestinationError" in done.stderr and "File too large" in done.stderr
+    assert not (tmp_path / "data/ilsvrc2012/raw256/1.0.0").exists()

@@ -61,7 +61,7 @@ def test_missing_and_empty_places_are_all_listed(tmp_path):
     with pytest.raises(SourceError) as caught:
         find_layout([tmp_path / name for name in ("missing", "empty", "gone", "holiday", "file.bin")])
     message = str(caught.value)
-    assert message.startswith("No ILSVRC2012 found. Looked for ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar or ")
+    assert message.startswith("No ILSVRC2012 found. Looked for ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, ")
     assert f"{tmp_path}/missing: does not exist" in message
     assert f"{tmp_path}/empty: found nothing" in message
     assert f"{tmp_path}/gone: a link to /no/such/disk, which is not there" in message

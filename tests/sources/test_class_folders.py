@@ -108,3 +108,14 @@ def test_folder_of_several_classes_is_an_error(tmp_path):
         path.rename(source / "train/mixed" / path.name)
     with pytest.raises(SourceError, match=re.escape("its images are of 2 classes: n01440764, n01443537.")):
         index_images(find_layout([source]))
+
+
+def test_number_may_have_any_zeros_in_front(tmp_path):
+    index = index_images(find_layout([drawn(tmp_path, ("0000000000", "0000000001", "0000000003"))]))
+    assert len(index.splits["train"]) == 9
+
+
+def test_wnid_of_no_class_in_the_name_of_a_folder_is_an_error(tmp_path):
+    source = drawn(tmp_path, ["n02121620_cat"])
+    with pytest.raises(LabelError, match="but 'n02121620_cat' names n02121620, which is none of the 1000 classes"):
+        index_images(find_layout([source]))

@@ -100,3 +100,22 @@ def test_folder_with_the_name_of_an_archive_comes_with_its_cure(tmp_path):
     os.rename(tmp_path / "train", tmp_path / TRAIN)
     what = "class folders, in a folder with the name of an archive: rename it to train/"
     assert find_layout([tmp_path]).missing()["train"] == f"seen: {TRAIN}/ ({what})"
+
+
+@pytest.mark.parametrize(
+    "name", ["imagenette_vs_imagenet", "imagenet_not_blurred", "my_imagenette", "tiny-imagenet-study"]
+)
+def test_folder_of_a_similar_name_is_a_source(tmp_path, name):
+    drawing.folders(tmp_path / name, drawing.miniature())
+    assert len(find_layout([tmp_path / name]).places) == 2
+
+
+@pytest.mark.parametrize("mark", [".aria2", ".part"])
+def test_compressed_archive_of_several_is_not_finished(tmp_path, mark):
+    (tmp_path / "data").mkdir()
+    for name in ["train_images_0.tar.gz", f"train_images_0.tar.gz{mark}", "val_images.tar.gz"]:
+        (tmp_path / "data" / name).write_bytes(b"")
+    with pytest.raises(
+        SourceError, match=f"train_images_0.tar.gz is not finished: train_images_0.tar.gz{mark} beside it"
+    ):
+        find_layout([tmp_path])
