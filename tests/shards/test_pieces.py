@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import drawing
 import pytest
@@ -130,7 +131,9 @@ def test_full_disk_in_the_join_is_an_error(tmp_path):
     """A limit of the size of a file makes the system write less than it is asked to, and then nothing, as a full disk does."""
     source = drawing.official_archives(tmp_path / "source", drawing.miniature(train=8, val=1))
     options = "'raw256', workers=2, num_shards={'train': 1}, allow_incomplete=True"
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
+    whole = ilsvrc_tfds.prepare(source, tmp_path / "whole", config="raw256", workers=1, allow_incomplete=True)
+    size = max(path.stat().st_size for path in Path(whole.data_dir).iterdir())
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size - 100}, {size - 100}))"
     code = f"""
 from ilsvrc_tfds.shards import pieces
 import ilsvrc_tfds
