@@ -25,7 +25,7 @@ from pathlib import Path
 
 from archives import write_archives
 from prepare import decode_and_encode, prepare
-from processes import report, with_peaks
+from processes import in_fresh_process, report, with_peaks
 from rounds import compare, report_ratio, run_benchmarks, timed
 
 from ilsvrc_tfds import synsets
@@ -148,7 +148,7 @@ def write_webdataset(archives: Path, folder: Path) -> Path:
 
 def write_tfrecord(archives: Path, folder: Path) -> Path:
     """Prepares `classification`, whose records are those of TFDS's imagenet2012."""
-    prepare(archives, folder, num_shards=_SHARDS)
+    in_fresh_process(functools.partial(prepare, num_shards=_SHARDS), archives, folder)
     return folder / "ilsvrc2012/classification/1.0.0"
 
 
@@ -180,12 +180,14 @@ def write_tar_gz(archives: Path, folder: Path) -> Path:
     """Writes archives as Hugging Face had them first: gzip'd tars without folders, names with the class appended."""
     folder.mkdir()
     for split, images in _in_splits(archives):
-        parts = [folder / ("train_images_0.tar.gz" if split == "train" else "val_images.tar.gz")]
-        with tarfile.open(parts[0], "w:gz", compresslevel=1) as archive:
-            for name, data, label in images:
-                header = tarfile.TarInfo(name.replace(".", f"_{synsets.wnids()[label]}."))
-                header.size = len(data)
-                archive.addfile(header, io.BytesIO(data))
+        names = [f"train_images_{k}.tar.gz" for k in range(5)] if split == "train" else ["val_images.tar.gz"]
+        own = list(images)
+        for k, archive_name in enumerate(names):
+            with tarfile.open(folder / archive_name, "w:gz", compresslevel=1) as archive:
+                for name, data, label in own[k :: len(names)]:
+                    header = tarfile.TarInfo(name.replace(".", f"_{synsets.wnids()[label]}."))
+                    header.size = len(data)
+                    archive.addfile(header, io.BytesIO(data))
     return folder
 
 
