@@ -1,5 +1,7 @@
 """Subsets by lists of classes and of images: how lists are read, and what is left of an index."""
 
+import dataclasses
+
 import drawing
 import pytest
 import xxhash
@@ -130,3 +132,12 @@ def test_subset_is_whole_if_all_that_is_listed_is_there(index):
 def test_split_without_an_image_of_the_subset_is_an_error(index):
     with pytest.raises(IncompleteError, match="split train has no image of the subset.*--splits"):
         Subset(classes=(7,)).of(index, allow_incomplete=True)
+
+
+def test_listed_images_of_other_classes_only_leave_nothing_of_their_split(index):
+    images = (f"{GOLDFISH}_9.JPEG", f"{GOLDFISH}_10.JPEG", *names(index, "val"))
+    subset = Subset(classes=(0,), images=images)
+    with pytest.raises(IncompleteError, match="split train has no image of the subset.*--splits"):
+        subset.of(index, allow_incomplete=True)
+    only_val = dataclasses.replace(index, splits={"val": index.splits["val"]})
+    assert set(subset.of(only_val).splits["val"].label.tolist()) == {0}
