@@ -90,6 +90,8 @@ class Subset:
     def of(self, index: Index, allow_incomplete: bool = False) -> Index:
         """Returns the index of the subset, with the numbers of images that it has if it is whole.
 
+        An index that this subset has made before stays as it is: what the whole source had is not known any more.
+
         Args:
           index: Index of the whole source, or of some splits.
           allow_incomplete: Whether images of the list may be missing.
@@ -98,7 +100,8 @@ class Subset:
           IncompleteError: Images of the list are missing, and that is not allowed; or nothing of a split is left.
           OptionError: The list of images names none of these splits.
         """
-        if self.classes is self.images is None:
+        described = self.described()
+        if self.classes is self.images is None or described == index.subset:
             return index
         splits = {s: members for s, members in index.splits.items() if self.classes is None or s != "test"}
         if len(splits) < len(index.splits):
@@ -132,6 +135,7 @@ class Subset:
             repaired={split: own for split, own in repaired.items() if own},
             skipped=dict(self._skipped(index.skipped, listed)),
             whole={split: self._whole(splits[split], parts[split], listed[split]) for split in parts},
+            subset=described,
         )
 
     def _listed(self, split: str, members: Members) -> "_Listed":
