@@ -212,10 +212,14 @@ class Part(NamedTuple):
     Attributes:
       words: The subset, in words.
       missing: What of it was missing when the set was made, in words; empty if nothing was.
+      described: Description of the subset, as `Subset.described` returns it.
+      wnids: Wnid of each label, without the offset, if the classes are numbered anew in the set; otherwise None.
     """
 
     words: str
     missing: str = ""
+    described: Mapping[str, object] = {}
+    wnids: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

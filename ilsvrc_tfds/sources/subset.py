@@ -15,6 +15,9 @@ from ilsvrc_tfds.sources.tables import without_extension
 
 _log = logging.getLogger(__name__)
 
+# So long descriptions of subsets of subsets are put in words.
+_MOST_LEVELS = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Subset:
@@ -134,7 +137,7 @@ class Subset:
             made={split: made for split, made in index.made.items() if split in parts},
             repaired={split: own for split, own in repaired.items() if own},
             skipped=dict(self._skipped(index.skipped, listed)),
-            whole={split: self._whole(splits[split], parts[split], listed[split]) for split in parts},
+            whole={s: self._whole(own, parts[s], listed[s], index.whole.get(s)) for s, own in splits.items()},
             subset=described,
         )
 
@@ -183,14 +186,21 @@ class Subset:
             if own:
                 yield split, own
 
-    def _whole(self, members: Members, part: Members, listed: "_Listed") -> Whole:
-        """Returns the number of images and classes that a split of the subset has if it is whole."""
+    def _whole(self, members: Members, part: Members, listed: "_Listed", before: Whole | None) -> Whole:
+        """Returns the number of images and classes that a split of the subset has if it is whole.
+
+        Args:
+          members: Images of the split of the source.
+          part: Those of the subset.
+          listed: What the list of images says of the split.
+          before: What the split of the source has if it is whole, if that is a subset; otherwise None.
+        """
         split, official = members.split, synsets.OFFICIAL_COUNTS[members.split]
         if listed.names_split:
             labels = {synsets.label_of_name(name.encode()) for name in listed.names} - {None}
             return Whole(len(listed.names), len(labels))
         if self.classes is None:
-            return Whole(official, 0 if split == "test" else synsets.NUM_CLASSES)
+            return before or Whole(official, 0 if split == "test" else synsets.NUM_CLASSES)
         if split == "val":
             return Whole(synsets.VALIDATION_PER_CLASS * len(self.classes), len(self.classes))
         if len(members) == official:
@@ -220,6 +230,37 @@ def in_words(described: Mapping[str, object]) -> str:
     >>> in_words(Subset(classes=(3, 0), relabel=True).described())
     'a subset: 2 classes, numbered 0 to 1 (list with xxh3_128 044916f02c63fa26bf8b8dc50ba9d857)'
     """
+    texts: list[str] = []
+    above: object = described
+    while isinstance(above, Mapping) and len(texts) < _MOST_LEVELS:
+        texts.append(_lists_in_words(above))
+        above = above.get("of")
+    return " of ".join(texts)
+
+
+def of_part(lists: Mapping[str, object], part: Mapping[str, object]) -> dict[str, object]:
+    """Returns the description of a subset of a set that is a subset itself.
+
+    It is that of all lists, as if the subset had been taken of the whole. If both have a list of the same kind, but not
+    the same one, the description of the set is put below `of`. The labels are those of the set, unless the subset is
+    relabelled.
+
+    >>> part = Subset(classes=(3, 0), relabel=True).described()
+    >>> both = of_part(Subset(images=("n01440764_9.JPEG",)).described(), part)
+    >>> list(both), both["relabelled"], of_part(Subset(classes=(3,)).described(), part)["of"] == part
+    (['classes', 'relabelled', 'images'], True, True)
+
+    Args:
+      lists: Description of the subset.
+      part: Description of the set; empty if it is no subset.
+    """
+    if any(lists[what] != part[what] for what in ("classes", "images") if what in lists and what in part):
+        return {**lists, "of": part}
+    relabelled = {"relabelled": True} if lists.get("relabelled") or part.get("relabelled") else {}
+    return {**part, **lists, **relabelled}
+
+
+def _lists_in_words(described: Mapping[str, object]) -> str:
     parts = []
     for what, one in (("classes", "class"), ("images", "image")):
         entry = described.get(what)
