@@ -6,9 +6,7 @@ import functools
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output
@@ -19,6 +17,7 @@ from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
+from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
@@ -30,8 +29,8 @@ from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
+from ilsvrc_tfds.sources.record_sets import set_of
 from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
-from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
@@ -86,7 +85,7 @@ def export(
       bbox: Archives, folders or tables with bounding boxes.
       classes: For a subset, the path of a list of wnids, or the wnids themselves. It has no test split.
       relabel: Whether the label of a class is its position in the list, plus `label_offset`. Otherwise it is the class
-        index, plus `label_offset`; or the label of a prepared data set whose classes were numbered anew.
+        index, plus `label_offset`; or the label of a prepared data set or export whose classes were numbered anew.
       images: For a subset, the path of a list of official file names, or the names themselves, with or without `.JPEG`.
         The list concerns the splits whose images it names. With `classes`, only its images of these classes are taken.
       index: Whether an index for DALI and the package `tfrecord` is written beside each shard.
@@ -120,7 +119,7 @@ def export(
         found, op, made, part = _images(source, config, splits, local)
         require_not_read(out, found)
         found = subset.of(found, allowed)
-        part = part if subset == Subset() else _Part(subset.described(), subset.wnids)
+        part = part.take(subset)
         log_shortfalls(found, allowed, splits)
         plans = _plans(found, num_shards or {}, op)
         boxes = boxes_of(plans, bbox, op)
@@ -158,7 +157,7 @@ def _described(
     config: Mapping[str, object],
     label_offset: int,
     found: Index,
-    part: "_Part",
+    part: ExportedPart,
     *,
     boxes: bool,
 ) -> Manifest:
@@ -187,50 +186,32 @@ def _described(
     )
 
 
-class _Part(NamedTuple):
-    """The part of ILSVRC2012 that is exported.
-
-    Attributes:
-      described: Description of the subset, for the manifest; empty for all of ILSVRC2012.
-      wnids: Wnid of each label, without the offset, if the classes are numbered anew; otherwise None.
-    """
-
-    described: Mapping[str, object]
-    wnids: tuple[str, ...] | None = None
-
-    @property
-    def new_labels(self) -> dict[int, int]:
-        """The label of each class index, without the offset, if the classes are numbered anew; otherwise empty."""
-        return {synsets.index_of(wnid): label for label, wnid in enumerate(self.wnids or ())}
-
-
 def _images(
     source: str | os.PathLike,
     config: str | Original | Resized | None,
     splits: Collection[str] | None,
     runner: LocalRunner,
-) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], _Part]:
+) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], ExportedPart]:
     """Returns the images of a source or of a prepared data set, and how they are processed.
 
     Returns:
       images: Index of the images, with those that a prepared data set was made without.
       op: Operation that remains to be applied to each of them.
       made: Description, for the manifest, of how the exported images were made.
-      part: Part that a prepared data set has, and its labels, which an export keeps.
+      part: Part that a set of ours has, and its labels, which an export keeps.
     """
     if not is_prepared(source):
         images = find_images([source], runner, splits)
         made = next(iter(images.made.values()), {}) if config is None else {}
         if made and all(images.made.get(split) == made for split in images.splits):
-            return images, Untouched(), made, _Part({})
+            return images, Untouched(), made, part_of_index(images)
         op = _op(config or "classification")
-        return images, _remaining(images, op), describe_op(op), _Part({})
+        return images, _remaining(images, op), describe_op(op), part_of_index(images)
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    described = output.manifest.subset if output.manifest is not None else {}
     images = of_splits(index_prepared(output, runner.run), splits)
-    return images, Untouched(), output.config(), _Part(described, output.wnids)
+    return images, Untouched(), output.config(), part_of_set(set_of(output))
 
 
 def _remaining(images: Index, op: Original | Resized | Untouched) -> Original | Resized | Untouched:

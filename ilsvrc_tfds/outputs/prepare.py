@@ -161,9 +161,10 @@ def prepare_all(
                     source = find_images([source], local, splits)
                 for destination in wanted:
                     require_not_read(destination, source)
+                source = next(iter(wanted.values())).chosen(source)  # all have the same splits and the same subset
                 needed = require_room(source, wanted)
                 if len(missing) > 1 or shared.is_begun():
-                    source = stack.enter_context(shared.filled(of_splits(source, splits), needed, local))
+                    source = stack.enter_context(shared.filled(source, needed, local))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
             shared.discard()

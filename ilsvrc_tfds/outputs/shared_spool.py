@@ -42,7 +42,7 @@ class SharedSpool:
         """Yields the index with all streams spooled; see `spooling.spooled`.
 
         Args:
-          index: Index of the wanted splits.
+          index: Index of the wanted splits and the wanted subset.
           needed: Number of bytes that all data sets need.
           local: Runner that is used if the options name none.
         """

@@ -65,13 +65,19 @@ def history_of(place: Place, members: Members) -> History:
         made=own.made if own.made.get("op") != "Original" else {},
         repaired=repaired,
         skipped=skipped,
-        part=Part(own.part, missing_of(own.folder, split)) if own.part else None,
+        part=_part(own, split),
         notes=(
             *_repaired_note(split, repaired),
             *_changed_note(own, split, len(repaired)),
             *_skipped_note(split, skipped),
         ),
     )
+
+
+def _part(own: RecordSet, split: str) -> Part | None:
+    if not own.part or own.output is None:
+        return None
+    return Part(own.part, missing_of(own.folder, split), own.described, own.output.wnids)
 
 
 def _refuse_resized(own: RecordSet, split: str, members: Members) -> None:

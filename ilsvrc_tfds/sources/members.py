@@ -212,10 +212,14 @@ class Part(NamedTuple):
     Attributes:
       words: The subset, in words.
       missing: What of it was missing when the set was made, in words; empty if nothing was.
+      described: Description of the subset, as `Subset.described` returns it.
+      wnids: Wnid of each label, without the offset, if the classes are numbered anew in the set; otherwise None.
     """
 
     words: str
     missing: str = ""
+    described: Mapping[str, object] = {}
+    wnids: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -236,6 +240,7 @@ class Index:
         in the source.
       skipped: For each split of a set of ours, the damaged images that it was made without: the reason by file name.
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
+      subset: For an index that `Subset.of` has made, the description of the subset.
       parts: For each split that is read from a set of ours that is a subset, what the set records of it.
     """
 
@@ -249,4 +254,5 @@ class Index:
     repaired: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     skipped: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
+    subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)

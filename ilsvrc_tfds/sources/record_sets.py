@@ -19,7 +19,7 @@ from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.sources.label_offset import first_offset
 from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan
-from ilsvrc_tfds.sources.subset import in_words
+from ilsvrc_tfds.sources.subset import Subset, in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
 IMAGENET2012 = "imagenet2012"
@@ -67,8 +67,17 @@ class RecordSet:
     @property
     def part(self) -> str:
         """The subset that the set is, in words; empty if it is none, as far as it is known."""
-        described = self.output.manifest if self.output is not None else None
-        return in_words(described.subset) if described is not None and described.subset else ""
+        return in_words(self.described) if self.described else ""
+
+    @property
+    def described(self) -> Mapping[str, object]:
+        """Description of the subset that the set is; empty if it is none, as far as it is known."""
+        if self.output is None:
+            return {}
+        stated = self.output.manifest.subset if self.output.manifest is not None else {}
+        if stated or not self.output.numbering:
+            return stated
+        return Subset(classes=self.output.numbering, relabel=True).described()  # TFDS's list names the labels
 
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards, whether or not they exist."""

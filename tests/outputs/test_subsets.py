@@ -231,6 +231,68 @@ def test_export_of_a_whole_subset_needs_no_permission(prepare, images, tmp_path)
     assert manifest.read(out).subset["images"]["listed"] == 18
 
 
+EXPORTED = {"workers": 1, "allow_incomplete": True, "num_shards": SHARDS}
+LISTED = [f"{TENCH}_9.JPEG", f"{SHARK}_10.JPEG"]
+
+
+@pytest.fixture(params=["prepared", "without its manifest", "folder above", "export"])
+def renumbered(request, prepare, tmp_path):
+    """Places of a set whose classes are numbered anew."""
+    folder = Path(prepare(**TWO, relabel=True).data_dir)
+    if request.param == "without its manifest":
+        (folder / "manifest.json").unlink()
+    if request.param == "export":
+        return ilsvrc_tfds.export(folder, tmp_path / "first", **EXPORTED)
+    return folder.parent if request.param == "folder above" else folder
+
+
+@pytest.mark.parametrize(
+    "taken", [{}, {"images": LISTED}, {"classes": [SHARK, TENCH]}], ids=["all", "images", "classes"]
+)
+def test_export_of_a_part_of_a_relabelled_set_keeps_its_labels(taken, renumbered, archives, tmp_path):
+    lists = {"classes": [SHARK, TENCH], "relabel": True}
+    straight = ilsvrc_tfds.export(archives, tmp_path / "straight", **{**taken, **lists}, **EXPORTED)
+    part = ilsvrc_tfds.export(renumbered, tmp_path / "part", **taken, **EXPORTED)
+    for split in ("train", "val"):
+        assert records(part, split) == records(straight, split)
+    made, expected = manifest.read(part), manifest.read(straight)
+    assert (made.shards, made.subset, made.wnids) == (expected.shards, expected.subset, expected.wnids)
+
+
+def test_export_of_one_class_of_a_relabelled_set_keeps_its_number(renumbered, archives, tmp_path):
+    one = ilsvrc_tfds.export(renumbered, tmp_path / "one", classes=[TENCH], **EXPORTED)
+    straight = ilsvrc_tfds.export(archives, tmp_path / "two", classes=[SHARK, TENCH], relabel=True, **EXPORTED)
+    assert records(one) == {name: own for name, own in records(straight).items() if name[:9] == TENCH}
+    made = manifest.read(one)
+    assert made.wnids == (SHARK, TENCH) and made.subset["of"] == manifest.read(straight).subset
+    report = ilsvrc_tfds.verify(one, workers=1)
+    assert report.problems == ()
+    assert any(") of a subset: 2 classes, numbered 0 to 1 (list" in fact for fact in report.facts)
+    anew = ilsvrc_tfds.export(renumbered, tmp_path / "anew", classes=[TENCH], relabel=True, **EXPORTED)
+    assert manifest.read(anew).wnids == (TENCH,)
+    assert ilsvrc_tfds.verify(anew, workers=1).problems == ()
+
+
+def test_splits_with_different_numbers_of_classes_are_exported_with_the_official_ones(prepare, tmp_path, caplog):
+    (tmp_path / "both").mkdir()
+    for source, split in ((prepare(**TWO, relabel=True), "train"), (prepare(), "val")):
+        options = {**EXPORTED, "num_shards": {split: 1}, "splits": [split]}
+        ilsvrc_tfds.export(source.data_dir, tmp_path / "both" / split, **options)
+    out = ilsvrc_tfds.export(tmp_path / "both", tmp_path / "out", **EXPORTED)
+    assert "different numbers for the same classes" in caplog.text
+    assert manifest.read(out).wnids is None
+    assert ilsvrc_tfds.verify(out, workers=1).problems == ()
+
+
+def test_part_of_a_whole_subset_needs_no_permission(prepare, images, tmp_path):
+    names = [*(name for own in images.train.values() for name in own), *images.val]
+    whole = prepare(images=names, name="all", allow_incomplete=False)
+    options = {**EXPORTED, "allow_incomplete": False}
+    made = manifest.read(ilsvrc_tfds.export(whole.data_dir, tmp_path / "out", images=LISTED, **options))
+    assert [sum(shard.records for shard in made.shards[split]) for split in ("train", "val")] == [2, 6]
+    assert [made.subset["images"]["listed"], made.subset["of"]["images"]["listed"]] == [2, 18]
+
+
 @pytest.mark.slow
 def test_commands_make_subsets(archives, tmp_path, capsys):
     (tmp_path / "list").write_text(f"{SHARK}\n{TENCH}\n")

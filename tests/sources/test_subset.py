@@ -1,5 +1,7 @@
 """Subsets by lists of classes and of images: how lists are read, and what is left of an index."""
 
+import dataclasses
+
 import drawing
 import pytest
 import xxhash
@@ -127,6 +129,24 @@ def test_subset_is_whole_if_all_that_is_listed_is_there(index):
     }
 
 
+def test_subset_is_taken_once(index):
+    subset = Subset(classes=(3, 0), images=(*IMAGES, "n01440764_1.JPEG"))
+    part = subset.of(index, allow_incomplete=True)
+    assert dict(part.subset) == subset.described() and index.subset == {}
+    assert subset.of(part) is Subset().of(part) is part
+    assert shortfalls(part)["train"] == "2 of 3 images"
+    assert names(Subset(classes=(3,)).of(part)) == [IMAGES[1]]  # another one is taken of the part
+
+
 def test_split_without_an_image_of_the_subset_is_an_error(index):
     with pytest.raises(IncompleteError, match="split train has no image of the subset.*--splits"):
         Subset(classes=(7,)).of(index, allow_incomplete=True)
+
+
+def test_listed_images_of_other_classes_only_leave_nothing_of_their_split(index):
+    images = (f"{GOLDFISH}_9.JPEG", f"{GOLDFISH}_10.JPEG", *names(index, "val"))
+    subset = Subset(classes=(0,), images=images)
+    with pytest.raises(IncompleteError, match="split train has no image of the subset.*--splits"):
+        subset.of(index, allow_incomplete=True)
+    only_val = dataclasses.replace(index, splits={"val": index.splits["val"]})
+    assert set(subset.of(only_val).splits["val"].label.tolist()) == {0}
