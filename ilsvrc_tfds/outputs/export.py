@@ -20,6 +20,7 @@ from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_vers
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
+from ilsvrc_tfds.outputs.scratch import require_outside
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -110,6 +111,7 @@ def export(
     require_known(on_error)
     out = real_path(out)
     require_replaceable(out)
+    require_outside(scratch, [out])
     tidy(out)
     require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)

@@ -17,6 +17,7 @@ from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, r
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
+from ilsvrc_tfds.outputs.scratch import require_outside
 from ilsvrc_tfds.outputs.shared_spool import SharedSpool
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -150,6 +151,7 @@ def prepare_all(
     configs = [config_of(name, subset, subset_name) for name in names]
     common: dict[str, Any] = {"splits": splits, "allow_incomplete": options.get("allow_incomplete")}
     builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=config, **common) for config in configs]
+    require_outside(options.get("scratch"), [Path(builder.data_path) for builder in builders])
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
     shared = SharedSpool(Path(builders[0].data_path).parents[1], splits, options)
