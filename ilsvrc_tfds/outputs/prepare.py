@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
+from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
@@ -17,7 +18,7 @@ from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, r
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
-from ilsvrc_tfds.outputs.scratch import require_outside
+from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.outputs.shared_spool import SharedSpool
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -110,6 +111,7 @@ def prepare(
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
         wanted = builder.options(download_config, file_format)
+        discard_finished(wanted.spool(Path(builder.data_dir)), [Path(builder.data_dir, INFO_NAME)])
         _require_same(builder, wanted)
         require_whole(Path(builder.data_dir))
         index = _index_again(builder, download_config, workers)
@@ -168,7 +170,7 @@ def prepare_all(
                     source = stack.enter_context(shared.filled(of_splits(source, splits), needed, local))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
-            shared.discard()
+            discard_finished(shared.spool, [Path(builder.data_path, INFO_NAME) for builder in builders])
         made = {}
         there_first = sorted(
             builders, key=missing.__contains__

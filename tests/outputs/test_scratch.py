@@ -1,6 +1,7 @@
 """The folder for images that are written in between: where it may be, and that nothing is left in it."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import drawing
@@ -10,6 +11,8 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.shards import run
+from ilsvrc_tfds.storage.staging import Staging
 
 SHARDS = {"train": 2, "val": 1}
 WORDS = {"export": "--out", "prepare": "--data-dir", "prepare_all": "--data-dir"}
@@ -64,3 +67,34 @@ def test_command_refuses_scratch_in_its_own_staging_folder(source, tmp_path, cap
         f"is in {tmp_path}/.out.staging, which is written as a whole" in capsys.readouterr().err
         and left(tmp_path) == []
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", WORDS)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_spool_of_a_run_that_was_killed_at_its_end_is_removed(command, elsewhere, source, tmp_path, monkeypatch):
+    out, options = tmp_path / "out", {"scratch": tmp_path / "scratch"} if elsewhere else {}
+    monkeypatch.setattr(Staging, "discard", lambda claimed: None)  # as if it was killed before
+    made(command, source, out, **options)
+    monkeypatch.undo()
+    assert len(list(tmp_path.rglob("*-spool.staging/*/*.images.json"))) == 3
+    with pytest.raises(DestinationError, match="holds an export") if command == "export" else nullcontext():
+        made(command, source, out, **options)
+    assert not list(tmp_path.rglob("*.staging")) and not list(tmp_path.glob("scratch/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", WORDS)
+def test_spool_of_a_run_that_was_killed_while_it_replaced_a_result_is_kept(command, source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    made(command, source, out)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(run, "_report_skipped", lambda receipts: 1 / 0)
+        made(command, source, out, overwrite=True)
+    spooled = sorted(tmp_path.rglob("*-spool.staging/*/*.images*"))
+    assert len(spooled) == 6
+    with pytest.raises(DestinationError, match="holds an export") if command == "export" else nullcontext():
+        made(command, source, out)
+    assert sorted(tmp_path.rglob("*-spool.staging/*/*.images*")) == spooled
+    made(command, source, out, overwrite=True)
+    assert not list(tmp_path.rglob("*.staging"))
