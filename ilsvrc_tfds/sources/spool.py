@@ -69,6 +69,32 @@ class Spooled:
     file_bytes: int
 
 
+def images_in_order(members: Members) -> Iterator[tuple[bytes | None, int]]:
+    """Yields bytes and size of each image of a stream; None instead of the bytes of one that is too large to be read.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/parquet"])).splits["val"]
+    >>> [data[:2] for data, _ in images_in_order(val.take([0, 1]))]
+    [b'\\xff\\xd8', b'\\xff\\xd8']
+
+    Args:
+      members: Images of the stream, in the order of their offsets.
+
+    Raises SourceError if the stream is damaged, or has changed since it was indexed.
+    """
+    container = members.containers[0]
+    images = STREAMS[container.layout].images(container.path, container.stamp, _places(members))
+    for data, (_, stated) in zip(images, _places(members), strict=True):
+        yield data, stated if data is None else len(data)
+
+
+def _places(members: Members) -> Iterator[tuple[int, int]]:
+    """Yields offset and size of each image. There may be 1.3 million in one stream: no list is made."""
+    for start in range(0, len(members), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        yield from zip(members.offset[rows].tolist(), members.size[rows].tolist())
+
+
 def finish_spool(task: SpoolTask) -> Spooled:
     """Spools a stream, unless that is done already, and returns the places of its images.
 
@@ -132,15 +158,9 @@ def _write(task: SpoolTask) -> Spooled:
 
 
 def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[dict[str, str], str]:
-    """Writes the images one after another. Returns the columns of the receipt, and the digest of the file.
-
-    There may be 1.3 million images in one stream, so nothing here is a list.
-    """
-    container, digest = task.members.containers[0], xxhash.xxh3_64()
-    columns = {"size": array("q"), "source_size": array("q"), "state": array("q")}
-    images = STREAMS[container.layout].images(container.path, container.stamp, _places(task.members))
-    for row, (data, (_, stated)) in enumerate(zip(images, _places(task.members), strict=True)):
-        size = stated if data is None else len(data)
+    """Writes the images one after another. Returns the columns of the receipt, and the digest of the file."""
+    columns, digest = {"size": array("q"), "source_size": array("q"), "state": array("q")}, xxhash.xxh3_64()
+    for row, (data, size) in enumerate(images_in_order(task.members)):
         stored, state = _processed(task, row, data, size)
         write(stored)
         digest.update(stored)
@@ -148,13 +168,6 @@ def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[dict[str, 
             column.append(value)
     packed = {name: base64.b64encode(np.asarray(column, _INTEGER).tobytes()) for name, column in columns.items()}
     return {name: data.decode() for name, data in packed.items()}, digest.hexdigest()
-
-
-def _places(members: Members) -> Iterator[tuple[int, int]]:
-    """Yields offset and size of each image."""
-    for start in range(0, len(members), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        yield from zip(members.offset[rows].tolist(), members.size[rows].tolist())
 
 
 def _processed(task: SpoolTask, row: int, data: bytes | None, size: int) -> tuple[bytes, int]:
