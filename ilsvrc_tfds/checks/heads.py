@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.errors import ImageError, SourceError, counted
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Members, Reader
+from ilsvrc_tfds.sources.members import size_fault
+from ilsvrc_tfds.sources.spool import images_in_order
 from ilsvrc_tfds.sources.spooling import is_stream, parts_of
 
 _CHUNK = 2000  # images in one job
@@ -95,20 +97,47 @@ def _resized(split: str, sides: Counter[int]) -> Iterator[str]:
 
 
 def _look_at(members: Members, *, decode: bool) -> _Seen:
+    seen = _Seen()
+    images = _in_order(members, seen) if is_stream(members) else _one_by_one(members, seen)
+    for row, image in images:
+        try:
+            _note(image, decode, seen)
+        except ImageError as error:
+            seen.damaged.append(f"{members.place(row)}: {error}")
+    return seen
+
+
+def _note(image: bytes | ImageError, decode: bool, seen: _Seen) -> None:
     from ilsvrc_tfds.images import pixels  # loads the codecs
 
-    seen = _Seen()
+    if isinstance(image, ImageError):
+        raise image
+    head = look(image)
+    if decode:
+        pixels.require_decodable(image, head)
+    seen.kinds[_KINDS.get((head.format, head.components), head.format)] += 1
+    seen.sides[min(head.height, head.width)] += 1
+
+
+def _one_by_one(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | ImageError]]:
+    """Yields row and bytes of each image, or the reason why it cannot be read."""
     with Reader() as reader:
         for row in range(len(members)):
             try:
-                data = reader.read(members, row)
-                head = look(data)
-                if decode:
-                    pixels.require_decodable(data, head)
-                seen.kinds[_KINDS.get((head.format, head.components), head.format)] += 1
-                seen.sides[min(head.height, head.width)] += 1
+                yield row, reader.read(members, row)
             except ImageError as error:
-                seen.damaged.append(f"{members.place(row)}: {error}")
+                yield row, error
             except SourceError as error:  # its message names the place already
                 seen.damaged.append(str(error))
-    return seen
+
+
+def _in_order(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | ImageError]]:
+    """Yields the same for a stream, of which nothing is read behind a place that is damaged."""
+    row = 0
+    try:
+        for row, (data, size) in enumerate(images_in_order(members), 1):
+            fault = size_fault(size)
+            yield row - 1, ImageError(f"{fault}. Get it again") if fault or data is None else data
+    except SourceError as error:
+        rest = f" {counted(len(members) - row, 'image')} of it could not be looked at." if row < len(members) else ""
+        seen.damaged.append(f"{error}{rest}")

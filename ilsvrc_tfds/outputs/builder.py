@@ -19,6 +19,7 @@ from ilsvrc_tfds.outputs.data_set import Files, Options, remaining_op, write_fil
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, features_of, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
 from ilsvrc_tfds.outputs.replaceable import require_not_read, require_only_data_set
+from ilsvrc_tfds.outputs.scratch import require_outside
 from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
@@ -143,6 +144,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             return super().download_and_prepare(**arguments, **kwargs)
         require_local(self.data_path)
         require_replaceable(Path(self.data_path))  # before the source is indexed
+        require_outside(self._scratch, [Path(self.data_path)])
         require_only_data_set(Path(self.data_path))
         options = self.options(download_config, file_format)
         engine = self._engine(download_config)

@@ -19,6 +19,7 @@ from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
+from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.encoders import ClassicExample
@@ -109,7 +110,10 @@ def export(
     require_known(on_error)
     out = real_path(out)
     require_replaceable(out)
+    require_outside(scratch, [out])
     tidy(out)
+    if not overwrite and (out / manifest.NAME).exists():
+        discard_finished(Spool(out, scratch), [out / manifest.NAME])
     require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
+from ilsvrc_tfds.formats.folder import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
@@ -17,6 +18,7 @@ from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, r
 from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
+from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.outputs.shared_spool import SharedSpool
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -109,6 +111,7 @@ def prepare(
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
         wanted = builder.options(download_config, file_format)
+        discard_finished(wanted.spool(Path(builder.data_dir)), [Path(builder.data_dir, INFO_NAME)])
         _require_same(builder, wanted)
         require_whole(Path(builder.data_dir))
         index = _index_again(builder, download_config, workers)
@@ -150,6 +153,7 @@ def prepare_all(
     configs = [config_of(name, subset, subset_name) for name in names]
     common: dict[str, Any] = {"splits": splits, "allow_incomplete": options.get("allow_incomplete")}
     builders = [Ilsvrc2012(source=source, data_dir=data_dir, config=config, **common) for config in configs]
+    require_outside(options.get("scratch"), [Path(builder.data_path) for builder in builders])
     missing = [builder for builder in builders if overwrite or not builder.is_prepared()]
     download_config = _download_config(options.get("max_examples"), overwrite)
     shared = SharedSpool(Path(builders[0].data_path).parents[1], splits, options)
@@ -167,7 +171,7 @@ def prepare_all(
                     source = stack.enter_context(shared.filled(source, needed, local))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
-            shared.discard()
+            discard_finished(shared.spool, [Path(builder.data_path, INFO_NAME) for builder in builders])
         made = {}
         there_first = sorted(
             builders, key=missing.__contains__

@@ -11,7 +11,7 @@ from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls
 from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
-from ilsvrc_tfds.storage.staging import claim, staging_folder
+from ilsvrc_tfds.storage.staging import staging_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +29,14 @@ class SharedSpool:
     options: Mapping[str, Any]
 
     @property
-    def _spool(self) -> Spool:
+    def spool(self) -> Spool:
+        """Where and how the images are spooled."""
         skips, sync = self.options.get("on_error", STOP) == SKIP, self.options.get("sync", True)
         return Spool(self.above, self.options.get("scratch"), skips=skips, sync=sync)
 
     def is_begun(self) -> bool:
         """Returns whether a run that was killed has left files, which serve the configs that are still missing."""
-        return staging_folder(self._spool.path).exists()
+        return staging_folder(self.spool.path).exists()
 
     @contextlib.contextmanager
     def filled(self, index: Index, needed: int, local: LocalRunner) -> Iterator[Index]:
@@ -54,11 +55,5 @@ class SharedSpool:
         engine = self.options.get("runner")
         with contextlib.ExitStack() as stack:
             with engine or contextlib.nullcontext(local) as runner:
-                found = stack.enter_context(spooled(index, self._spool, runner, needed))
+                found = stack.enter_context(spooled(index, self.spool, runner, needed))
             yield found
-
-    def discard(self) -> None:
-        """Removes what a run has left that was killed when all configs were there."""
-        if self.is_begun():
-            with claim(self._spool.path) as claimed:
-                claimed.discard()

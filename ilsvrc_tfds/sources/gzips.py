@@ -9,7 +9,7 @@ import functools
 import gzip
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import FileIO
 
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
@@ -132,7 +132,7 @@ class GzipScan(TarScan):
         return dataclasses.replace(found, members=tuple(map(_with_official_paths, found.members)), notes=notes)
 
 
-def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+def images(path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes | None]:
     """Yields the images of a compressed tar at some places, which ascend; None for one that is too large to be read.
 
     >>> path = "/data/val.tar.gz"

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class ParquetScan:
         return Scanned(tuple(tables(self.split, container, "", rows)), (), (), (), notes)
 
 
-def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+def images(path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     """Yields the images of some rows of a parquet file. Row groups that have none of them are passed over.
 
     >>> path = "/data/parquet/validation-00000-of-00001.parquet"
@@ -84,17 +84,18 @@ def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator
 
     Raises SourceError if the file is damaged, has changed since it was indexed, or lacks an image.
     """
-    wanted, first = collections.deque(row for row, _ in places), 0
+    rows, first = (row for row, _ in places), 0
+    wanted = next(rows, None)
     with open_parquet(path) as file:
         for group in range(file.num_row_groups):
             after = first + file.metadata.row_group(group).num_rows
-            if wanted and wanted[0] < after:
+            if wanted is not None and wanted < after:
                 for row, data in enumerate(_images(file, path, group), first):
-                    if wanted and row == wanted[0]:
-                        wanted.popleft()
+                    if row == wanted:
                         yield data
+                        wanted = next(rows, None)
             first = after
-    if wanted or archive_stamp(path) != stamp:
+    if wanted is not None or archive_stamp(path) != stamp:
         raise SourceError(f"{path} has changed since it was indexed. Run the command again.")
 
 

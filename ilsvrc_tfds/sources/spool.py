@@ -5,11 +5,13 @@ images of the result are resized, the spool holds the resized ones. A receipt be
 A file that is already there and whole is not written again.
 """
 
+import base64
 import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import xxhash
@@ -24,6 +26,8 @@ from ilsvrc_tfds.storage.staging import receipt_path
 # States of an image in a spool: as it is in the source, changed, or damaged; of that the spool holds the reason.
 KEPT, CHANGED, DAMAGED = range(3)
 _BUFFER = 1 << 20
+_AT_ONCE = 1 << 12
+_INTEGER = "<i8"  # in receipts
 _WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 
 
@@ -63,6 +67,32 @@ class Spooled:
     source_size: np.ndarray
     state: np.ndarray
     file_bytes: int
+
+
+def images_in_order(members: Members) -> Iterator[tuple[bytes | None, int]]:
+    """Yields bytes and size of each image of a stream; None instead of the bytes of one that is too large to be read.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/parquet"])).splits["val"]
+    >>> [data[:2] for data, _ in images_in_order(val.take([0, 1]))]
+    [b'\\xff\\xd8', b'\\xff\\xd8']
+
+    Args:
+      members: Images of the stream, in the order of their offsets.
+
+    Raises SourceError if the stream is damaged, or has changed since it was indexed.
+    """
+    container = members.containers[0]
+    images = STREAMS[container.layout].images(container.path, container.stamp, _places(members))
+    for data, (_, stated) in zip(images, _places(members), strict=True):
+        yield data, stated if data is None else len(data)
+
+
+def _places(members: Members) -> Iterator[tuple[int, int]]:
+    """Yields offset and size of each image. There may be 1.3 million in one stream: no list is made."""
+    for start in range(0, len(members), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        yield from zip(members.offset[rows].tolist(), members.size[rows].tolist())
 
 
 def finish_spool(task: SpoolTask) -> Spooled:
@@ -127,19 +157,17 @@ def _write(task: SpoolTask) -> Spooled:
     return _spooled(rows, file_bytes)
 
 
-def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[list[tuple[int, int, int, int]], str]:
-    """Writes the images one after another. Returns offset, size, source size and state of each, and the digest."""
-    container, digest, rows, offset = task.members.containers[0], xxhash.xxh3_64(), [], 0
-    places = list(zip(task.members.offset.tolist(), task.members.size.tolist()))
-    images = STREAMS[container.layout].images(container.path, container.stamp, places)
-    for row, (data, (_, stated)) in enumerate(zip(images, places, strict=True)):
-        size = stated if data is None else len(data)
+def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[dict[str, str], str]:
+    """Writes the images one after another. Returns the columns of the receipt, and the digest of the file."""
+    columns, digest = {"size": array("q"), "source_size": array("q"), "state": array("q")}, xxhash.xxh3_64()
+    for row, (data, size) in enumerate(images_in_order(task.members)):
         stored, state = _processed(task, row, data, size)
         write(stored)
         digest.update(stored)
-        rows.append((offset, len(stored), size, state))
-        offset += len(stored)
-    return rows, digest.hexdigest()
+        for column, value in zip(columns.values(), (len(stored), size, state)):
+            column.append(value)
+    packed = {name: base64.b64encode(np.asarray(column, _INTEGER).tobytes()) for name, column in columns.items()}
+    return {name: data.decode() for name, data in packed.items()}, digest.hexdigest()
 
 
 def _processed(task: SpoolTask, row: int, data: bytes | None, size: int) -> tuple[bytes, int]:
@@ -155,9 +183,13 @@ def _processed(task: SpoolTask, row: int, data: bytes | None, size: int) -> tupl
         return str(error).encode(), DAMAGED
 
 
-def _spooled(rows: list[tuple[int, int, int, int]], file_bytes: int) -> Spooled:
-    columns = np.array(rows, np.int64).reshape(-1, 4).T
-    return Spooled(columns[0], columns[1], columns[2], columns[3].astype(np.int8), file_bytes)
+def _spooled(rows: Mapping[str, str], file_bytes: int) -> Spooled:
+    """Returns the places of the images, from the columns of a receipt. Raises ValueError if they do not fit."""
+    packed = (base64.b64decode(rows[name]) for name in ("size", "source_size", "state"))
+    size, source_size, state = (np.frombuffer(data, _INTEGER).astype(np.int64) for data in packed)
+    if not len(size) == len(source_size) == len(state) or size.sum() != file_bytes:
+        raise ValueError("The columns have different lengths, or are those of another file.")
+    return Spooled(np.cumsum(size) - size, size, source_size, state.astype(np.int8), file_bytes)
 
 
 def _digest(path: str) -> str:

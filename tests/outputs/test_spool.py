@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import drawing
 import forms
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +26,9 @@ from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
+from ilsvrc_tfds.sources.layouts import STREAMS
+from ilsvrc_tfds.sources.members import Container, Members
+from ilsvrc_tfds.sources.spool import SpoolTask, finish_spool
 from ilsvrc_tfds.sources.spooling import Spool, spooled
 from ilsvrc_tfds.storage import space
 
@@ -83,9 +89,6 @@ def test_all_configs_are_made_of_one_spool(made, tmp_path, caplog):
     ilsvrc_tfds.prepare_all(made / "archives", tmp_path / "archives", **options)
     assert files(tmp_path / "own") == files(tmp_path / "archives")
     assert not (tmp_path / "scratch").exists()
-    left = tmp_path / "own/.ilsvrc2012-spool.staging/0123456789abcdef"  # by a run that was killed at its end
-    left.mkdir(parents=True)
-    (left / "train.images.json").touch()
     ilsvrc_tfds.prepare_all(made / "hf", tmp_path / "own", **options)  # compared by names: nothing is spooled
     assert sum("cannot be read at random" in message for message in caplog.messages) == 1
     assert os.listdir(tmp_path / "own") == ["ilsvrc2012"]
@@ -164,6 +167,32 @@ def test_finished_files_are_kept_and_those_of_other_sources_removed(made, tmp_pa
     second = fill()
     assert len(first) == len(second) == 4 and len(first.items() & second.items()) == 2
     assert len(list(tmp_path.rglob("*.images.json"))) == 4
+
+
+def test_a_stream_of_very_many_images_takes_little_memory(tmp_path, monkeypatch):
+    """One archive may hold all 1.28 million images: 80 bytes each are 100 MB."""
+    count, stream = 100_000, SimpleNamespace(images=lambda path, stamp, places: (b"x" * 4 for _ in places))
+    monkeypatch.setitem(STREAMS, "many", stream)
+    columns = (np.zeros(count, np.int16), np.zeros(count, np.int32), np.arange(count) * 512, np.full(count, 4))
+    containers = (Container("train.tar.gz", "train", "1-1", "many"),)
+    task = SpoolTask(Members("train", containers, np.full(count, b"1.JPEG"), *columns), str(tmp_path / "x"), sync=False)
+    for _ in ("written", "read again"):
+        tracemalloc.start()
+        found = finish_spool(task)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 80 * count + (4 << 20) and (found.offset == 4 * np.arange(count)).all()
+
+
+@pytest.mark.parametrize("name", ["size", "source_size", "state"])
+def test_receipt_that_does_not_fit_its_file_is_not_used(name, made, tmp_path):
+    task = SpoolTask(index_images(find_layout([made / "hf"])).splits["val"], str(tmp_path / "x"))
+    wanted = finish_spool(task)
+    receipt = json.loads((tmp_path / "x.json").read_text())
+    receipt["rows"][name] = receipt["rows"][name][:8]
+    (tmp_path / "x.json").write_text(json.dumps(receipt))
+    found = finish_spool(task)
+    assert (found.size == wanted.size).all() and (found.state == wanted.state).all() and len(found.source_size) == 6
 
 
 def test_too_little_room_is_found_out_before(made, tmp_path, monkeypatch):

@@ -86,6 +86,20 @@ def test_single_images_are_read_in_any_order(made):
         assert all(reader.read(own, row) == wanted[own.name[row]] for row in (5, 0, 3, 3, 4))
 
 
+@pytest.mark.parametrize("unpacked", [0, 1])
+def test_folder_that_may_be_half_unpacked_is_not_used(unpacked, classes):
+    folder, wanted = classes / "train/n01440764", index(classes).splits["train"].digest()
+    with tarfile.open(f"{folder}.tar.gz") as archive:
+        archive.extractall(folder, archive.getmembers()[:unpacked], filter="data")
+    folder.mkdir(exist_ok=True)
+    own = index(classes)
+    assert own.splits["train"].digest() == wanted and len(own.splits["train"]) == 12
+    assert f"1 folder is not used, because its archive is beside it: {folder}" in own.notes
+    Path(f"{folder}.tar.gz").write_bytes(Path(f"{folder}.tar.gz").read_bytes()[:-100])
+    with pytest.raises(SourceError, match="n01440764.tar.gz is damaged"):
+        index(classes)
+
+
 # What is refused.
 
 

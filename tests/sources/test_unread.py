@@ -121,10 +121,10 @@ def test_class_archive_of_another_kind_is_named(tmp_path, end):
 
 def test_class_archive_of_a_class_that_is_there_is_passed_over(tmp_path):
     index = indexed(
-        write(drawing.folders(tmp_path, drawing.miniature()), f"train/{TENCH}.tar.gz", f"train/{TENCH}/{TENCH}.tar")
+        write(drawing.folders(tmp_path, drawing.miniature()), f"train/{TENCH}.tar.xz", f"train/{TENCH}/{TENCH}.tar")
     )
     assert index.warnings == ()
-    assert index.notes == (f"skipped 2 entries that are not images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.gz",)
+    assert index.notes == (f"skipped 2 entries that are not images: train/{TENCH}/{TENCH}.tar, train/{TENCH}.tar.xz",)
 
 
 def test_class_archives_in_val_are_named(tmp_path):

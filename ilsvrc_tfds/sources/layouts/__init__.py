@@ -21,7 +21,7 @@ A module is a `LayoutModule`: it finds the splits that a folder has in its layou
 ['archive', 'folder', 'records', 'webdataset', 'parquet', 'arrow', 'gzip', 'zip', 'tree', 'gzip tree']
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -98,7 +98,7 @@ class StreamLayoutModule(LayoutModule, Protocol):
     The offsets that its scans state are in the order of the images, and the sizes may be estimates. Its `read` is slow.
     """
 
-    def images(self, path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+    def images(self, path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes | None]:
         """Yields the images of a file at some places; None for one that is too large to be read.
 
         Raises SourceError if the file is damaged or has changed.

@@ -73,8 +73,8 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             archive_stamp(path)  # raises SourceError for a broken link
         elif _is_stray(place.path, name, place.split):
             raise SourceError(_stray(place, path))
-    # Of one that is compressed less is known before all of it is read: it comes last.
-    archives |= {wnid: job for wnid, job in compressed.items() if wnid not in folders and wnid not in archives}
+    # If a class has both, that which is not compressed is used: it is read in place.
+    archives = compressed | archives
     # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
     used = archives | {name: job for name, job in folders.items() if name not in archives}
     names = (*folders, *(os.path.basename(job.path) for job in archives.values()))

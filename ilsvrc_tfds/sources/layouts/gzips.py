@@ -7,7 +7,7 @@ finds.
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     return gzips.read(file, offset, size)
 
 
-def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+def images(path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes | None]:
     """Yields the images at some places of an archive: see `gzips.images`."""
     return gzips.images(path, stamp, places)
 

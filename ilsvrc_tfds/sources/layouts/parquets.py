@@ -5,7 +5,7 @@ written into a spool first, see `spooling`.
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
     return parquet.read(file, offset, size)
 
 
-def images(path: str, stamp: str, places: Sequence[tuple[int, int]]) -> Iterator[bytes | None]:
+def images(path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes | None]:
     """Yields the images of some rows of a file: see `parquet.images`."""
     return parquet.images(path, stamp, places)
 
