@@ -151,6 +151,7 @@ def export(
             described = _described(plans, receipts, made, label_offset, found, part, boxes=bool(bbox))
             require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
+    discard_finished(spool, [out / manifest.NAME])
     log_boxes(described)
     return out
 

@@ -122,6 +122,8 @@ def prepare(
         _log.info("%s is prepared already.", builder.data_dir)
         return builder
     builder.download_and_prepare(download_config=download_config, file_format=file_format or TFRECORD)
+    own_spool = builder.options(download_config, file_format).spool(Path(builder.data_dir))
+    discard_finished(own_spool, [Path(builder.data_dir, INFO_NAME)])
     return builder
 
 

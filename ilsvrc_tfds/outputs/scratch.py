@@ -1,6 +1,7 @@
 """The place of a spool: it must not lie in what is made with it, and nothing of it is left beside a finished result."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -39,9 +40,10 @@ def require_outside(scratch: str | os.PathLike | None, destinations: Iterable[Pa
 
 
 def discard_finished(spool: Spool, marks: Collection[Path]) -> None:
-    """Removes a spool that a run has left which was killed after its result got its name.
+    """Removes the spools of runs that were killed after the result got its name, or before another run has made it.
 
-    A spool that is newer than the result is kept: it is that of a run that was killed while it replaced the result.
+    They are beside the result, and in the folder for spools that is named now. A spool that is newer than the result is
+    kept: it is that of a run that was killed while it replaced the result.
 
     >>> discard_finished(Spool(Path("/data/tfds")), [])
 
@@ -49,15 +51,19 @@ def discard_finished(spool: Spool, marks: Collection[Path]) -> None:
       spool: Place of the spool.
       marks: Files of the result, or of all results, that are written last.
     """
-    folder = staging_folder(real_path(spool.path))
-    # Another run may hold the spool, or the result is finished and the disk is read-only.
-    with contextlib.suppress(DestinationError), destination_errors(folder):
-        if not folder.exists():
-            return
-        with claim(spool.path) as claimed:
-            finished = max((os.stat(mark).st_mtime_ns for mark in marks), default=0)
-            if all(os.stat(path).st_mtime_ns <= finished for path in folder.glob(receipt_path("*/*"))):
-                claimed.discard()
+    for path in dict.fromkeys((spool.path, dataclasses.replace(spool, scratch=None).path)):
+        folder = staging_folder(real_path(path))
+        # Another run may hold the spool, or the result is finished and the disk is read-only.
+        with contextlib.suppress(DestinationError), destination_errors(folder):
+            if folder.exists():
+                _discard(path, folder, marks)
+
+
+def _discard(path: Path, folder: Path, marks: Collection[Path]) -> None:
+    with claim(path) as claimed:
+        finished = max((os.stat(mark).st_mtime_ns for mark in marks), default=0)
+        if all(os.stat(receipt).st_mtime_ns <= finished for receipt in folder.glob(receipt_path("*/*"))):
+            claimed.discard()
 
 
 def _is_same(path: Path, folder: Path) -> bool:

@@ -126,7 +126,8 @@ def _existing(path: str, images: int) -> Spooled | None:
             receipt = json.load(file)
         if os.path.getsize(path) != receipt["file_bytes"] or _digest(path) != receipt["digest"]:
             return None
-        return _spooled(receipt["rows"], receipt["file_bytes"]) if len(receipt["rows"]) == images else None
+        found = _spooled(receipt["rows"], receipt["file_bytes"])
+        return found if len(found.size) == images else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

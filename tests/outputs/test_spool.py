@@ -266,3 +266,20 @@ def test_stopped_run_with_another_list_reads_no_image_of_the_first(numbers, made
     expected = ilsvrc_tfds.export(made / "archives", tmp_path / "expected", images=own, **options)
     assert (out / "train-00000-of-00001").read_bytes() == (expected / "train-00000-of-00001").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["expected", "out"]
+
+
+@pytest.mark.parametrize("now", ["scratch", "archives"])
+def test_spool_of_a_stopped_run_is_removed_by_another_way_to_the_result(now, made, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "finish_shards", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        for export in (False, True):
+            with pytest.raises(KeyboardInterrupt):
+                if export:
+                    ilsvrc_tfds.export(made / "hf", tmp_path / "out", **forms.PLAIN)
+                else:
+                    ilsvrc_tfds.prepare(made / "hf", tmp_path / "data", **forms.PLAIN)
+    assert len(list(tmp_path.rglob("*-spool.staging"))) == 2
+    source, options = (made / "hf", {"scratch": tmp_path / "scratch"}) if now == "scratch" else (made / "archives", {})
+    ilsvrc_tfds.prepare(source, tmp_path / "data", **options, **forms.PLAIN)
+    ilsvrc_tfds.export(source, tmp_path / "out", **options, **forms.PLAIN)
+    assert not list(tmp_path.rglob("*staging*"))
