@@ -170,6 +170,7 @@ def test_deep_names_an_archive_on_a_failing_disk(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_deep_with_two_workers_finds_the_same(tmp_path, archives):
     reports = []
     for workers in (1, 2):

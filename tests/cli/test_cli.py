@@ -23,6 +23,7 @@ def one_core(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
 
 
+@pytest.mark.slow
 def test_prepare_makes_all_configs(archives, tmp_path, capsys):
     words = ["prepare", str(archives), "--data-dir", str(tmp_path), "--config", "all", "--allow-incomplete"]
     assert main([*words, "--num-shards", "train=2,val=3", "--workers", "2"]) == 0

@@ -237,6 +237,7 @@ def test_folder_that_cannot_be_written_is_a_destination_error(tmp_path):
         manifest.write(CLASSIC, tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_nothing(tmp_path):
     code = f"""
 import resource

@@ -176,6 +176,7 @@ def test_folder_that_cannot_be_written_is_an_error(folder, permissions_count):
     assert not list(folder.glob("index-*"))
 
 
+@pytest.mark.slow
 def test_index_that_cannot_be_written_leaves_nothing(prepare):
     folder = prepare(num_shards={"train": 1}, max_examples=3).data_path
     code = (

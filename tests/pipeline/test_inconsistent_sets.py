@@ -51,6 +51,7 @@ def names(data: tf.data.Dataset) -> list[str]:
     return [name.decode() for batch, _ in data.as_numpy_iterator() for name in batch]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
 def test_wrong_index_loses_no_example(options, exported):
     index = exported / "index-train-00001-of-00003"

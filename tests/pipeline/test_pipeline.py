@@ -238,6 +238,7 @@ def test_records_are_skipped_beyond_a_shard(prepared):
     assert numbers == [*range(6, 12), *range(12), *range(12)]
 
 
+@pytest.mark.slow
 def test_start_step_of_a_finite_stream(prepared):
     whole = batches(training(prepared, epochs=2))
     late = training(prepared, epochs=2, start_step=22)
@@ -283,6 +284,7 @@ def test_label_offset_that_is_not_the_manifests_is_refused(exported, prepared):
             training(data, label_offset=1)
 
 
+@pytest.mark.slow
 def test_prepared_and_exported_data_give_the_same_stream(prepared, exported):
     options = {"ops": "resnet_train", "seed": 5, "batch_size": 8}
     assert len({digest(training(data, **options), 10) for data in (prepared, exported[0], exported[1])}) == 1
@@ -304,6 +306,7 @@ def test_test_split_is_read_with_label_minus_one(prepared, images):
         training(prepared, split="test")
 
 
+@pytest.mark.slow
 def test_grey_image_gets_three_channels_and_stays_uint8(prepared):
     data = training(prepared, ops="resnet_train", epochs=1)
     assert data.element_spec[0] == tf.TensorSpec([4, 224, 224, 3], tf.uint8)
@@ -328,6 +331,7 @@ def test_subset_of_classes_keeps_or_renumbers_labels(prepared, exported, images)
         assert renumbered == {name: {3: 0, 0: 1}[label] for name, label in expected.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"fraction": 0.25}, {"per_class": 5}])
 def test_part_of_each_class_are_the_first_by_md5(options, prepared, exported, images):
     expected = set()
@@ -403,6 +407,7 @@ def test_damaged_record_is_skipped_and_counted(options, damaged, images, caplog)
     assert f"{path}: record {number}" in caplog.text and "1 different record so far" in caplog.text
 
 
+@pytest.mark.slow
 def test_shard_that_was_cut_is_named_and_its_whole_records_are_kept(damaged, caplog):
     folder, path, *_ = damaged
     path.write_bytes(path.read_bytes()[:-100])

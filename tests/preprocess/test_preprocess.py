@@ -86,6 +86,7 @@ def same(left, right):
     return left.keys() == right.keys() and all(np.array_equal(left[key], right[key]) for key in left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ops", RECIPES, ids=str)
 def test_op_gives_the_same_in_tf_data(ops):
     eager, graph = applied(ops, seeds(5)), in_data(ops, seeds(5))
@@ -96,6 +97,7 @@ def test_op_gives_the_same_in_tf_data(ops):
     assert np.mean(graph["image"].numpy() != eager["image"].numpy()) < 0.01 or eager["image"].dtype == tf.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ops", RECIPES, ids=str)
 def test_same_seed_gives_the_same(ops):
     assert same(in_data(ops, seeds(7, 8)), in_data(ops, seeds(7, 8)))
@@ -145,6 +147,7 @@ def test_decoding_op_takes_every_shape(op, width, height):
         assert op(encoded(width, height), seeds(seed))["image"].shape == (32, 32, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ops, shape, dtype",
     [

@@ -199,11 +199,13 @@ def script(tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_script_needs_no_main_guard(script):
     out, err = script(0).communicate(timeout=30)
     assert out.split() == ["script", "0", "1", "2", "3", "4", "5"] and err == ""
 
 
+@pytest.mark.slow
 def test_error_of_a_job_ends_a_script_with_its_traceback_alone(script):
     out, err = script(0.05, fails_at=2).communicate(timeout=30)
     assert out.split() == ["script", "0", "1"] and err.endswith("OSError: damaged\n")

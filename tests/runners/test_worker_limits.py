@@ -41,11 +41,13 @@ def test_workers_are_as_many_as_the_limit_is_enough_for():
     assert taken <= 8 + workers  # as `open_files` reckons
 
 
+@pytest.mark.slow
 def test_soft_limit_is_raised_for_the_workers():
     done = run(3, 26, 60)
     assert done.stdout.split()[:2] + done.stdout.split()[3:] == ["55", "3", "60", "60"], done.stderr
 
 
+@pytest.mark.slow
 def test_soft_limit_that_is_enough_is_left_alone():
     assert run(2, 60, 64).stdout.split()[3:] == ["60", "64"]
 

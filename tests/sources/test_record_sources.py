@@ -52,6 +52,7 @@ def test_imagenet2012_gives_what_the_archives_give(named, made, tmp_path):
         assert forms.results(made / named, tmp_path / "out") == expected(made)
 
 
+@pytest.mark.slow
 def test_prepared_data_set_gives_what_the_archives_give(made, tmp_path):
     source = made / "expected/ilsvrc2012/classification/1.0.0"
     options = {**forms.PLAIN, "workers": 2}

@@ -419,6 +419,7 @@ def test_suffixes_of_images_are_those_in_use(tmp_path):
     assert list(labels_of(indexed(tmp_path).splits["train"])) == names[:5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [drawing.official_archives, drawing.class_archives, drawing.folders, drawing.kaggle])
 def test_index_is_the_same_from_two_workers(tmp_path, draw):
     layout = find_layout([draw(tmp_path, IMAGES)])

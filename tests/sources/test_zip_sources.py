@@ -48,6 +48,7 @@ def of_entries(path: Path, *entries: tuple[str, bytes], compression: int = zipfi
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stored", "deflated", "zip64", "zip", "streamed"])
 def test_zip_gives_what_the_archives_give(how, made, expected, tmp_path):
     source = forms.zipped(made / "tree", tmp_path / NAME, how)
@@ -73,6 +74,7 @@ def test_unpacked_tree_counts_before_the_zip(made, tmp_path):
     assert index(tmp_path).layout == "Kaggle CLS-LOC folders"
 
 
+@pytest.mark.slow
 def test_more_than_65535_entries(made, tmp_path):
     with zipfile.ZipFile(tmp_path / NAME, "w") as archive:
         archive.write(made / "tree" / TRAIN, TRAIN)
@@ -81,6 +83,7 @@ def test_more_than_65535_entries(made, tmp_path):
     assert len(index(tmp_path).splits["train"]) == 1
 
 
+@pytest.mark.slow
 def test_entries_take_little_memory(tmp_path):
     names = (f"ILSVRC/Data/CLS-LOC/train/n01440764/n01440764_{number}.JPEG" for number in range(100_000))
     body = io.BytesIO()
