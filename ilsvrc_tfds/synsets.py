@@ -136,7 +136,7 @@ def index_of(wnid: str) -> int:
         return _index_by_wnid()[wnid]
     except KeyError:
         raise OptionError(
-            f"{wnid!r} is none of the 1000 classes of ILSVRC2012. Name a class by its wnid, such as n01440764."
+            f"{wnid!r} is not one of the 1000 classes of ILSVRC2012. Name a class by its wnid, such as n01440764."
         ) from None
 
 

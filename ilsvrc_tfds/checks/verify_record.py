@@ -160,7 +160,7 @@ def _class_problems(values: Mapping, split: str) -> Iterator[str]:
         return
     index = _index_of(wnid)
     if index is None:
-        yield f"its image/class/synset {wnid!r:.40} is none of the 1000 classes"
+        yield f"its image/class/synset {wnid!r:.40} is not one of the 1000 classes"
         return
     told = synsets.label_of_name(values.get("image/filename", b""))
     if told not in (None, index):

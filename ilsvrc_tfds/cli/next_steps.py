@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 def say_next(steps: Iterable[Step]) -> None:
-    """Prints steps to standard error. Prints nothing if there are none, or if standard error cannot be written.
+    """Prints steps to standard error. Prints nothing if the list is empty, or if standard error cannot be written.
 
     >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
     """

@@ -121,7 +121,7 @@ class Manifest:
       boxes: Number of records with bounding boxes in each split. None, and not in the file, if no boxes were asked for.
       skipped: Images of each split that were skipped because they are damaged: the reason by file name.
       repaired_images: File names of each split's images that are CMYK JPEGs or PNGs in the archives, and became RGB
-        JPEGs of quality 100, or were made of such ones. Not in the file if there are none.
+        JPEGs of quality 100, or were made from such JPEGs. Omitted from the file if empty.
       subset: Description of the subset that the set is, in JSON's types; empty if it has all classes and images.
       wnids: Wnid of each label, without the offset, if the classes are numbered anew. None, and not in the file, if
         labels are the class indices.

@@ -21,7 +21,7 @@ def config_of(config: str | Ilsvrc2012Config, subset: Subset, name: str | None) 
       subset: Subset to make.
       name: Name of the subset, which comes before that of the config. A config of the user's own needs none.
 
-    Raises OptionError if the subset has no name, or a name that is no part of a path.
+    Raises OptionError if the subset has no name, or if the name cannot be a folder's name.
 
     >>> config_of("raw256", Subset(classes=(3, 0)), "two").name
     'two-raw256'

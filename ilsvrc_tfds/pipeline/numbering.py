@@ -197,7 +197,7 @@ def _class_of(output: Output, payload: bytes, where: str) -> Iterator[_Classifie
         wnid = synsets.wnids()[index]
         if output.wnids is not None and wnid not in output.wnids:
             raise LabelError(
-                f"{where} is of the class {wnid}, which is none of the {len(output.wnids):,} classes of "
+                f"{where} is of the class {wnid}, which is not one of the {len(output.wnids):,} classes of "
                 f"{output.folder}. Make the data again."
             )
         yield _Classified(where, label, index if output.wnids is None else output.wnids.index(wnid), wnid)

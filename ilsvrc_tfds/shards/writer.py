@@ -1,6 +1,5 @@
 """Writes one shard, all or nothing. A shard that is already there and whole is not written again."""
 
-import contextlib
 import dataclasses
 import functools
 import json
@@ -9,14 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from ilsvrc_tfds.errors import OptionError, system_error, unwritable
+from ilsvrc_tfds.errors import OptionError, system_error
 from ilsvrc_tfds.formats.example import Example
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.images import Original
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
-from ilsvrc_tfds.storage.files import destination_errors, partial_path, sync_file
+from ilsvrc_tfds.storage.files import destination_errors, sync_file
+from ilsvrc_tfds.storage.receipts import file_digest, write_with_receipt
 from ilsvrc_tfds.storage.staging import receipt_path
 
 # Values of `on_error`: what to do about a damaged image.
@@ -126,7 +126,7 @@ def _existing(path: str) -> Receipt | None:
     try:
         with open(receipt_path(path), "rb") as file:
             receipt = Receipt(**json.load(file))
-        whole = os.path.getsize(path) == receipt.file_bytes and _digest(path) == receipt.digest
+        whole = os.path.getsize(path) == receipt.file_bytes and file_digest(path) == receipt.digest
     except (OSError, ValueError, TypeError):
         return None
     return receipt if whole else None
@@ -142,24 +142,8 @@ def publish_shard(task: ShardTask, write: Callable[[str], Receipt]) -> Receipt:
     Raises:
       DestinationError: The file cannot be written.
     """
-    partial, partial_receipt = (partial_path(task.path) for _ in range(2))
-    try:
-        receipt = write(partial)
-        if task.sync:
-            sync_file(partial)
-        # The receipt is not synced: its digest is compared with the shard's bytes.
-        with open(partial_receipt, "w") as file:
-            json.dump(dataclasses.asdict(receipt), file)
-        os.replace(partial, task.path)
-        os.replace(partial_receipt, receipt_path(task.path))
-    except OSError as error:
-        then = "Finished shards are kept: run the same command again to continue."
-        raise unwritable(task.path, error, then=then) from error
-    finally:
-        for path in (partial, partial_receipt):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-    return receipt
+    then = "Finished shards are kept: run the same command again to continue."
+    return write_with_receipt(task.path, write, dataclasses.asdict, sync=task.sync, then=then)
 
 
 def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
@@ -224,13 +208,5 @@ def _write_with_tfds(task: ShardTask, partial: str) -> Receipt:
     except RuntimeError as error:  # array_record reports errors of the file system in this way
         raise system_error(str(error)) from error
     shard, file_bytes = task.shard, os.path.getsize(partial)
-    counts = (len(sizes), sum(sizes), file_bytes, _digest(partial), len(changed), sum(boxed))
+    counts = (len(sizes), sum(sizes), file_bytes, file_digest(partial), len(changed), sum(boxed))
     return Receipt(shard.split, shard.index, *counts, skipped, _converted(task, changed))
-
-
-def _digest(path: str) -> str:
-    digest = xxhash.xxh3_64()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_BUFFER):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -37,14 +37,14 @@ def class_of_images(folder: str, told: Sequence[set[int]], where: str) -> int:
     if unnamed or len(classes) != 1:
         stated = f"the names of {counted(unnamed, 'image')} do not state a class" if unnamed else _several(classes)
         raise SourceError(
-            f"{where}: {shown(folder)!r} is none of the 1000 classes of ILSVRC2012, and {stated}.{_look(folder)} "
+            f"{where}: {shown(folder)!r} is not one of the 1000 classes of ILSVRC2012, and {stated}.{_look(folder)} "
             f"{_ADVICE}; move it away if it belongs to something else."
         )
     [label] = classes
     if (named := _WNID.findall(folder.replace("_", "-"))) and not any(synsets.is_class(wnid.lower()) for wnid in named):
         raise LabelError(
             f"{where}: the images are of {_named(label)} by their names, but {shown(folder)!r} names {named[0]}, which "
-            "is none of the 1000 classes. Rename the folder if its images are right, or move it away."
+            "is not one of the 1000 classes. Rename the folder if its images are right, or move it away."
         )
     if (meanings := meanings_of(folder)) and label not in meanings:
         own, others = synsets.synsets()[label], first_few(f"{what} of {_named(k)}" for k, what in meanings.items())

@@ -17,9 +17,10 @@ from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.record_sets import RecordSet
 from ilsvrc_tfds.sources.repaired import repaired_names
+from ilsvrc_tfds.sources.sides import common_side
 
-# Of the original images no shorter side is that of most: so many images are looked at, and fewer do not tell it.
-_MOST_SIDES, _FEWEST_SIDES, _SAME_SIDES = 100, 20, 0.95
+# So many images are looked at.
+_MOST_SIDES = 100
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,13 +83,13 @@ def _part(own: RecordSet, split: str) -> Part | None:
 
 def _refuse_resized(own: RecordSet, split: str, members: Members) -> None:
     """Raises SourceError if a set does not record how its images were made and nearly all are of one shorter side."""
-    if own.kind != CLASSIC or own.made or len(members) < _FEWEST_SIDES:
+    if own.kind != CLASSIC or own.made:
         return
     rows = np.unique(np.linspace(0, len(members) - 1, _MOST_SIDES).astype(int))
     heads = read_images(members.take(rows), lambda file_name, data, label: look(data), skipped={})
     sides = Counter(min(head.height, head.width) for _, head in heads)
-    [(side, count)] = sides.most_common(1) or [(0, 0)]
-    if count > _SAME_SIDES * sides.total():
+    if common := common_side(sides):
+        side, count = common
         raise SourceError(
             f"{own.folder}: nothing records whether its images are resized ({manifest.NAME} is missing), and {count:,} "
             f"of {sides.total():,} images of {split} have the shorter side {side:,}, as resized ones have. Get these "

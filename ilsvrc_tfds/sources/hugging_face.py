@@ -48,7 +48,7 @@ class ShardName:
       split: Split of the images.
       index: Number of the shard.
       count: Number of shards of the split, or None if the name does not state it.
-      mark: Digits that tell uploads apart; empty if there are none.
+      mark: Digits that distinguish uploads; empty if the name has no such digits.
     """
 
     name: str

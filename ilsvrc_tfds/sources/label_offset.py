@@ -12,7 +12,7 @@ from ilsvrc_tfds.sources.record_scan import GET_AGAIN, fields_of
 def first_offset(paths: list[str], kind: str) -> int:
     """Returns the label offset of a split, 0 or 1: the difference of the first label and what its file name states.
 
-    Raises LabelError if it is another number, and SourceError if there is no record with an official file name.
+    Raises LabelError if the difference is another number, and SourceError if no record has an official file name.
 
     >>> from ilsvrc_tfds.formats.kinds import TFDS
     >>> first_offset(["/data/tfds/ilsvrc2012/classification/1.0.0/ilsvrc2012-val.tfrecord-00000-of-00001"], TFDS)

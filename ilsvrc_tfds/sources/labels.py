@@ -78,8 +78,8 @@ def class_of_folder(folder: str, where: str) -> int:
     """
     if not synsets.is_class(folder):
         raise SourceError(
-            f"{where}: {folder!r} is none of the 1000 classes of ILSVRC2012. A class's folder or archive is named by "
-            "its wnid, as n01440764; move it away if it belongs to something else."
+            f"{where}: {folder!r} is not one of the 1000 classes of ILSVRC2012. A class's folder or archive is named "
+            "by its wnid, as n01440764; move it away if it belongs to something else."
         )
     return synsets.index_of(folder)
 

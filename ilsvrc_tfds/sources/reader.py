@@ -8,7 +8,7 @@ from io import FileIO
 from typing import TypeVar
 
 from ilsvrc_tfds.errors import ImageError, SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, STREAMS
+from ilsvrc_tfds.sources.layouts import READABLE, STREAMS
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, Members, size_fault
 from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.storage.regular import without_waiting
@@ -59,9 +59,9 @@ class Reader:
         try:
             if offset == WHOLE_FILE:
                 with self._opened(members.place(row)) as file:
-                    data = LAYOUT_OF[container.layout].read(file, offset, size, name)
+                    data = READABLE[container.layout].read(file, offset, size, name)
             else:
-                data = LAYOUT_OF[container.layout].read(self._open(container), offset, size, name)
+                data = READABLE[container.layout].read(self._open(container), offset, size, name)
         except OSError as error:
             raise unreadable(members.place(row), error) from error
         if len(data) != size and container.layout not in STREAMS:  # those state no exact sizes

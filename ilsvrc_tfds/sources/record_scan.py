@@ -29,13 +29,14 @@ from ilsvrc_tfds.sources.scan import (
     tables,
     unchanged,
 )
+from ilsvrc_tfds.sources.sides import common_side
 
 KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
 _SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
-# Of original images no shorter side is that of most. So many images of a shard are looked at, and fewer do not tell it.
-_MOST_SIDES, _FEWEST_SIDES, _SAME_SIDES = 40, 20, 0.95
+# So many images of a shard are looked at.
+_MOST_SIDES = 40
 
 
 class RecordFields(NamedTuple):
@@ -210,8 +211,9 @@ class RecordScan:
 
     def _check_sides(self, sides: list[int]) -> None:
         """Raises SourceError if the images are resized in another way than those of the set."""
-        [(side, count)] = Counter(side for side in sides if side != self.side).most_common(1) or [(0, 0)]
-        if self.side and count or len(sides) >= _FEWEST_SIDES and count > _SAME_SIDES * len(sides):
+        others = Counter(side for side in sides if side != self.side)
+        if wrong := others.most_common(1)[0] if self.side and others else common_side(others):
+            side, count = wrong
             expected = f"only {self.side:,}" if self.side else "several, as original images have"
             raise SourceError(
                 f"{self.path}: {count:,} of {counted(len(sides), 'image')} of {self.split} that were looked at "

@@ -6,21 +6,22 @@ A file that is already there and whole is not written again.
 """
 
 import base64
-import contextlib
 import dataclasses
 import json
 import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import xxhash
 
-from ilsvrc_tfds.errors import ImageError, unwritable
+from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources.layouts import STREAMS
 from ilsvrc_tfds.sources.members import Members, size_fault
-from ilsvrc_tfds.storage.files import partial_path, sync_file
+from ilsvrc_tfds.storage.files import destination_errors, sync_file
+from ilsvrc_tfds.storage.receipts import file_digest, write_with_receipt
 from ilsvrc_tfds.storage.staging import receipt_path
 
 # States of an image in a spool: as it is in the source, changed, or damaged; of that the spool holds the reason.
@@ -112,10 +113,8 @@ def finish_spool(task: SpoolTask) -> Spooled:
     if found is None or not task.skips and (found.state == DAMAGED).any():
         return _write(task)
     if task.sync:  # the run that wrote it may have been killed before it synced the file
-        try:
+        with destination_errors(task.path):
             sync_file(task.path)
-        except OSError as error:
-            raise unwritable(task.path, error) from error
     return found
 
 
@@ -124,7 +123,7 @@ def _existing(path: str, images: int) -> Spooled | None:
     try:
         with open(receipt_path(path), "rb") as file:
             receipt = json.load(file)
-        if os.path.getsize(path) != receipt["file_bytes"] or _digest(path) != receipt["digest"]:
+        if os.path.getsize(path) != receipt["file_bytes"] or file_digest(path) != receipt["digest"]:
             return None
         found = _spooled(receipt["rows"], receipt["file_bytes"])
         return found if len(found.size) == images else None
@@ -133,29 +132,18 @@ def _existing(path: str, images: int) -> Spooled | None:
 
 
 def _write(task: SpoolTask) -> Spooled:
-    partial, partial_receipt = (partial_path(task.path) for _ in range(2))
-    container = task.members.containers[0]
-    try:
+    def write(partial: str) -> dict[str, Any]:
         with open(partial, "wb", buffering=_BUFFER) as file:
             rows, digest = _copy(task, file.write)
             file_bytes = file.tell()
-        if task.sync:
-            sync_file(partial)
         # So the stamp of the file, and with it the plan of the shards, is the same if it has to be written again.
-        mtime = int(container.stamp.rpartition("-")[2])
+        mtime = int(task.members.containers[0].stamp.rpartition("-")[2])
         os.utime(partial, ns=(mtime, mtime))
-        with open(partial_receipt, "w") as receipt:
-            json.dump({"file_bytes": file_bytes, "digest": digest, "rows": rows}, receipt)
-        os.replace(partial, task.path)
-        os.replace(partial_receipt, receipt_path(task.path))
-    except OSError as error:
-        then = "Finished files are kept: run the same command again to continue. --scratch puts them elsewhere."
-        raise unwritable(task.path, error, then=then) from error
-    finally:
-        for path in (partial, partial_receipt):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-    return _spooled(rows, file_bytes)
+        return {"file_bytes": file_bytes, "digest": digest, "rows": rows}
+
+    then = "Finished files are kept: run the same command again to continue. --scratch puts them elsewhere."
+    receipt = write_with_receipt(task.path, write, dict, sync=task.sync, then=then)
+    return _spooled(receipt["rows"], receipt["file_bytes"])
 
 
 def _copy(task: SpoolTask, write: Callable[[bytes], object]) -> tuple[dict[str, str], str]:
@@ -191,11 +179,3 @@ def _spooled(rows: Mapping[str, str], file_bytes: int) -> Spooled:
     if not len(size) == len(source_size) == len(state) or size.sum() != file_bytes:
         raise ValueError("The columns have different lengths, or are those of another file.")
     return Spooled(np.cumsum(size) - size, size, source_size, state.astype(np.int8), file_bytes)
-
-
-def _digest(path: str) -> str:
-    digest = xxhash.xxh3_64()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_BUFFER):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -63,7 +63,7 @@ def _class_in_line(where: str, line: str) -> int:
     wnid = line.split()[0].rstrip(",;:")
     if not synsets.is_class(wnid):
         raise OptionError(
-            f"{where}: {shown(wnid[:40])} is none of the 1000 classes of ILSVRC2012. Expected a wnid in each line, "
+            f"{where}: {shown(wnid[:40])} is not one of the 1000 classes of ILSVRC2012. Expected a wnid in each line, "
             "such as n01440764."
         )
     return synsets.index_of(wnid)

@@ -5,20 +5,7 @@ from pathlib import Path
 import docexamples
 import pytest
 
-from ilsvrc_tfds.checks import (
-    contact_sheet,
-    doctor,
-    report,
-    samples,
-    show,
-    told,
-    verify,
-    verify_info,
-    verify_record,
-    verify_shard,
-)
-
-MODULES = [contact_sheet, doctor, report, samples, show, told, verify, verify_info, verify_record, verify_shard]
+from ilsvrc_tfds import checks
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +13,6 @@ def data(tmp_path_factory) -> Path:
     return docexamples.add_data(tmp_path_factory.mktemp("data"), exported=True)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_hold(module, data, monkeypatch):
-    assert docexamples.run_examples(module, data, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(checks))
+def test_examples_hold(name, data, monkeypatch):
+    assert docexamples.run_examples(name, data, monkeypatch) > 0

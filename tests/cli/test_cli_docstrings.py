@@ -7,7 +7,6 @@ import drawing
 import pytest
 
 from ilsvrc_tfds import cli
-from ilsvrc_tfds.cli import next_steps, options, parser, signals, streams
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +17,6 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "module", [cli, next_steps, options, parser, signals, streams], ids=lambda module: module.__name__
-)
-def test_examples_hold(module, data, monkeypatch):
-    assert docexamples.run_examples(module, data, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(cli))
+def test_examples_hold(name, data, monkeypatch):
+    assert docexamples.run_examples(name, data, monkeypatch) > 0

@@ -1,26 +1,25 @@
 """The examples in the docstrings of `formats` run, and the main functions have one."""
 
 import doctest
+import importlib
 
+import docexamples
 import drawing
 import pytest
 
+from ilsvrc_tfds import formats
 from ilsvrc_tfds.formats import (
     example,
     example_in_place,
     folder,
     framing,
     hdf5,
-    kinds,
     manifest,
     naming,
-    nearby,
     record_index,
     tfrecord,
 )
 from ilsvrc_tfds.sources import find_layout, index_images
-
-MODULES = [example, example_in_place, folder, framing, hdf5, kinds, manifest, naming, nearby, record_index, tfrecord]
 
 
 @pytest.fixture
@@ -33,8 +32,9 @@ def names(tmp_path, archives) -> dict[str, object]:
     return {"jpeg": drawing.jpeg(), "folder": str(tmp_path), "train": train, "shard": str(shard), **keys}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_run(module, names):
+@pytest.mark.parametrize("name", docexamples.modules_of(formats))
+def test_examples_run(name, names):
+    module = importlib.import_module(name)
     results = doctest.testmod(module, globs={**vars(module), **names}, optionflags=doctest.ELLIPSIS)
     assert results.failed == 0 and results.attempted > 0
 

@@ -1,16 +1,18 @@
 """The examples in the docstrings of `images` run, and every public name has one."""
 
 import doctest
+import importlib
 
+import docexamples
 import drawing
 import pytest
 
 from ilsvrc_tfds import images
-from ilsvrc_tfds.images import head, ops, pixels, png
 
 
-@pytest.mark.parametrize("module", [head, ops, pixels, png], ids=lambda module: module.__name__)
-def test_examples_run(module):
+@pytest.mark.parametrize("name", docexamples.modules_of(images))
+def test_examples_run(name):
+    module = importlib.import_module(name)
     globs = {**vars(images), **vars(module), "jpeg": drawing.jpeg(), "png": drawing.png(48, 36)}
     results = doctest.testmod(module, globs=globs)
     assert results.failed == 0 and results.attempted > 0

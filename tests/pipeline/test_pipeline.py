@@ -425,7 +425,7 @@ def test_shard_that_was_cut_is_named_and_its_whole_records_are_kept(damaged, cap
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"shard": (3, 3)}, r"shard must be \(i, n\) with 0 <= i < n, got \(3, 3\)"),
         ({"shard": 3}, r"shard must be \(i, n\) or a tf.distribute.InputContext, got 3"),
-        ({"classes": ["n00000000"]}, "'n00000000' is none of the 1000 classes"),
+        ({"classes": ["n00000000"]}, "'n00000000' is not one of the 1000 classes"),
         ({"classes": [1000]}, r"A class index must be in \[0, 1000\), got 1000"),
         ({"classes": []}, "classes must have at least one class"),
         ({"classes": [0, "n01440764"]}, "at least one class and none twice"),

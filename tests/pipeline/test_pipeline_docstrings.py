@@ -7,39 +7,6 @@ import docexamples
 import pytest
 
 from ilsvrc_tfds import pipeline
-from ilsvrc_tfds.pipeline import (
-    batches,
-    bench,
-    delivery,
-    epochs,
-    examples,
-    layers,
-    missing,
-    numbering,
-    reading,
-    schedule,
-    service,
-    split,
-    subsets,
-    unchanged,
-)
-
-MODULES = [
-    batches,
-    bench,
-    delivery,
-    epochs,
-    examples,
-    layers,
-    missing,
-    numbering,
-    reading,
-    schedule,
-    service,
-    split,
-    subsets,
-    unchanged,
-]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +14,9 @@ def data(tmp_path_factory) -> Path:
     return docexamples.add_data(tmp_path_factory.mktemp("data"), exported=True)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_hold(module, data, monkeypatch):
-    assert docexamples.run_examples(module, data, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(pipeline))
+def test_examples_hold(name, data, monkeypatch):
+    assert docexamples.run_examples(name, data, monkeypatch) > 0
 
 
 @pytest.mark.parametrize("name", pipeline.__all__)

@@ -4,17 +4,15 @@ import docexamples
 import pytest
 
 from ilsvrc_tfds import runners
-from ilsvrc_tfds.runners import beam, dask, local, open_files, runner
 
-MODULES = [runners, beam, dask, local, open_files, runner]
-NEEDS = {beam: "apache_beam", dask: "distributed"}
+NEEDS = {"ilsvrc_tfds.runners.beam": "apache_beam", "ilsvrc_tfds.runners.dask": "distributed"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_hold(module, tmp_path, monkeypatch):
-    if module in NEEDS:
-        pytest.importorskip(NEEDS[module])
-    assert docexamples.run_examples(module, tmp_path, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(runners))
+def test_examples_hold(name, tmp_path, monkeypatch):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    assert docexamples.run_examples(name, tmp_path, monkeypatch) > 0
 
 
 def test_each_engine_is_a_runner_under_its_name():

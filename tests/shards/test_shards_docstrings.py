@@ -5,9 +5,7 @@ from pathlib import Path
 import docexamples
 import pytest
 
-from ilsvrc_tfds.shards import encoders, image_files, image_folders, plan, run, writer
-
-MODULES = [encoders, image_files, image_folders, plan, run, writer]
+from ilsvrc_tfds import shards
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +13,6 @@ def data(tmp_path_factory) -> Path:
     return docexamples.add_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_hold(module, data, monkeypatch):
-    assert docexamples.run_examples(module, data, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(shards))
+def test_examples_hold(name, data, monkeypatch):
+    assert docexamples.run_examples(name, data, monkeypatch) > 0

@@ -202,7 +202,7 @@ def test_second_witness_that_contradicts_is_an_error(tmp_path, place, message):
 
 
 def test_appended_class_that_is_none_is_an_error(tmp_path):
-    with pytest.raises(SourceError, match="'n99999999' is none of the 1000 classes"):
+    with pytest.raises(SourceError, match="'n99999999' is not one of the 1000 classes"):
         indexed(write(tmp_path, f"val/{appended(NUMBER_1731, 'n99999999')}"))
 
 

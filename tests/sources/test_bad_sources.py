@@ -237,14 +237,14 @@ def test_inner_archive_damaged_is_named(tmp_path, images):
 @pytest.mark.parametrize("name", ["n99999999.tar", "tench.tar", "train/ILSVRC2012_img_train.tar", "n01440764 (1).tar"])
 def test_inner_archive_of_no_class_is_an_error(tmp_path, name):
     write_train(tmp_path, [(name, drawing.tar([("a.JPEG", PICTURE)]))])
-    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive '.*': '.*' is none of the 1000 classes"):
+    with pytest.raises(SourceError, match=f"{TRAIN}: inner archive '.*': '.*' is not one of the 1000 classes"):
         indexed(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["n99999999.tar", "tench.tar", "images.tar"])
 def test_class_archive_of_no_class_is_an_error(tmp_path, name):
     write(tmp_path, f"train/{name}", drawing.tar([("README", b"not even images")]))
-    with pytest.raises(SourceError, match=f"{name}: '.*' is none of the 1000 classes"):
+    with pytest.raises(SourceError, match=f"{name}: '.*' is not one of the 1000 classes"):
         indexed(tmp_path)
 
 
@@ -284,19 +284,21 @@ def test_paths_in_archives_are_no_paths_on_disk(tmp_path, images, prefix):
 def test_class_folder_of_no_class_is_an_error(tmp_path, images, folder):
     source = drawing.folders(tmp_path, images)
     write(source, f"train/{folder}/cat.JPEG")
-    with pytest.raises(SourceError, match="none of the 1000 classes .* move it away if it belongs to something else"):
+    with pytest.raises(
+        SourceError, match="not one of the 1000 classes .* move it away if it belongs to something else"
+    ):
         indexed(source)
 
 
 def test_class_folder_of_no_class_in_an_archive_is_an_error(tmp_path):
     write_train(tmp_path, [("train/n99999999/cat.JPEG", PICTURE)])
-    with pytest.raises(SourceError, match=f"{TRAIN}.*'n99999999' is none of the 1000 classes"):
+    with pytest.raises(SourceError, match=f"{TRAIN}.*'n99999999' is not one of the 1000 classes"):
         indexed(tmp_path)
 
 
 def test_class_folder_of_no_class_for_validation_is_an_error(tmp_path):
     write(tmp_path, f"val/n99999999/{VAL_1}")
-    with pytest.raises(SourceError, match="val/n99999999.*none of the 1000 classes"):
+    with pytest.raises(SourceError, match="val/n99999999.*not one of the 1000 classes"):
         indexed(tmp_path)
 
 

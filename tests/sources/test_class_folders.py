@@ -96,7 +96,7 @@ def test_numbering_is_named_where_nothing_tells_the_class(tmp_path, name, look):
     source = drawn(tmp_path, [name])
     rename_all(source / "train" / name)
     with pytest.raises(
-        SourceError, match="is none of the 1000 classes of ILSVRC2012, and the names of 3 images"
+        SourceError, match="is not one of the 1000 classes of ILSVRC2012, and the names of 3 images"
     ) as error:
         index_images(find_layout([source]))
     assert look in str(error.value)
@@ -117,5 +117,5 @@ def test_number_may_have_any_zeros_in_front(tmp_path):
 
 def test_wnid_of_no_class_in_the_name_of_a_folder_is_an_error(tmp_path):
     source = drawn(tmp_path, ["n02121620_cat"])
-    with pytest.raises(LabelError, match="but 'n02121620_cat' names n02121620, which is none of the 1000 classes"):
+    with pytest.raises(LabelError, match="but 'n02121620_cat' names n02121620, which is not one of the 1000 classes"):
         index_images(find_layout([source]))

@@ -25,7 +25,7 @@ def source(tmp_path):
 def test_every_conflict_is_listed(source):
     found = conflicts(find_layout([source]))
     assert len(found) == 4
-    assert "LOC_val_solution.csv" in found[0] and "'n00004475' is none of the 1000 classes" in found[1]
+    assert "LOC_val_solution.csv" in found[0] and "'n00004475' is not one of the 1000 classes" in found[1]
     assert "n01440764_10.JPEG of n01440764" in found[2] and "n01443537_10.JPEG of n01443537" in found[3]
 
 

@@ -76,11 +76,11 @@ def test_first_of_many_contradictions_are_named():
         ("val", "", b"n01440764_mine.JPEG", "split 'val' is not in a class folder"),
         ("val", "", b"ILSVRC2012_val_00000000.JPEG", "has the number 0; validation images have 1 to 50000"),
         ("val", VAL_1, b"ILSVRC2012_val_00050001.JPEG", "has the number 50001; validation images have 1 to 50000"),
-        ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is none of the 1000 classes"),
-        ("train", "n01440764", b"n99999999_1.JPEG", "'n99999999' is none of the 1000 classes"),
-        ("train", "n99999999", b"cat.JPEG", "here: 'n99999999' is none of the 1000 classes .* named by its wnid"),
-        ("train", "tench", b"cat.JPEG", "here: 'tench' is none of the 1000 classes"),
-        ("val", "n99999999", b"ILSVRC2012_val_00000001.JPEG", "'n99999999' is none of the 1000 classes"),
+        ("train", "", b"n99999999_1.JPEG", "n99999999_1.JPEG: 'n99999999' is not one of the 1000 classes"),
+        ("train", "n01440764", b"n99999999_1.JPEG", "'n99999999' is not one of the 1000 classes"),
+        ("train", "n99999999", b"cat.JPEG", "here: 'n99999999' is not one of the 1000 classes .* named by its wnid"),
+        ("train", "tench", b"cat.JPEG", "here: 'tench' is not one of the 1000 classes"),
+        ("val", "n99999999", b"ILSVRC2012_val_00000001.JPEG", "'n99999999' is not one of the 1000 classes"),
     ],
 )
 def test_names_that_mean_nothing_are_an_error(split, folder, name, message):

@@ -1,8 +1,6 @@
 """The examples in the docstrings of this room."""
 
 import gzip
-import importlib
-import pkgutil
 from pathlib import Path
 
 import docexamples
@@ -12,7 +10,6 @@ import pytest
 
 from ilsvrc_tfds import sources
 
-MODULES = [sources.__name__, *(found.name for found in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."))]
 TABLE = "ImageId,PredictionString\nn01440764_10026,n01440764 10 20 50 60\n"
 
 
@@ -37,6 +34,6 @@ def _files(tree: Path) -> list[tuple[str, bytes]]:
     return [(str(path.relative_to(tree)), path.read_bytes()) for path in sorted(tree.rglob("*.JPEG"))]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", docexamples.modules_of(sources))
 def test_examples_hold(name, data, monkeypatch):
-    assert docexamples.run_examples(importlib.import_module(name), data, monkeypatch) > 0
+    assert docexamples.run_examples(name, data, monkeypatch) > 0

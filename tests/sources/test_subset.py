@@ -50,8 +50,8 @@ def test_list_of_images_is_read_in_its_usual_forms(line, tmp_path, index):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"{TENCH}\nn00007846\n", r"list\.txt: line 2: n00007846 is none of the 1000 classes"),
-        ("tench\n", r"line 1: tench is none of the 1000 classes.*Expected a wnid in each line"),
+        (f"{TENCH}\nn00007846\n", r"list\.txt: line 2: n00007846 is not one of the 1000 classes"),
+        ("tench\n", r"line 1: tench is not one of the 1000 classes.*Expected a wnid in each line"),
         (f"{TENCH}\n{SHARK}\n{TENCH}\n", rf"1 comes twice: {TENCH}\."),
         ("# nothing\n\n", "list of classes is empty"),
     ],

@@ -177,7 +177,7 @@ def test_images_deeper_in_a_class_archive_are_read(tmp_path):
 
 def test_images_deeper_in_a_train_archive_are_refused(tmp_path):
     (tmp_path / "train.tar").write_bytes(drawing.tar([(f"train/{TENCH}/images/{TENCH}_1.JPEG", b"x")]))
-    with pytest.raises(SourceError, match="train.tar .train/images.: 'images' is none of the 1000 classes"):
+    with pytest.raises(SourceError, match="train.tar .train/images.: 'images' is not one of the 1000 classes"):
         indexed(tmp_path)
 
 

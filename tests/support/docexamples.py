@@ -1,6 +1,8 @@
 """Runs the examples in docstrings. They name folders below `/data`, which a test replaces by a folder of its own."""
 
 import doctest
+import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 from types import ModuleType
@@ -33,18 +35,25 @@ def add_data(folder: Path, *, exported: bool = False) -> Path:
     return folder
 
 
-def run_examples(module: ModuleType, data: Path, monkeypatch) -> int:
+def modules_of(package: ModuleType) -> list[str]:
+    """Returns the names of the package and its modules that have examples, so that no new module is forgotten."""
+    names = [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    specs = map(importlib.util.find_spec, [package.__name__, *names])
+    return [spec.name for spec in specs if ">>> " in Path(spec.origin).read_text()]
+
+
+def run_examples(name: str, data: Path, monkeypatch) -> int:
     """Runs the examples of a module, asserts that all hold, and returns their number. `...` stands for any text.
 
     Args:
-      module: Module whose docstrings are searched.
+      name: Name of the module whose docstrings are searched.
       data: Folder that takes the place of `/data`.
       monkeypatch: pytest's fixture. Incomplete sources are allowed, and one worker is the default.
     """
     monkeypatch.setenv("ILSVRC2012_ALLOW_INCOMPLETE", "1")
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     runner, said = doctest.DocTestRunner(_Checker(), optionflags=doctest.ELLIPSIS), []
-    for test in doctest.DocTestFinder().find(module):
+    for test in doctest.DocTestFinder().find(importlib.import_module(name)):
         for example in test.examples:
             example.source = example.source.replace("/data/", f"{data}/")
             example.want = example.want.replace("/data/", f"{data}/")

@@ -5,7 +5,7 @@ import drawing
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.training import backup, divergence, evaluating, fitting, models, recipe, runs, weights
+from ilsvrc_tfds import training
 
 pytestmark = pytest.mark.slow
 
@@ -18,10 +18,6 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    "module",
-    [backup, divergence, evaluating, fitting, models, recipe, runs, weights],
-    ids=lambda module: module.__name__,
-)
-def test_examples_hold(module, data, monkeypatch):
-    assert docexamples.run_examples(module, data, monkeypatch) > 0
+@pytest.mark.parametrize("name", docexamples.modules_of(training))
+def test_examples_hold(name, data, monkeypatch):
+    assert docexamples.run_examples(name, data, monkeypatch) > 0

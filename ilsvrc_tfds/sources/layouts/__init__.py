@@ -43,14 +43,31 @@ from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan
 
 
-class LayoutModule(Protocol):
-    """What a module of a layout has.
+class ReadableLayout(Protocol):
+    """What is needed to read the images of a container.
 
     Attributes:
       KIND: Name of the layout in `Place.kind` and `Container.layout`.
     """
 
     KIND: str
+
+    def read(self, file: FileIO, offset: int, size: int, name: bytes) -> bytes:
+        """Returns the bytes of an image.
+
+        The result has another length than `size` only if the file has changed since it was indexed. Raises OSError, and
+        ImageError if the layout has a checksum for each image, or its name beside it, and it does not match.
+
+        Args:
+          file: Open container of the image; or the image's file, if it has one of its own.
+          offset: Position of the image as the scan stated it.
+          size: Number of the image's bytes.
+          name: File name of the image as it is stored, without folders.
+        """
+
+
+class LayoutModule(ReadableLayout, Protocol):
+    """What a module of a layout has."""
 
     def find(self, source: Path, root: str) -> list[Place]:
         """Returns the places of splits in the folder `root` of a source, best ones first.
@@ -66,19 +83,6 @@ class LayoutModule(Protocol):
 
     def in_words(self, places: Collection[Place], jobs: Collection[Scan]) -> str:
         """Returns the name of the layout for messages, from all places and scans of a source."""
-
-    def read(self, file: FileIO, offset: int, size: int, name: bytes) -> bytes:
-        """Returns the bytes of an image.
-
-        The result has another length than `size` only if the file has changed since it was indexed. Raises OSError, and
-        ImageError if the layout has a checksum for each image, or its name beside it, and it does not match.
-
-        Args:
-          file: Open container of the image; or the image's file, if it has one of its own.
-          offset: Position of the image as the scan stated it.
-          size: Number of the image's bytes.
-          name: File name of the image as it is stored, without folders.
-        """
 
 
 class ArchiveLayoutModule(LayoutModule, Protocol):
@@ -115,4 +119,6 @@ QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatase
 ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives, tree_gzips)
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
 STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets, gzips)}
-LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in (*LAYOUTS, spools, spools.Damaged())}
+LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in LAYOUTS}
+# Spools are read as well, but never found.
+READABLE: dict[str, ReadableLayout] = {**LAYOUT_OF, spools.KIND: spools, spools.Damaged.KIND: spools.Damaged()}
