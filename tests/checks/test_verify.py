@@ -264,7 +264,10 @@ CLASSIC_FAULTS = {
         put("image/class/synset", b"n02123045"),
         "{here}its image/class/synset is n02123045, its fil",
     ),
-    "unknown synset": (put("image/class/synset", b"n99999999"), "{here}its image/class/synset b'n99999999' is none of"),
+    "unknown synset": (
+        put("image/class/synset", b"n99999999"),
+        "{here}its image/class/synset b'n99999999' is not one of",
+    ),
     "words of another class": (
         put("image/class/text", b"tabby"),
         "{here}its image/class/text is b'tabby'; the words of n01",
