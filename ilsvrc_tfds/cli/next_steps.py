@@ -85,6 +85,15 @@ def _literal(value: str | Path | bool) -> str:
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else ascii(text)
 
 
+def check(folder: Path) -> Step:
+    """Returns the step that checks a folder that was prepared or exported.
+
+    >>> check(Path("/data/tfrecords")).line
+    'ilsvrc-tfds verify /data/tfrecords'
+    """
+    return Step("check every record", command("verify", folder))
+
+
 def look_and_train(folder: Path) -> Iterator[Step]:
     """Yields the steps for a prepared or exported folder without problems: show and train, if they can read it.
 

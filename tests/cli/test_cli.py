@@ -13,6 +13,7 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import commands, main
+from ilsvrc_tfds.cli.commands import writing
 from ilsvrc_tfds.cli.parser import COMMANDS
 from ilsvrc_tfds.training.recipe import Recipe
 
@@ -182,7 +183,7 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
 
 @pytest.fixture
 def few_drawings(monkeypatch):
-    monkeypatch.setattr(commands, "draw", functools.partial(commands.draw, train_per_class=1, val_per_class=1))
+    monkeypatch.setattr(writing, "draw", functools.partial(writing.draw, train_per_class=1, val_per_class=1))
 
 
 @pytest.mark.usefixtures("few_drawings")

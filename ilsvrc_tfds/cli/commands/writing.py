@@ -1,11 +1,8 @@
-"""The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
+"""The commands that examine a source and write data sets, and `demo`, which draws a source first."""
 
 import argparse
-import dataclasses
-import json
 import logging
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -15,15 +12,15 @@ from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.cli.next_steps import (
     Step,
     call,
+    check,
     command,
-    evaluate_and_plot,
     look_and_train,
     read_as_image_folder,
     read_with_dali,
     say_next,
 )
 from ilsvrc_tfds.cli.options import subset_of
-from ilsvrc_tfds.cli.streams import say
+from ilsvrc_tfds.cli.streams import say, say_report
 from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
@@ -35,8 +32,7 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.storage.files import file_to_replace, write_whole
-from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.storage.files import file_to_replace
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +47,7 @@ def doctor(options: argparse.Namespace) -> int:
         splits=_splits(options),
         workers=options.workers,
     )
-    status = _report(report.facts, report.problems, "No problems found.")
+    status = say_report(report.facts, report.problems, "No problems found.")
     same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
     same += ["--splits", ",".join(options.splits)] if options.splits else []
     if status:
@@ -60,12 +56,6 @@ def doctor(options: argparse.Namespace) -> int:
     else:
         say_next([Step("prepare both configs", command("prepare", *same, "--config", "all"))])
     return status
-
-
-def _report(facts: Iterable[str], problems: Iterable[str], verdict: str) -> int:
-    lines = [f"PROBLEM {line}" for line in problems]
-    say(*facts, *(lines or [verdict]))
-    return 1 if lines else 0
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -93,12 +83,8 @@ def prepare(options: argparse.Namespace) -> int:
         name = f"{builder.name}/{builder.builder_config.name}"
         say(f"{builder.data_dir}: {splits} examples; {call('tfds.load', name, data_dir=root)}")
     folders = [Path(builder.data_dir) for builder in builders]
-    say_next([*(_check(folder) for folder in folders), *look_and_train(folders[-1])])
+    say_next([*(check(folder) for folder in folders), *look_and_train(folders[-1])])
     return 0
-
-
-def _check(folder: Path) -> Step:
-    return Step("check every record", command("verify", folder))
 
 
 class _Engine(TypedDict):
@@ -162,7 +148,7 @@ def export(options: argparse.Namespace) -> int:
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
     say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}")
     write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
-    say_next([_check(out), *look_and_train(out), *(() if options.index else (write_indexes,))])
+    say_next([check(out), *look_and_train(out), *(() if options.index else (write_indexes,))])
     return 0
 
 
@@ -181,85 +167,12 @@ def index(options: argparse.Namespace) -> int:
     return 0
 
 
-def verify(options: argparse.Namespace) -> int:
-    """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
-    report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    skipped = counted(report.left_out, "damaged image was", "damaged images were")
-    verdict = f"No problems found. {skipped} left out when it was made." if report.left_out else "No problems found."
-    status = _report(report.facts, report.problems, verdict)
-    if not status:
-        say_next(look_and_train(options.folder))
-    return status
-
-
 def unpack(options: argparse.Namespace) -> int:
     out = ilsvrc_tfds.unpack(
         options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
     say(out)
     say_next(read_as_image_folder(out))
-    return 0
-
-
-def show(options: argparse.Namespace) -> int:
-    say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
-    if options.out is not None:
-        _log.info("Drew the contact sheet %s", options.out)
-    steps = [*look_and_train(options.folder)]
-    say_next([_check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
-    return 0
-
-
-def train(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds import training  # loads TensorFlow and Keras
-
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
-    out = options.out or Path(f"ilsvrc2012-{recipe.model}")
-    model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
-    *_, last = training.read_log(out)
-    top1, top5 = last["val_top1"], last["val_top5"]
-    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
-    say_next(evaluate_and_plot(options.data, model, **_source(options)))
-    return 0
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds import training
-
-    scores = training.evaluate(
-        options.data,
-        options.model,
-        weights=options.weights,
-        batch_size=options.batch_size,
-        split=options.split,
-        **_source(options),
-    )
-    accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
-    say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
-    load = call("ilsvrc_tfds.training.load_model", options.model, weights=options.weights)
-    say_next([Step("use the model in Python, after `import ilsvrc_tfds`", load)])
-    return 0
-
-
-def _source(options: argparse.Namespace) -> dict[str, Any]:
-    return {"data_dir": options.data_dir, "label_offset": options.label_offset}
-
-
-def bench(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
-
-    json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
-    report = measure(
-        options.data,
-        batch_size=options.batch_size,
-        ops=options.ops,
-        split=options.split,
-        **_source(options),
-        seconds=options.seconds,
-    )
-    if json_path is not None:
-        write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
-    say(report)
     return 0
 
 

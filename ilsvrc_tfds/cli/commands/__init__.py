@@ -1,0 +1,19 @@
+"""The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
+
+from ilsvrc_tfds.cli.commands.reading import bench, evaluate, show, train, verify
+from ilsvrc_tfds.cli.commands.writing import demo, doctor, export, index, metadata, prepare, unpack
+
+__all__ = [
+    "bench",
+    "demo",
+    "doctor",
+    "evaluate",
+    "export",
+    "index",
+    "metadata",
+    "prepare",
+    "show",
+    "train",
+    "unpack",
+    "verify",
+]
