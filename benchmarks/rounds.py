@@ -1,6 +1,7 @@
 """Sides of a comparison that take turns: each in a process of its own, with its input in the page cache."""
 
 import argparse
+import compileall
 import functools
 import itertools
 import os
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from processes import BusyClock, in_fresh_process, report
+
+import ilsvrc_tfds
 
 
 def run_benchmarks(
@@ -44,6 +47,8 @@ def run_benchmarks(
             {"versions": functools.partial(versions, checkout=checkout.resolve(strict=True))},
             None,
         )
+    # As at an installation by pip. A checkout may have no bytecode, and each worker would compile all modules anew.
+    compileall.compile_dir(Path(ilsvrc_tfds.__file__).parent, quiet=1)
     pictures = sorted(arguments.images.glob("n*_*"))
     if not pictures:
         parser.error(f"{arguments.images} holds no pictures named <wnid>_*, as n01440764_tench.JPEG")

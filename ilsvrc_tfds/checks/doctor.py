@@ -1,6 +1,7 @@
 """The contents and the problems of a source, before hours of work are spent on it."""
 
 import dataclasses
+import functools
 import hashlib
 import os
 import re
@@ -78,9 +79,8 @@ def examine(
         there = [place.split for place in found.places if place.split in (splits or ())]
         layout = found.only(there or splits)
         try:
-            index = dataclasses.replace(
-                index_images(layout, runner.run_short if layout.is_quick() else runner.run), missing=found.missing()
-            )
+            run = functools.partial(runner.run_short, quick=layout.is_quick())
+            index = dataclasses.replace(index_images(layout, run), missing=found.missing())
         except (SourceError, LabelError) as error:
             return Report(
                 (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)

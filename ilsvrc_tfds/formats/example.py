@@ -164,8 +164,12 @@ def _head(number: int, size: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     """Returns a number that is not negative as a varint: seven bits a byte, the lowest first."""
-    if value <= 0x7F:
+    if value < 1 << 7:
         return _ONE_BYTE[value]
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:  # most images; the loop takes twice as long
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -164,7 +164,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             position += 1 if marker == 0xFF else 2
             continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        length = data[position + 2] << 8 | data[position + 3]
         is_scan = marker == _SOS and has_frame
         if not is_scan and (marker not in _IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
             raise ImageError(

@@ -17,14 +17,14 @@ from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import Resized
 from ilsvrc_tfds.shards.writer import Receipt, ShardTask, publish_shard
 from ilsvrc_tfds.storage.files import destination_errors
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES
 from ilsvrc_tfds.storage.staging import receipt_path
 
-# Resizing so many images takes a worker about a second. Pieces must not depend on the number of workers, so that a run
-# with more or fewer of them finds those of the last one.
-_PIECE_IMAGES = 250
+# Resizing so many images takes a worker a fifth of a second: so long the others may wait at the end. Pieces must not
+# depend on the number of workers, so that a run with more or fewer of them finds those of the last one.
+_PIECE_IMAGES = 100
 # With so many shards for each worker, the workers that end first wait for less than a tenth of the time.
 _ENOUGH_SHARDS = 10
-_BUFFER = 4 << 20
 _MARK = ".records-"
 
 
@@ -90,7 +90,7 @@ def join_pieces(task: ShardTask, receipts: Iterator[Receipt]) -> Receipt:
         with open(partial, "wb") as shard:  # buffered: a write of less than all bytes is continued, or an error
             for path in paths:
                 with open(path, "rb", buffering=0) as piece:
-                    while chunk := piece.read(_BUFFER):
+                    while chunk := piece.read(CHUNK_BYTES):
                         shard.write(chunk)
                         digest.update(chunk)
                 _remove(path)  # now, so that the join needs the room of one piece only

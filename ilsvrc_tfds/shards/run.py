@@ -127,7 +127,7 @@ def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner,
     tasks = itertools.chain([first], tasks)
     cuts = False
     if isinstance(runner, LocalRunner):
-        if runner.may_use_fewer and _seconds(first, plans) < _SECONDS_ALONE:
+        if runner.may_use_fewer and not runner.has_started() and _seconds(first, plans) < _SECONDS_ALONE:
             runner = LocalRunner(1)
         cuts = is_worth_cutting(first, num_shards, runner.workers)
     if not cuts:

@@ -16,12 +16,11 @@ from ilsvrc_tfds.images import Original
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
-from ilsvrc_tfds.storage.receipts import file_digest, write_with_receipt
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
 from ilsvrc_tfds.storage.staging import receipt_path
 
 # Values of `on_error`: what to do about a damaged image.
 STOP, SKIP = "stop", "skip"
-_BUFFER = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,7 +149,7 @@ def _write_tfrecord(task: ShardTask, partial: str) -> Receipt:
     digest, records, boxed, payload_bytes = xxhash.xxh3_64(), 0, 0, 0
     skipped: dict[str, str] = {}
     changed: list[str] = []
-    with open(partial, "wb", buffering=_BUFFER) as file:
+    with open(partial, "wb", buffering=CHUNK_BYTES) as file:
         for example in _examples(task, skipped, changed):
             for piece in frame(example):
                 file.write(piece)

@@ -1,5 +1,6 @@
 """Finds the source in the usual places, indexes it, and logs the result."""
 
+import functools
 import logging
 import os
 from collections.abc import Collection
@@ -62,7 +63,7 @@ def index_layout(layout: Layout, runner: LocalRunner) -> Index:
     >>> list(index.splits)
     ['val']
     """
-    index = index_images(layout, runner.run_short if layout.is_quick() else runner.run)
+    index = index_images(layout, functools.partial(runner.run_short, quick=layout.is_quick()))
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     _log.info("%s: %s, %s images", index.source, index.layout, counts)
     for note in index.notes:

@@ -21,12 +21,11 @@ from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources.layouts import STREAMS
 from ilsvrc_tfds.sources.members import Members, size_fault
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
-from ilsvrc_tfds.storage.receipts import file_digest, write_with_receipt
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
 from ilsvrc_tfds.storage.staging import receipt_path
 
 # States of an image in a spool: as it is in the source, changed, or damaged; of that the spool holds the reason.
 KEPT, CHANGED, DAMAGED = range(3)
-_BUFFER = 1 << 20
 _AT_ONCE = 1 << 12
 _INTEGER = "<i8"  # in receipts
 _WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
@@ -133,7 +132,7 @@ def _existing(path: str, images: int) -> Spooled | None:
 
 def _write(task: SpoolTask) -> Spooled:
     def write(partial: str) -> dict[str, Any]:
-        with open(partial, "wb", buffering=_BUFFER) as file:
+        with open(partial, "wb", buffering=CHUNK_BYTES) as file:
             rows, digest = _copy(task, file.write)
             file_bytes = file.tell()
         # So the stamp of the file, and with it the plan of the shards, is the same if it has to be written again.

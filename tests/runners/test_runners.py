@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from ilsvrc_tfds import errors
-from ilsvrc_tfds.runners import LocalRunner, local
+from ilsvrc_tfds.runners import LocalRunner
 
 # The errors that jobs raise.
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.IlsvrcError)]
@@ -290,16 +290,43 @@ def pid(job: float) -> int:
 
 def test_short_jobs_need_no_worker():
     with LocalRunner() as runner:
-        assert set(runner.run_short(pid, [0.0] * 20)) == {os.getpid()} and runner._executor is None
+        assert set(runner.run_short(pid, [0.0] * 20)) == {os.getpid()} and not runner.has_started()
         assert list(runner.run_short(pid, [])) == []
 
 
-def test_workers_take_over_if_short_jobs_take_longer(monkeypatch):
-    monkeypatch.setattr(local, "_SECONDS_TO_START", 0.05)
+def named_pid(job: tuple[int, float]) -> tuple[int, int]:
+    return job[0], pid(job[1])
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_workers_start_beside_short_jobs_and_take_over_once_they_are_ready(quick):
     with LocalRunner() as runner:
         runner.workers = 2
-        first, *others = runner.run_short(pid, [0.1, 0.0, 0.0])
-        assert first == os.getpid() and os.getpid() not in others
+        numbers, pids = zip(*runner.run_short(named_pid, [*enumerate([0.1] * 40)], quick))
+        assert numbers == tuple(range(40))
+        here = pids.count(os.getpid())
+        assert 2 <= here < 32 and len({*pids} - {os.getpid()}) == 2
+        assert (pids[0] == os.getpid()) is quick
+        assert os.getpid() not in set(runner.run_short(pid, [0.0] * 4)), "they are there, and are used"
+
+
+def fails_at(job: int) -> int:
+    time.sleep(0.02)
+    if job in (1, 15):
+        raise ValueError(f"job {job}")
+    return job
+
+
+def test_error_of_a_job_done_here_comes_in_order():
+    with LocalRunner() as runner, pytest.raises(ValueError, match="job 1$"):
+        runner.workers = 2
+        list(runner.run_short(fails_at, range(20), quick=False))
+
+
+def test_one_worker_takes_over_nothing():
+    with LocalRunner() as runner:
+        runner.workers = 1
+        assert set(runner.run_short(pid, [0.1, 0.0, 0.0])) == {os.getpid()} and not runner.has_started()
 
 
 def test_named_number_of_workers_is_taken_at_its_word():
