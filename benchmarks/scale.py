@@ -1,14 +1,16 @@
 """What 1,281,167 + 50,000 images cost apart from their bytes: seconds of index and plan, memory, the size of the metadata.
 
-    python benchmarks/scale.py [--images 1331167] [--engines local beam dask] [--work DIR]
+    python benchmarks/scale.py [--images 1331167] [--engines local beam dask] [--forms zip parquet] [--work DIR]
 
 Makes archives in the official layout with as many images in as many classes as the real ones, and names like theirs; each
-image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output for each engine, all removed. Beam's FnApiRunner and
+image is the same JPEG of 8 x 8 pixels. 1.4 GB of archives, 0.5 GB of output for each engine, all removed. With --forms the same
+images are also prepared from other forms of source, which take minutes to write. Beam's FnApiRunner and
 Dask's LocalCluster start their processes on this machine, as many as the local runner. Prints JSON lines.
 """
 
 import argparse
 import io
+import shutil
 import tarfile
 import tempfile
 import time
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from processes import in_fresh_process, report, with_peaks
+from sources import WRITERS
 
 from ilsvrc_tfds import synsets
 
@@ -34,6 +37,7 @@ _ENGINES = {
 }
 # Beam's and Dask's workers load these, and what they need.
 _WORKER_MEGABYTES = {"local": 150, "beam": 400, "dask": 300}
+_FORM_WORKER_MEGABYTES = 300
 _TRAIN, _VAL = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 
 
@@ -42,6 +46,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=OFFICIAL, help="in all, at least 2000 (default: %(default)s)")
     names = list(_ENGINES)
     parser.add_argument("--engines", nargs="+", choices=names, default=names, help="what prepares (default: all)")
+    parser.add_argument("--forms", nargs="+", choices=list(WRITERS), default=[], help="other sources (default: none)")
     parser.add_argument(
         "--work", type=Path, help="folder for archives and outputs, emptied again (default: the system's)"
     )
@@ -58,19 +63,31 @@ def main() -> None:
         for line in in_fresh_process(index_and_plan, source, shards, Path(work, "metadata.h5")):
             report(**line)
         for engine in arguments.engines:
-            peaks = with_peaks(prepare, source, Path(work, engine), shards, engine)
-            report(
-                step="prepare classification",
-                engine=engine,
-                seconds=peaks.result,
-                images_per_second=num_images / peaks.result,
-                shards=sum(shards.values()),
-                peak_driver_megabytes=peaks.driver / 1e6,
-                goal_driver_below=1000,
-                peak_worker_megabytes=peaks.worker / 1e6,
-                goal_worker_below=_WORKER_MEGABYTES[engine],
-                met=peaks.driver < 1e9 and peaks.worker < _WORKER_MEGABYTES[engine] * 1e6,
-            )
+            _report_peaks(source, Path(work, engine), num_images, shards, engine, "archives")
+        for form in arguments.forms:
+            own = in_fresh_process(WRITERS[form], source, Path(work, "form"))
+            _report_peaks(own, Path(work, "out"), num_images, shards, "local", form)
+            shutil.rmtree(Path(work, "form"))
+            shutil.rmtree(Path(work, "out"))
+
+
+def _report_peaks(source: Path, out: Path, num_images: int, shards: dict[str, int], engine: str, form: str) -> None:
+    """Prepares `classification` and reports its speed and the peaks of memory."""
+    most = _WORKER_MEGABYTES[engine] if form == "archives" else _FORM_WORKER_MEGABYTES
+    peaks = with_peaks(prepare, source, out, shards, engine)
+    report(
+        step="prepare classification",
+        form=form,
+        engine=engine,
+        seconds=peaks.result,
+        images_per_second=num_images / peaks.result,
+        shards=sum(shards.values()),
+        peak_driver_megabytes=peaks.driver / 1e6,
+        goal_driver_below=1000,
+        peak_worker_megabytes=peaks.worker / 1e6,
+        goal_worker_below=most,
+        met=peaks.driver < 1e9 and peaks.worker < most * 1e6,
+    )
 
 
 def write_archives(folder: Path, share: float) -> int:
