@@ -17,7 +17,7 @@ from ilsvrc_tfds.sources.hugging_face import GET_AGAIN
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Container
 from ilsvrc_tfds.sources.rows import APPENDED, images_of, official_names, require_schema
 from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
-from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.regular import require_regular
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
@@ -119,11 +119,13 @@ def open_parquet(path: str) -> Iterator["ParquetFile"]:
     ...     file.metadata.num_rows
     6
     """
+    from pyarrow import OSFile
     from pyarrow.parquet import ParquetFile
 
     with contextlib.ExitStack() as stack:
         try:
-            raw = stack.enter_context(open_regular(path, buffering=0))
+            require_regular(path)
+            raw = stack.enter_context(OSFile(path))  # of a file of Python's each page would be copied once more
         except OSError as error:
             raise unreadable(path, error) from error
         with errors_of(path):
