@@ -6,18 +6,17 @@ import hashlib
 import itertools
 import json
 import logging
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few
+from ilsvrc_tfds.errors import ImageError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.pieces import is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_shard, finished_receipt
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finished_receipt
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, receipt_path
@@ -161,25 +160,6 @@ def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, bar: tq
     pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, bar)
     for task in tasks:
         yield finished.get(task.path) or join_pieces(task, pieces)
-
-
-def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
-    """Runs `finish_shard` after checking the codec versions of this worker, because other versions write other bytes.
-
-    Args:
-      codecs: Codec versions of the driver.
-      task: Shard to write.
-
-    Raises:
-      OptionError: This machine has other codec versions; and what `finish_shard` raises.
-    """
-    own = codec_versions()
-    if own != codecs:
-        raise OptionError(
-            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same "
-            "versions on all machines, and run the same command again to continue."
-        )
-    return finish_shard(task)
 
 
 def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:

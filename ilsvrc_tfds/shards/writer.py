@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import xxhash
@@ -12,7 +13,7 @@ from ilsvrc_tfds.errors import OptionError, system_error
 from ilsvrc_tfds.formats.example import Example
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.formats.tfrecord import frame
-from ilsvrc_tfds.images import Original
+from ilsvrc_tfds.images import Original, codec_versions
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
@@ -76,7 +77,7 @@ class Receipt:
 def finish_shard(task: ShardTask) -> Receipt:
     """Writes a shard, unless it is already there and whole, and returns its receipt.
 
-    >>> from ilsvrc_tfds.images import Original
+    >>> from ilsvrc_tfds.images import Original, codec_versions
     >>> from ilsvrc_tfds.shards.encoders import TfdsExample
     >>> from ilsvrc_tfds.shards.plan import plan_split
     >>> from ilsvrc_tfds.sources import find_layout, index_images
@@ -94,6 +95,25 @@ def finish_shard(task: ShardTask) -> Receipt:
     """
     write = _write_tfrecord if task.file_format == TFRECORD else _write_with_tfds
     return finished_receipt(task) or publish_shard(task, functools.partial(write, task))
+
+
+def finish_alike(codecs: Mapping[str, str], task: ShardTask) -> Receipt:
+    """Runs `finish_shard` after checking the codec versions of this worker, because other versions write other bytes.
+
+    Args:
+      codecs: Codec versions of the driver.
+      task: Shard to write.
+
+    Raises:
+      OptionError: This machine has other codec versions; and what `finish_shard` raises.
+    """
+    own = codec_versions()
+    if own != codecs:
+        raise OptionError(
+            f"{socket.gethostname()} has {own}, the driver {dict(codecs)}: the images would differ. Install the same "
+            "versions on all machines, and run the same command again to continue."
+        )
+    return finish_shard(task)
 
 
 def finished_receipt(task: ShardTask) -> Receipt | None:

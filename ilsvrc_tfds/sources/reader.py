@@ -1,6 +1,7 @@
 """Reads one image's bytes from its archive or folder."""
 
 import errno
+import os
 import resource
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ class Reader:
             raise ImageError(f"{fault}. Get it again")
         try:
             if offset == WHOLE_FILE:
-                with self._opened(members.place(row)) as file:
+                with self._opened(f"{container.path}/{os.fsdecode(name)}") as file:
                     data = READABLE[container.layout].read(file, offset, size, name)
             else:
                 data = READABLE[container.layout].read(self._open(container), offset, size, name)

@@ -219,7 +219,7 @@ def test_claim_that_fails_keeps_the_shards_for_the_next_run(plans, tmp_path, cap
 def test_worker_with_other_codecs_writes_nothing(plans, tmp_path):
     task = next(iter(tasks(plans, tmp_path / "out")))
     with pytest.raises(OptionError, match=r"has \{.*\}, the driver \{'pillow': '1'\}: the images would differ"):
-        run.finish_alike({"pillow": "1"}, task)
+        writer.finish_alike({"pillow": "1"}, task)
     assert not (tmp_path / "out").exists()
 
 
