@@ -14,6 +14,7 @@ from ilsvrc_tfds.formats import (
     folder,
     framing,
     hdf5,
+    info,
     manifest,
     naming,
     record_index,
@@ -43,7 +44,7 @@ def test_examples_run(name, names):
     "function",
     [
         example.encode_example, example.parse_example, example_in_place.parse_payload, folder.Output,
-        folder.find_output, folder.describe_output, folder.is_output, folder.read_info, hdf5.read, hdf5.write,
+        folder.find_output, folder.describe_output, folder.is_output, info.read_info, hdf5.read, hdf5.write,
         manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.shard_spans,
         record_index.write_index, framing.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
     ],
