@@ -92,10 +92,10 @@ def read_alias(folder: str | os.PathLike) -> Alias | None:
     """
     try:
         info = parsed_info(folder)
-        templates = {split["filepathTemplate"]: own_split(split["name"]) or "" for split in info["splits"]}
-        (relative,) = {template.rpartition("/")[0] for template in templates}
+        templates = [(split["filepathTemplate"], own_split(split["name"]) or "") for split in info["splits"]]
+        (relative,) = {template.rpartition("/")[0] for template, _ in templates}
         is_alias = _FOLDER.fullmatch(relative) and re.fullmatch(r"\w+", info["name"], re.A) is not None
-        is_alias = is_alias and all(text == shard_template(relative, split) for text, split in templates.items())
+        is_alias = is_alias and all(text == shard_template(relative, split) for text, split in templates)
         _stated(info)
     except (SourceError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError):
         return None
