@@ -78,8 +78,8 @@ def alias(
 def renew_aliases(folder: Path) -> None:
     """Makes the aliases of a data set again that no longer fit it, or logs a warning for each that cannot be made.
 
-    TFDS takes the numbers of records from an alias. If that stated fewer than there are, slices such as `train[:10%]`
-    would be too small without an error.
+    TFDS takes the numbers of records from an alias. If that states others than there are, TFDS fails, but not for
+    every slice: some would have other examples without an error.
 
     >>> renew_aliases(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))
 
