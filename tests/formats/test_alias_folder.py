@@ -87,6 +87,12 @@ def test_each_difference_is_named_with_the_cure(write):
     assert text.endswith(f"Run `ilsvrc-tfds alias {folder.parents[1]} --config raw256 --as mine` again.")
 
 
+def test_message_for_the_folder_above_names_the_alias(write, tmp_path):
+    write(own_set(), "ilsvrc2012/raw256/1.0.0"), write(info())
+    with pytest.raises(SourceError, match=r"There are some in .*imagenet2012/5.1.0: name that folder"):
+        find_output(tmp_path / "imagenet2012")
+
+
 def test_other_names_of_labels_are_named(write):
     own, folder = write(own_set(), "ilsvrc2012/raw256/1.0.0"), write(info())
     (own / "label.labels.txt").write_text("n01491361\nn01440764\n")
