@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import IlsvrcError, SourceError, unreadable
+from ilsvrc_tfds.errors import IlsvrcError, SourceError, unreadable, unwritable
 from ilsvrc_tfds.formats.alias import FILES, IMAGENET2012, VERSION, read_alias, require_current, shard_template
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
@@ -76,10 +76,10 @@ def alias(
 
 
 def renew_aliases(folder: Path) -> None:
-    """Makes the aliases of a data set again that no longer fit it, or logs a warning for each that cannot be made.
+    """Makes the aliases of a data set again that no longer fit it. Removes, with a warning, those that cannot be made.
 
     TFDS takes the numbers of records from an alias. If that states others than there are, TFDS fails, but not for
-    every slice: some would have other examples without an error.
+    every slice: some would have other examples without an error. So would a set whose classes are numbered anew.
 
     >>> renew_aliases(Path("/data/tfds/ilsvrc2012/classification/1.0.0"))
 
@@ -97,7 +97,18 @@ def renew_aliases(folder: Path) -> None:
                 alias(folder, name=found.info["name"])
                 _log.info("The alias %s was made again.", found.folder)
             except IlsvrcError as error:
-                _log.warning("%s It cannot be made now: %s", stale, error)
+                _log.warning("%s It cannot be made now, and is removed: %s", stale, error)
+                _remove(found.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Removes an alias, the file that TFDS looks for first. Logs a warning if that fails."""
+    try:
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+    except OSError as error:
+        _log.warning("%s", unwritable(folder, error))
 
 
 def _aliased(target: Path) -> Output:

@@ -94,7 +94,17 @@ def test_preparing_the_set_again_makes_its_alias_again(data, prepare, caplog):
     (data / "imagenet2012/5.0.0").mkdir()
     prepare(num_shards={"train": 1}, overwrite=True)
     assert "has changed since the alias was made: train is 12 examples in 1 shard" in caplog.text
-    assert "It cannot be made now:" in caplog.text and "holds 5.0.0" in caplog.text
+    assert "It cannot be made now, and is removed:" in caplog.text and "holds 5.0.0" in caplog.text
+    assert not (data / "imagenet2012/5.1.0").exists()
+
+
+def test_alias_of_a_set_that_is_numbered_anew_is_removed_because_tfds_would_read_wrong_labels(prepare, caplog):
+    part = {"classes": ["n01491361", "n01440764"], "name": "two"}
+    folder = ilsvrc_tfds.alias(prepare(**part).data_dir)
+    prepare(**part, relabel=True, overwrite=True)
+    assert "is removed: " in caplog.text and "numbered anew" in caplog.text and not folder.exists()
+    with pytest.raises(AssertionError, match="Dataset imagenet2012: could not find data"):
+        tfds.load("imagenet2012", data_dir=folder.parents[1], split="train", download=False)
 
 
 def test_stale_alias_does_not_matter_where_other_layouts_are_used(data, replace, archives, tmp_path):
