@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
     from ilsvrc_tfds.formats import hdf5 as metadata
+    from ilsvrc_tfds.outputs.alias import alias
     from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
     from ilsvrc_tfds.outputs.export import export
     from ilsvrc_tfds.outputs.index import index_records
@@ -36,6 +37,7 @@ __all__ = [
     "Ilsvrc2012",
     "Ilsvrc2012Config",
     "IlsvrcError",
+    "alias",
     "class_names",
     "errors",
     "export",
@@ -59,6 +61,7 @@ _MODULES = {
     "BeamRunner": "runners",
     "DaskRunner": "runners",
     "Ilsvrc2012Config": "outputs.description",
+    "alias": "outputs.alias",
     "export": "outputs.export",
     "for_evaluation": "pipeline",
     "for_training": "pipeline",

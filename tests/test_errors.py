@@ -12,7 +12,8 @@ import pytest
 
 from ilsvrc_tfds.errors import DestinationError, SourceError, counted, system_error, unreadable, unwritable
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.folder import file_names, find_output, read_info
+from ilsvrc_tfds.formats.folder import file_names, find_output
+from ilsvrc_tfds.formats.info import read_info
 from ilsvrc_tfds.formats.tfrecord import read_records
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution
 from ilsvrc_tfds.sources.places import names_in

@@ -27,7 +27,9 @@ from ilsvrc_tfds.checks.verify_split import (
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.alias import followed
 from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
@@ -65,20 +67,22 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     ()
 
     Args:
-      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, or one that `export` wrote. Folders of other tools can be
-        checked too if their files have the same names.
+      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, an alias of one, or a folder that `export` wrote. Folders
+        of other tools can be checked too if their files have the same names.
       decode: Whether every image is decoded. Otherwise only its head and end are checked.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
       SourceError: The folder has no shards; or it has those of several sets, and no manifest or info that names the
-        right ones.
+        right ones; or it is an alias of a data set that has changed.
       OptionError: `workers` is less than 1, or `folder` is a URL.
       InterruptedRun: A worker process died.
     """
     require_local(folder)
-    output, problems = _open(Path(folder).expanduser())
-    facts = [*_folder_facts(output, decode)]
+    place = Path(folder).expanduser()
+    output, problems = _open(followed(place))
+    facts = [f"{place} is an alias of {output.folder}"] if output.folder != place else []
+    facts += _folder_facts(output, decode)
     problems += [*_key_problems(output), *_file_problems(output)]
     checked = [_check(output, decode, workers)]
     checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
@@ -104,7 +108,7 @@ def _check_alternative(output: Output, decode: bool, workers: int | None) -> tup
     """Returns facts and problems of the same records in another format. No file states digests of such shards."""
     names = [name for names in output.shards.values() for name in names]
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
-    problems = [f"{name} is missing, but {outputs.INFO_NAME} lists it" for name in names if name not in sizes]
+    problems = [f"{name} is missing, but {INFO_NAME} lists it" for name in names if name not in sizes]
     problems += [f"{name} is empty" for name, size in sizes.items() if not size]
     size = f"{sum(sizes.values()):,} bytes in {counted(len(sizes), 'shard')}"
     fact = f"the same in the format {output.file_format}: {size}"
@@ -118,7 +122,7 @@ def _open(folder: Path) -> tuple[Output, list[str]]:
     """Returns the folder as described by its manifest and info, if they can be read, and what is wrong with them."""
     problems: list[str] = []
     described = _tried(manifest.read, folder, problems)
-    info = _tried(outputs.read_info, folder, problems)
+    info = _tried(read_info, folder, problems)
     return outputs.describe_output(folder, described, info), problems
 
 
@@ -156,7 +160,7 @@ def _rules(output: Output, decode: bool) -> Rules | None:
 def _file_problems(output: Output) -> Iterator[str]:
     expected = [name for names in output.shards.values() for name in names]
     if output.kind == TFDS:
-        expected.append(outputs.INFO_NAME)
+        expected.append(INFO_NAME)
         if output.manifest is not None and output.shards.keys() & set(hdf5.SPLITS):
             expected.append(hdf5.NAME)
     yield from (f"{name} is missing" for name in expected if not (output.folder / name).is_file())

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ilsvrc_tfds.checks.verify_shard import Findings
 from ilsvrc_tfds.errors import SourceError, counted
-from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, named_labels
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.sources.origin import provenance_of
 
@@ -18,9 +18,7 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
     yield from _name_problems(output)
     stated = {split["name"]: split for split in output.info["splits"]}
     for split in sorted(stated.keys() ^ output.shards.keys()):
-        here, there = (
-            (manifest.NAME, outputs.INFO_NAME) if split in output.shards else (outputs.INFO_NAME, manifest.NAME)
-        )
+        here, there = (manifest.NAME, INFO_NAME) if split in output.shards else (INFO_NAME, manifest.NAME)
         yield f"{here} has the split {split}, {there} does not"
     for split in output.shards:
         if split in stated:
@@ -30,27 +28,27 @@ def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
 def _name_problems(output: Output) -> Iterator[str]:
     """Yields a line if TFDS's names of the labels are those of another subset than the manifest's."""
     try:
-        named = outputs.named_labels(output.folder)
+        named = named_labels(output.folder)
     except SourceError as error:
         yield str(error)
         return
     if output.manifest is not None and named != output.wnids:
         other = "the names of labels are not the classes" if output.wnids else "it names other classes than the 1000"
-        yield f"{outputs.LABELS_NAME}: {other} in the order of {manifest.NAME}"
+        yield f"{LABELS_NAME}: {other} in the order of {manifest.NAME}"
 
 
 def _split_info_problems(output: Output, split: str, stated: Mapping, findings: list[Findings]) -> Iterator[str]:
     lengths, names = [int(length) for length in stated["shardLengths"]], output.shards[split]
     if len(lengths) != len(names):
-        yield f"{outputs.INFO_NAME}: {split} has {counted(len(lengths), 'shard')}, {manifest.NAME} says {len(names):,}"
+        yield f"{INFO_NAME}: {split} has {counted(len(lengths), 'shard')}, {manifest.NAME} says {len(names):,}"
         return
     for found in findings:
         if found.records not in (None, lengths[found.job.index]):
             name, length = names[found.job.index], lengths[found.job.index]
-            yield f"{name}: it has {counted(found.records, 'record')}, {outputs.INFO_NAME} says {length:,}"
+            yield f"{name}: it has {counted(found.records, 'record')}, {INFO_NAME} says {length:,}"
     sizes = [found.payload_bytes for found in findings if found.payload_bytes is not None]
     if len(sizes) == len(names) and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
-        yield f"{outputs.INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
+        yield f"{INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
 
 
 def skipped_images(output: Output) -> Mapping[str, Collection[str]]:

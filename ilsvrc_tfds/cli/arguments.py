@@ -18,9 +18,11 @@ from ilsvrc_tfds.cli.options import (
     add_subset,
     classic_shards,
     count,
+    named,
     path,
     shards,
 )
+from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
@@ -67,8 +69,27 @@ def prepare(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--overwrite", action="store_true", help="replace an existing data set after the new one is finished"
     )
+    command.add_argument(
+        "--alias",
+        action="store_true",
+        help=f"also make it readable as {IMAGENET2012}, as `ilsvrc-tfds alias` does; with one config only",
+    )
     add_no_sync(command)
     add_scratch(command)
+
+
+def alias(command: argparse.ArgumentParser) -> None:
+    text = "data directory with prepared data sets, or the folder of one: …/ilsvrc2012/<config>/1.0.0"
+    command.add_argument("folder", metavar="DATA_DIR", type=named, help=text)
+    command.add_argument(
+        "--config",
+        metavar="NAME",
+        help="config to read under the other name (default: that of the existing alias, or the only one)",
+    )
+    command.add_argument(
+        "--as", dest="name", default=IMAGENET2012, metavar="NAME", help="the other name (default: %(default)s)"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace an alias of another config")
 
 
 def metadata(command: argparse.ArgumentParser) -> None:
@@ -127,6 +148,12 @@ def export(command: argparse.ArgumentParser) -> None:
 
 def index(command: argparse.ArgumentParser) -> None:
     add_folder(command)
+    command.add_argument(
+        "--out",
+        type=path,
+        metavar="DIR",
+        help="other folder for the indexes, under the names of their shards (default: beside the shards, as index-*)",
+    )
 
 
 def verify(command: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.record_index import PREFIX
 
@@ -94,6 +95,26 @@ def check(folder: Path) -> Step:
     return Step("check every record", command("verify", folder))
 
 
+def read_as(name: str, data_dir: Path) -> Step:
+    """Returns the step that reads the validation split of an alias with TFDS.
+
+    >>> read_as("imagenet2012", Path("/data/tfds")).line
+    'tfds.load("imagenet2012", data_dir="/data/tfds", split="validation")'
+    """
+    line = call("tfds.load", name, data_dir=data_dir, split="validation")
+    return Step(f"read it in Python, as code written for {name} does", line)
+
+
+def make_alias(data_dir: Path, config: str) -> Step:
+    """Returns the step that makes a config readable as `imagenet2012`.
+
+    >>> make_alias(Path("/data/tfds"), "raw256").line
+    'ilsvrc-tfds alias /data/tfds --config raw256'
+    """
+    purpose = f"let code written for TFDS's {IMAGENET2012} read it"
+    return Step(purpose, command("alias", data_dir, "--config", config))
+
+
 def look_and_train(folder: Path) -> Iterator[Step]:
     """Yields the steps for a prepared or exported folder without problems: show and train, if they can read it.
 
@@ -130,16 +151,21 @@ def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_of
     )
 
 
-def read_with_dali(indexes: Iterable[Path]) -> Iterator[Step]:
+def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:
     """Yields the step after `index`: the arguments with which NVIDIA DALI reads the shards of the first split.
 
-    >>> for step in read_with_dali([Path("/data/new/index-train-00000-of-00002")]):
+    >>> for step in read_with_dali([Path("/data/new/index-train-00000-of-00002")], Path("/data/new")):
     ...     print(step.line)
     path=sorted(glob("/data/new/train-*")), index_path=sorted(glob("/data/new/index-train-*"))
+
+    Args:
+      indexes: Paths of the indexes.
+      folder: Folder of the shards.
     """
     for path in list(indexes)[:1]:
-        stem = path.name.removeprefix(PREFIX).rpartition("-of-")[0].rpartition("-")[0]
-        patterns = (os.path.join(glob.escape(os.fspath(path.parent)), f"{prefix}{stem}-*") for prefix in ("", PREFIX))
+        stem = path.name.rpartition("-of-")[0].rpartition("-")[0]
+        places = (folder, stem.removeprefix(PREFIX)), (path.parent, stem)
+        patterns = (os.path.join(glob.escape(os.fspath(place)), f"{name}-*") for place, name in places)
         shards, indexes_of = map(_literal, patterns)
         line = f"path=sorted(glob({shards})), index_path=sorted(glob({indexes_of}))"
         yield Step("read it with NVIDIA DALI: arguments of fn.readers.tfrecord", line)

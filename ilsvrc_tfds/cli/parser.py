@@ -42,6 +42,13 @@ COMMANDS = (
         resumes=True,
         makes_files=True,
     ),
+    Command(
+        "alias",
+        "make a prepared data set readable as imagenet2012, for code that asks TFDS for that",
+        arguments.alias,
+        makes_files=True,
+        has_workers=False,
+    ),
     Command("metadata", "write only the HDF5 metadata, in dbcollection's layout", arguments.metadata, makes_files=True),
     Command(
         "export",
@@ -50,7 +57,7 @@ COMMANDS = (
         resumes=True,
         makes_files=True,
     ),
-    Command("index", "write an index for DALI and tfrecord beside each shard", arguments.index, makes_files=True),
+    Command("index", "write an index for DALI and tfrecord for each shard", arguments.index, makes_files=True),
     Command("verify", "check everything in a prepared or exported folder", arguments.verify),
     Command(
         "unpack",

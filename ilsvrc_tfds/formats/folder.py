@@ -1,25 +1,21 @@
 """Finds the shards of each split in a folder made by `prepare`, `export`, or a tool that names its files alike."""
 
 import dataclasses
-import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.formats import json_values, manifest
+from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.alias import followed
+from ilsvrc_tfds.formats.info import INFO_NAME, named_labels, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.formats.nearby import advice
 from ilsvrc_tfds.storage.files import require_local
-from ilsvrc_tfds.storage.regular import open_regular
 
-INFO_NAME = "dataset_info.json"
-# TFDS's list of the names of labels, one in each line.
-LABELS_NAME = "label.labels.txt"
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
@@ -27,8 +23,6 @@ ANEW = "Make the data set again with --overwrite (overwrite=True)."
 IN_TFRECORD = (
     "Prepare it in this format, from the source that it was made of; `tfds convert_format` can convert TFRecords only."
 )
-# The `dataset_info.json` of 1,152 shards has 20 KB.
-MAX_INFO_BYTES = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,15 +124,18 @@ class Output:
 def find_output(folder: str | os.PathLike) -> Output:
     """Returns the shards in a folder by its manifest, or else by TFDS's info, or else by the names of the files.
 
+    If the folder is an alias (see `formats.alias`), these are the shards of its data set, in the folder of that.
+
     >>> find_output(folder).shards
     {'train': ('train-00000-of-00001',)}
 
     Raises:
       OptionError: The folder is a URL.
-      SourceError: The folder holds no shards, or shards of several sets, or its manifest or info cannot be read.
+      SourceError: The folder holds no shards, or shards of several sets, its manifest or info cannot be read, or it is
+        an alias of a data set that has changed or does not exist.
     """
     require_local(folder)
-    folder = Path(folder).expanduser()
+    folder = followed(Path(folder).expanduser())
     return describe_output(folder, manifest.read(folder), read_info(folder))
 
 
@@ -181,77 +178,6 @@ def is_output(folder: str | os.PathLike) -> bool:
         return False
     names = file_names(folder)
     return INFO_NAME in names or any(map(parse_shard_name, names))
-
-
-def read_info(folder: str | os.PathLike) -> dict | None:
-    """Returns TFDS's `dataset_info.json` of a folder, or None if it does not have one.
-
-    >>> read_info(folder) is None
-    True
-
-    Raises:
-      SourceError: The file cannot be read or parsed, or describes another data set.
-    """
-    path = Path(folder, INFO_NAME)
-    try:
-        with open_regular(path) as file:
-            data = file.read(MAX_INFO_BYTES + 1)
-        if len(data) > MAX_INFO_BYTES:
-            raise ValueError(f"it has more than {MAX_INFO_BYTES:,} bytes")
-        info = json.loads(data)
-        if info["name"] != "ilsvrc2012":
-            raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
-        _check_info(info)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise senseless(path, error) from error
-    return info
-
-
-def named_labels(folder: Path) -> tuple[str, ...] | None:
-    """Returns the wnid of each label by TFDS's list of them, or None if that is missing or the official one.
-
-    >>> named_labels(Path(folder)) is None
-    True
-
-    Raises SourceError if it cannot be read.
-    """
-    try:
-        with open_regular(folder / LABELS_NAME) as file:
-            names = tuple(file.read(MAX_INFO_BYTES).decode("ascii", "replace").split())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(folder / LABELS_NAME, error) from error
-    return names if names != synsets.wnids() and json_values.is_numbering(names) else None
-
-
-def senseless(path: str | os.PathLike, error: Exception) -> SourceError:
-    """Returns the exception for a file of a prepared data set that cannot be parsed.
-
-    >>> senseless("dataset_info.json", KeyError("name"))
-    SourceError("dataset_info.json makes no sense (KeyError('name')). Move its folder away and prepare ...")
-    """
-    # Not `--overwrite`: `prepare` may need the file even then.
-    advice = "Move its folder away and prepare the data set again."
-    return SourceError(f"{path} makes no sense ({error!r:.200}). {advice}")
-
-
-def _check_info(info: Mapping) -> None:
-    """Raises ValueError, KeyError or TypeError if entries of an info that are read here are missing or invalid."""
-    others = info.get("alternativeFileFormats", [])
-    if not isinstance(others, list):
-        raise TypeError(f"alternativeFileFormats cannot be {others!r:.40}")
-    for name in (info.get("fileFormat", TFRECORD), *others):
-        if re.fullmatch(r"[a-z_]+", name) is None:
-            raise ValueError(f"a file format cannot be {name!r:.40}")
-    for split in info["splits"]:
-        if split["name"] not in synsets.OFFICIAL_COUNTS:
-            raise ValueError(f"there is no split {split['name']!r}")
-        int(split.get("numBytes", 0)), [int(length) for length in split["shardLengths"]]
 
 
 def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import first_few
+from ilsvrc_tfds.formats.alias import read_alias
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 
@@ -41,7 +42,7 @@ def advice(folder: Path) -> str:
     >>> advice(Path(folder, "source"))
     ' It looks like the images themselves: make a data set of them with `ilsvrc-tfds prepare`.'
     """
-    found = [path for path in _folders_below(folder) if kind_of_set(path) in (PREPARED, EXPORTED)]
+    found = [path for path in _folders_below(folder) if kind_of_set(path) in (PREPARED, EXPORTED) or read_alias(path)]
     if found:
         return f" There are some in {first_few(found)}: name {'that folder' if len(found) == 1 else 'one of them'}."
     if kind_of_set(folder) == UNPACKED:

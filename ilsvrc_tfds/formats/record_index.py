@@ -2,10 +2,12 @@
 
 An index has one line for each record, `<offset> <size>`, in bytes and including the framing. The index of
 `train-00000-of-01024` is `index-train-00000-of-01024` in the same folder. The name begins with `index-` because TPU and
-MLPerf code reads every file that matches `train-*`.
+MLPerf code reads every file that matches `train-*`. In another folder an index has the name of its shard, as readers
+expect that are given a folder of indexes (`IDX/train-*`).
 """
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,16 @@ from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
 
 PREFIX = "index-"
+# The index of 1,281,167 records in one shard has 26 MB.
+_MOST_INDEX_BYTES = 64 << 20
 
 
-def write_index(shard: str, *, sync: bool = True) -> str:
-    """Writes the index of a shard into the same folder and returns its path.
+def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str:
+    """Writes the index of a shard and returns its path.
 
     Args:
       shard: Path of the shard, a TFRecord file.
+      out: Other folder for the index, which has the name of the shard there; None is the folder of the shard.
       sync: Whether the bytes are on disk when this returns.
 
     Raises SourceError if the shard cannot be read or is damaged, DestinationError if the index cannot be written.
@@ -32,7 +37,7 @@ def write_index(shard: str, *, sync: bool = True) -> str:
     21 22
     """
     folder, name = os.path.split(shard)
-    path = os.path.join(folder, PREFIX + name)
+    path = os.path.join(folder, PREFIX + name) if out is None else os.path.join(out, name)
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
     write_whole(path, text.encode(), sync=sync)
     return path
@@ -61,6 +66,18 @@ def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:
     except (OSError, ValueError, OverflowError):
         return read_spans(path)
     return spans if fits else read_spans(path)
+
+
+def is_index(path: str | os.PathLike) -> bool:
+    """Returns whether a file is an index, by its content. Raises SourceError for a pipe, and OSError.
+
+    >>> is_index(shard)
+    False
+    """
+    if os.path.getsize(path) > _MOST_INDEX_BYTES:
+        return False
+    with open_regular(path) as file:
+        return re.fullmatch(rb"(\d+ \d+\n)*", file.read(_MOST_INDEX_BYTES)) is not None
 
 
 def _cover(spans: list[tuple[int, int]], file_size: int) -> bool:

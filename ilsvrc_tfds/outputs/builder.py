@@ -12,9 +12,10 @@ import tensorflow_datasets as tfds
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import Original, Resized, Untouched
+from ilsvrc_tfds.outputs.alias import renew_aliases
 from ilsvrc_tfds.outputs.data_set import Files, Options, remaining_op, write_files
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo, features_of, write_default_config, write_info
 from ilsvrc_tfds.outputs.description import BUILDER_CONFIGS, CITATION, DESCRIPTION, INSTRUCTIONS
@@ -34,9 +35,8 @@ from ilsvrc_tfds.storage.staging import claim, require_finished
 class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
     """Builder of ImageNet (ILSVRC2012) from archives or folders on disk.
 
-    `download_and_prepare` writes the shards on all cores. If an earlier run was stopped, it is resumed. These options
-    of `DownloadConfig` are used: `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`, `beam_runner`
-    and `beam_options`.
+    `download_and_prepare` writes the shards on all cores, and resumes a run that was stopped. Of the `DownloadConfig`,
+    it uses `manual_dir`, `num_shards`, `max_examples_per_split`, `download_mode`, `beam_runner` and `beam_options`.
 
     >>> import ilsvrc_tfds
     >>> import tensorflow_datasets as tfds
@@ -158,6 +158,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 claimed.require_free(options.overwrite)  # somebody may have written there meanwhile
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
+        renew_aliases(Path(self.data_path))
         self._log_download_done()
 
     def is_prepared(self) -> bool:
@@ -291,8 +292,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         self, members: Members, op: Original | Resized | Untouched | None = None
     ) -> Iterator[tuple[str, dict]]:
         """Yields the key and the example of each image, in the order of the index. `op` is the config's if None."""
-        op = self.builder_config.op if op is None else op
-        new_labels = self.builder_config.subset.new_labels
+        op, new_labels = op or self.builder_config.op, self.builder_config.subset.new_labels
 
         def example(name: bytes, data: bytes, label: int) -> tuple[str, dict]:
             return name.decode(), {"image": op(data), "label": new_labels.get(label, label), "file_name": name.decode()}

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats import json_values
-from ilsvrc_tfds.formats.folder import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
+from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.storage.regular import require_regular
 

@@ -1,18 +1,24 @@
-"""Writes an index file beside each shard of a folder."""
+"""Writes an index file for each shard of a folder, beside the shards or into another folder."""
 
+import functools
 import os
+import re
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ilsvrc_tfds.formats.folder import find_output
-from ilsvrc_tfds.formats.record_index import write_index
+from ilsvrc_tfds.errors import DestinationError, first_few, shown
+from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.record_index import is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
-from ilsvrc_tfds.storage.files import destination_errors, sync_folder
+from ilsvrc_tfds.storage.destination import real_path
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, require_local, sync_folder, sync_name
 
 
-def index_records(folder: str | os.PathLike, *, workers: int | None = None) -> list[Path]:
-    """Writes an index beside each shard in a prepared or exported folder, and returns the paths of the indexes.
+def index_records(
+    folder: str | os.PathLike, *, out: str | os.PathLike | None = None, workers: int | None = None
+) -> list[Path]:
+    """Writes an index for each shard in a prepared or exported folder, and returns the paths of the indexes.
 
     NVIDIA DALI and the package `tfrecord` read them.
 
@@ -23,21 +29,55 @@ def index_records(folder: str | os.PathLike, *, workers: int | None = None) -> l
 
     Args:
       folder: Folder with the shards.
+      out: Folder for the indexes, which have the names of their shards there. It must be another folder, and hold
+        nothing but indexes of these shards. None writes them beside the shards, as `index-<name of the shard>`.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
       SourceError: A shard is missing or damaged, or the format is not TFRecord.
-      DestinationError: An index cannot be written.
-      OptionError: `workers` is less than 1, or `folder` is a URL.
+      DestinationError: An index cannot be written, or `out` is the folder of the shards, or holds other files.
+      OptionError: `workers` is less than 1, or a path is a URL.
       InterruptedRun: A worker process died.
     """
     output = find_output(folder).in_tfrecord()
     paths = [path for split in output.shards for path in output.paths(split)]
+    place = None if out is None else _folder_for_indexes(out, output)
+    write = functools.partial(write_index, out=None if place is None else os.fspath(place))
     with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
         written = []
-        for path in runner.run(write_index, paths):
+        for path in runner.run(write, paths):
             written.append(Path(path))
             bar.update()
-    with destination_errors(folder):
-        sync_folder(output.folder)
+    with destination_errors(place or folder):
+        sync_folder(output.folder) if place is None else sync_name(written[0] if written else place)
     return written
+
+
+def _folder_for_indexes(out: str | os.PathLike, output: Output) -> Path:
+    """Returns the folder for indexes, which is made if it does not exist, without what a killed run left in it."""
+    require_local(out)
+    place = real_path(out)
+    with destination_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        if place.samefile(output.folder):
+            raise DestinationError(
+                f"{place} is the folder of the shards, and indexes under the names of the shards would replace them. "
+                "Name another folder, or leave out --out (out=) for indexes beside the shards."
+            )
+        shards = "|".join(re.escape(name) for names in output.shards.values() for name in names)
+        own = re.compile(rf"(?:{shards})(?P<partial>\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?")
+        matches = {name: own.fullmatch(name) for name in sorted(os.listdir(place))}
+        strange = [name for name, match in matches.items() if match is None or not _is_own(place / name, match)]
+        if strange:
+            raise DestinationError(
+                f"{place} holds files that are not indexes of these shards: {first_few(map(shown, strange))}. Name an "
+                "empty folder, or one that does not exist."
+            )
+        for name in (name for name, match in matches.items() if match and match["partial"]):
+            (place / name).unlink()
+    return place
+
+
+def _is_own(path: Path, match: re.Match) -> bool:
+    """Returns whether a file with the name of a shard is an index, or the part of one that a killed run has left."""
+    return path.is_file() and (match["partial"] is not None or is_index(path))

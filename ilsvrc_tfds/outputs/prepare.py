@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
-from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
 from ilsvrc_tfds.formats.naming import shard_pattern
 from ilsvrc_tfds.formats.nearby import MARK_NAME

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Union
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, unreadable
+from ilsvrc_tfds.formats.alias import IMAGENET2012, VERSION, read_alias
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
@@ -30,7 +31,9 @@ DEFAULT_CONFIG = "classification"
 
 _log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"ilsvrc2012(?:/(?P<config>[\w.-]+))?(?::(?P<version>\d+\.\d+\.\d+))?")
+_NAME = re.compile(
+    rf"(?:ilsvrc2012(?:/(?P<config>[\w.-]+))?|(?P<alias>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?"
+)
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -94,8 +97,8 @@ def find_split(
     """Returns a split of a prepared data set or of exported TFRecords.
 
     Args:
-      data: Name such as `ilsvrc2012/raw256`, folder of the shards, or TFDS builder. A string in the form of a name is
-        always a name. Write `./ilsvrc2012/raw256` for the folder.
+      data: Name such as `ilsvrc2012/raw256` (or `imagenet2012`, if it is an alias), folder of the shards, or TFDS
+        builder. A string in the form of a name is always a name. Write `./ilsvrc2012/raw256` for the folder.
       split: Name of the split: train, val or validation, test.
       data_dir: TFDS's data directory, in which names are looked up. If None, the environment's TFDS_DATA_DIR, or
         ~/tensorflow_datasets.
@@ -152,6 +155,8 @@ def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
     if not isinstance(data, str) or (match := _NAME.fullmatch(data)) is None:
         return _prepared(Path(data).expanduser())
     root = Path(data_dir or default_data_dir()).expanduser() / "ilsvrc2012"
+    if match["alias"]:
+        return _alias(root.parent, data, match["version"] or VERSION)
     configs, config = _names(root), match["config"] or DEFAULT_CONFIG
     if config not in configs:
         found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
@@ -160,6 +165,18 @@ def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
             f"{data!r} is not in {root.parent}: {found}. Choose another data set or data_dir, or prepare it.{hint}"
         )
     return _prepared(root / config / (match["version"] or _latest(root / config)))
+
+
+def _alias(data_dir: Path, name: str, version: str) -> Path:
+    """Returns the folder of the alias `imagenet2012`. Raises OptionError if there is none."""
+    folder = data_dir / IMAGENET2012 / version
+    if read_alias(folder) is not None:
+        return folder
+    there = f"{folder} is not an alias" if is_output(folder) else f"there is no {folder}"
+    raise OptionError(
+        f"{name!r} stands for an alias of a data set of this package, and {there}. Make one with `ilsvrc-tfds alias "
+        f"{data_dir}`, or name the data set itself, such as ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
+    )
 
 
 def _hint(name: str, folder: Path) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds.errors import shown, unreadable
-from ilsvrc_tfds.formats.folder import MAX_INFO_BYTES, Output, senseless
+from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.info import MAX_INFO_BYTES, senseless
 from ilsvrc_tfds.formats.json_values import is_names, is_skipped
 from ilsvrc_tfds.storage.regular import open_regular
 

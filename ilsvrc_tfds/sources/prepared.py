@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown
-from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME, Output, file_names
+from ilsvrc_tfds.formats.folder import ANEW, Output, file_names
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members

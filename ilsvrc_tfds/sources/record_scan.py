@@ -14,7 +14,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
-from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
+from ilsvrc_tfds.formats.folder import ANEW
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
@@ -199,8 +200,8 @@ class RecordScan:
         """Raises SourceError if a shard is not as the manifest or TFDS's info says."""
         if self.records not in (None, records):
             source = INFO_NAME if self.entry is None else manifest.NAME
-            found = counted(records, "record")
-            raise SourceError(f"{self.path} has {found}, {source} says {self.records:,}. {self.remedy}")
+            there = f"{self.path} has {counted(records, 'record')}"
+            raise SourceError(f"{there}, {source} says {self.records:,}. {self.remedy}")
         if self.records is None and not records:
             raise SourceError(f"{self.path} has no records. {self.remedy}")
         if self.entry is not None and (size, digest) != (self.entry.bytes, self.entry.xxh3_64):
@@ -291,8 +292,7 @@ def fields_of(
 
 
 def _synset(features: Mapping[str, Sequence[Any]]) -> bytes:
-    value = next(iter(features.get(_SYNSET, ())), b"")
-    return value if isinstance(value, bytes) else b""
+    return next((value for value in features.get(_SYNSET, ())[:1] if isinstance(value, bytes)), b"")
 
 
 def _begin(path: str) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, INFO_NAME, MAX_INFO_BYTES, Output, file_names, find_output
+from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output
+from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.cli.next_steps import Step, call, command, say_next
@@ -37,7 +38,7 @@ def test_each_command_ends_with_commands_that_run(archives, tmp_path, steps):
     lines = [*first, *steps("verify", folder), *steps("show", folder)]
     lines += steps("show", folder, "--out", tmp_path / "sheet.png")
     lines += steps("export", folder, "--out", out, "--allow-incomplete")
-    assert len(lines) == 3 + 2 + 2 + 2 + 4
+    assert len(lines) == 4 + 2 + 2 + 2 + 4
     for program, *words in map(shlex.split, lines):
         assert program == "ilsvrc-tfds" and parse(words)
     (line,) = steps("unpack", folder, "--out", files)
@@ -54,6 +55,49 @@ def test_prepare_prints_the_load_with_its_data_directory(archives, tmp_path, cap
     assert out.endswith(f'12 train, 6 val examples; tfds.load("ilsvrc2012/classification", data_dir="{tmp_path}/d")')
 
 
+def test_alias_ends_with_the_load_that_code_for_imagenet2012_has(archives, tmp_path, steps):
+    data = tmp_path / "my data"
+    load = f'tfds.load("imagenet2012", data_dir="{data}", split="validation")'
+    words = ["--data-dir", data, "--allow-incomplete", "--workers", "1"]
+    alias = steps("prepare", archives, *words)[-1]
+    assert alias == f"ilsvrc-tfds alias '{data}' --config classification"
+    assert steps(*shlex.split(alias)[1:]) == [f"ilsvrc-tfds verify '{data}/imagenet2012/5.1.0'", load]
+    assert steps("prepare", archives, *words, "--alias", "--overwrite")[-1] == load
+    assert len(list(eval(load, {"tfds": tfds}))) == 6
+    assert steps("alias", data, "--as", "mine")[-1] == load.replace("imagenet2012", "mine")
+
+
+def test_prepare_says_before_the_work_that_there_can_be_no_alias(archives, tmp_path, capsys):
+    (tmp_path / "data/imagenet2012/5.1.0").mkdir(parents=True)
+    (tmp_path / "data/imagenet2012/5.1.0/imagenet2012-train.tfrecord-00000-of-01024").touch()
+    (tmp_path / "two.txt").write_text("n01440764\nn01491361\n")
+    subset = ["--classes", str(tmp_path / "two.txt"), "--relabel", "--name", "two", "--config", "raw256"]
+    for words, message in (
+        ([], "holds another data set, such as TFDS's own imagenet2012, and is not replaced"),
+        (["--overwrite"], "holds another data set, such as TFDS's own imagenet2012, and is not replaced"),
+        (["--config", "all"], "--alias is for one config, and --config all makes several."),
+        (subset, "ilsvrc2012/two-raw256 is a subset whose classes are numbered anew"),
+    ):
+        words = [
+            "prepare",
+            str(archives),
+            "--data-dir",
+            str(tmp_path / "data"),
+            "--allow-incomplete",
+            "--alias",
+            *words,
+        ]
+        assert main(words) == 1
+        assert message in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["imagenet2012"]
+
+
+def test_subset_numbered_anew_gets_no_step_that_fails(archives, tmp_path, steps):
+    (tmp_path / "two.txt").write_text("n01440764\nn01491361\n")
+    words = ["--data-dir", tmp_path, "--allow-incomplete", "--classes", tmp_path / "two.txt", "--relabel"]
+    assert not [line for line in steps("prepare", archives, *words, "--name", "two") if "alias" in line]
+
+
 def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
     assert main(["doctor", str(archives), "--data-dir", str(tmp_path), "--splits", "train,val"]) == 1
     said = capsys.readouterr()
@@ -65,7 +109,10 @@ def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
 def test_formats_that_are_not_read_here_get_no_step_that_fails(archives, tmp_path, steps):
     pytest.importorskip("array_record")
     words = ["--data-dir", tmp_path, "--allow-incomplete", "--file-format", "array_record"]
-    assert steps("prepare", archives, *words) == [f"ilsvrc-tfds verify {tmp_path}/ilsvrc2012/classification/1.0.0"]
+    assert steps("prepare", archives, *words) == [
+        f"ilsvrc-tfds verify {tmp_path}/ilsvrc2012/classification/1.0.0",
+        f"ilsvrc-tfds alias {tmp_path} --config classification",
+    ]
 
 
 @pytest.mark.parametrize(

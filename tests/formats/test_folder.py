@@ -9,6 +9,7 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import folder as outputs
+from ilsvrc_tfds.formats.info import read_info
 
 TRAIN = tuple(f"train-{k:05d}-of-00003" for k in range(3))
 
@@ -149,11 +150,11 @@ def test_info_of_more_than_64_mebibytes_is_an_error(tmp_path):
     (tmp_path / "dataset_info.json").touch()
     os.truncate(tmp_path / "dataset_info.json", (64 << 20) + 1)
     with pytest.raises(SourceError, match="dataset_info.json makes no sense .*it has more than 67,108,864 bytes"):
-        outputs.read_info(tmp_path)
+        read_info(tmp_path)
     write_info(tmp_path)
     with (tmp_path / "dataset_info.json").open("a") as file:
         file.write(" " * ((64 << 20) - file.tell()))
-    assert outputs.read_info(tmp_path)["name"] == "ilsvrc2012"
+    assert read_info(tmp_path)["name"] == "ilsvrc2012"
 
 
 @pytest.mark.parametrize(

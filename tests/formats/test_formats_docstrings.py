@@ -9,11 +9,13 @@ import pytest
 
 from ilsvrc_tfds import formats
 from ilsvrc_tfds.formats import (
+    alias,
     example,
     example_in_place,
     folder,
     framing,
     hdf5,
+    info,
     manifest,
     naming,
     record_index,
@@ -42,9 +44,10 @@ def test_examples_run(name, names):
 @pytest.mark.parametrize(
     "function",
     [
+        alias.followed, alias.read_alias, alias.shard_template,
         example.encode_example, example.parse_example, example_in_place.parse_payload, folder.Output,
-        folder.find_output, folder.describe_output, folder.is_output, folder.read_info, hdf5.read, hdf5.write,
-        manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.shard_spans,
+        folder.find_output, folder.describe_output, folder.is_output, info.read_info, hdf5.read, hdf5.write,
+        manifest.Manifest, naming.disk_order, naming.own_splits, naming.shard_name, record_index.is_index, record_index.shard_spans,
         record_index.write_index, framing.frame, tfrecord.read_record, tfrecord.read_records, tfrecord.read_spans,
     ],
     ids=lambda function: function.__name__,

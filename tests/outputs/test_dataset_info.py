@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.formats import folder as outputs
+from ilsvrc_tfds.formats.info import read_info
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_damaged_info_is_a_source_error(damage, prepare, archives):
     with pytest.raises(SourceError, match=f"dataset_info.json {message}"):
         prepare()
     with pytest.raises(SourceError, match=f"dataset_info.json {message.partition(' .')[0]}"):
-        outputs.read_info(data_path)
+        read_info(data_path)
 
 
 WAYS = {

@@ -14,7 +14,7 @@ CODE = """
 import os, sys
 from pathlib import Path
 from ilsvrc_tfds import errors
-from ilsvrc_tfds.formats import folder, hdf5, manifest, record_index, tfrecord
+from ilsvrc_tfds.formats import hdf5, info, manifest, record_index, tfrecord
 from ilsvrc_tfds.outputs import unpack
 from ilsvrc_tfds.outputs.dataset_info import DatasetInfo
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_free_for_files
@@ -33,7 +33,7 @@ def source(name):
 info = DatasetInfo.__new__(DatasetInfo)
 cases = {
     "manifest": lambda: manifest.read(pipe("a/manifest.json").parent),
-    "info": lambda: folder.read_info(pipe("b/dataset_info.json").parent),
+    "info": lambda: info.read_info(pipe("b/dataset_info.json").parent),
     "TFDS's info": lambda: info.read_from_directory(pipe("c/dataset_info.json").parent),
     "metadata.h5": lambda: hdf5.read(pipe("d/metadata.h5")),
     "index": lambda: record_index.shard_spans(str(pipe("e/index-train-00000-of-00001")).replace("index-", "")),

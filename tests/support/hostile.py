@@ -24,6 +24,7 @@ from ilsvrc_tfds.errors import LabelError, NotFoundError, SourceError
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest, tfrecord
 from ilsvrc_tfds.formats.example import encode_example
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
@@ -234,7 +235,7 @@ def read_manifest(data: bytes) -> None:
 
 
 def read_info(data: bytes) -> None:
-    with folder_with(**{outputs.INFO_NAME: data}) as folder:
+    with folder_with(**{INFO_NAME: data}) as folder:
         found = outputs.find_output(folder)
         [found.stated_lengths(split) for split in found.shards]
 

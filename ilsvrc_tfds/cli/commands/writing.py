@@ -15,6 +15,8 @@ from ilsvrc_tfds.cli.next_steps import (
     check,
     command,
     look_and_train,
+    make_alias,
+    read_as,
     read_as_image_folder,
     read_with_dali,
     say_next,
@@ -23,10 +25,13 @@ from ilsvrc_tfds.cli.options import subset_of
 from ilsvrc_tfds.cli.streams import say, say_report
 from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats.alias import IMAGENET2012
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.outputs.alias_place import require_free
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
@@ -73,6 +78,8 @@ def prepare(options: argparse.Namespace) -> int:
         "sync": options.sync,
         "scratch": options.scratch,
     }
+    if options.alias:
+        _require_alias(options)
     if options.config == "all":
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
@@ -82,9 +89,37 @@ def prepare(options: argparse.Namespace) -> int:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         name = f"{builder.name}/{builder.builder_config.name}"
         say(f"{builder.data_dir}: {splits} examples; {call('tfds.load', name, data_dir=root)}")
-    folders = [Path(builder.data_dir) for builder in builders]
-    say_next([*(check(folder) for folder in folders), *look_and_train(folders[-1])])
+    folders, configs = [Path(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
+    if options.alias:
+        _say_alias(ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite))
+    other = read_as(IMAGENET2012, root) if options.alias else make_alias(root, configs[-1].name)
+    others = [] if configs[-1].relabel else [other]
+    say_next([*(check(folder) for folder in folders), *look_and_train(folders[-1]), *others])
     return 0
+
+
+def _require_alias(options: argparse.Namespace) -> None:
+    """Raises an error if the alias that `prepare` was asked for cannot be made: now, rather than after the work."""
+    if options.config == "all":
+        raise OptionError(
+            "--alias is for one config, and --config all makes several. Leave it out, and run `ilsvrc-tfds alias` at "
+            "the end, with --config raw256 or classification."
+        )
+    config = options.config if options.name is None else f"{options.name}-{options.config}"
+    require_free(options.data_dir, config, relabel=options.relabel, overwrite=options.overwrite)
+
+
+def alias(options: argparse.Namespace) -> int:
+    folder = ilsvrc_tfds.alias(options.folder, config=options.config, name=options.name, overwrite=options.overwrite)
+    _say_alias(folder)
+    say_next([check(folder), read_as(options.name, folder.parents[1])])
+    return 0
+
+
+def _say_alias(folder: Path) -> None:
+    output = find_output(folder)
+    counts = [f"{sum(output.stated_lengths(s) or ()):,} {KINDS[CLASSIC].splits[s]}" for s in output.shards]
+    say(f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}")
 
 
 class _Engine(TypedDict):
@@ -161,9 +196,10 @@ def _records(made: Manifest, split: str) -> str:
 
 
 def index(options: argparse.Namespace) -> int:
-    paths = index_records(options.folder, workers=options.workers)
-    say(f"{options.folder}: {counted(len(paths), 'index', 'indexes')}, {PREFIX}*")
-    say_next(read_with_dali(paths))
+    paths = index_records(options.folder, out=options.out, workers=options.workers)
+    names = f"{PREFIX}*" if options.out is None else "with the names of the shards"
+    say(f"{options.out or options.folder}: {counted(len(paths), 'index', 'indexes')}, {names}")
+    say_next(read_with_dali(paths, find_output(options.folder).folder))
     return 0
 
 

@@ -4,6 +4,7 @@
 |---|---|
 | TFDS's `imagenet2012` | `imagenet2012/5.1.0/imagenet2012-train.tfrecord-00000-of-01024`, `…-validation…`, `…-test…` |
 | prepared data sets | `ilsvrc2012/<config>/1.0.0/ilsvrc2012-train.tfrecord-00000-of-01024`, `…-val…`, `…-test…` |
+| aliases of prepared data sets | `imagenet2012/5.1.0` with `dataset_info.json` and no shards: see `formats.alias` |
 | classic TFRecords | `train-00000-of-01024`, `validation-00000-of-00128`, also in `train/` and `validation/` |
 
 The folder that is named may be that of the shards, or the one above it, of all versions; the newest version is read.
@@ -18,7 +19,8 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.formats.alias import followed, read_alias
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_scan import KIND as KIND
@@ -41,6 +43,13 @@ def find(source: Path, root: str) -> list[Place]:
 
 def _places(folder: Path) -> Iterator[Place]:
     """Yields the splits whose shards a folder has by their names, or that its set states. No shard is opened."""
+    alias = read_alias(folder)
+    try:
+        folder = followed(folder)
+    except SourceError as error:  # raised if a split of the alias is wanted
+        splits, path = () if alias is None else alias.splits, absolute(folder)
+        yield from [Place(s, path, s, KIND, set=set_of_folder(folder), listing=error) for s in splits]
+        return
     files: dict[str, list[str]] = {}
     names = names_in(folder)
     for name in names:
