@@ -18,7 +18,7 @@ from ilsvrc_tfds.pipeline.evaluation_sets import batches_of_set
 from ilsvrc_tfds.pipeline.sets import EvaluationSet, Part, kind_named
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED, C
 from ilsvrc_tfds.pipeline.split import Data
-from ilsvrc_tfds.training.evaluating import evaluate
+from ilsvrc_tfds.training.evaluating import Scores, evaluate
 from ilsvrc_tfds.training.models import load_model
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores
 
@@ -86,12 +86,22 @@ def evaluate_on(
     rows = []
     if data is not None:
         scores = evaluate(data, model, batch_size=batch_size, split=split, **source)
-        correct = (round(share * scores.examples) for share in (scores.top1, scores.top5))
-        part = PartScores("", scores.examples, *correct)
-        rows.append(SetScores(split, "ILSVRC2012", str(data), synsets.NUM_CLASSES, (part,)))
+        rows.append(row_of_data(split, data, scores))
     for name, one in found.items():
         rows.append(_scores_of(name, sets[name], one, model, batch_size))
     return tuple(rows)
+
+
+def row_of_data(split: str, data: Data, scores: Scores) -> SetScores:
+    """Returns the scores on a split of ILSVRC2012 as a row of the table.
+
+    >>> from ilsvrc_tfds import training
+    >>> row_of_data("val", "ilsvrc2012", training.Scores(examples=4, loss=0.5, top1=0.75, top5=1.0)).parts[0].correct
+    3
+    """
+    correct = (round(share * scores.examples) for share in (scores.top1, scores.top5))
+    part = PartScores("", scores.examples, *correct)
+    return SetScores(split, "ILSVRC2012", str(data), synsets.NUM_CLASSES, (part,))
 
 
 def _require_named(name: str, found: EvaluationSet) -> None:
@@ -153,7 +163,7 @@ def _part_scores(model: keras.Model, found: EvaluationSet, part: Part, size: int
 
 
 def _relabeller(found: EvaluationSet) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """Returns a function of (images, labels, weights) that turns each label into its position among the set's classes."""
+    """Returns a function of (images, labels, weights) that makes each label its position among the set's classes."""
     positions = np.full(synsets.NUM_CLASSES, -1, np.int64)
     positions[list(found.classes)] = np.arange(len(found.classes))
     # In the form of an error of our own, which `source_errors` recognizes.
