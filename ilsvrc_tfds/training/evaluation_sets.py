@@ -1,10 +1,11 @@
 """Evaluates a model on ReaL, ImageNet-V2, -A, -R, -Sketch and -C, each image exactly once."""
 
+import contextlib
 import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -73,22 +74,22 @@ def evaluate_on(
     ('ImageNet-A', 6, 200)
     """
     source: dict[str, Any] = {"data_dir": data_dir, "label_offset": label_offset}
-    found = {
-        name: find_set(path, data=data, allow_incomplete=allow_incomplete, **source) for name, path in sets.items()
-    }
-    for name, one in found.items():
-        _require_named(name, one)
     if not isinstance(model, keras.Model):
         model = load_model(model, weights=weights)
     elif weights is not None:
         raise OptionError("A Keras model already has weights. Leave out `weights`.")
     _require_all_classes(model)
+    found = {
+        name: find_set(path, data=data, allow_incomplete=allow_incomplete, **source) for name, path in sets.items()
+    }
+    for name, one in found.items():
+        _require_named(name, one)
     rows = []
     if data is not None:
         scores = evaluate(data, model, batch_size=batch_size, split=split, **source)
         rows.append(row_of_data(split, data, scores))
-    for name, one in found.items():
-        rows.append(_scores_of(name, sets[name], one, model, batch_size))
+    with _no_advice_on_tracing():
+        rows += [_scores_of(name, sets[name], one, model, batch_size) for name, one in found.items()]
     return tuple(rows)
 
 
@@ -102,6 +103,21 @@ def row_of_data(split: str, data: Data, scores: Scores) -> SetScores:
     correct = (round(share * scores.examples) for share in (scores.top1, scores.top5))
     part = PartScores("", scores.examples, *correct)
     return SetScores(split, "ILSVRC2012", str(data), synsets.NUM_CLASSES, (part,))
+
+
+@contextlib.contextmanager
+def _no_advice_on_tracing() -> Iterator[None]:
+    """Hides TensorFlow's warning that functions are traced again: each set has a model of its own, traced once."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _require_named(name: str, found: EvaluationSet) -> None:
@@ -140,7 +156,8 @@ def _scores_of(
     own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=False)
     parts = tuple(_part_scores(own, found, part, model.input_shape[1], batch_size) for part in found.parts)
     reference = tuple(ALEXNET_ERRORS.items()) if found.kind == C else ()
-    return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference)
+    left_out = found.num_examples - sum(part.images for part in parts)
+    return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out)
 
 
 def _part_scores(model: keras.Model, found: EvaluationSet, part: Part, size: int, batch_size: int) -> PartScores:

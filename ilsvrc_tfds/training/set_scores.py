@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ilsvrc_tfds.errors import counted
+
 # Columns after the first one, and what an empty cell is.
 _COLUMNS = ("images", "top-1", "top-5")
 _EMPTY = "–"
@@ -52,6 +54,7 @@ class SetScores:
       classes: Number of classes whose logits compete.
       parts: Scores of each part.
       reference: Mean error of AlexNet in each corruption of ImageNet-C that belongs to the mean; empty for other sets.
+      left_out: Number of images of ReaL without a right class, which do not count.
 
     >>> scores = SetScores("a", "ImageNet-A", "/data/imagenet-a", 200, (PartScores("", 4, 3, 4),))
     >>> scores.images, scores.top1, scores.top5, scores.mce
@@ -64,6 +67,7 @@ class SetScores:
     classes: int
     parts: tuple[PartScores, ...]
     reference: tuple[tuple[str, float], ...] = ()
+    left_out: int = 0
 
     @property
     def images(self) -> int:
@@ -118,6 +122,8 @@ class SetScores:
         """Returns the scores as values of JSON's types, with exact numbers."""
         value: dict[str, Any] = {"set": self.name, "title": self.title, "path": self.path, "classes": self.classes}
         value |= {"images": self.images, "top1": self.top1, "top5": self.top5}
+        if self.left_out:
+            value["left_out"] = self.left_out
         if self.reference:
             value |= {"mean_error": self.mean_error, "mCE": self.mce}
             value["corruptions"] = {
@@ -166,6 +172,9 @@ def _cells(images: int, top1: float, top5: float | None) -> tuple[str, str, str]
 
 
 def _notes(row: SetScores) -> Iterator[str]:
+    if row.left_out:
+        images = counted(row.left_out, "image without a right class does", "images without a right class do")
+        yield f"{row.name}: {images} not count"
     if row.mean_error is None:
         return
     found = row.corruptions

@@ -103,6 +103,7 @@ def test_real_is_the_authors_formula(model, prepare, images, tmp_path):
     sets, words = {"real": tmp_path / "real.json"}, {"data": prepared, "allow_incomplete": True, "batch_size": 4}
     val, real = training.evaluate_on(sets, model, **words)
     assert (real.top1, real.top5, real.images) == (np.mean(is_correct), None, 5) and np.mean(is_correct) == 0.6
+    assert real.left_out == 1 and table([real]).endswith("real: 1 image without a right class does not count")
     assert val.name == "val" and val.images == 6
     with pytest.raises(IncompleteError, match="has 6 images in val, expected 50,000"):
         training.evaluate_on(sets, model, data=prepared)

@@ -2,10 +2,10 @@
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import SourceError, first_few, shown
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.pipeline.sets.class_folders import images_of, missing_of, require_labels_of_names
 from ilsvrc_tfds.pipeline.sets.found import SIDE_OF_C, EvaluationSet, Images, Part
@@ -46,7 +46,7 @@ def find(tree: Tree, path: Path) -> EvaluationSet | None:
     return of_parts(path, parts, faults)
 
 
-def of_parts(path: Path, parts: list[Part], faults: Iterable[str]) -> EvaluationSet:
+def of_parts(path: Path, parts: list[Part], faults: list[str]) -> EvaluationSet:
     """Returns ImageNet-C with these parts. It lacks what `faults` say, and the corruptions that no part has.
 
     Args:
@@ -60,11 +60,12 @@ def of_parts(path: Path, parts: list[Part], faults: Iterable[str]) -> Evaluation
     wanted += [f"{name}/{severity}" for name in EXTRA_CORRUPTIONS for severity in SEVERITIES if _has(names, name)]
     absent = [name for name in wanted if name not in names]
     told = [f"it has no images of {first_few(absent)}"] if absent else []
+    told += faults[:1]
+    if len(faults) > 1:
+        told.append(f"{counted(len(faults) - 1, 'other part also lacks', 'other parts also lack')} images")
     if others:
         _log.warning("%s: %s is not a corruption of ImageNet-C: it is not part of the mean.", path, first_few(others))
-    return EvaluationSet(
-        C, PUBLISHED[C].title, path, tuple(parts), "; ".join([*told, first_few(faults, 2)]).strip("; ")
-    )
+    return EvaluationSet(C, PUBLISHED[C].title, path, tuple(parts), "; ".join(told))
 
 
 def place_of(name: str) -> tuple[int, str]:
