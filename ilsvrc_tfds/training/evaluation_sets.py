@@ -147,7 +147,7 @@ def _scores_of(
     logits = model.outputs[0]
     if len(classes) < synsets.NUM_CLASSES:
         logits = keras.ops.take(logits, classes, axis=-1)
-    own = keras.Model(model.inputs, logits)
+    own = keras.Model(model.input, logits)  # not `inputs`: JAX would warn of a list
     loss: keras.losses.Loss = (
         keras.losses.CategoricalCrossentropy(from_logits=True)
         if found.multi_label

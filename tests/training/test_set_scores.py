@@ -105,6 +105,7 @@ def test_real_is_the_authors_formula(model, prepare, images, tmp_path):
     assert (real.top1, real.top5, real.images) == (np.mean(is_correct), None, 5) and np.mean(is_correct) == 0.6
     assert real.left_out == 1 and table([real]).endswith("real: 1 image without a right class does not count")
     assert val.name == "val" and val.images == 6
+    assert training.evaluate_on({"real": tmp_path}, model, **words)[1].parts == real.parts  # the folder of the file
     with pytest.raises(IncompleteError, match="has 6 images in val, expected 50,000"):
         training.evaluate_on(sets, model, data=prepared)
     with pytest.raises(OptionError, match="real.json needs the validation images: name a prepared"):

@@ -73,8 +73,9 @@ def find_set(
     """
     require_local(path)
     folder = prepared.folder_of_name(path, data_dir)
-    if folder.suffix.lower() == ".json":
-        found = real.find(folder, data, data_dir, label_offset)
+    labels = real.file_in(folder)
+    if labels is not None:
+        found = real.find(labels, data, data_dir, label_offset)
     else:
         found = _in_tree(open_tree(folder), folder)
     if found.missing and not allow_incomplete:

@@ -11,8 +11,20 @@ from ilsvrc_tfds.pipeline.sets.published import PUBLISHED, REAL
 from ilsvrc_tfds.pipeline.split import Data, find_split
 from ilsvrc_tfds.storage.regular import open_regular
 
+_NAME = "real.json"
 # The file has 1 MB.
 _MAX_BYTES = 64 << 20
+
+
+def file_in(path: Path) -> Path | None:
+    """Returns `real.json`, given its path or the folder of its repository; otherwise None.
+
+    >>> file_in(Path("/data/my.json")), file_in(Path("/data/imagenet-a"))
+    (PosixPath('/data/my.json'), None)
+    """
+    if path.suffix.lower() == ".json":
+        return path
+    return path / _NAME if (path / _NAME).is_file() else None
 
 
 def find(path: Path, data: Data | None, data_dir: str | os.PathLike | None, label_offset: int | None) -> EvaluationSet:
