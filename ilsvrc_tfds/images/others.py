@@ -42,10 +42,11 @@ def _decoded(data: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{image.width:,} x {image.height:,} pixels are over the limit of {MAX_PIXELS:,}")
+            image.info.pop("transparency", None)  # not used, and Pillow would warn about that of a palette
             return np.asarray(image.convert("RGB"))
     except Image.UnidentifiedImageError as error:
         raise ImageError(
             f"not a JPEG, PNG, WebP, GIF or BMP, or damaged in its header: it begins with {data[:8]!r}"
         ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"it cannot be decoded ({error}). Get it again") from error

@@ -17,6 +17,7 @@ from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import find_set, source_errors
 from ilsvrc_tfds.pipeline.evaluation_sets import batches_of_set
 from ilsvrc_tfds.pipeline.sets import EvaluationSet, Part, kind_named
+from ilsvrc_tfds.pipeline.sets.found import SIDE_OF_C
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED, C
 from ilsvrc_tfds.pipeline.split import Data
 from ilsvrc_tfds.training.evaluating import Scores, evaluate
@@ -154,13 +155,16 @@ def _scores_of(
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=False)
-    parts = tuple(_part_scores(own, found, part, model.input_shape[1], batch_size) for part in found.parts)
+    size = model.input_shape[1] or SIDE_OF_C  # a model for images of any size gets those of `resnet_eval`
+    parts = tuple(_part_scores(own, found, part, size, batch_size) for part in found.parts)
     reference = tuple(ALEXNET_ERRORS.items()) if found.kind == C else ()
     left_out = found.num_examples - sum(part.images for part in parts)
     return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out)
 
 
 def _part_scores(model: keras.Model, found: EvaluationSet, part: Part, size: int, batch_size: int) -> PartScores:
+    if part.name:
+        _log.info("%s: %s, %s images", found.title, part.name, f"{part.num_examples:,}")
     images = batches_of_set(found, part, ops=found.ops(size), batch_size=batch_size, pad=True)
     if not found.multi_label:
         images = images.map(_relabeller(found))

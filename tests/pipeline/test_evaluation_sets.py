@@ -1,6 +1,7 @@
 """Which set a folder holds, what it lacks, and what in it is refused: each layout with its traps."""
 
 import os
+import tarfile
 
 import drawing
 import pytest
@@ -208,6 +209,22 @@ def test_plain_tar_is_read_in_place_and_others_are_refused(tmp_path):
     (tmp_path / "cut.tar").write_bytes(drawing.tar(entries)[:3000])
     with pytest.raises(SourceError, match="cut.tar.*(damaged or ends early|behind the end of the archive)"):
         found(tmp_path / "cut.tar")
+
+
+def test_tar_cannot_lead_out_of_itself(tmp_path):
+    link = tarfile.TarInfo(f"imagenet-a/{WNIDS[6]}/0.jpg")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    with tarfile.open(tmp_path / "link.tar", "w") as archive:
+        archive.addfile(link)
+    deep = [("a/" * 5000 + "x.jpg", JPEG)]
+    (tmp_path / "deep.tar").write_bytes(drawing.tar(deep))
+    (tmp_path / "up.tar").write_bytes(drawing.tar([("../../imagenet-a/0.jpg", JPEG)]))
+    twice = [(f"{WNIDS[6]}/0.jpg", JPEG)] * 2
+    (tmp_path / "twice.tar").write_bytes(drawing.tar(twice))
+    messages = {"link": "0.jpg is not a plain file", "twice": "0.jpg occurs twice"}
+    for name in ("link", "deep", "up", "twice"):
+        with pytest.raises(SourceError, match=messages.get(name, "holds no evaluation set")):
+            found(tmp_path / f"{name}.tar")
 
 
 def test_paths_that_are_no_sets_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import drawing
 import numpy as np
@@ -226,6 +227,14 @@ def test_broken_image_is_an_error_that_names_it(damage, model, tmp_path):
         path.symlink_to(tmp_path / "nowhere.jpg")
     with pytest.raises(SourceError, match=r"n01531178/0\.1_11\.jpg.*(decoded|JPEG|not a JPEG|link to)"):
         training.evaluate_on({"a": a}, model, allow_incomplete=True)
+
+
+def test_broken_image_with_a_name_that_is_no_text_is_named(model, tmp_path):
+    folder = drawing.few_of_imagenet_a(tmp_path / "imagenet-a") / WNIDS[6]
+    with open(os.path.join(os.fsencode(folder), b"\xff.jpg"), "wb") as file:
+        file.write(b"x")
+    with pytest.raises(SourceError, match=r"imagenet-a/n01498041/\\udcff.jpg'?: not a JPEG, PNG, WebP, GIF or BMP"):
+        training.evaluate_on({"a": tmp_path / "imagenet-a"}, model, allow_incomplete=True)
 
 
 def test_row_of_data_keeps_the_counts():

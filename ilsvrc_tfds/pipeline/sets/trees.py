@@ -117,11 +117,12 @@ class TarTree:
 
     def below(self, names: list[str]) -> "TarTree":
         """Returns the folder at these names, and creates it and those above it if they are missing."""
-        if not names:
-            return self
-        below = self.folders.setdefault(names[0], TarTree(self.path, f"{self.name}{names[0]}/"))
-        assert isinstance(below, TarTree)
-        return below.below(names[1:])
+        tree = self
+        for name in names:
+            below = tree.folders.setdefault(name, TarTree(self.path, f"{tree.name}{name}/"))
+            assert isinstance(below, TarTree)
+            tree = below
+        return tree
 
 
 def open_tree(path: str | os.PathLike) -> Tree:
