@@ -216,6 +216,13 @@ def test_wrong_sets_models_and_names_are_refused(model, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("word", ["a", "=x", "a=", ""])
+def test_set_without_a_name_or_path_is_wrong_usage(word, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", "--model", "m.keras", "--on", word])
+    assert f"expected NAME=PATH, such as a=/data/imagenet-a, got {word!r}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "gone"])
 def test_broken_image_is_an_error_that_names_it(damage, model, tmp_path):
     a = drawing.few_of_imagenet_a(tmp_path / "imagenet-a")

@@ -163,7 +163,8 @@ def _parser_of_lists(records: Records) -> Parse:
             return example[records.key].values
         digits = tf.strings.regex_replace(example[fields.file_name], _NUMBERED, r"\1")
         number = tf.strings.to_number(digits, tf.int64)  # fails for the name of another image
-        return values[starts[number - 1] : starts[number]]
+        # tf.gather fails for the number of no validation image, also for 0.
+        return values[tf.gather(starts, number - 1) : tf.gather(starts, number)]
 
     def parse(payload: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tf.io.parse_single_example(payload, keys)
