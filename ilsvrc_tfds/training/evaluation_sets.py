@@ -20,6 +20,7 @@ from ilsvrc_tfds.pipeline.sets import EvaluationSet, Part, kind_named
 from ilsvrc_tfds.pipeline.sets.found import SIDE_OF_C
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED, C
 from ilsvrc_tfds.pipeline.split import Data
+from ilsvrc_tfds.preprocess import Op
 from ilsvrc_tfds.training.evaluating import Scores, evaluate
 from ilsvrc_tfds.training.models import load_model
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores
@@ -142,7 +143,10 @@ def _require_all_classes(model: keras.Model) -> None:
 def _scores_of(
     name: str, path: str | os.PathLike, found: EvaluationSet, model: keras.Model, batch_size: int
 ) -> SetScores:
-    _log.info("%s: %s in %s, %s images", name, found.title, found.path, f"{found.num_examples:,}")
+    size = model.input_shape[1] or SIDE_OF_C  # a model for images of any size gets those of `resnet_eval`
+    ops = found.ops(size)
+    steps = " > ".join(map(repr, ops))
+    _log.info("%s: %s in %s, %s images: %s", name, found.title, found.path, f"{found.num_examples:,}", steps)
     # As in the authors' code: the logits of the set's own classes, and the position of the label among them.
     classes = np.array(found.classes, np.int32)
     logits = model.outputs[0]
@@ -155,17 +159,18 @@ def _scores_of(
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=False)
-    size = model.input_shape[1] or SIDE_OF_C  # a model for images of any size gets those of `resnet_eval`
-    parts = tuple(_part_scores(own, found, part, size, batch_size) for part in found.parts)
+    parts = tuple(_part_scores(own, found, part, ops, batch_size) for part in found.parts)
     reference = tuple(ALEXNET_ERRORS.items()) if found.kind == C else ()
     left_out = found.num_examples - sum(part.images for part in parts)
     return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out)
 
 
-def _part_scores(model: keras.Model, found: EvaluationSet, part: Part, size: int, batch_size: int) -> PartScores:
+def _part_scores(
+    model: keras.Model, found: EvaluationSet, part: Part, ops: tuple[Op, ...], batch_size: int
+) -> PartScores:
     if part.name:
         _log.info("%s: %s, %s images", found.title, part.name, f"{part.num_examples:,}")
-    images = batches_of_set(found, part, ops=found.ops(size), batch_size=batch_size, pad=True)
+    images = batches_of_set(found, part, ops=ops, batch_size=batch_size, pad=True)
     if not found.multi_label:
         images = images.map(_relabeller(found))
     with source_errors(found.path):

@@ -1,8 +1,10 @@
 """Evaluation sets as TensorFlow Datasets prepares them: by its own builders, from archives that are drawn here."""
 
+import dataclasses
 import json
 
 import drawing
+import forms
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -64,6 +66,26 @@ def test_real_has_the_lists_of_its_records(built, tmp_path):
     assert images.shape == (4, 224, 224, 3) and labels.dtype == weights.dtype == np.float32
     assert sorted(tuple(np.flatnonzero(row)) for row in labels[weights > 0]) == [(0, 999), (7,)]
     assert weights.sum() == 2 and not labels[weights == 0].any()
+
+
+def test_real_finds_its_lists_by_the_names_in_exported_records(images, tmp_path):
+    """Over several hosts too, whose batches all have weights. A number that no image has is an error, also 0."""
+    lists = [[number % 1000] for number in range(50_000)]
+    (tmp_path / "real.json").write_text(json.dumps(lists))
+    numbers = [synsets.validation_number(name.encode()) for name in images.val]
+    seen = []
+    for host in range(2):
+        options = {"data": forms.tpu_records(tmp_path / "set", images, in_folders=False), "allow_incomplete": True}
+        for _, labels, weights in ilsvrc_tfds.evaluation_set(tmp_path, batch_size=2, shard=(host, 2), **options):
+            seen += np.argmax(labels, axis=1)[weights.numpy() > 0].tolist()
+    assert sorted(seen) == sorted((number - 1) % 1000 for number in numbers)
+    strange = dataclasses.replace(images, val={"ILSVRC2012_val_00000000.JPEG": drawing.jpeg()})
+    data = forms.tpu_records(tmp_path / "strange", strange, in_folders=False)
+    with pytest.raises(SourceError, match=r"record 0 \(ILSVRC2012_val_00000000.JPEG\)"):
+        with pipeline.source_errors(data):
+            next(iter(ilsvrc_tfds.evaluation_set(tmp_path, batch_size=2, data=data, allow_incomplete=True)))
+    with pytest.raises(OptionError, match="its batches have weights: leave out pad=False"):
+        ilsvrc_tfds.evaluation_set(tmp_path, batch_size=2, data=data, pad=False, allow_incomplete=True)
 
 
 def test_corrupted_configs_are_the_parts(built, tmp_path):
