@@ -50,6 +50,15 @@ def pictures(count, seed=0):
     return [*odd, *(drawing.jpeg(*size, seed=seed * 1000 + number) for number, size in enumerate(sizes))]
 
 
+def framed(seed):
+    """Returns a picture of 224 x 224 pixels whose frame, which the usual crop would remove, matters to the model."""
+    image = drawing.picture(224, 224, seed=seed)
+    inner = image.crop((14, 14, 210, 210))
+    image.paste(tuple(np.random.default_rng(seed).choice([0, 255], 3).tolist()), (0, 0, 224, 224))
+    image.paste(inner, (14, 14))
+    return encoded(image, "JPEG", quality=90)
+
+
 def laid_out(folder, images, best, classes, name_of):
     """Writes each image into the folder of a class by hand, so that a third is right at once and a third in the five.
 
@@ -136,8 +145,11 @@ def test_corruptions_are_not_cropped_and_their_means_are_those_of_the_paper(tmp_
     model, places = plain.model(224), {"fog/1": 3, "fog/4": 2, "snow/2": 2, "saturate/5": 1}
     expected = {}
     for number, (place, count) in enumerate(places.items()):
-        images = [drawing.jpeg(224, 224, seed=10 * number + k) for k in range(count)]
+        images = [framed(10 * number + k) for k in range(count)]
         best = plain.ranked(plain.logits(model, [plain.decoded(data) for data in images]))
+        assert (
+            not (plain.ranked(plain.logits(model, [plain.cropped(data, 224) for data in images])) == best).all(1).any()
+        )
         expected[place] = laid_out(tmp_path / place, images, best, range(1000), WNIDS.__getitem__)
     (row,) = training.evaluate_on({"c": tmp_path}, model, allow_incomplete=True, batch_size=2)
     assert {part.name: (part.top1, part.top5) for part in row.parts} == expected
@@ -194,7 +206,7 @@ def test_command_prints_one_table_and_writes_the_same_numbers(model, prepare, tm
 
 
 def test_corrupted_images_are_only_resized_for_a_model_of_another_size(tmp_path, model):
-    images = [drawing.jpeg(224, 224, seed=k) for k in range(3)]
+    images = [framed(k) for k in range(3)]
     best = plain.ranked(plain.logits(model, [plain.resized(plain.decoded(data), 32) for data in images]))
     expected = laid_out(tmp_path / "fog/1", images, best, range(1000), WNIDS.__getitem__)
     (row,) = training.evaluate_on({"c": tmp_path}, model, allow_incomplete=True)
