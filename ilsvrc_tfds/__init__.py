@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ilsvrc_tfds.outputs.index import index_records
     from ilsvrc_tfds.outputs.prepare import prepare, prepare_all
     from ilsvrc_tfds.outputs.unpack import unpack
-    from ilsvrc_tfds.pipeline import for_evaluation, for_training
+    from ilsvrc_tfds.pipeline import evaluation_set, for_evaluation, for_training
     from ilsvrc_tfds.runners import BeamRunner, DaskRunner
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "alias",
     "class_names",
     "errors",
+    "evaluation_set",
     "export",
     "for_evaluation",
     "for_training",
@@ -62,6 +63,7 @@ _MODULES = {
     "DaskRunner": "runners",
     "Ilsvrc2012Config": "outputs.description",
     "alias": "outputs.alias",
+    "evaluation_set": "pipeline",
     "export": "outputs.export",
     "for_evaluation": "pipeline",
     "for_training": "pipeline",

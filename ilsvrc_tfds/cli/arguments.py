@@ -20,6 +20,7 @@ from ilsvrc_tfds.cli.options import (
     count,
     named,
     path,
+    set_at,
     shards,
 )
 from ilsvrc_tfds.formats.alias import IMAGENET2012
@@ -227,7 +228,7 @@ _RECIPE_WORDS = {
 
 
 def evaluate(command: argparse.ArgumentParser) -> None:
-    add_data(command)
+    add_data(command, needed=False)
     command.add_argument(
         "--model",
         required=True,
@@ -245,6 +246,18 @@ def evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--batch-size", type=count, default=256, metavar="N", help="examples per batch (default: %(default)s)"
     )
+    command.add_argument(
+        "--on",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=set_at,
+        metavar="NAME=PATH",
+        help="evaluation sets, and the name of the row of each: real=real.json, and folders of ImageNet-V2, -A, -R, "
+        "-Sketch and -C, such as v2=DIR; without DATA only these are evaluated",
+    )
+    add_allow_incomplete(command, "allow that evaluation sets lack images, classes or severities")
+    command.add_argument("--json", type=path, metavar="FILE", help="also write the exact scores into this JSON file")
 
 
 def bench(command: argparse.ArgumentParser) -> None:

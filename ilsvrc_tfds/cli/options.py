@@ -24,10 +24,9 @@ def add_folder(
     command.add_argument("folder", metavar=name, type=path, help=text)
 
 
-def add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "data", metavar="DATA", type=named, help="a prepared or exported folder, or a name such as ilsvrc2012/raw256"
-    )
+def add_data(command: argparse.ArgumentParser, needed: bool = True) -> None:
+    text = "a prepared or exported folder, or a name such as ilsvrc2012/raw256"
+    command.add_argument("data", metavar="DATA", type=named, nargs=None if needed else "?", help=text)
     command.add_argument(
         "--data-dir",
         type=path,
@@ -136,6 +135,18 @@ def named(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("expected a path, got ''")
     return text
+
+
+def set_at(text: str) -> tuple[str, str]:
+    """Returns the name of a row and the path of its evaluation set.
+
+    >>> set_at("a=/data/imagenet-a")
+    ('a', '/data/imagenet-a')
+    """
+    name, separator, place = text.partition("=")
+    if not separator or not name.strip() or not place:
+        raise argparse.ArgumentTypeError(f"expected NAME=PATH, such as a=/data/imagenet-a, got {text!r}")
+    return name, place
 
 
 def count(text: str) -> int:

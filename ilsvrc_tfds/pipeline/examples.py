@@ -22,6 +22,9 @@ PARALLEL_CALLS = 2 * num_cores()
 # A record as `read_piece` returns it, without its number: (origin, payload).
 Record = tuple[Origin, tf.Tensor]
 
+# Function of a payload that returns an example, without its seed.
+Parse = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
 _KINDS = {"image": tf.string, "label": tf.int64, "file_name": tf.string}
 
 
@@ -38,6 +41,7 @@ def batches_of(
     drop_remainder: bool = False,
     lost: str = "",
     in_service: bool = False,
+    parse: Parse | None = None,
 ) -> tf.data.Dataset:
     """Returns batches of examples after the ops. A batch that lacks examples finds out which ones and why.
 
@@ -58,6 +62,7 @@ def batches_of(
       lost: Warning for the first skipped example, or "" for none.
       in_service: Whether the workers of a tf.data service make the batches. They cannot run Python functions of this
         process, so TensorFlow's own ops check the batches. Must be False unless `on_error` is `raise`.
+      parse: Function that parses a payload into an example. If None, that of the split and the subset.
 
     >>> from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, share_of
     >>> from ilsvrc_tfds.pipeline.schedule import Host
@@ -69,11 +74,59 @@ def batches_of(
     >>> [batch["label"].shape[0] for batch in batches]
     [4, 2]
     """
-    example = _example_maker(split, subset, ops, None if in_service else rescuer(split.paths))
+    parse = parser(split, subset) if parse is None else parse
+    example = _example_maker(parse, ops, None if in_service else rescuer(split.paths))
     check = asserting_checker(split) if in_service else checker(split, num_examples, example, on_error, lost)
     still = (lambda shards: tf.constant(0, tf.int64)) if in_service else unchanged(split)
     # The number of cores of this machine says nothing of those of a service's workers.
     calls = tf.data.AUTOTUNE if in_service else PARALLEL_CALLS
+    return gathered(
+        records,
+        example,
+        check,
+        still,
+        batch_size=batch_size,
+        on_error=on_error,
+        deterministic=deterministic,
+        drop_remainder=drop_remainder,
+        calls=calls,
+    )
+
+
+def gathered(
+    records: tf.data.Dataset,
+    example: Callable,
+    check: Callable,
+    still: Callable,
+    *,
+    batch_size: int,
+    on_error: str,
+    deterministic: bool,
+    drop_remainder: bool = False,
+    calls: int = PARALLEL_CALLS,
+) -> tf.data.Dataset:
+    """Returns batches of the examples of records. If a batch lacks examples, `check` finds out which ones and why.
+
+    Args:
+      records: Records (((key, shard), payload), number).
+      example: Function of (key, shard, number, payload) that returns an example with the key `seed`.
+      check: Function of (records, rows in the batch) that looks for the cause of each missing row, and returns 0.
+      still: Function of the shards of a batch that fails if one has changed since it was opened, and returns 0.
+      batch_size: Number of examples in a batch.
+      on_error: `raise` or `skip`, as for `batches_of`.
+      deterministic: If False, batches are returned as soon as they are ready.
+      drop_remainder: Whether a last batch that is not full is left out.
+      calls: Number of examples that are made at the same time.
+
+    >>> origin, payload = ([0, 1], 0), b"payload"
+    >>> records = tf.data.Dataset.zip(tf.data.Dataset.from_tensors((origin, payload)), tf.data.Dataset.range(1))
+    >>> def example(key, shard, number, payload):
+    ...     return {"image": payload, "label": number, "seed": key}
+    >>> nothing = lambda *_: tf.constant(0, tf.int64)
+    >>> batches = gathered(records, example, nothing, nothing, batch_size=4, on_error="raise", deterministic=True)
+    >>> next(iter(batches))["image"].numpy().tolist()
+    [b'payload']
+    """
 
     def batch_of(record: Record, number: tf.Tensor) -> tf.data.Dataset:
         (key, shard), payload = record
@@ -97,7 +150,7 @@ def batches_of(
 
 def examples_of(records: tf.data.Dataset, split: Split, ops: Iterable[preprocess.Op]) -> tf.data.Dataset:
     """Returns the same examples one by one. Errors are TensorFlow's and do not name the record."""
-    example = _example_maker(split, None, ops, rescuer(split.paths))
+    example = _example_maker(parser(split, None), ops, rescuer(split.paths))
 
     def example_of(record: Record, number: tf.Tensor) -> dict[str, tf.Tensor]:
         (key, shard), payload = record
@@ -106,11 +159,8 @@ def examples_of(records: tf.data.Dataset, split: Split, ops: Iterable[preprocess
     return records.map(example_of, num_parallel_calls=PARALLEL_CALLS)
 
 
-def _example_maker(
-    split: Split, subset: Subset | None, ops: Iterable[preprocess.Op], rescue: Callable | None
-) -> Callable:
+def _example_maker(parse: Parse, ops: Iterable[preprocess.Op], rescue: Callable | None) -> Callable:
     """Returns a function of (key, shard, number, payload) that returns an example."""
-    parse = parser(split, subset)
 
     def example(key: tf.Tensor, shard: tf.Tensor, number: tf.Tensor, payload: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = _seed(key, shard, number)
@@ -154,7 +204,7 @@ def mixed(data: tf.data.Dataset, ops: Iterable[preprocess.Op], deterministic: bo
     )
 
 
-def parser(split: Split, subset: Subset | None) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def parser(split: Split, subset: Subset | None) -> Parse:
     """Returns a function that parses the payloads of a split into examples.
 
     Labels are in [0, split.num_labels), or those of the subset, or -1 in the test split. Any other label is an error

@@ -13,14 +13,27 @@ from ilsvrc_tfds.training.recipe import Recipe
 
 _HOMES = {
     "Scores": "evaluating",
+    "SetScores": "set_scores",
     "build_model": "models",
     "evaluate": "evaluating",
+    "evaluate_on": "evaluation_sets",
     "load_model": "models",
     "model_names": "models",
     "read_log": "runs",
     "train": "runs",
 }
-__all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_names", "read_log", "train"]
+__all__ = [
+    "Recipe",
+    "Scores",
+    "SetScores",
+    "build_model",
+    "evaluate",
+    "evaluate_on",
+    "load_model",
+    "model_names",
+    "read_log",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,8 @@ class _Checker(doctest.OutputChecker):
 def add_data(folder: Path, *, exported: bool = False) -> Path:
     """Returns a folder with a miniature in `imagenet`, the prepared data set in `tfds`, and an export in `tfrecords`.
 
+    Also a few images of ImageNet-A in `imagenet-a`.
+
     Args:
       folder: Folder to fill.
       exported: Whether `tfrecords` is wanted.
@@ -30,6 +32,7 @@ def add_data(folder: Path, *, exported: bool = False) -> Path:
     options = {"workers": 1, "allow_incomplete": True}
     source = drawing.official_archives(folder / "imagenet", drawing.miniature())
     ilsvrc_tfds.prepare(source, folder / "tfds", **options)
+    drawing.few_of_imagenet_a(folder / "imagenet-a")
     if exported:
         ilsvrc_tfds.export(source, folder / "tfrecords", **options)
     return folder

@@ -230,6 +230,22 @@ def devkit(folder: Path, suffix: str = ".tar.gz") -> Path:
     return path
 
 
+def evaluation_folders(folder: Path, classes: dict[str, dict[str, bytes]]) -> Path:
+    """Writes `<folder>/<name of a class>/<name of an image>`, as evaluation sets have them. Returns the folder."""
+    for name, files in classes.items():
+        _write_files(folder / name, files)
+    return folder
+
+
+def few_of_imagenet_a(folder: Path) -> Path:
+    """Writes two images of each of the first three classes of ImageNet-A: 6, 11 and 13. Returns the folder."""
+    classes = {
+        synsets.wnids()[index]: {f"0.{k}_{index}.jpg": jpeg(50 + k, 40, seed=index + k) for k in range(2)}
+        for index in (6, 11, 13)
+    }
+    return evaluation_folders(folder, classes)
+
+
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():

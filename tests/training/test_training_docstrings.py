@@ -15,6 +15,7 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     source = drawing.official_archives(folder / "imagenet", drawing.miniature())
     ilsvrc_tfds.prepare(source, folder / "tfds", config="raw256", workers=1, allow_incomplete=True)
+    drawing.few_of_imagenet_a(folder / "imagenet-a")
     return folder
 
 

@@ -4,22 +4,26 @@ import argparse
 import dataclasses
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli.next_steps import (
-    Step,
-    call,
     check,
     evaluate_and_plot,
+    keep_scores,
     look_and_train,
     say_next,
+    use_model,
 )
 from ilsvrc_tfds.cli.streams import say, say_report
-from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.errors import OptionError, counted, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 from ilsvrc_tfds.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ilsvrc_tfds.training import SetScores
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +63,11 @@ def train(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training
+    from ilsvrc_tfds.training.evaluation_sets import row_of_data
 
+    json_path = None if options.json is None else file_to_replace(options.json)  # before the evaluation
+    if options.on or options.data is None:
+        return _evaluate_on_sets(options, json_path)
     scores = training.evaluate(
         options.data,
         options.model,
@@ -68,11 +76,44 @@ def evaluate(options: argparse.Namespace) -> int:
         split=options.split,
         **_source(options),
     )
+    _write_scores(json_path, options.model, [row_of_data(options.split, options.data, scores)])
     accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
     say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
-    load = call("ilsvrc_tfds.training.load_model", options.model, weights=options.weights)
-    say_next([Step("use the model in Python, after `import ilsvrc_tfds`", load)])
+    say_next([use_model(options.model, options.weights)])
     return 0
+
+
+def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
+    from ilsvrc_tfds import training
+    from ilsvrc_tfds.training.set_scores import table
+
+    names = [name for name, _ in options.on]
+    if not names:
+        raise OptionError("Name the data set to evaluate (DATA), or evaluation sets (--on v2=DIR), or both.")
+    twice = sorted({name for name in names if names.count(name) > 1 or options.data and name == options.split})
+    if twice:
+        raise OptionError(f"Two rows would have the name {first_few(map(repr, twice))}. Rename one of them (--on).")
+    rows = training.evaluate_on(
+        dict(options.on),
+        options.model,
+        data=options.data,
+        weights=options.weights,
+        batch_size=options.batch_size,
+        split=options.split,
+        **_source(options),
+        allow_incomplete=options.allow_incomplete,
+    )
+    _write_scores(json_path, options.model, rows)
+    say(table(rows))
+    say_next([*([keep_scores(options)] if json_path is None else []), use_model(options.model, options.weights)])
+    return 0
+
+
+def _write_scores(json_path: Path | None, model: str, rows: "Iterable[SetScores]") -> None:
+    from ilsvrc_tfds.training.set_scores import with_name
+
+    if json_path is not None:
+        write_whole(json_path, json.dumps(with_name(rows, model), indent=2).encode() + b"\n")
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:
