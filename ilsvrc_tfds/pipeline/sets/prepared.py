@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ilsvrc_tfds.errors import LabelError, OptionError, SourceError, counted, shown, unreadable
-from ilsvrc_tfds.formats.folder import INFO_NAME, MAX_INFO_BYTES, named_labels
+from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES, named_labels
 from ilsvrc_tfds.formats.kinds import TFDS, Fields
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.pipeline.sets.corruptions import of_parts, place_of
