@@ -16,6 +16,7 @@ from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op
+from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.label_offset import first_offset
 from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan
@@ -92,21 +93,23 @@ class RecordSet:
         """
         paths, described = self.paths(split), self.output.manifest if self.output is not None else None
         if missing := [path for path in paths if not os.path.isfile(path)]:
-            raise SourceError(
+            error = SourceError(
                 f"{counted(len(missing), f'shard of split {split!r} is', f'shards of split {split!r} are')} missing: "
                 f"{first_few(missing)}. {self.remedy} {GO_WITHOUT}"
             )
+            report(error)
         entries = itertools.repeat(None) if described is None else described.shards[split]
         lengths = self.lengths.get(split) or itertools.repeat(None)
         offset = self.label_offset
         if offset is None:
-            offset = 0 if split == "test" else first_offset(paths, self.kind)
+            offset = 0 if split == "test" else first_offset([path for path in paths if path not in missing], self.kind)
         is_own, side = self.output is not None, None if described is not None or self.lengths else self._side
         numbering = self.output.numbering if self.output is not None else ()
         notes = (f"{self.folder} is {self.part}; to make it again, name the same list",) if self.part else ()
         return [
             RecordScan(split, path, self.kind, offset, length, entry, is_own, side, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)
+            if path not in missing
         ]
 
     @property

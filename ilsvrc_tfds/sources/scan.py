@@ -10,7 +10,8 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, shown, unreadable
+from ilsvrc_tfds.sources.collecting import offenders, report
 from ilsvrc_tfds.sources.labels import check_appended, label_images
 from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.storage.regular import open_regular
@@ -164,8 +165,8 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
     where = f"{container.path} ({shown(container.folder)})"
     if folder and not synsets.is_wnid(folder):  # the official paths have the wnid instead
         container = dataclasses.replace(container, folder=os.path.dirname(container.folder), in_classes=True)
-    if rows:
-        refuse_odd_names([name for name, _, _ in rows], where)
+    if odd := refuse_odd_names([name for name, _, _ in rows], where):
+        rows = [row for row in rows if row[0] not in odd]
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
@@ -173,18 +174,22 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
         if found is None:
             plain.append(row)
         elif b"_" + found[1].encode() not in row[0]:  # it would be looked for under another name
-            raise SourceError(
+            error = SourceError(
                 f"{where}: {shown(os.fsdecode(row[0]))} has a class in capitals appended. Rename it: _{found[1]}."
             )
+            report(error, "images with a class in capitals appended to their names")
         else:
             appended.append((found[0], *row[1:]))
             wnids.append(found[1])
-    if plain:
-        yield _table(split, container, folder, plain, where)
-    if appended:
-        table = _table(split, dataclasses.replace(container, class_appended=True), folder, appended, where)
-        check_appended(table.name.tolist(), wnids, table.label, where)
-        yield table
+    for own, is_appended in ((plain, False), (appended, True)):
+        try:
+            if own:
+                table = _table(split, dataclasses.replace(container, class_appended=is_appended), folder, own, where)
+                if is_appended:
+                    check_appended(table.name.tolist(), wnids, table.label, where)
+                yield table
+        except (SourceError, LabelError) as error:
+            report(error, "folders whose class cannot be told")
 
 
 def _table(split: str, container: Container, folder: str, rows: list[Row], where: str) -> Members:
@@ -200,13 +205,16 @@ def _table(split: str, container: Container, folder: str, rows: list[Row], where
     )
 
 
-def refuse_odd_names(names: Sequence[bytes], where: str) -> None:
-    """Raises SourceError if names are not plain, see `is_plain`.
+def refuse_odd_names(names: Sequence[bytes], where: str) -> set[bytes]:
+    """Reports a SourceError if names are not plain, see `is_plain`, and returns them.
 
     >>> refuse_odd_names([b"n01440764_10026.JPEG"], "/data/imagenet/train")
+    set()
     """
     if odd := [name for name in names if not is_plain(name)]:
-        raise SourceError(
+        error = SourceError(
             f"{where}: {counted(len(odd), 'file name is', 'file names are')} not printable ASCII of up to "
-            f"{LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
+            f"{LONGEST_NAME} characters: {offenders(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
+        report(error, "file names that are not printable ASCII", len(odd))
+    return set(odd)

@@ -29,7 +29,7 @@ from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.shards.encoders import ClassicExample
-from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_scan
+from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_fields
 from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.scan import is_plain
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
@@ -158,7 +158,7 @@ def read_gzip(data: bytes) -> None:
 
 
 def read_example(data: bytes) -> None:
-    record_scan.fields_of(data, "record 0")
+    record_fields.fields_of(data, "record 0")
 
 
 def read_label(data: bytes) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources import arrow
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import ShardName, folders_with_arrow, parse_arrow, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
@@ -40,8 +41,9 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     Raises SourceError if a file is missing, there twice, or not of the set that `state.json` describes.
     """
     assert isinstance(place.listing, list)
-    require_all(place.path, place.listing)
-    _require_stated(Path(place.path, _STATE), [shard.name for shard in place.listing])
+    with errors_reported():
+        require_all(place.path, place.listing)
+        _require_stated(Path(place.path, _STATE), [shard.name for shard in place.listing])
     return [arrow.ArrowScan(place.split, path, archive_stamp(path)) for path in place.files], []
 
 

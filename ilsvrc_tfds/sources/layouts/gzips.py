@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few
 from ilsvrc_tfds.sources import gzips
+from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, folders_with_shards
 from ilsvrc_tfds.sources.names import KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
@@ -47,10 +48,11 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     missing = sorted({*_EXPECTED[place.split]} - {*map(os.path.basename, place.files)})
     if missing:
         archives = counted(len(missing), "archive", "archives")
-        raise SourceError(
+        error = SourceError(
             f"{place.path}: {archives} of split {place.split!r} {'is' if len(missing) == 1 else 'are'} missing: "
             f"{first_few(missing)}. {GET_AGAIN} {GO_WITHOUT}"
         )
+        report(error)
     return [gzips.GzipScan(place.split, path, archive_stamp(path)) for path in place.files], []
 
 

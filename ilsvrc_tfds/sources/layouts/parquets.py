@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import parquet
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, ShardName, folders_with_shards, parse_shard, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
@@ -42,7 +43,8 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             f"{place.path} holds the first 5 GB only of split {place.split!r}: that is what the Hub converts by "
             f"itself. Get all of `data/`. {GET_AGAIN}"
         )
-    require_all(place.path, place.listing)
+    with errors_reported():
+        require_all(place.path, place.listing)
     return [parquet.ParquetScan(place.split, path, archive_stamp(path)) for path in place.files], []
 
 

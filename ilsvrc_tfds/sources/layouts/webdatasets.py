@@ -20,6 +20,7 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.names import (
     FOLDERS,
     KAGGLE_ROOTS,
@@ -65,8 +66,10 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
 
     Raises SourceError if a shard is missing or there twice, or if there are shards of two sets.
     """
-    lengths = _lengths(Path(place.path, INFO_NAME))
-    _require_all(place, lengths)
+    lengths: dict[str, int] = {}
+    with errors_reported():
+        lengths = _lengths(Path(place.path, INFO_NAME))
+        _require_all(place, lengths)
     jobs: list[Scan] = [
         SampleScan(place.split, path, archive_stamp(path), lengths.get(os.path.basename(path))) for path in place.files
     ]
