@@ -167,17 +167,17 @@ def prepare_all(
                     source = find_images([source], local, splits)
                 for destination in wanted:
                     require_not_read(destination, source)
-                source = next(iter(wanted.values())).chosen(source)  # all have the same splits and the same subset
+                first = next(iter(wanted.values()))  # all have the same splits, subset and number of examples
+                source = first.chosen(source)
                 needed = require_room(source, wanted)
                 if len(missing) > 1 or shared.is_begun():
-                    source = stack.enter_context(shared.filled(source, needed, local))
+                    source = stack.enter_context(shared.filled(source, needed, local, first.taken(source)))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
             discard_finished(shared.spool, [Path(builder.data_path, INFO_NAME) for builder in builders])
         made = {}
-        there_first = sorted(
-            builders, key=missing.__contains__
-        )  # those are only compared, which may fail before hours of work
+        # Those that are there are only compared, which may fail before hours of work.
+        there_first = sorted(builders, key=missing.__contains__)
         for config in (builder.builder_config for builder in there_first):
             made[config.name] = prepare(source, data_dir, config=config, splits=splits, overwrite=overwrite, **options)
         return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}

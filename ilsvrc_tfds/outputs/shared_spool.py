@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index
@@ -39,13 +41,16 @@ class SharedSpool:
         return staging_folder(self.spool.path).exists()
 
     @contextlib.contextmanager
-    def filled(self, index: Index, needed: int, local: LocalRunner) -> Iterator[Index]:
+    def filled(
+        self, index: Index, needed: int, local: LocalRunner, taken: Mapping[str, np.ndarray] | None = None
+    ) -> Iterator[Index]:
         """Yields the index with all streams spooled; see `spooling.spooled`.
 
         Args:
           index: Index of the wanted splits and the wanted subset.
           needed: Number of bytes that all data sets need.
           local: Runner that is used if the options name none.
+          taken: Rows of each split that the data sets take; None for all.
         """
         if not streams(index):
             yield index
@@ -55,5 +60,5 @@ class SharedSpool:
         engine = self.options.get("runner")
         with contextlib.ExitStack() as stack:
             with engine or contextlib.nullcontext(local) as runner:
-                found = stack.enter_context(spooled(index, self.spool, runner, needed))
+                found = stack.enter_context(spooled(index, self.spool, runner, needed, taken))
             yield found

@@ -15,7 +15,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +96,12 @@ def room(index: Index, op: Original | Resized) -> int:
 
 
 @contextlib.contextmanager
-def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterator[Index]:
+def spooled(
+    index: Index, spool: Spool, runner: Runner, then: int = 0, taken: Mapping[str, np.ndarray] | None = None
+) -> Iterator[Index]:
     """Yields the index with all streams replaced by their spools, which are removed if the block succeeds.
 
-    If there are no streams, it is the same index. Files that an earlier run has finished are kept.
+    If there are no streams, it is the same index, in another order. Files that an earlier run has finished are kept.
 
     >>> from ilsvrc_tfds.runners import LocalRunner
     >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
@@ -115,6 +117,7 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
       spool: Place and kind of the spool.
       runner: Engine that writes the files.
       then: Number of bytes that the result needs, which must have room too if it is on the same file system.
+      taken: Rows of each split that are needed; None for all. Other images stay where they are, and are not read.
 
     Raises:
       SourceError: A stream is damaged, or has changed since it was indexed.
@@ -122,14 +125,15 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
       DestinationError: A file cannot be written, or there is too little space; or another run holds the folder.
       InterruptedRun: A worker died.
     """
-    if not (splits := streams(index)):
+    needed = index if taken is None else _only(index, taken)
+    if not (splits := streams(needed)):
         yield index
         return
     if spool.scratch is not None:
         require_local(spool.scratch)
     with claim(spool.path) as claimed:
         folder, _ = claimed.folder_for(_fingerprint(spool))
-        parts = {split: parts_of(index.splits[split]) for split in splits}
+        parts = {split: parts_of(needed.splits[split]) for split in splits}
         tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
         _remove_others(folder, tasks)
         _require_room(spool, folder, tasks, then)
@@ -139,8 +143,21 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
             for split, own in parts.items()
         }
         made = dict.fromkeys(splits, describe_op(spool.op)) if isinstance(spool.op, Resized) else {}
+        tables = {split: join_members([own, *_rest(index, split, taken)]) for split, own in tables.items()}
         yield dataclasses.replace(index, splits={**index.splits, **tables}, made={**index.made, **made})
         claimed.discard()
+
+
+def _only(index: Index, taken: Mapping[str, np.ndarray]) -> Index:
+    splits = {split: members.take(taken[split]) for split, members in index.splits.items()}
+    return dataclasses.replace(index, splits=splits)
+
+
+def _rest(index: Index, split: str, taken: Mapping[str, np.ndarray] | None) -> list[Members]:
+    """Returns a table of the images that are not taken, in a list, which is empty if all are."""
+    if taken is None or len(taken[split]) == len(index.splits[split]):
+        return []
+    return [index.splits[split].take(np.setdiff1d(np.arange(len(index.splits[split])), taken[split]))]
 
 
 def parts_of(members: Members) -> list[Members]:
