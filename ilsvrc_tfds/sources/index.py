@@ -10,7 +10,7 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.sources.doubles import refuse_doubles
 from ilsvrc_tfds.sources.history import history_of
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, archives, folders
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
@@ -61,6 +61,7 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     splits = {}
     for place in layout.places:
         splits[place.split] = joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
+    notes += _empty_notes(jobs, scanned)
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
         entries = counted(len(passed_over), "entry that is not an image", "entries that are not images")
@@ -111,6 +112,18 @@ def _sightings_note(layout: Layout) -> Iterator[str]:
         yield f"not used, because the names are not those of a split: {first_few(layout.sightings)}"
     for sighting in layout.aside:
         yield f"not used: {sighting}"
+
+
+def _empty_notes(jobs: list[Scan], scanned: list[Scanned]) -> Iterator[str]:
+    """Yields a note about files that hold nothing, such as parquet files without rows and class archives."""
+    empty = [
+        f"{job.path}: {job.wnid}.tar" if isinstance(job, archives.TarScan) and job.start else job.path
+        for job, found in zip(jobs, scanned)
+        if not isinstance(job, folders.FolderScan)
+        and not any((*map(len, found.members), found.passed_over, found.other_kinds, found.unread))
+    ]
+    if empty:
+        yield f"{counted(len(empty), 'file holds', 'files hold')} no images: {first_few(map(shown, empty))}"
 
 
 def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:

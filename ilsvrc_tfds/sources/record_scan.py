@@ -75,7 +75,7 @@ class RecordScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
-        with unchanged(self.path) as stamp:
+        with unchanged(self.path, may_be_empty=True) as stamp:
             return self._scanned(stamp)
 
     def _scanned(self, stamp: str) -> Scanned:

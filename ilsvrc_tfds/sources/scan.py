@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -79,9 +79,41 @@ def archive_stamp(path: str) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+def stamp_of_full(path: str) -> str:
+    """Returns the stamp of an archive, see `archive_stamp`. Raises SourceError for an empty file too.
+
+    >>> stamp_of_full("/data/imagenet/ILSVRC2012_img_val.tar").partition("-")[0]
+    '20480'
+    """
+    stamp = archive_stamp(path)
+    if stamp.startswith("0-") and os.path.isfile(path):
+        raise SourceError(
+            f"{shown(path)} is an empty file (0 bytes), as a download leaves it that failed or is not at its end. Get "
+            "it again."
+        )
+    return stamp
+
+
+def stamped(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yields each archive with its stamp. Reports a SourceError for one that is empty or cannot be read.
+
+    >>> [os.path.basename(path) for path, _ in stamped(["/data/imagenet/ILSVRC2012_img_val.tar"])]
+    ['ILSVRC2012_img_val.tar']
+    """
+    for path in paths:
+        try:
+            stamp = stamp_of_full(path)
+        except SourceError as error:
+            report(error)
+        else:
+            yield path, stamp
+
+
 @contextlib.contextmanager
-def unchanged(path: str) -> Iterator[str]:
+def unchanged(path: str, *, may_be_empty: bool = False) -> Iterator[str]:
     """Yields the stamp of an archive that is listed in the block. Raises SourceError if it has changed at its end.
+
+    An empty file is refused, unless it may be empty, as TFRecords without records are.
 
     With a stamp that is taken after the list, a file that has been replaced in between would be read by the old list.
 
@@ -89,7 +121,7 @@ def unchanged(path: str) -> Iterator[str]:
     ...     stamp == archive_stamp("/data/imagenet/ILSVRC2012_img_val.tar")
     True
     """
-    stamp = archive_stamp(path)
+    stamp = archive_stamp(path) if may_be_empty else stamp_of_full(path)
     yield stamp
     if archive_stamp(path) != stamp:
         raise SourceError(f"{path} has changed while it was listed. Run the command again.")

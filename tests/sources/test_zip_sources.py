@@ -176,7 +176,7 @@ def test_encrypted_archive_is_refused(made, tmp_path):
         index(tmp_path)
 
 
-@pytest.mark.parametrize("kept, message", [(-1, "is cut short"), (700, "is cut short"), (0, "is not a zip archive")])
+@pytest.mark.parametrize("kept, message", [(-1, "is cut short"), (700, "is cut short")])
 def test_truncated_archive_is_refused(kept, message, tmp_path):
     path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()))
     path.write_bytes(path.read_bytes()[:kept])

@@ -19,7 +19,7 @@ from ilsvrc_tfds.sources.members import Container, Members, is_image, is_other_i
 from ilsvrc_tfds.sources.names import ARCHIVES, OTHER_ROOTS, SPLITS, USUAL_NAMES, split_of_archive
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
-from ilsvrc_tfds.sources.scan import Row, Scan, Scanned, archive_stamp, open_archive, tables
+from ilsvrc_tfds.sources.scan import Row, Scan, Scanned, open_archive, stamp_of_full, tables
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import is_class_archive
 
@@ -56,7 +56,7 @@ def find(source: Path, root: str) -> list[Place]:
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
     """Returns a scan for each class of the archive if it has inner archives; and no folders that are not used."""
-    stamp = archive_stamp(place.path)
+    stamp = stamp_of_full(place.path)
     classes, has_others = _inner_archives(place.path) if place.split == "train" else ({}, True)
     jobs: list[Scan] = [TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()]
     return ([*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs), []

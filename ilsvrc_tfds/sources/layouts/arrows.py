@@ -15,7 +15,7 @@ from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import ShardName, folders_with_arrow, parse_arrow, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 from ilsvrc_tfds.storage.regular import open_regular
 
 KIND = arrow.KIND
@@ -44,7 +44,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     with errors_reported():
         require_all(place.path, place.listing)
         _require_stated(Path(place.path, _STATE), [shard.name for shard in place.listing])
-    return [arrow.ArrowScan(place.split, path, archive_stamp(path)) for path in place.files], []
+    return [arrow.ArrowScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

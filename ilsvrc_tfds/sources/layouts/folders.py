@@ -23,7 +23,7 @@ from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, is_image, is_othe
 from ilsvrc_tfds.sources.names import FOLDERS, OTHER_ROOTS, USUAL_NAMES, split_of_folder
 from ilsvrc_tfds.sources.other_sets import many_foreign_classes
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
-from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, stamp_of_full, tables
 from ilsvrc_tfds.sources.sightings import contents
 from ilsvrc_tfds.sources.unread import THUMBNAILS, images_below, is_class_archive
 
@@ -91,9 +91,9 @@ def _scan_of_class(place: Place, name: str) -> "TarScan | FolderScan | None":
     if place.split == "train" and name.endswith(".tar"):
         wnid = name.removesuffix(".tar")
         class_of_folder(wnid, path)
-        return TarScan(place.split, path, archive_stamp(path), wnid)
+        return TarScan(place.split, path, stamp_of_full(path), wnid)
     if place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
-        return GzipScan(place.split, path, archive_stamp(path), name[:9])
+        return GzipScan(place.split, path, stamp_of_full(path), name[:9])
     if synsets.is_wnid(name) and os.path.islink(path):
         archive_stamp(path)  # raises SourceError for a broken link
     elif _is_stray(place.path, name, place.split):

@@ -18,7 +18,7 @@ from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, folders_with_shards
 from ilsvrc_tfds.sources.names import KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 
 KIND = gzips.KIND
 _NAME = re.compile(r"(?P<split>train|val|test)_images(?:_(?P<index>\d))?\.tar\.gz")
@@ -53,7 +53,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             f"{first_few(missing)}. {GET_AGAIN} {GO_WITHOUT}"
         )
         report(error)
-    return [gzips.GzipScan(place.split, path, archive_stamp(path)) for path in place.files], []
+    return [gzips.GzipScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

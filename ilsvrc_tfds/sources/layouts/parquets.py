@@ -15,7 +15,7 @@ from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, ShardName, folders_with_shards, parse_shard, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 
 KIND = parquet.KIND
 # The Hub converts the first 5 GB only of a data set that is not in parquet.
@@ -45,7 +45,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
         )
     with errors_reported():
         require_all(place.path, place.listing)
-    return [parquet.ParquetScan(place.split, path, archive_stamp(path)) for path in place.files], []
+    return [parquet.ParquetScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

@@ -34,7 +34,7 @@ from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
 from ilsvrc_tfds.sources.sample_scan import SampleScan
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "_info.json"
@@ -71,7 +71,8 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
         lengths = _lengths(Path(place.path, INFO_NAME))
         _require_all(place, lengths)
     jobs: list[Scan] = [
-        SampleScan(place.split, path, archive_stamp(path), lengths.get(os.path.basename(path))) for path in place.files
+        SampleScan(place.split, path, stamp, lengths.get(os.path.basename(path)))
+        for path, stamp in stamped(place.files)
     ]
     return jobs, []
 
