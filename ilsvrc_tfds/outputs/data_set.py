@@ -22,7 +22,8 @@ from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.completeness import log_shortfalls, of_splits
-from ilsvrc_tfds.sources.spooling import Spool, spooled
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled
 from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes

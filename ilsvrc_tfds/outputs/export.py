@@ -31,7 +31,8 @@ from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfal
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
 from ilsvrc_tfds.sources.record_sets import set_of
-from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled, streams
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local

@@ -8,12 +8,36 @@ from typing import Any
 
 import numpy as np
 
+from ilsvrc_tfds.formats.folder import INFO_NAME
+from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.outputs.scratch import discard_finished
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls
-from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled, streams
 from ilsvrc_tfds.storage.staging import staging_folder
+
+
+def discard_spools(spool: Spool, folder: Path) -> None:
+    """Removes what is left of the spool of a data set that is finished; and of that of all configs, if all are.
+
+    What is kept is named in a warning; see `scratch.discard_finished`.
+
+    >>> folder = Path("/data/tfds/ilsvrc2012/classification/1.0.0")
+    >>> discard_spools(Spool(folder), folder)
+
+    Args:
+      spool: Place of the spool of the data set alone.
+      folder: Folder of the data set.
+    """
+    discard_finished(spool, [folder / INFO_NAME])
+    above, name = folder.parents[1], folder.parent.name
+    if own := next((config for config in CONFIGS if name == config or name.endswith(f"-{config}")), None):
+        names = [f"{name.removesuffix(own)}{config}" for config in CONFIGS]  # of the same subset
+        marks = [above / config / folder.name / INFO_NAME for config in names]
+        discard_finished(dataclasses.replace(spool, destination=above), marks)
 
 
 @dataclasses.dataclass(frozen=True)

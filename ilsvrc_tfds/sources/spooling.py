@@ -5,7 +5,7 @@
     <fingerprint>/          finished files and their receipts, for one operation on the images
 
 The folder is removed when it is no longer needed. If the run fails or is killed, finished files stay, and the next run
-continues.
+continues. See `spool_place` for the other place.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from ilsvrc_tfds.sources.layouts import STREAMS, spools
 from ilsvrc_tfds.sources.members import Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
+from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path, remove
 from ilsvrc_tfds.storage.files import destination_errors, require_local
 from ilsvrc_tfds.storage.space import is_same_disk, require_space
@@ -38,36 +39,6 @@ _FORMAT = 2
 _SUFFIX = ".images"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Spool:
-    """Where and how the images of streams are spooled.
-
-    Attributes:
-      destination: Folder of the result. The spool is beside it.
-      scratch: Folder for the spool instead; None for none.
-      op: Operation of the result on each image. Resized images are spooled as such, others as they are.
-      skips: Whether damaged images are left out, instead of stopping the run.
-      sync: Whether all bytes must be on disk before a file counts as finished.
-    """
-
-    destination: Path
-    scratch: str | os.PathLike | None = None
-    op: Original | Resized = Original()
-    skips: bool = False
-    sync: bool = True
-
-    @property
-    def path(self) -> Path:
-        """The path that the spool's staging folder belongs to. Nothing ever gets this name."""
-        real = real_path(self.destination)
-        if self.scratch is None:
-            return real.parent / f"{real.name}-spool"
-        # Several results may have their spools in one folder.
-        return (
-            Path(self.scratch).expanduser() / f"{real.name}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}-spool"
-        )
 
 
 def streams(index: Index) -> list[str]:
@@ -132,6 +103,7 @@ def spooled(
     if spool.scratch is not None:
         require_local(spool.scratch)
     with claim(spool.path) as claimed:
+        spool.record_place()
         folder, _ = claimed.folder_for(_fingerprint(spool))
         parts = {split: parts_of(needed.splits[split]) for split in splits}
         tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
