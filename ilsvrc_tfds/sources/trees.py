@@ -15,7 +15,7 @@ from ilsvrc_tfds.errors import ImageError, LabelError, NotFoundError, SourceErro
 from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.label_tables import UNLIKE, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
-from ilsvrc_tfds.sources.names import SPLITS, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import SPLITS, USUAL_NAMES, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.places import Place, absolute
 from ilsvrc_tfds.sources.scan import Scanned, tables
 from ilsvrc_tfds.sources.unread import THUMBNAILS, is_class_archive
@@ -107,7 +107,10 @@ class Tree:
         """
         path = absolute(Path(self.path))
         if self.splits:
-            return [Place(s, path, s, kind, set=path, listing=self) for s in SPLITS if s in self.splits]
+            # An archive of one split with the official name belongs together with those of the others.
+            is_usual = len(self.splits) == 1 and f"{_SUFFIXES.sub('', os.path.basename(path))}.tar" in USUAL_NAMES
+            own = "" if is_usual else path
+            return [Place(s, path, s, kind, set=own, listing=self) for s in SPLITS if s in self.splits]
         if self.archives:
             them = "it" if all(name.lower().endswith(".tar") for name in self.archives) else "it and what is inside"
             raise SourceError(
