@@ -5,7 +5,7 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.sources.collecting import offenders, report
-from ilsvrc_tfds.sources.layouts import records, webdatasets
+from ilsvrc_tfds.sources.layouts import array_records, records, webdatasets
 from ilsvrc_tfds.sources.members import Members
 
 
@@ -33,7 +33,11 @@ def refuse_doubles(members: Members) -> None:
         error = SourceError(f"{found} Rename one of each: a file name identifies an image.")
         report(error, f"images with {same}", int(of_two.sum()))
     if not of_two.all():
-        in_shards = {container.layout for container in members.containers} <= {records.KIND, webdatasets.KIND}
+        in_shards = {container.layout for container in members.containers} <= {
+            records.KIND,
+            array_records.KIND,
+            webdatasets.KIND,
+        }
         cure = "Get these shards again." if in_shards else "Remove one of each."
         found = _pairs(members, pairs[~of_two], "comes twice", "come twice")
         report(SourceError(f"{found} {cure}"), "images that come twice", int((~of_two).sum()))

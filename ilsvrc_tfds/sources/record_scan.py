@@ -5,6 +5,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import xxhash
@@ -12,6 +13,7 @@ import xxhash
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, shown
 from ilsvrc_tfds.formats import manifest
+from ilsvrc_tfds.formats.example_in_place import Picture
 from ilsvrc_tfds.formats.folder import ANEW, INFO_NAME
 from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
@@ -68,6 +70,8 @@ class RecordScan:
     numbering: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
+    layout: ClassVar[str] = KIND  # that reads the images
+
     @property
     def remedy(self) -> str:
         """What to do about a shard that is damaged or mixed up."""
@@ -85,7 +89,7 @@ class RecordScan:
         wrong: list[str] = []
         sides: list[int] = []
         has_unusable = False
-        for record in read_records(self.path, digest):
+        for record in self._records(digest):
             try:
                 fields = self._fields(record)
             except (SourceError, LabelError) as error:
@@ -93,7 +97,7 @@ class RecordScan:
                 has_unusable = True
                 continue
             image = fields.image
-            rows.append((fields.name, record.offset + HEADER_BYTES + image.start, image.stop - image.start))
+            rows.append((fields.name, self._offset_of(record, image), image.stop - image.start))
             labels.append(fields.label)
             wrong += self._wrong_witnesses(fields)
             size += record.size
@@ -106,11 +110,22 @@ class RecordScan:
         if not has_unusable:
             self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
         self._check_sides(sides)
-        container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
+        container = Container(self.path, self.split, stamp, layout=self.layout, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), (), notes=self.notes)
 
+    def _records(self, digest: xxhash.xxh3_64 | None) -> Iterator[Record]:
+        """Yields the records. If there is a digest, the bytes of the file are added to it."""
+        return read_records(self.path, digest)
+
+    def _where(self, record: Record) -> str:
+        return f"{self.path}: record {record.number}, byte {record.offset:,}"
+
+    def _offset_of(self, record: Record, image: Picture) -> int:
+        """Returns the offset of the image of a record, as the layout reads it."""
+        return record.offset + HEADER_BYTES + image.start
+
     def _fields(self, record: Record) -> RecordFields:
-        where = f"{self.path}: record {record.number}, byte {record.offset:,}"
+        where = self._where(record)
         if record.damage and record.offset == 0 and _begin(self.path) == _GZIP:
             raise SourceError(
                 f"{self.path} is compressed with gzip, and cannot be read in place. Decompress the shards (`gunzip`)."

@@ -106,7 +106,10 @@ def spooled(
         spool.record_place()
         folder, _ = claimed.folder_for(_fingerprint(spool))
         parts = {split: parts_of(needed.splits[split]) for split in splits}
-        tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
+        spools = {
+            split: dataclasses.replace(spool, op=Original()) if split in index.made else spool for split in splits
+        }
+        tasks = [_task(part, spools[split], folder) for split in splits for part in parts[split] if is_stream(part)]
         _remove_others(folder, tasks)
         _require_room(spool, folder, tasks, then)
         results = iter(_filled(tasks, runner, folder))
