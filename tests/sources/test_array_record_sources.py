@@ -138,6 +138,23 @@ def test_shard_that_is_replaced_while_it_is_spooled_is_noticed(ours, tmp_path):
         ilsvrc_tfds.prepare(found, tmp_path / "out", **forms.PLAIN)
 
 
+def test_shard_alone_does_not_tell_how_its_images_were_made(ours, tmp_path):
+    (tmp_path / "bare").mkdir()
+    shutil.copy(
+        ours / TRAIN.replace("00001-of", "00000-of"),
+        tmp_path / "bare" / TRAIN.replace("00001-of-00002", "00000-of-00001"),
+    )
+    with pytest.raises(SourceError, match="nothing records whether its images are resized"):
+        index(tmp_path / "bare")
+
+
+def test_images_are_not_in_the_files_as_they_are(ours):
+    """So they cannot be read in place."""
+    data = b"".join(path.read_bytes() for path in ours.glob("*array_record*"))
+    images = [image for own in forms.consecutive().train.values() for image in own.values()]
+    assert sum(image in data for image in images) < len(images)
+
+
 def test_other_formats_are_still_refused(ours):
     for path in ours.glob("*.array_record-*"):
         path.rename(path.with_name(path.name.replace("array_record", "riegeli")))

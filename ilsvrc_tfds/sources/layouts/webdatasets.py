@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.collecting import errors_reported
+from ilsvrc_tfds.sources.hugging_face import versions_in
 from ilsvrc_tfds.sources.names import (
     FOLDERS,
     KAGGLE_ROOTS,
@@ -42,11 +43,12 @@ _AGAIN = "Get the set again, or make it again."
 # timm's has 1,087 names and numbers, 40 KB.
 _MOST_BYTES = 64 << 20
 _MOST_NAMED = 4
+_OF_1000_CLASSES = re.compile(r"datasets--.*imagenet-?_?1k", re.I)
 _NUMBER = re.compile(r"(\d+)\.tar$")
 
 
 def find(source: Path, root: str) -> list[Place]:
-    """Returns the splits whose shards are in one folder of a source, or in the folders of splits there.
+    """Returns the splits whose shards are in one folder of a source, in the folders of splits there, or in a cache.
 
     >>> [(place.split, len(place.files)) for place in find(Path("/data/webdataset"), "")]
     [('train', 2), ('val', 1)]
@@ -58,7 +60,17 @@ def find(source: Path, root: str) -> list[Place]:
     for split, names in FOLDERS.items():
         for name in names:
             places += _places(folder / name, split)
-    return places
+    return places or _in_cache(folder)
+
+
+def _in_cache(folder: Path) -> list[Place]:
+    """Returns the splits in the Hub's cache, of the first version that has shards: timm's `imagenet-1k-wds`.
+
+    They count as unusual ones: if the original images of Hugging Face's copy are there as well, these are used.
+    """
+    versions = (version for version in versions_in(folder) if _OF_1000_CLASSES.search(str(version)))
+    found = next(filter(None, (list(_places(version, None)) for version in versions)), [])
+    return [dataclasses.replace(place, usual=False) for place in found]
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
