@@ -157,6 +157,20 @@ def read_gzip(data: bytes) -> None:
             read_shard(archive, "val_images.tar.gz", framed=False)
 
 
+def read_array_record(data: bytes, framed: bool = True) -> None:
+    read_shard(_array_record(data) if framed else data, _IMAGENET2012.replace("tfrecord", "array_record"), framed=False)
+
+
+def _array_record(payload: bytes) -> bytes:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = ArrayRecordWriter(f"{folder}/shard", "group_size:1")
+        writer.write(payload)
+        writer.close()
+        return Path(folder, "shard").read_bytes()
+
+
 def read_example(data: bytes) -> None:
     record_fields.fields_of(data, "record 0")
 
@@ -355,6 +369,8 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
+    "array_record": Target(read_array_record, (_EXAMPLE,)),
+    "array_record_file": Target(functools.partial(read_array_record, framed=False), (_array_record(_EXAMPLE),)),
     "own_source": Target(read_own, (_EXAMPLE,)),
     "own_source_file": Target(functools.partial(read_own, framed=False), (_FRAMED[0],)),
     "provenance": Target(read_provenance, (_PROVENANCE.encode(),)),
