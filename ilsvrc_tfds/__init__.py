@@ -4,6 +4,12 @@ Importing this package registers the TFDS builder `ilsvrc2012`; it loads neither
 loaded when they are first used.
 """
 
+# ruff: noqa: E402
+from ilsvrc_tfds.interrupts import end_at_interrupts
+
+end_at_interrupts()  # before the imports, which take a second
+
+# isort: split
 import importlib
 import importlib.metadata
 import os

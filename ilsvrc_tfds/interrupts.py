@@ -1,7 +1,10 @@
-"""Blocks Ctrl-C and SIGTERM while processes and threads are started."""
+"""Blocks Ctrl-C and SIGTERM while processes and threads are started; ends the command when they come at its start."""
 
 import contextlib
+import itertools
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -9,6 +12,42 @@ from typing import Any
 
 # From a terminal and from a job scheduler, each to all processes at once.
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+ENDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
+
+_STDERR = 2
+_COMMAND, _MODULES = "ilsvrc-tfds", ("ilsvrc_tfds", "ilsvrc_tfds.cli")
+
+
+def end_at_interrupts() -> None:
+    """Makes Ctrl-C and SIGTERM end this process with one line, if it is that of the command and has just begun.
+
+    The imports take a second in which Python would print where it was. In other processes, and for signals that are
+    ignored, as Ctrl-C is in the background of a shell, nothing is changed. `cli.main` sets its own handlers.
+    """
+    if _is_command() and threading.current_thread() is threading.main_thread():
+        for number in ENDS:
+            if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+                signal.signal(number, _end)
+
+
+def take_interrupts() -> None:
+    """Makes Ctrl-C raise KeyboardInterrupt again, for code that cleans up."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_command() -> bool:
+    begin = next(iter(getattr(sys, "argv", ())), "")
+    if begin == "-m":
+        return any(word == "-m" and name in _MODULES for word, name in itertools.pairwise(sys.orig_argv))
+    return os.path.basename(begin) == _COMMAND
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends the process. Nothing has been made that would have to be cleaned up."""
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"{_COMMAND}: {ENDS[signal.Signals(number)]}.\n".encode())
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager

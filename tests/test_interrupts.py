@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ilsvrc_tfds.cli import signals
-from ilsvrc_tfds.interrupts import INTERRUPTS, interrupts_held, start_thread
+from ilsvrc_tfds.interrupts import ENDS, INTERRUPTS, interrupts_held, start_thread
 from ilsvrc_tfds.storage import staging
 
 
@@ -79,3 +79,47 @@ def _masks() -> dict[str, set[int]]:
         line = next(line for line in (task / "status").read_text().splitlines() if line.startswith("SigBlk"))
         masks[task.name] = {number for number in INTERRUPTS if int(line.split()[1], 16) >> number - 1 & 1}
     return masks
+
+
+# What pip writes as `ilsvrc-tfds`.
+SCRIPT = """
+import sys
+from ilsvrc_tfds.cli import run
+if __name__ == "__main__":
+    sys.exit(run())
+"""
+# Modules that the command imports one after another, in a second.
+MOMENTS = ["numpy", "tensorflow_datasets.core.logging", "ilsvrc_tfds.outputs.builder", "ilsvrc_tfds.cli.options"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", list(ENDS))
+@pytest.mark.parametrize("started_as", ["script", "module"])
+def test_command_that_is_interrupted_while_it_imports_ends_with_one_line(started_as, number, tmp_path):
+    (tmp_path / "ilsvrc-tfds").write_text(SCRIPT)
+    words = [str(tmp_path / "ilsvrc-tfds")] if started_as == "script" else ["-m", "ilsvrc_tfds"]
+    command = [sys.executable, "-X", "importtime", *words, "doctor", "/nowhere", "--workers", "1"]
+    for moment in MOMENTS:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while (line := process.stderr.readline()) and line.rpartition("|")[2].strip() != moment:
+                pass
+            process.send_signal(number)
+            said = [line for line in process.stderr if not line.startswith("import time:")]
+        assert (process.returncode, said) == (128 + number, [f"ilsvrc-tfds: {ENDS[number]}.\n"]), moment
+
+
+@pytest.mark.slow
+def test_process_that_imports_the_package_keeps_its_handlers():
+    code = "before = {n: signal.getsignal(n) for n in (2, 15)}; import ilsvrc_tfds.cli"
+    code = f"import signal; {code}; assert before == {{n: signal.getsignal(n) for n in before}}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_ignored_interrupt_stays_ignored(tmp_path):
+    (tmp_path / "ilsvrc-tfds").write_text(
+        "import signal, ilsvrc_tfds; print(repr(signal.getsignal(2)), signal.getsignal(15))"
+    )
+    line = f"trap '' INT; '{sys.executable}' '{tmp_path}/ilsvrc-tfds'"  # as for a job in the background of a shell
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    assert "SIG_IGN" in done.stdout and "_end" in done.stdout

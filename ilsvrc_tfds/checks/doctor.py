@@ -13,10 +13,10 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.heads import look_at_all
 from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.room import Room, in_units
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.images import CONFIGS, Original, Resized, describe_op, op_in_words
+from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.shards.plan import plan_split
 from ilsvrc_tfds.sources import Index, Layout, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
 from ilsvrc_tfds.sources.conflicts import conflicts
@@ -25,8 +25,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.sources.spooling import room
-from ilsvrc_tfds.storage.space import free_bytes
+from ilsvrc_tfds.storage.files import require_local
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
@@ -46,6 +45,7 @@ def examine(
     decode: bool = False,
     splits: Collection[str] | None = None,
     workers: int | None = None,
+    scratch: str | os.PathLike | None = None,
 ) -> Report:
     """Returns a report on a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
 
@@ -68,12 +68,15 @@ def examine(
         the end of an image.
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
+      scratch: Folder for the images of sources that cannot be read at random; None: beside the data.
 
     Raises:
       SourceError: Nothing was found. Everything else that is wrong with a source is in the report.
-      OptionError: `workers` is less than 1, or `source` is a URL.
+      OptionError: `workers` is less than 1, or `source` or `scratch` is a URL.
       InterruptedRun: A worker process died.
     """
+    if scratch is not None:
+        require_local(scratch)
     with LocalRunner(workers) as runner:
         found = find_layout([source], splits)
         there = [place.split for place in found.places if place.split in (splits or ())]
@@ -85,14 +88,15 @@ def examine(
             return Report(
                 (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)
             )
+        rooms = Room(index, _absolute(data_dir), None if scratch is None else _absolute(scratch))
         facts = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
-        facts += [*_counts(index, splits), *_odd_names(index), *_room(index, data_dir)]
+        facts += [*_counts(index, splits), *_odd_names(index), *rooms.facts()]
         problems = [
             *_warnings(index, deep or decode),
             *_missing(index, splits),
             *_dogs(layout, index),
             *_odd_sizes(layout),
-            *_too_little_room(index, data_dir),
+            *rooms.problems(),
         ]
         if deep or decode:
             for more_facts, more_problems in (_sums(layout, runner), look_at_all(index, decode, runner)):
@@ -100,6 +104,10 @@ def examine(
                 problems += more_problems
     # Without duplicates: an archive that has vanished is reported for each of its images.
     return Report(tuple(facts), tuple(dict.fromkeys(problems)))
+
+
+def _absolute(path: str | os.PathLike) -> Path:
+    return Path(path).expanduser().absolute()
 
 
 def _made(index: Index) -> Iterator[str]:
@@ -137,15 +145,11 @@ def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
         members = index.splits[split]
         classes = f" of {counted(len(np.unique(members.label)), 'class', 'classes')}" if split != "test" else ""
         images = counted(len(members), "image")
-        yield f"{split}: {images}{classes}, {_in_units(members.size.sum())}; official: {official:,}"
+        yield f"{split}: {images}{classes}, {in_units(members.size.sum())}; official: {official:,}"
         is_labelled = split != "test" and split not in index.parts
         missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if is_labelled else ()
         if missing:
             yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in missing), 5)}"
-
-
-def _in_units(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:,.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.1f} MB"
 
 
 def _odd_names(index: Index) -> Iterator[str]:
@@ -153,32 +157,6 @@ def _odd_names(index: Index) -> Iterator[str]:
         odd = [name.decode() for name in members.name.tolist() if not _OFFICIAL_NAMES[split].fullmatch(name)]
         if odd:
             yield f"{split}: {counted(len(odd), 'name is', 'names are')} not of the official form: {first_few(odd)}"
-
-
-def _room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
-    for name, op in CONFIGS.items():
-        if any(made != describe_op(op) for made in index.made.values()):
-            continue  # it cannot be made of these images
-        yield f"room needed for {name}: about {_in_units(_needed(index, op))}"
-        if between := room(index, op):
-            yield (
-                f"room needed for {name} while it is made: about {_in_units(between)} more, because {index.layout} "
-                "cannot be read at random; --scratch puts that elsewhere"
-            )
-    folder = Path(data_dir).expanduser().absolute()
-    yield f"room free at {folder}: {_in_units(free_bytes(folder))}"
-
-
-def _needed(index: Index, op: Original | Resized) -> int:
-    return sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in index.splits.values())
-
-
-def _too_little_room(index: Index, data_dir: str | os.PathLike) -> Iterator[str]:
-    """Yields a line if no config has room."""
-    free = free_bytes(Path(data_dir).expanduser().absolute())
-    ops = [op for op in CONFIGS.values() if all(made == describe_op(op) for made in index.made.values())]
-    if ops and free < (least := min(_needed(index, op) for op in ops)):
-        yield f"{data_dir}: {_in_units(free)} are free, {_in_units(least)} needed; make room, or choose another folder"
 
 
 def _dogs(layout: Layout, index: Index) -> Iterator[str]:

@@ -12,9 +12,10 @@ import sys
 from typing import NoReturn
 
 from ilsvrc_tfds.cli.parser import parse
-from ilsvrc_tfds.cli.signals import ENDS, Terminated, ended_in_any_case, termination_heeded
+from ilsvrc_tfds.cli.signals import Terminated, ended_in_any_case, termination_heeded
 from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
+from ilsvrc_tfds.interrupts import ENDS, take_interrupts
 from ilsvrc_tfds.runners.open_files import require_open_files
 
 
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     make_usable()
     options = argparse.Namespace(resumes=False, makes_files=False)
     try:
+        take_interrupts()
         options = _parsed(arguments)
         require_open_files()
         return _carried_out(options)

@@ -39,6 +39,7 @@ def doctor(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
     add_splits(command, "the splits that are needed")
+    add_scratch(command, "checked for room too")
 
 
 def prepare(command: argparse.ArgumentParser) -> None:

@@ -117,10 +117,10 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_scratch(command: argparse.ArgumentParser) -> None:
+def add_scratch(command: argparse.ArgumentParser, what: str = "what is written there is removed at the end") -> None:
     text = (
-        "folder for the images of sources that cannot be read at random, such as parquet; what is written there is "
-        "removed at the end (default: beside the result)"
+        f"folder for the images of sources that cannot be read at random, such as parquet; {what} (default: beside the "
+        "result)"
     )
     command.add_argument("--scratch", type=path, metavar="DIR", help=text)
 

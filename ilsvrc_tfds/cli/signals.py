@@ -14,8 +14,6 @@ from typing import NoReturn
 
 from ilsvrc_tfds.interrupts import start_thread
 
-ENDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
-
 # Time until Python runs the handler. A step of a large model may take some seconds. Docker kills a process 10 seconds
 # after SIGTERM, SLURM 30.
 _SECONDS_TO_COME_BACK = 5

@@ -109,14 +109,15 @@ class Output:
         """Returns the recorded operation on the images, `{"op": "Resized", …}`; empty if it is not recorded."""
         return self.manifest.config if self.manifest is not None else self.images
 
-    def in_tfrecord(self) -> "Output":
-        """Returns these shards if they are TFRecords, or else the TFRecords beside them.
+    def in_tfrecord(self, *others: str) -> "Output":
+        """Returns these shards if they are TFRecords, or else the TFRecords beside them, or those in other formats.
 
-        Raises SourceError if the folder has no TFRecords.
+        Raises SourceError if the folder has none of them.
         """
-        for output in (self, *self.alternatives()):
-            if output.file_format == TFRECORD:
-                return output
+        for wanted in (TFRECORD, *others):
+            for output in (self, *self.alternatives()):
+                if output.file_format == wanted:
+                    return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
         raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. {IN_TFRECORD}")
 

@@ -1,6 +1,7 @@
 """Compares a prepared data set with its own shards, and a source with the images that the data set was made of.
 
-A data set records the number of images in each split of its source, and a digest of their names, labels and sizes.
+A data set records the number of images in each split of its source, and a digest of their names, labels and sizes; if
+it is limited by `max_examples`, a digest of the images that were taken.
 Version 1.0 recorded neither, so for its data sets the number of examples and the names and labels in `metadata.h5` are
 compared instead.
 """
@@ -20,6 +21,7 @@ from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.outputs.provenance import DIGEST, DIGEST_OF_TAKEN
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.spooling import streams
@@ -87,12 +89,20 @@ def differences(index: Index, made: Made) -> dict[str, str]:
         return _named(index.splits.values(), made)
     unsized = streams(index)  # their sizes are not known: names and labels are compared
     sized = {split: members for split, members in index.splits.items() if split not in unsized}
-    differing = [split for split, members in sized.items() if recorded.get(split, {}).get("digest") != members.digest()]
+    differing = [split for split, members in sized.items() if not _is_same(members, recorded.get(split, {}), made)]
     tables = _tables(made) if differing and made.max_examples is None else {}
     found = {split: _described(index.splits[split], made, tables) or _OTHERS for split in differing}
     if made.max_examples is not None:  # the table has the images that were taken, and the record counts all
         return found | {s: text for s in unsized if (text := _described(index.splits[s], made, {}))}
     return found | (_named((index.splits[split] for split in unsized), made) if unsized else {})
+
+
+def _is_same(members: Members, recorded: Mapping, made: Made) -> bool:
+    """Returns whether a split has the images that are recorded: all of them, or those that `max_examples` took."""
+    if DIGEST_OF_TAKEN not in recorded:
+        return recorded.get(DIGEST) == members.digest()
+    taken = members.take(disk_order(members.split, members.name)[: made.max_examples])
+    return recorded["images"] == len(members) and recorded[DIGEST_OF_TAKEN] == taken.digest()
 
 
 def _named(splits: Iterable[Members], made: Made) -> dict[str, str]:

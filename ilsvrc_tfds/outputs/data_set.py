@@ -5,12 +5,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
-from ilsvrc_tfds.formats.naming import TFRECORD, shard_name
+from ilsvrc_tfds.formats.naming import TFRECORD, disk_order, shard_name
 from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op, op_in_words
 from ilsvrc_tfds.outputs.provenance import all_skipped, provenance, written_members
 from ilsvrc_tfds.runners import Runner
@@ -20,7 +22,8 @@ from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.completeness import log_shortfalls, of_splits
-from ilsvrc_tfds.sources.spooling import Spool, spooled
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled
 from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
@@ -72,6 +75,13 @@ class Options:
     def chosen(self, index: Index) -> Index:
         """Returns the index of the wanted splits and the wanted subset of a source. Raises IncompleteError."""
         return self.subset.of(of_splits(index, self.splits), self.allow_incomplete)
+
+    def taken(self, index: Index) -> dict[str, np.ndarray] | None:
+        """Returns the rows of each split that the plan takes, or None for all."""
+        if self.max_examples is None:
+            return None
+        rows = {split: disk_order(split, members.name) for split, members in index.splits.items()}
+        return {split: order[: self.max_examples] for split, order in rows.items()}
 
     def shards_of(self, split: str) -> int | None:
         """Returns the wanted number of shards of a split, or None to choose it by the size of the data."""
@@ -131,7 +141,7 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     for split in index.splits:
         remaining_op(index, split, options.op)  # before anything is written
     needed = sum(plan.num_bytes for plan in _plans(index, options))
-    with spooled(index, options.spool(claimed.destination), runner, needed) as index:
+    with spooled(index, options.spool(claimed.destination), runner, needed, options.taken(index)) as index:
         return _write_files(index, options, claimed, runner)
 
 

@@ -29,9 +29,10 @@ from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
 from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.sources.prepared import index_prepared, is_prepared
+from ilsvrc_tfds.sources.prepared import has_records_in_place, index_prepared, is_prepared
 from ilsvrc_tfds.sources.record_sets import set_of
-from ilsvrc_tfds.sources.spooling import Spool, spooled, streams
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled, streams
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
@@ -133,7 +134,7 @@ def export(
         with contextlib.ExitStack() as stack:
             if streams(found):
                 found = stack.enter_context(spooled(found, spool, runner, sum(plan.num_bytes for plan in plans)))
-                op = _remaining(found, op)
+                op = op if isinstance(op, Untouched) else _remaining(found, op)
                 plans = _plans(found, num_shards or {}, op)
             run.require_sizes(plans, on_error)
             encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
@@ -205,7 +206,7 @@ def _images(
       made: Description, for the manifest, of how the exported images were made.
       part: Part that a set of ours has, and its labels, which an export keeps.
     """
-    if not is_prepared(source):
+    if not is_prepared(source) or not has_records_in_place(source):
         images = find_images([source], runner, splits)
         made = next(iter(images.made.values()), {}) if config is None else {}
         if made and all(images.made.get(split) == made for split in images.splits):

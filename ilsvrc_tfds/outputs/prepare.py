@@ -19,7 +19,7 @@ from ilsvrc_tfds.outputs.data_set import Options, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
-from ilsvrc_tfds.outputs.shared_spool import SharedSpool
+from ilsvrc_tfds.outputs.shared_spool import SharedSpool, discard_spools
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
@@ -111,7 +111,7 @@ def prepare(
     download_config = _download_config(max_examples, overwrite)
     if builder.is_prepared() and not overwrite:
         wanted = builder.options(download_config, file_format)
-        discard_finished(wanted.spool(Path(builder.data_dir)), [Path(builder.data_dir, INFO_NAME)])
+        discard_spools(wanted.spool(Path(builder.data_dir)), Path(builder.data_dir))
         _require_same(builder, wanted)
         require_whole(Path(builder.data_dir))
         index = _index_again(builder, download_config, workers)
@@ -123,7 +123,7 @@ def prepare(
         return builder
     builder.download_and_prepare(download_config=download_config, file_format=file_format or TFRECORD)
     own_spool = builder.options(download_config, file_format).spool(Path(builder.data_dir))
-    discard_finished(own_spool, [Path(builder.data_dir, INFO_NAME)])
+    discard_spools(own_spool, Path(builder.data_dir))
     return builder
 
 
@@ -167,20 +167,20 @@ def prepare_all(
                     source = find_images([source], local, splits)
                 for destination in wanted:
                     require_not_read(destination, source)
-                source = next(iter(wanted.values())).chosen(source)  # all have the same splits and the same subset
+                first = next(iter(wanted.values()))  # all have the same splits, subset and number of examples
+                source = first.chosen(source)
                 needed = require_room(source, wanted)
                 if len(missing) > 1 or shared.is_begun():
-                    source = stack.enter_context(shared.filled(source, needed, local))
+                    source = stack.enter_context(shared.filled(source, needed, local, first.taken(source)))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source
-            discard_finished(shared.spool, [Path(builder.data_path, INFO_NAME) for builder in builders])
         made = {}
-        there_first = sorted(
-            builders, key=missing.__contains__
-        )  # those are only compared, which may fail before hours of work
+        # Those that are there are only compared, which may fail before hours of work.
+        there_first = sorted(builders, key=missing.__contains__)
         for config in (builder.builder_config for builder in there_first):
             made[config.name] = prepare(source, data_dir, config=config, splits=splits, overwrite=overwrite, **options)
-        return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}
+    discard_finished(shared.spool, [Path(builder.data_path, INFO_NAME) for builder in builders])
+    return {builder.builder_config.name: made[builder.builder_config.name] for builder in builders}
 
 
 def _download_config(max_examples: int | None, overwrite: bool) -> tfds.download.DownloadConfig:

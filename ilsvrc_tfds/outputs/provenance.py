@@ -14,6 +14,9 @@ from ilsvrc_tfds.shards.writer import Receipt
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
 
+# Keys of `source_images`: the digest of all images of a split, or of those that `max_examples` takes.
+DIGEST, DIGEST_OF_TAKEN = "digest", "digest_of_taken"
+
 if TYPE_CHECKING:
     from ilsvrc_tfds.outputs.data_set import Options
 
@@ -30,7 +33,8 @@ def provenance(
     | `source_layout` | layout of the source, in words |
     | `repaired_images` | if there are any: images of each split that the source has in another form than the archives |
     | `converted_images` | if there are any: CMYK JPEGs and PNGs of each split that became RGB JPEGs, not resized |
-    | `source_images` | number and digest of the images of each split, for `comparison` |
+    | `source_images` | number and digest of the images of each split, for `comparison`; of the taken ones alone if \
+they were limited, as the sizes of the others may not be known |
     | `subset` | if it is one: the number of classes and images in its lists, and their digests |
     | `complete` | whether at least train and val are whole; of a subset, whether all of it is there |
     | `missing` | what is missing of each wanted split, in words |
@@ -53,7 +57,11 @@ def provenance(
         "codecs": codec_versions(),
         "source_layout": index.layout,
         "source_images": {
-            split: {"images": len(members), "digest": members.digest()} for split, members in index.splits.items()
+            plan.members.split: {
+                "images": len(plan.members),
+                DIGEST if options.max_examples is None else DIGEST_OF_TAKEN: plan.planned_members().digest(),
+            }
+            for plan in plans
         },
         **({"repaired_images": {split: list(own) for split, own in index.repaired.items()}} if index.repaired else {}),
         **({"converted_images": converted} if (converted := run.converted_images(receipts)) else {}),

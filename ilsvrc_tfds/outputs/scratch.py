@@ -1,16 +1,18 @@
 """The place of a spool: it must not lie in what is made with it, and nothing of it is left beside a finished result."""
 
 import contextlib
-import dataclasses
+import logging
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError
-from ilsvrc_tfds.sources.spooling import Spool
+from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import destination_errors, require_local
-from ilsvrc_tfds.storage.staging import claim, receipt_path, staging_folder
+from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes, staging_folder
+
+_log = logging.getLogger(__name__)
 
 
 def require_outside(scratch: str | os.PathLike | None, destinations: Iterable[Path]) -> None:
@@ -42,8 +44,9 @@ def require_outside(scratch: str | os.PathLike | None, destinations: Iterable[Pa
 def discard_finished(spool: Spool, marks: Collection[Path]) -> None:
     """Removes the spools of runs that were killed after the result got its name, or before another run has made it.
 
-    They are beside the result, and in the folder for spools that is named now. A spool that is newer than the result is
-    kept: it is that of a run that was killed while it replaced the result.
+    They are beside the result, in the folder for spools that is named now, and in those that were named before. A spool
+    that is newer than the result, or of results that are not all finished, is kept, and a warning names it: it is that
+    of a run that was killed while it made or replaced them. One that another run holds is left alone.
 
     >>> discard_finished(Spool(Path("/data/tfds")), [])
 
@@ -51,19 +54,34 @@ def discard_finished(spool: Spool, marks: Collection[Path]) -> None:
       spool: Place of the spool.
       marks: Files of the result, or of all results, that are written last.
     """
-    for path in dict.fromkeys((spool.path, dataclasses.replace(spool, scratch=None).path)):
-        folder = staging_folder(real_path(path))
-        # Another run may hold the spool, or the result is finished and the disk is read-only.
-        with contextlib.suppress(DestinationError), destination_errors(folder):
-            if folder.exists():
-                _discard(path, folder, marks)
+    # Another run may hold the spool, or the result is finished and the disk is read-only.
+    with contextlib.suppress(DestinationError):
+        if not any(_is_left(own.path, marks) for own in spool.everywhere()):
+            spool.forget_places()
 
 
-def _discard(path: Path, folder: Path, marks: Collection[Path]) -> None:
-    with claim(path) as claimed:
-        finished = max((os.stat(mark).st_mtime_ns for mark in marks), default=0)
-        if all(os.stat(receipt).st_mtime_ns <= finished for receipt in folder.glob(receipt_path("*/*"))):
-            claimed.discard()
+def _is_left(path: Path, marks: Collection[Path]) -> bool:
+    """Removes a spool if nothing needs it, or else warns of it. Returns whether it is still there."""
+    folder = staging_folder(real_path(path))
+    with destination_errors(folder):
+        if not folder.exists():
+            return False
+        with claim(path) as claimed:
+            receipts = [os.stat(receipt).st_mtime_ns for receipt in folder.glob(receipt_path("*/*"))]
+            if max(receipts, default=0) <= _finished(marks):
+                claimed.discard()
+                return False
+            _log.warning(
+                "%s (%.1f GB) is left of a run that was stopped. The same command would continue with it: delete it if "
+                "you will not run that again.",
+                *(folder, staged_bytes(path) / 1e9),
+            )
+    return True
+
+
+def _finished(marks: Collection[Path]) -> int:
+    """Returns the time in ns since which all results are finished; 0 if one is not."""
+    return min((os.stat(mark).st_mtime_ns for mark in marks), default=0) if all(map(os.path.exists, marks)) else 0
 
 
 def _is_same(path: Path, folder: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
+from ilsvrc_tfds.sources.collecting import going_on
 from ilsvrc_tfds.sources.members import Container
 from ilsvrc_tfds.sources.parquet import errors_of
 from ilsvrc_tfds.sources.rows import APPENDED, official_names, require_schema
@@ -51,7 +52,7 @@ class ArrowScan:
         rows: list[Row] = []
         is_appended = False
         whole = _mapped(self.path)
-        for number, batch in enumerate(_batches(whole, self.path)):
+        for number, batch in enumerate(going_on(_batches(whole, self.path))):
             where = functools.partial(_where, self.path, number)
             image = batch.column(batch.schema.get_field_index("image"))
             fields = dict(zip((field.name for field in image.type), image.flatten()))
@@ -60,7 +61,7 @@ class ArrowScan:
                 paths = fields["path"].to_pylist()
                 labels = batch.column(batch.schema.get_field_index("label")).to_pylist()
             offsets, sizes = _places(fields["bytes"], paths, whole, where)
-            for row, (name, appended) in enumerate(official_names(self.split, paths, labels, where)):
+            for row, name, appended in official_names(self.split, paths, labels, where):
                 rows.append((name, offsets[row], sizes[row]))
                 is_appended |= appended
         container = Container(self.path, self.split, self.stamp, KIND, in_classes=self.split == "train")

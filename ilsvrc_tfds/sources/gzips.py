@@ -12,12 +12,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from io import FileIO
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.layouts.archives import TarScan
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
 from ilsvrc_tfds.sources.rows import APPENDED
 from ilsvrc_tfds.sources.scan import Scanned, archive_stamp
 from ilsvrc_tfds.sources.tar import MAX_PADDING, ReadAhead, TarMember, read_members
+from ilsvrc_tfds.sources.unread import is_class_archive
 from ilsvrc_tfds.storage.regular import open_regular
 
 KIND = "gzip"
@@ -100,6 +102,43 @@ def read_gzip_members(stream: GzipStream, path: str) -> Iterator[TarMember]:
     Raises SourceError if it is damaged or cut short, or if its tar is; see `tar.read_members`.
     """
     return read_members(stream, path, end=_ENDLESS)
+
+
+def read_gzip_classes(stream: GzipStream, path: str) -> Iterator[TarMember]:
+    """Yields the same; of a class archive inside, `<wnid>.tar`, the files in it, as if they were in a folder `<wnid>`.
+
+    >>> next(read_gzip_classes(GzipStream("/data/val.tar.gz"), "/data/val.tar.gz")).offset
+    512
+
+    Args:
+      stream: The archive.
+      path: Name of the archive in messages.
+    """
+    for member in read_gzip_members(stream, path):
+        folder, name = member.name[:-4], member.name.rpartition(b"/")[2]
+        if not (is_class_archive(name) and name.endswith(b".tar") and synsets.is_class(os.fsdecode(name[:-4]))):
+            yield member
+            continue
+        inner = f"{path}: inner archive {os.fsdecode(name)}"
+        for own in read_members(_Inside(stream), inner, member.offset, member.offset + member.size):
+            yield own._replace(name=folder + b"/" + own.name.removeprefix(b"./"))
+
+
+class _Inside(ReadAhead):
+    """An archive inside a compressed one. Nothing behind its end is read."""
+
+    def __init__(self, stream: GzipStream) -> None:
+        super().__init__(stream.fd, 0)
+        self._stream = stream
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Returns the bytes at a position, as `GzipStream.read` does."""
+        return self._stream.read(size, offset)
+
+    def rest(self, position: int, end: int) -> tuple[int, bytes]:
+        """Returns the number of bytes in [position, end) that are not read yet, and up to 1 MiB of them."""
+        start = max(position, self._stream.position)  # the end mark has been read
+        return end - start, self._stream.read(min(end - start, MAX_PADDING), start)
 
 
 @dataclasses.dataclass(frozen=True)

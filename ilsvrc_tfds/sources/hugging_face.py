@@ -123,14 +123,22 @@ def folders_with_shards(folder: Path) -> Iterator[tuple[Path, Path]]:
     >>> [str(below) for _, below in folders_with_shards(Path("/data/imagenet"))]
     ['/data/imagenet', '/data/imagenet/data', '/data/imagenet/default']
     """
+    for version in (folder, *versions_in(folder)):
+        for below in ("", "data", "default"):
+            yield version, version / below
+
+
+def versions_in(folder: Path) -> Iterator[Path]:
+    """Yields the folders of the versions of repositories in the Hub's cache, or in one repository of it.
+
+    >>> list(versions_in(Path("/data/imagenet")))
+    []
+    """
     repositories = [folder] if os.path.isdir(folder / "snapshots") else []
     for cache in (folder, folder / "hub"):
         found = [cache / name for name in names_in(cache) if _REPOSITORY.fullmatch(name)]
         repositories += sorted(found, key=lambda path: (path.name != _OFFICIAL, path.name))
-    versions = itertools.chain.from_iterable(map(_versions, repositories))
-    for version in (folder, *versions):
-        for below in ("", "data", "default"):
-            yield version, version / below
+    return itertools.chain.from_iterable(map(_versions, repositories))
 
 
 def _versions(repository: Path) -> list[Path]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
+from ilsvrc_tfds.sources.doubles import refuse_doubles
 from ilsvrc_tfds.sources.history import history_of
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
-from ilsvrc_tfds.sources.layouts import LAYOUT_OF, folders, records, webdatasets
+from ilsvrc_tfds.sources.layouts import LAYOUT_OF, archives, folders
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.scan import Scan, Scanned, scan
@@ -60,7 +60,8 @@ def index_images(layout: Layout, run: Run = map) -> Index:
     scanned = _scanned(jobs, run)
     splits = {}
     for place in layout.places:
-        splits[place.split] = _joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
+        splits[place.split] = joined(place, [result for job, result in zip(jobs, scanned) if job.split == place.split])
+    notes += _empty_notes(jobs, scanned)
     passed_over = [name for result in scanned for name in result.passed_over]
     if passed_over:
         entries = counted(len(passed_over), "entry that is not an image", "entries that are not images")
@@ -111,6 +112,18 @@ def _sightings_note(layout: Layout) -> Iterator[str]:
         yield f"not used, because the names are not those of a split: {first_few(layout.sightings)}"
     for sighting in layout.aside:
         yield f"not used: {sighting}"
+
+
+def _empty_notes(jobs: list[Scan], scanned: list[Scanned]) -> Iterator[str]:
+    """Yields a note about files that hold nothing, such as parquet files without rows and class archives."""
+    empty = [
+        f"{job.path}: {job.wnid}.tar" if isinstance(job, archives.TarScan) and job.start else job.path
+        for job, found in zip(jobs, scanned)
+        if not isinstance(job, folders.FolderScan)
+        and not any((*map(len, found.members), found.passed_over, found.other_kinds, found.unread))
+    ]
+    if empty:
+        yield f"{counted(len(empty), 'file holds', 'files hold')} no images: {first_few(map(shown, empty))}"
 
 
 def _appended_notes(splits: dict[str, Members]) -> Iterator[str]:
@@ -173,8 +186,20 @@ def odd_sizes(splits: Mapping[str, Members]) -> Iterator[str]:
             yield f"{counted(len(odd), 'image')} of {split} cannot be used: {first_few(odd)}. Get them again"
 
 
-def _joined(place: Place, found: list[Scanned]) -> Members:
-    """Returns one table of all images of a split, in the order of the scans."""
+def joined(place: Place, found: list[Scanned]) -> Members:
+    """Returns one table of all images of a split, in the order of the scans.
+
+    Raises SourceError if there are none, or if names come twice.
+
+    >>> from ilsvrc_tfds.sources import find_layout
+    >>> [_, place] = find_layout(["/data/imagenet"]).places
+    >>> len(joined(place, [scan(job) for job in LAYOUT_OF[place.kind].scans(place)[0]]))
+    6
+
+    Args:
+      place: Place of the split.
+      found: Results of all of its scans.
+    """
     tables = [table for result in found for table in result.members]
     if not tables:
         others = [name for r in found for name in (*r.passed_over, *r.other_kinds, *dict(r.unread))]
@@ -184,35 +209,8 @@ def _joined(place: Place, found: list[Scanned]) -> Members:
             f"Expected files named {READ_KINDS}, for train in class folders or archives <wnid>.tar."
         )
     members = join_members(tables)
-    _refuse_doubles(members)
+    refuse_doubles(members)
     return members
-
-
-def _refuse_doubles(members: Members) -> None:
-    """Raises SourceError if two images have the same name, or two validation images the same number."""
-    keys = members.name
-    if members.split == "val":  # `.JPEG` and `.jpg` may have the same number
-        numbered = ((name, synsets.validation_number(name)) for name in members.name.tolist())
-        keys = np.array([name if number is None else b"%d" % number for name, number in numbered])
-    order = np.argsort(keys, kind="stable")
-    doubles = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    pairs = np.stack([order[doubles], order[doubles + 1]], axis=1)
-    # With the same name in two classes they are two images. Renaming is asked for first: removing one would lose it.
-    clashes = pairs[members.label[pairs[:, 0]] != members.label[pairs[:, 1]]]
-    if len(clashes):
-        same = "the same name as an image of another class"
-        found = _pairs(members, clashes, f"has {same}", f"have {same}")
-        raise SourceError(f"{found} Rename one of each: a file name identifies an image.")
-    if len(pairs):
-        in_shards = {container.layout for container in members.containers} <= {records.KIND, webdatasets.KIND}
-        cure = "Get these shards again." if in_shards else "Remove one of each."
-        raise SourceError(f"{_pairs(members, pairs, 'comes twice', 'come twice')} {cure}")
-
-
-def _pairs(members: Members, pairs: np.ndarray, one: str, many: str) -> str:
-    offenders = first_few(f"{members.place(first)} and {members.place(second)}" for first, second in pairs)
-    split = f"of split {members.split!r}"
-    return f"{counted(len(pairs), f'image {split} {one}', f'images {split} {many}')}: {offenders}."
 
 
 def _in_words(layout: Layout, jobs: list[Scan]) -> str:

@@ -6,7 +6,8 @@ import os
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, shown
 from ilsvrc_tfds.formats.tfrecord import read_records
-from ilsvrc_tfds.sources.record_scan import GET_AGAIN, fields_of
+from ilsvrc_tfds.sources.record_fields import fields_of
+from ilsvrc_tfds.sources.record_scan import GET_AGAIN
 
 
 def first_offset(paths: list[str], kind: str) -> int:

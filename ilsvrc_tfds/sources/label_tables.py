@@ -4,18 +4,21 @@ import contextlib
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, shown, unreadable
+from ilsvrc_tfds.sources.collecting import offenders
 from ilsvrc_tfds.sources.tables import decode, lines_of, no_table, solutions_of
 from ilsvrc_tfds.sources.tar import BoundedHeader
 from ilsvrc_tfds.storage.regular import open_regular, require_regular
 
 _Key = TypeVar("_Key", int, str)  # what identifies an entry of a table: its number or a name
 
+# What tables with errors are, in the plural.
+UNLIKE = "tables that contradict the official labels, or cannot be read"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 # 50,000 numbers of up to 4 digits and a line end take 250 KB; with the images' names 1.7 MB, twice that in UTF-16.
 _GROUND_TRUTH_BYTES = 4 << 20
@@ -34,14 +37,14 @@ def check_ground_truth(path: Path) -> str:
     """
     text = _ground_truth_text(path)
     ours = [str(synsets.synsets()[label].ilsvrc2012_id) for label in synsets.validation_labels()]
-    if named := dict(_named_numbers(text)):
+    if named := list(_named_numbers(text)):
         return _compare(path, named, dict(zip(_validation_stems(), ours)))
     numbers = [number for number in _BETWEEN_WORDS.split(text) if number]
     if sum(map(str.isdecimal, numbers)) < min(len(numbers), synsets.NUM_VALIDATION // 2):
         raise no_table(path, text)
     if len(numbers) == synsets.NUM_VALIDATION + 1 and not numbers[0].isdecimal():
         del numbers[0]  # a header
-    return _compare(path, dict(enumerate(numbers, 1)), dict(enumerate(ours, 1)))
+    return _compare(path, enumerate(numbers, 1), dict(enumerate(ours, 1)))
 
 
 def _named_numbers(text: str) -> Iterator[tuple[str, str]]:
@@ -63,11 +66,11 @@ def check_solution(path: Path, data: bytes | None = None) -> str:
     """
     with _errors_of(path):
         rows = [(name, prediction or "") for _, name, prediction in solutions_of(path, data)]
-    theirs = {shown(name[:_LONGEST_ENTRY]): prediction.partition(" ")[0] for name, prediction in rows}
+    theirs = [(shown(name[:_LONGEST_ENTRY]), prediction.partition(" ")[0]) for name, prediction in rows]
     wnids = synsets.wnids()
     ours = dict(zip(_validation_stems(), (wnids[label] for label in synsets.validation_labels())))
-    if not any(map(_VALIDATION_STEM.match, theirs)):
-        raise no_table(path, next(iter(theirs), ""))
+    if not any(_VALIDATION_STEM.match(name) for name, _ in theirs):
+        raise no_table(path, next((name for name, _ in theirs), ""))
     return _compare(path, theirs, ours)
 
 
@@ -84,7 +87,7 @@ def check_synset_mapping(path: Path, data: bytes | None = None) -> str:
         raise no_table(path, next(iter(lines), ""))
     if len(theirs) == synsets.NUM_CLASSES + 1 and not synsets.is_wnid(theirs[0]):
         del theirs[0]  # a header
-    return _compare(path, dict(enumerate(theirs)), dict(enumerate(synsets.wnids())))
+    return _compare(path, enumerate(theirs), dict(enumerate(synsets.wnids())))
 
 
 @contextlib.contextmanager
@@ -124,21 +127,28 @@ def _unusable(path: Path, what: str) -> SourceError:
     return SourceError(f"{path} {what}. Get it again, or move it away to go without this check.")
 
 
-def _compare(path: Path, theirs: Mapping[_Key, str], ours: Mapping[_Key, str]) -> str:
-    """Returns a note that the labels agree. Raises LabelError, which counts different, missing and other entries."""
-    differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
+def _compare(path: Path, entries: Iterable[tuple[_Key, str]], ours: Mapping[_Key, str]) -> str:
+    """Returns a note that the labels agree. Raises LabelError, which counts different, missing and other entries.
+
+    An entry that comes twice must be right both times.
+    """
+    theirs: dict[_Key, set[str]] = {}
+    for key, value in entries:
+        theirs.setdefault(key, set()).add(value)
+    wrong = {key: sorted(theirs[key] - {ours[key]}) for key in ours if key in theirs}
+    differing = [key for key, values in wrong.items() if values]
     missing, foreign = [key for key in ours if key not in theirs], [key for key in theirs if key not in ours]
     parts = []
     if differing:
-        offenders = first_few(f"{key}: {_entry(theirs[key])}, not {_entry(ours[key])}" for key in differing)
+        found = offenders(f"{key}: {_entry(wrong[key][0])}, not {_entry(ours[key])}" for key in differing)
         differ = "differs" if len(differing) == 1 else "differ"
-        parts.append(f"{len(differing):,} of {len(ours):,} entries {differ} ({offenders})")
+        parts.append(f"{len(differing):,} of {len(ours):,} entries {differ} ({found})")
     if missing:
         are = "is" if len(missing) == 1 else "are"
-        parts.append(f"{len(missing):,} of {len(ours):,} entries {are} missing ({first_few(missing)})")
+        parts.append(f"{len(missing):,} of {len(ours):,} entries {are} missing ({offenders(missing)})")
     if foreign:
-        offenders = first_few(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(theirs[key])}" for key in foreign)
-        parts.append(f"{counted(len(foreign), 'entry is', 'entries are')} not official ({offenders})")
+        found = offenders(f"{shown(str(key))[:_LONGEST_ENTRY]}: {_entry(min(theirs[key]))}" for key in foreign)
+        parts.append(f"{counted(len(foreign), 'entry is', 'entries are')} not official ({found})")
     if parts:
         raise LabelError(
             f"{path} contradicts the official labels: {'; '.join(parts)}. "

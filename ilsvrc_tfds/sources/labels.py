@@ -13,11 +13,14 @@ import re
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few
+from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.sources.class_folders import class_of_images
+from ilsvrc_tfds.sources.collecting import offenders, report
 from ilsvrc_tfds.sources.names import FOLDERS
 
 _TRAIN_NAME = re.compile(rb"(n\d{8})_.+", re.I)
+_NO_LABEL = -1
+_OTHER_CLASS = "images that lie in another class than their names say"
 
 
 def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.ndarray:
@@ -39,14 +42,17 @@ def label_images(split: str, folder: str, names: list[bytes], where: str) -> np.
       SourceError: The folder is not one of the classes, a name does not state a class, or belongs to another split.
       LabelError: Folder and name contradict each other.
     """
-    _refuse_other_splits(split, names, where)
-    if split == "test":
-        return np.full(len(names), -1, np.int16)
+    if strangers := _of_other_splits(split, names, where):
+        labels, own = np.full(len(names), _NO_LABEL, np.int16), [name not in strangers for name in names]
+        labels[own] = label_images(split, folder, [name for name in names if name not in strangers], where)
+        return labels
+    if split == "test" or not names:
+        return np.full(len(names), _NO_LABEL, np.int16)
     if folder:
         return _labels_in_class(folder, names, where)
-    labels = [_LABEL_OF_NAME[split](name, where) for name in names]
-    _refuse_unnamed(split, names, labels, where)
-    return np.array(labels, np.int16)
+    told = [_told(split, name, where) for name in names]
+    _refuse_unnamed(split, names, told, where)
+    return np.array([_NO_LABEL if label is None else label for label in told], np.int16)
 
 
 def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, where: str) -> None:
@@ -64,10 +70,11 @@ def check_appended(names: list[bytes], appended: list[str], labels: np.ndarray, 
         for row in np.flatnonzero(np.array(told) != labels)
     ]
     if wrong:
-        raise LabelError(
+        error = LabelError(
             f"{where}: {counted(len(wrong), 'image has', 'images have')} another class appended to the name than its "
-            f"own: {first_few(wrong)}. Get them again; the official archives have no such names."
+            f"own: {offenders(wrong)}. Get them again; the official archives have no such names."
         )
+        report(error, "images with another class appended to their names than their own", len(wrong))
 
 
 def class_of_folder(folder: str, where: str) -> int:
@@ -84,31 +91,39 @@ def class_of_folder(folder: str, where: str) -> int:
     return synsets.index_of(folder)
 
 
-def _refuse_other_splits(split: str, names: list[bytes], where: str) -> None:
-    """Raises SourceError for official names of other splits: they would be in training and evaluation."""
-    found: dict[str, list[str]] = {}
+def _of_other_splits(split: str, names: list[bytes], where: str) -> set[bytes]:
+    """Returns the names that are official ones of other splits: their images would be in training and evaluation.
+
+    Reports a SourceError for those of each other split.
+    """
+    found: dict[str, list[bytes]] = {}
     for name in names:
         # To save time: names that begin like the official ones of this split need no further check.
         is_asked = (
             name[:11].upper() == b"ILSVRC2012_" if split == "train" else not name.startswith(_BEGIN_OF_NAMES[split])
         )
         if is_asked and (other := synsets.split_of_name(name)) not in (None, split):
-            found.setdefault(other, []).append(os.fsdecode(name))
-    if found:
-        other, wrong = next(iter(found.items()))
-        one, many = f"image of split {split!r} has the name of an", f"images of split {split!r} have the names of"
+            found.setdefault(other, []).append(name)
+    one, many = f"image of split {split!r} has the name of an", f"images of split {split!r} have the names of"
+    for other, wrong in found.items():
         images = counted(len(wrong), f"{one} image", f"{many} images")
-        raise SourceError(
-            f"{where}: {images} of split {other!r}: "
-            f"{first_few(wrong)}. They belong in {FOLDERS[other][0]}/: move them there, or remove them."
+        error = SourceError(
+            f"{where}: {images} of split {other!r}: {offenders(map(os.fsdecode, wrong))}. They belong in "
+            f"{FOLDERS[other][0]}/: move them there, or remove them."
         )
+        report(error, f"images of split {split!r} with names of split {other!r}", len(wrong))
+    return set().union(*found.values())
 
 
 def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
     """Returns the index of a class folder for each image. Raises LabelError if a name states another class."""
-    told = [_classes_told(name, where) for name in names]
-    is_wnid = synsets.is_wnid(folder)
-    in_folder = class_of_folder(folder, where) if is_wnid else class_of_images(folder, told, where)
+    of_folder = class_of_folder(folder, where) if synsets.is_wnid(folder) else None
+    begin = os.fsencode(folder.lower()) + b"_"  # most names begin so, and tell this class alone
+    told = [
+        {of_folder} if of_folder is not None and name.startswith(begin) else _classes_told(name, where)
+        for name in names
+    ]
+    in_folder = class_of_images(folder, told, where) if of_folder is None else of_folder
     wrong = [
         f"{os.fsdecode(name)} of {synsets.wnids()[label]}"
         for name, labels in zip(names, told)
@@ -119,15 +134,25 @@ def _labels_in_class(folder: str, names: list[bytes], where: str) -> np.ndarray:
             f"image lies in class {folder} but its name says",
             f"images lie in class {folder} but their names say",
         )
-        raise LabelError(
-            f"{where}: {counted(len(wrong), one, many)} otherwise: {first_few(wrong)}. "
+        error = LabelError(
+            f"{where}: {counted(len(wrong), one, many)} otherwise: {offenders(wrong)}. "
             "Move them to their class, or take the official archives."
         )
+        report(error, _OTHER_CLASS, len(wrong))
     return np.full(len(names), in_folder, np.int16)
 
 
 def _classes_told(name: bytes, where: str) -> set[int]:
-    return {label for label_of in _LABEL_OF_NAME.values() if (label := label_of(name, where)) is not None}
+    return {label for split in _LABEL_OF_NAME if (label := _told(split, name, where)) not in (None, _NO_LABEL)}
+
+
+def _told(split: str, name: bytes, where: str) -> int | None:
+    """Returns the class index that a name states as names of a split do; None if it states none, -1 for a wrong one."""
+    try:
+        return _LABEL_OF_NAME[split](name, where)
+    except SourceError as error:
+        report(error, "images whose names state a class or number that does not exist")
+        return _NO_LABEL
 
 
 def _train_label(name: bytes, where: str) -> int | None:
@@ -158,7 +183,8 @@ def _refuse_unnamed(split: str, names: list[bytes], labels: list[int | None], wh
     if unnamed:
         one = f"image of split {split!r} is not in a class folder, and its name does"
         many = f"images of split {split!r} are not in class folders, and their names do"
-        raise SourceError(
-            f"{where}: {counted(len(unnamed), one, many)} not state a class: {first_few(unnamed)}. Expected names like "
+        error = SourceError(
+            f"{where}: {counted(len(unnamed), one, many)} not state a class: {offenders(unnamed)}. Expected names like "
             f"{_EXAMPLE_NAME[split]}."
         )
+        report(error, "images whose names do not state a class", len(unnamed))

@@ -1,10 +1,11 @@
 """The folder to name instead of one that is not a source: one above or below it, or that of the original images."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ilsvrc_tfds.errors import first_few
+from ilsvrc_tfds.errors import SourceError, first_few
 from ilsvrc_tfds.formats.nearby import UNPACKED, kind_of_set
 from ilsvrc_tfds.sources.places import Place, names_in
 
@@ -37,7 +38,16 @@ def hints(folder: Path, places_in: Callable[[Path], Sequence[Place]]) -> Iterato
                 part = "is" if os.path.realpath(place.path) == here else "is a part of"
                 yield f"{folder} {part} the split {place.split} of {above}: name {above}."
                 return
-    below = [path for name in names_in(folder)[:_MOST_FOLDERS] if (path := folder / name).is_dir() and places_in(path)]
-    if below:
+    inside = _folders_in(folder)
+    # Two levels down are the sets in a data directory of TFDS: `ilsvrc2012/raw256`.
+    deeper = (path for path in inside for path in _folders_in(path))
+    if below := list(filter(places_in, inside)) or list(filter(places_in, itertools.islice(deeper, _MOST_FOLDERS))):
         choice = "that folder" if len(below) == 1 else "one of them"
         yield f"ILSVRC2012 is in {first_few(below)}: name {choice}."
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return [path for name in names_in(folder)[:_MOST_FOLDERS] if (path := folder / name).is_dir()]
+    except SourceError:  # it cannot be read
+        return []

@@ -13,6 +13,7 @@ from io import FileIO
 from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
+from ilsvrc_tfds.sources.collecting import going_on
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Container
 from ilsvrc_tfds.sources.rows import APPENDED, images_of, official_names, require_schema
@@ -52,19 +53,20 @@ class ParquetScan:
     def __call__(self) -> Scanned:
         """Returns the labelled images of the file. Raises SourceError or LabelError."""
         rows: list[Row] = []
-        is_appended = False
+        is_appended, before = False, 0
         with open_parquet(self.path) as file:
             for group in range(file.num_row_groups):
                 size, first = _mean_size(file, group), 0
                 if _has_nulls(file, group):  # told now, and not after hours
-                    collections.deque(_images(file, self.path, group), maxlen=0)
-                for batch in _batches(file, self.path, group, ["image.path", "label"], _NAMES):
+                    collections.deque(going_on(_images(file, self.path, group)), maxlen=0)
+                for batch in going_on(_batches(file, self.path, group, ["image.path", "label"], _NAMES)):
                     paths, labels = batch.column(0).flatten()[0].to_pylist(), batch.column(1).to_pylist()
                     where = functools.partial(_where, self.path, group, first)
-                    for name, appended in official_names(self.split, paths, labels, where):
-                        rows.append((name, len(rows), size))
+                    for row, name, appended in official_names(self.split, paths, labels, where):
+                        rows.append((name, before + first + row, size))
                         is_appended |= appended
                     first += batch.num_rows
+                before += file.metadata.row_group(group).num_rows
         container = Container(self.path, self.split, self.stamp, KIND, in_classes=self.split == "train")
         notes = (APPENDED.format(split=self.split),) if is_appended else ()
         return Scanned(tuple(tables(self.split, container, "", rows)), (), (), (), notes)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown
-from ilsvrc_tfds.formats.folder import ANEW, Output, file_names
+from ilsvrc_tfds.formats.folder import ANEW, Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import TFDS
-from ilsvrc_tfds.formats.naming import parse_shard_name
+from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
+from ilsvrc_tfds.sources.array_records import ARRAY_RECORD
 from ilsvrc_tfds.sources.members import Whole
 from ilsvrc_tfds.sources.origin import provenance_of, repaired_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
@@ -28,6 +29,19 @@ def is_prepared(folder: str | os.PathLike) -> bool:
     if any(map(parse_shard_name, names)):
         return any(name.kind == TFDS for name in map(parse_shard_name, names) if name is not None)
     return INFO_NAME in names and not any(map(TFDS_SHARD.fullmatch, names))
+
+
+def has_records_in_place(folder: str | os.PathLike) -> bool:
+    """Returns whether the images of a prepared data set are read in place; those of array_record are spooled.
+
+    >>> has_records_in_place("/data/tfds/ilsvrc2012/classification/1.0.0")
+    True
+
+    Raises SourceError if the folder holds no shards.
+    """
+    output = find_output(folder)
+    formats = {own.file_format for own in (output, *output.alternatives())}
+    return TFRECORD in formats or ARRAY_RECORD not in formats
 
 
 def index_prepared(output: Output, run: Callable = map) -> Index:

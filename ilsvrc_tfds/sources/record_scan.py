@@ -4,22 +4,24 @@ import contextlib
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import xxhash
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, first_few, shown
+from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, shown
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
+from ilsvrc_tfds.formats.example_in_place import Picture
 from ilsvrc_tfds.formats.folder import ANEW
 from ilsvrc_tfds.formats.info import INFO_NAME
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
+from ilsvrc_tfds.sources.collecting import offenders, report
 from ilsvrc_tfds.sources.members import Container, Members
+from ilsvrc_tfds.sources.record_fields import RecordFields, fields_of
 from ilsvrc_tfds.sources.scan import (
     LONGEST_NAME,
     Row,
@@ -34,28 +36,10 @@ from ilsvrc_tfds.sources.sides import common_side
 
 KIND = "records"
 GET_AGAIN = "Get the set again, or make it again with the tool that made it."
-_SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
 # So many images of a shard are looked at.
 _MOST_SIDES = 40
-
-
-class RecordFields(NamedTuple):
-    """What a source needs of a record.
-
-    Attributes:
-      name: File name of the image.
-      image: The image within the payload.
-      label: Class index, or -1.
-      synset: Wnid that a classic record states; empty if it does not.
-      folders: Class index of each wnid among the folders of the name, see `classes_of_folders`.
-    """
-
-    name: bytes
-    image: Picture
-    label: int
-    synset: bytes
-    folders: tuple[int | None, ...] = ()
+_UNLIKE = "shards that are not as is stated"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +71,8 @@ class RecordScan:
     numbering: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
+    layout: ClassVar[str] = KIND  # that reads the images
+
     @property
     def remedy(self) -> str:
         """What to do about a shard that is damaged or mixed up."""
@@ -94,7 +80,7 @@ class RecordScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the shard. Raises SourceError or LabelError."""
-        with unchanged(self.path) as stamp:
+        with unchanged(self.path, may_be_empty=True) as stamp:
             return self._scanned(stamp)
 
     def _scanned(self, stamp: str) -> Scanned:
@@ -103,10 +89,16 @@ class RecordScan:
         labels: list[int] = []
         wrong: list[str] = []
         sides: list[int] = []
-        for record in read_records(self.path, digest):
-            fields = self._fields(record)
+        has_unusable = False
+        for record in self._records(digest):
+            try:
+                fields = self._fields(record)
+            except (SourceError, LabelError) as error:
+                report(error, "records that are damaged, or without a right name and label")
+                has_unusable = True
+                continue
             image = fields.image
-            rows.append((fields.name, record.offset + HEADER_BYTES + image.start, image.stop - image.start))
+            rows.append((fields.name, self._offset_of(record, image), image.stop - image.start))
             labels.append(fields.label)
             wrong += self._wrong_witnesses(fields)
             size += record.size
@@ -116,13 +108,25 @@ class RecordScan:
         names = [name for name, _, _ in rows]
         self._check_splits(names)
         self._check_labels(names, labels, wrong)
-        self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
+        if not has_unusable:
+            self._check_stated(len(rows), size, "" if digest is None else digest.hexdigest())
         self._check_sides(sides)
-        container = Container(self.path, self.split, stamp, layout=KIND, in_classes=self.split == "train")
+        container = Container(self.path, self.split, stamp, layout=self.layout, in_classes=self.split == "train")
         return Scanned(tuple(self._tables(container, rows, labels)), (), (), (), notes=self.notes)
 
+    def _records(self, digest: xxhash.xxh3_64 | None) -> Iterator[Record]:
+        """Yields the records. If there is a digest, the bytes of the file are added to it."""
+        return read_records(self.path, digest)
+
+    def _where(self, record: Record) -> str:
+        return f"{self.path}: record {record.number}, byte {record.offset:,}"
+
+    def _offset_of(self, record: Record, image: Picture) -> int:
+        """Returns the offset of the image of a record, as the layout reads it."""
+        return record.offset + HEADER_BYTES + image.start
+
     def _fields(self, record: Record) -> RecordFields:
-        where = f"{self.path}: record {record.number}, byte {record.offset:,}"
+        where = self._where(record)
         if record.damage and record.offset == 0 and _begin(self.path) == _GZIP:
             raise SourceError(
                 f"{self.path} is compressed with gzip, and cannot be read in place. Decompress the shards (`gunzip`)."
@@ -170,10 +174,11 @@ class RecordScan:
         strange = [name for name in names if synsets.split_of_name(name) not in (None, self.split)]
         if strange:
             are = "is" if len(strange) == 1 else "are"
-            raise SourceError(
+            error = SourceError(
                 f"{self.path}: {len(strange):,} of {counted(len(names), 'record')} {are} not of the split "
-                f"{self.split}: {first_few(shown(os.fsdecode(name)) for name in strange)}. {self.remedy}"
+                f"{self.split}: {offenders(shown(os.fsdecode(name)) for name in strange)}. {self.remedy}"
             )
+            report(error, f"records of split {self.split!r} with names of other splits", len(strange))
 
     def _check_labels(self, names: list[bytes], labels: list[int], wrong: list[str]) -> None:
         """Raises LabelError if a file name or synset states another class than the label.
@@ -186,29 +191,33 @@ class RecordScan:
                 wrong.append(f"{shown(os.fsdecode(name))} has label {self._stored(label)}, not {self._stored(own)}")
         if wrong:
             records = counted(len(wrong), "record is", "records are")
-            raise LabelError(f"{self.path}: {records} mislabelled: {first_few(wrong)}. {self.remedy}")
+            text = f"{self.path}: {records} mislabelled: {offenders(wrong)}. {self.remedy}"
+            report(LabelError(text), "records that are mislabelled", len(wrong))
         unnamed = [name for name in names if synsets.split_of_name(name) is None]
         if unnamed and not self.is_own:
             do = "does" if len(unnamed) == 1 else "do"
-            raise SourceError(
+            error = SourceError(
                 f"{self.path}: {len(unnamed):,} of {counted(len(names), 'record')} {do} not have the official file "
-                f"name of an image: {first_few(shown(os.fsdecode(name[:80])) or repr('') for name in unnamed)}. "
+                f"name of an image: {offenders(shown(os.fsdecode(name[:80])) or repr('') for name in unnamed)}. "
                 "Without it no label can be checked. Take a source with official names, such as n01440764_10026.JPEG."
             )
+            report(error, "records without an official file name", len(unnamed))
 
     def _check_stated(self, records: int, size: int, digest: str) -> None:
         """Raises SourceError if a shard is not as the manifest or TFDS's info says."""
         if self.records not in (None, records):
             source = INFO_NAME if self.entry is None else manifest.NAME
-            there = f"{self.path} has {counted(records, 'record')}"
-            raise SourceError(f"{there}, {source} says {self.records:,}. {self.remedy}")
+            found = counted(records, "record")
+            report(SourceError(f"{self.path} has {found}, {source} says {self.records:,}. {self.remedy}"), _UNLIKE)
+            return
         if self.records is None and not records:
             raise SourceError(f"{self.path} has no records. {self.remedy}")
         if self.entry is not None and (size, digest) != (self.entry.bytes, self.entry.xxh3_64):
-            raise SourceError(
+            error = SourceError(
                 f"{self.path} has {counted(size, 'byte')} with the xxh3_64 {digest}, {manifest.NAME} says "
                 f"{self.entry.bytes:,} and {self.entry.xxh3_64}: it is another file than was made here. {self.remedy}"
             )
+            report(error, _UNLIKE)
 
     def _check_sides(self, sides: list[int]) -> None:
         """Raises SourceError if the images are resized in another way than those of the set."""
@@ -237,62 +246,6 @@ class RecordScan:
             offset=np.array(offsets, np.int64),
             size=np.array(sizes, np.int64),
         )
-
-
-def fields_of(
-    payload: bytes,
-    where: str,
-    kind: str = TFDS,
-    label_offset: int = 0,
-    highest: int = synsets.NUM_CLASSES - 1,
-    remedy: str = "",
-) -> RecordFields:
-    """Returns file name, image, class index and synset of a record. Raises SourceError or LabelError with `where`.
-
-    Args:
-      payload: Payload of the record.
-      where: Place of the record, for messages.
-      kind: Kind of the record.
-      label_offset: Number that was added to the class index to make its label.
-      highest: Highest class index that is accepted.
-      remedy: What to do about a wrong name or label, for messages.
-
-    >>> from ilsvrc_tfds.formats.example import encode_example
-    >>> payload = b"".join(encode_example(b"n01440764_18.JPEG", b"image", 0))
-    >>> fields = fields_of(payload, "record 0")
-    >>> fields.name, fields.image.copy(), fields.label
-    (b'n01440764_18.JPEG', b'image', 0)
-    """
-    keys = KINDS[kind].fields
-    features, image = parse_payload(payload, keys.image, where)
-    values = [features.get(key, ()) for key in (keys.file_name, keys.label)]
-    if any(len(value) != 1 for value in values) or image is None and len(features.get(keys.image, ())) != 1:
-        found = sorted({*features, *([keys.image] if image is not None else [])})
-        raise SourceError(
-            f"{where} has the keys {found}; expected {keys.file_name}, {keys.image} and {keys.label}, with one value "
-            "each."
-        )
-    name, label = (value[0] for value in values)
-    if not (isinstance(name, bytes) and image is not None and isinstance(label, int)):
-        raise SourceError(
-            f"{where} has values of wrong types; expected bytes for {keys.file_name} and {keys.image}, and an integer "
-            f"for {keys.label}."
-        )
-    index = label - label_offset if label >= 0 else label  # -1 in the test split, whatever the offset
-    if not name.isascii() or b"\0" in name:
-        raise SourceError(
-            f"{where} has the file name {ascii(os.fsdecode(name[:80]))}; expected ASCII. {remedy}".rstrip()
-        )
-    if not -1 <= index <= highest or label == 0 < label_offset:
-        raise LabelError(
-            f"{where}, {shown(os.fsdecode(name[:80]))}, has the label {label}; expected {label_offset} to "
-            f"{highest + label_offset}, or -1 in the split test. {remedy}".rstrip()
-        )
-    return RecordFields(name, image, index, _synset(features))
-
-
-def _synset(features: Mapping[str, Sequence[Any]]) -> bytes:
-    return next((value for value in features.get(_SYNSET, ())[:1] if isinstance(value, bytes)), b"")
 
 
 def _begin(path: str) -> bytes:

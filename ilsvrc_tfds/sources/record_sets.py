@@ -17,6 +17,8 @@ from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op
+from ilsvrc_tfds.sources.array_records import ARRAY_RECORD, ArrayRecordScan, require_package
+from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.label_offset import first_offset
 from ilsvrc_tfds.sources.origin import provenance_of
 from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan
@@ -49,6 +51,7 @@ class RecordSet:
       made: Recorded operation on the images, as `images.describe_op` returns it; empty if it is not known.
       output: The folder as one of ours; None if another program made it.
       lengths: Number of records in each shard of the splits for which it is stated.
+      file_format: Format of the shards: TFRECORD or ARRAY_RECORD.
     """
 
     folder: Path
@@ -59,6 +62,7 @@ class RecordSet:
     made: Mapping[str, object] = dataclasses.field(default_factory=dict)
     output: Output | None = None
     lengths: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    file_format: str = TFRECORD
 
     @property
     def remedy(self) -> str:
@@ -91,23 +95,28 @@ class RecordSet:
           SourceError: A shard is missing or cannot be read, or the shards have another size than is stated.
           LabelError: The first label is neither of the numbers that it can be.
         """
+        if self.file_format == ARRAY_RECORD:
+            require_package(self.folder)
+        kind = ArrayRecordScan if self.file_format == ARRAY_RECORD else RecordScan
         paths, described = self.paths(split), self.output.manifest if self.output is not None else None
         if missing := [path for path in paths if not os.path.isfile(path)]:
-            raise SourceError(
+            error = SourceError(
                 f"{counted(len(missing), f'shard of split {split!r} is', f'shards of split {split!r} are')} missing: "
                 f"{first_few(missing)}. {self.remedy} {GO_WITHOUT}"
             )
+            report(error)
         entries = itertools.repeat(None) if described is None else described.shards[split]
         lengths = self.lengths.get(split) or itertools.repeat(None)
         offset = self.label_offset
         if offset is None:
-            offset = 0 if split == "test" else first_offset(paths, self.kind)
+            offset = 0 if split == "test" else first_offset([path for path in paths if path not in missing], self.kind)
         is_own, side = self.output is not None, None if described is not None or self.lengths else self._side
         numbering = self.output.numbering if self.output is not None else ()
         notes = (f"{self.folder} is {self.part}; to make it again, name the same list",) if self.part else ()
         return [
-            RecordScan(split, path, self.kind, offset, length, entry, is_own, side, numbering, notes)
+            kind(split, path, self.kind, offset, length, entry, is_own, side, numbering, notes)
             for path, length, entry in zip(paths, lengths, entries)
+            if path not in missing
         ]
 
     @property
@@ -123,7 +132,7 @@ class RecordSet:
             strange = self.output.strange_shards()
         else:  # the same shards may be there in another format
             names = file_names(self.folder)
-            strange = [name for name in names if name not in own and (not own or f".{TFRECORD}-" in name)]
+            strange = [name for name in names if name not in own and (not own or f".{self.file_format}-" in name)]
         if strange := [name for name in strange if split_of_shard(name) == split]:
             raise SourceError(
                 f"{self.folder}: shards of split {split} are not part of the set that {self.stated_by}: "
@@ -135,14 +144,15 @@ class RecordSet:
         """What states which shards there are, in words."""
         if self.output is not None and self.output.manifest is not None:
             return f"{manifest.NAME} describes"
-        return f"{INFO_NAME} describes" if self.lengths else f"is there in the format {TFRECORD}"
+        return f"{INFO_NAME} describes" if self.lengths else f"is there in the format {self.file_format}"
 
     def check_bytes(self, split: str) -> None:
         """Raises SourceError if TFDS's info, which has no digests, states another size of the records than there is."""
-        if self.output is None or self.output.info is None or self.output.manifest is not None:
-            return
+        own = self.output
+        if own is None or own.info is None or own.manifest is not None or self.file_format != TFRECORD:
+            return  # in other formats it is not the size of the files
         paths = self.paths(split)
-        stated = {entry["name"]: entry.get("numBytes") for entry in self.output.info["splits"]}.get(split)
+        stated = {entry["name"]: entry.get("numBytes") for entry in own.info["splits"]}.get(split)
         size = sum(map(os.path.getsize, paths)) - FRAME_BYTES * sum(self.lengths.get(split, ()))
         if stated is not None and size != int(stated):
             shards = counted(len(paths), f"shard of split {split!r} has", f"shards of split {split!r} have")
@@ -183,7 +193,7 @@ def find_set(folder: Path) -> RecordSet | None:
             )
         return _imagenet2012(folder, names)
     if any(map(parse_shard_name, names)):
-        return set_of(find_output(folder))
+        return set_of(find_output(folder), ARRAY_RECORD)
     for match in filter(None, map(TFDS_SHARD.fullmatch, names)):
         if INFO_NAME in names:
             raise SourceError(
@@ -193,22 +203,24 @@ def find_set(folder: Path) -> RecordSet | None:
     return None
 
 
-def set_of(output: Output) -> RecordSet:
+def set_of(output: Output, *others: str) -> RecordSet:
     """Returns a folder of our own, or of classic TFRecords, as a set.
 
-    Raises SourceError if the set is not in TFRecord format.
+    Raises SourceError if the set is neither in TFRecord format nor in one of the others.
 
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> set_of(find_output("/data/tfds/ilsvrc2012/classification/1.0.0")).made
     {'op': 'Original'}
     """
-    output = output.in_tfrecord()
+    output = output.in_tfrecord(*others)
     lengths = {split: stated for split in output.shards if (stated := output.stated_lengths(split))}
     if output.kind == CLASSIC and output.manifest is None:
         return RecordSet(output.folder, "classic TFRecords", CLASSIC, output.shards)
     words = KINDS[TFDS].words.removeprefix("a ") if output.kind == TFDS else "exported TFRecords"
+    words += "" if output.file_format == TFRECORD else f" in {output.file_format}"
     offset, made = output.label_offset, recorded_op(output) or _op_of_config(output)
-    return RecordSet(output.folder, words, output.kind, output.shards, offset, made, output, lengths)
+    file_format = output.file_format
+    return RecordSet(output.folder, words, output.kind, output.shards, offset, made, output, lengths, file_format)
 
 
 def _op_of_config(output: Output) -> Mapping[str, object]:
@@ -234,12 +246,13 @@ def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
     """Returns TFDS's `imagenet2012`, from its info or else from the names of its files."""
     info = _imagenet_info(folder)
     found: dict[str, set[int]] = {}
-    formats = set()
-    for match in filter(None, map(_IMAGENET_SHARD.fullmatch, names)):
-        formats.add(match["file_format"])
-        if match["file_format"] == TFRECORD:
+    shards = list(filter(None, map(_IMAGENET_SHARD.fullmatch, names)))
+    formats = {match["file_format"] for match in shards}
+    file_format = TFRECORD if TFRECORD in formats else ARRAY_RECORD
+    for match in shards:
+        if match["file_format"] == file_format:
             found.setdefault(match["split"], set()).add(int(match["count"]))
-    if TFRECORD not in formats:
+    if file_format not in formats:
         raise SourceError(f"{folder} is in the format {first_few(sorted(formats))}; expected {TFRECORD}. {IN_TFRECORD}")
     if doubles := [split for split, counts in found.items() if len(counts) > 1]:
         raise SourceError(
@@ -254,15 +267,18 @@ def _imagenet2012(folder: Path, names: list[str]) -> RecordSet:
     version = f" {info['version']}" if "version" in info else ""
     return RecordSet(
         folder,
-        f"TFDS {IMAGENET2012}{version}",
+        f"TFDS {IMAGENET2012}{version}" + ("" if file_format == TFRECORD else f" in {file_format}"),
         TFDS,
         {
-            split: tuple(f"{IMAGENET2012}-{name}.{TFRECORD}-{k:05d}-of-{counts[name]:05d}" for k in range(counts[name]))
+            split: tuple(
+                f"{IMAGENET2012}-{name}.{file_format}-{k:05d}-of-{counts[name]:05d}" for k in range(counts[name])
+            )
             for split in synsets.OFFICIAL_COUNTS
             if (name := names_of.get(split)) is not None
         },
         label_offset=0,
         lengths={split: lengths[name] for split, name in names_of.items() if split is not None and name in lengths},
+        file_format=file_format,
     )
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown
+from ilsvrc_tfds.sources.collecting import offenders, report
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 APPENDED = "{split}: file names have the class appended; the official names are used"
 _TEST_NAME = re.compile(rb"(ILSVRC2012_test_\d{8})_n\d{8}(\.[A-Za-z]+)", re.I)
+_OTHER_NUMBERS = "files that number the classes otherwise"
 _OTHERS = "Take a source with official names, such as n01440764_10026_n01440764.JPEG in `image.path`."
 
 
@@ -64,10 +66,12 @@ def _check_class_names(metadata: Mapping[bytes, bytes], where: str) -> None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return
     if len(names) != synsets.NUM_CLASSES:
-        raise LabelError(
+        error = LabelError(
             f"{where} numbers {counted(len(names), 'class', 'classes')}, not 1,000: its labels are not those of "
             f"ILSVRC2012. Take another source."
         )
+        report(error, _OTHER_NUMBERS)
+        return
     ours = [_terms(f"{synset.wnid}, {synset.words}") for synset in synsets.synsets()]
     known = frozenset().union(*ours)
     wrong = [
@@ -76,10 +80,11 @@ def _check_class_names(metadata: Mapping[bytes, bytes], where: str) -> None:
         if (terms := _terms(name)) & known and not terms & ours[index]
     ]
     if wrong:
-        raise LabelError(
+        error = LabelError(
             f"{where} has {counted(len(wrong), 'class', 'classes')} under other numbers than ILSVRC2012: "
-            f"{first_few(wrong)}. Take another source."
+            f"{offenders(wrong)}. Take another source."
         )
+        report(error, _OTHER_NUMBERS)
 
 
 def _terms(words: str) -> frozenset[str]:
@@ -90,12 +95,14 @@ def _terms(words: str) -> frozenset[str]:
 
 def official_names(
     split: str, paths: Sequence[str | None], labels: Sequence[int | None], where: Callable[[int], str]
-) -> Iterator[tuple[bytes, bool]]:
-    """Yields the official name of each row, and whether it has the class appended. All that states a label must agree.
+) -> Iterator[tuple[int, bytes, bool]]:
+    """Yields number and official name of each row, and whether it has the class appended.
+
+    All that states a label must agree.
 
     >>> rows = official_names("train", ["n01440764_9_n01440764.JPEG"], [0], "row {}".format)
     >>> list(rows)
-    [(b'n01440764_9.JPEG', True)]
+    [(0, b'n01440764_9.JPEG', True)]
 
     Args:
       split: Split of the images.
@@ -108,26 +115,38 @@ def official_names(
       LabelError: The label of a row, or the appended class, is not that of the name.
     """
     for row, (path, label) in enumerate(zip(paths, labels)):
-        if path is None:
-            raise SourceError(
-                f"{where(row)} has no file name (`image.path` is null), so neither its label nor its place can be "
-                f"checked. {_OTHERS}"
-            )
-        base = path.rpartition("/")[2].encode("utf-8", "surrogateescape")
-        name, wnid = _split_name(base)
-        if synsets.split_of_name(name) != split:
-            of = synsets.split_of_name(name)
-            what = f"is of split {of!r}, not {split!r}" if of else f"is no official file name of split {split!r}"
-            raise SourceError(f"{where(row)}: {shown(os.fsdecode(base[:80]))} {what}. {_OTHERS}")
-        told = -1 if split == "test" else synsets.label_of_name(name)
-        appended = synsets.index_of(wnid) if wnid and synsets.is_class(wnid) else None
-        if wnid and split != "test" and appended != told:
-            raise LabelError(f"{where(row)}: {base.decode()} is of class {told} by its name, and has {wnid} appended.")
-        if label != told:
-            raise LabelError(
-                f"{where(row)}: {base.decode()} has the label {label}, expected {told}. Take another source."
-            )
-        yield name, bool(wnid)
+        try:
+            found = _official_name(split, path, label, where, row)
+        except SourceError as error:
+            report(error, "rows without an official file name of their split")
+        except LabelError as error:
+            report(error, "rows with another label than that of their name")
+        else:
+            yield row, *found
+
+
+def _official_name(
+    split: str, path: str | None, label: int | None, where: Callable[[int], str], row: int
+) -> tuple[bytes, bool]:
+    """Returns the official name of a row, and whether it has the class appended. Raises SourceError or LabelError."""
+    if path is None:
+        raise SourceError(
+            f"{where(row)} has no file name (`image.path` is null), so neither its label nor its place can be "
+            f"checked. {_OTHERS}"
+        )
+    base = path.rpartition("/")[2].encode("utf-8", "surrogateescape")
+    name, wnid = _split_name(base)
+    if synsets.split_of_name(name) != split:
+        of = synsets.split_of_name(name)
+        what = f"is of split {of!r}, not {split!r}" if of else f"is no official file name of split {split!r}"
+        raise SourceError(f"{where(row)}: {shown(os.fsdecode(base[:80]))} {what}. {_OTHERS}")
+    told = -1 if split == "test" else synsets.label_of_name(name)
+    appended = synsets.index_of(wnid) if wnid and synsets.is_class(wnid) else None
+    if wnid and split != "test" and appended != told:
+        raise LabelError(f"{where(row)}: {base.decode()} is of class {told} by its name, and has {wnid} appended.")
+    if label != told:
+        raise LabelError(f"{where(row)}: {base.decode()} has the label {label}, expected {told}. Take another source.")
+    return name, bool(wnid)
 
 
 def _split_name(base: bytes) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.sources.collecting import going_on, offenders, report
 from ilsvrc_tfds.sources.members import Container, is_other_image
 from ilsvrc_tfds.sources.scan import (
     Row,
@@ -76,19 +77,23 @@ class SampleScan:
         told: list[list[_Label]] = []
         passed_over: list[str] = []
         other_kinds: list[str] = []
-        for sample in self._samples(passed_over):
+        count = 0
+        for sample in going_on(self._samples(passed_over)):
             if not sample.images and not sample.labels:
                 other_kinds += [shown(os.fsdecode(name)) for name in sample.others]
                 passed_over += [] if sample.others else [shown(os.fsdecode(sample.key.lstrip(b"/")))]
                 continue
-            image = self._image(sample)
-            rows.append((self._name(sample), image.offset, image.size))
+            count += 1
+            try:
+                image, name = self._image(sample), self._name(sample)
+            except SourceError as error:
+                report(error, "samples without one image and one official file name")
+                continue
+            rows.append((name, image.offset, image.size))
             told.append(sample.labels + sample.folders)
-        if self.samples not in (None, len(rows)):
-            raise SourceError(
-                f"{self.path} has {counted(len(rows), 'sample')}, _info.json says {self.samples:,}. "
-                "Get the shard again."
-            )
+        if self.samples not in (None, count):
+            text = f"{self.path} has {counted(count, 'sample')}, _info.json says {self.samples:,}. Get the shard again."
+            report(SourceError(text), "shards with another number of samples than is stated")
         refuse_odd_names([name for name, _, _ in rows], self.path)
         if self.split != "test":
             self._check_labels(rows, told)
@@ -138,9 +143,9 @@ class SampleScan:
                 name.encode().replace(b"\\", b"/") if isinstance(name, str) else b""
             )  # a lone surrogate is no text
         except (ValueError, AttributeError, RecursionError) as error:
-            raise SourceError(
-                f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
-            ) from error
+            text = f"{self._where(member.name)} makes no sense ({error!r:.200}). Make the set again."
+            report(SourceError(text), "samples whose .json makes no sense")
+            return
         if encoded:
             sample.names.append((".json", encoded.rpartition(b"/")[2]))
             sample.folders.extend(("its folder in .json", told) for told in classes_of_folders(encoded))
@@ -195,13 +200,15 @@ class SampleScan:
             ]
         if wrong:
             labels_contradict = counted(len(wrong), "label contradicts its name", "labels contradict their names")
-            raise LabelError(f"{self.path}: {labels_contradict}: {first_few(wrong)}. Make the set again.")
+            text = f"{self.path}: {labels_contradict}: {offenders(wrong)}. Make the set again."
+            report(LabelError(text), "labels that contradict their names", len(wrong))
         if without:
             have_none = counted(len(without), "sample has no label", "samples have no label")
-            raise SourceError(
-                f"{self.path}: {have_none}, neither .cls nor `label` in .json: {first_few(without)}. Labels are "
+            text = (
+                f"{self.path}: {have_none}, neither .cls nor `label` in .json: {offenders(without)}. Labels are "
                 "expected, so that they can be checked. Make the set again with them."
             )
+            report(SourceError(text), "samples that have no label", len(without))
 
     def _where(self, name: bytes) -> str:
         return f"{self.path}: {shown(os.fsdecode(name).lstrip('/'))}"

@@ -4,13 +4,14 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.errors import LabelError, SourceError, counted, shown, unreadable
+from ilsvrc_tfds.sources.collecting import offenders, report
 from ilsvrc_tfds.sources.labels import check_appended, label_images
 from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.storage.regular import open_regular
@@ -78,9 +79,41 @@ def archive_stamp(path: str) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+def stamp_of_full(path: str) -> str:
+    """Returns the stamp of an archive, see `archive_stamp`. Raises SourceError for an empty file too.
+
+    >>> stamp_of_full("/data/imagenet/ILSVRC2012_img_val.tar").partition("-")[0]
+    '20480'
+    """
+    stamp = archive_stamp(path)
+    if stamp.startswith("0-") and os.path.isfile(path):
+        raise SourceError(
+            f"{shown(path)} is an empty file (0 bytes), as a download leaves it that failed or is not at its end. Get "
+            "it again."
+        )
+    return stamp
+
+
+def stamped(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yields each archive with its stamp. Reports a SourceError for one that is empty or cannot be read.
+
+    >>> [os.path.basename(path) for path, _ in stamped(["/data/imagenet/ILSVRC2012_img_val.tar"])]
+    ['ILSVRC2012_img_val.tar']
+    """
+    for path in paths:
+        try:
+            stamp = stamp_of_full(path)
+        except SourceError as error:
+            report(error)
+        else:
+            yield path, stamp
+
+
 @contextlib.contextmanager
-def unchanged(path: str) -> Iterator[str]:
+def unchanged(path: str, *, may_be_empty: bool = False) -> Iterator[str]:
     """Yields the stamp of an archive that is listed in the block. Raises SourceError if it has changed at its end.
+
+    An empty file is refused, unless it may be empty, as TFRecords without records are.
 
     With a stamp that is taken after the list, a file that has been replaced in between would be read by the old list.
 
@@ -88,7 +121,7 @@ def unchanged(path: str) -> Iterator[str]:
     ...     stamp == archive_stamp("/data/imagenet/ILSVRC2012_img_val.tar")
     True
     """
-    stamp = archive_stamp(path)
+    stamp = archive_stamp(path) if may_be_empty else stamp_of_full(path)
     yield stamp
     if archive_stamp(path) != stamp:
         raise SourceError(f"{path} has changed while it was listed. Run the command again.")
@@ -164,8 +197,8 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
     where = f"{container.path} ({shown(container.folder)})"
     if folder and not synsets.is_wnid(folder):  # the official paths have the wnid instead
         container = dataclasses.replace(container, folder=os.path.dirname(container.folder), in_classes=True)
-    if rows:
-        refuse_odd_names([name for name, _, _ in rows], where)
+    if odd := refuse_odd_names([name for name, _, _ in rows], where):
+        rows = [row for row in rows if row[0] not in odd]
     plain, appended, wnids = [], [], []
     for row in rows:
         # The test images have no class.
@@ -173,18 +206,22 @@ def tables(split: str, container: Container, folder: str, rows: list[Row]) -> It
         if found is None:
             plain.append(row)
         elif b"_" + found[1].encode() not in row[0]:  # it would be looked for under another name
-            raise SourceError(
+            error = SourceError(
                 f"{where}: {shown(os.fsdecode(row[0]))} has a class in capitals appended. Rename it: _{found[1]}."
             )
+            report(error, "images with a class in capitals appended to their names")
         else:
             appended.append((found[0], *row[1:]))
             wnids.append(found[1])
-    if plain:
-        yield _table(split, container, folder, plain, where)
-    if appended:
-        table = _table(split, dataclasses.replace(container, class_appended=True), folder, appended, where)
-        check_appended(table.name.tolist(), wnids, table.label, where)
-        yield table
+    for own, is_appended in ((plain, False), (appended, True)):
+        try:
+            if own:
+                table = _table(split, dataclasses.replace(container, class_appended=is_appended), folder, own, where)
+                if is_appended:
+                    check_appended(table.name.tolist(), wnids, table.label, where)
+                yield table
+        except (SourceError, LabelError) as error:
+            report(error, "folders whose class cannot be told")
 
 
 def _table(split: str, container: Container, folder: str, rows: list[Row], where: str) -> Members:
@@ -200,13 +237,16 @@ def _table(split: str, container: Container, folder: str, rows: list[Row], where
     )
 
 
-def refuse_odd_names(names: Sequence[bytes], where: str) -> None:
-    """Raises SourceError if names are not plain, see `is_plain`.
+def refuse_odd_names(names: Sequence[bytes], where: str) -> set[bytes]:
+    """Reports a SourceError if names are not plain, see `is_plain`, and returns them.
 
     >>> refuse_odd_names([b"n01440764_10026.JPEG"], "/data/imagenet/train")
+    set()
     """
     if odd := [name for name in names if not is_plain(name)]:
-        raise SourceError(
+        error = SourceError(
             f"{where}: {counted(len(odd), 'file name is', 'file names are')} not printable ASCII of up to "
-            f"{LONGEST_NAME} characters: {first_few(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
+            f"{LONGEST_NAME} characters: {offenders(ascii(os.fsdecode(name[:80])) for name in odd)}. Rename them."
         )
+        report(error, "file names that are not printable ASCII", len(odd))
+    return set(odd)

@@ -5,7 +5,7 @@
     <fingerprint>/          finished files and their receipts, for one operation on the images
 
 The folder is removed when it is no longer needed. If the run fails or is killed, finished files stay, and the next run
-continues.
+continues. See `spool_place` for the other place.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,10 @@ from ilsvrc_tfds.sources.layouts import STREAMS, spools
 from ilsvrc_tfds.sources.members import Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
+from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path, remove
 from ilsvrc_tfds.storage.files import destination_errors, require_local
-from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.space import is_same_disk, require_space
 from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
 
 # Increase this number if the files or the receipts change, so that those of older versions are not reused.
@@ -38,36 +39,6 @@ _FORMAT = 2
 _SUFFIX = ".images"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Spool:
-    """Where and how the images of streams are spooled.
-
-    Attributes:
-      destination: Folder of the result. The spool is beside it.
-      scratch: Folder for the spool instead; None for none.
-      op: Operation of the result on each image. Resized images are spooled as such, others as they are.
-      skips: Whether damaged images are left out, instead of stopping the run.
-      sync: Whether all bytes must be on disk before a file counts as finished.
-    """
-
-    destination: Path
-    scratch: str | os.PathLike | None = None
-    op: Original | Resized = Original()
-    skips: bool = False
-    sync: bool = True
-
-    @property
-    def path(self) -> Path:
-        """The path that the spool's staging folder belongs to. Nothing ever gets this name."""
-        real = real_path(self.destination)
-        if self.scratch is None:
-            return real.parent / f"{real.name}-spool"
-        # Several results may have their spools in one folder.
-        return (
-            Path(self.scratch).expanduser() / f"{real.name}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}-spool"
-        )
 
 
 def streams(index: Index) -> list[str]:
@@ -96,10 +67,12 @@ def room(index: Index, op: Original | Resized) -> int:
 
 
 @contextlib.contextmanager
-def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterator[Index]:
+def spooled(
+    index: Index, spool: Spool, runner: Runner, then: int = 0, taken: Mapping[str, np.ndarray] | None = None
+) -> Iterator[Index]:
     """Yields the index with all streams replaced by their spools, which are removed if the block succeeds.
 
-    If there are no streams, it is the same index. Files that an earlier run has finished are kept.
+    If there are no streams, it is the same index, in another order. Files that an earlier run has finished are kept.
 
     >>> from ilsvrc_tfds.runners import LocalRunner
     >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
@@ -115,6 +88,7 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
       spool: Place and kind of the spool.
       runner: Engine that writes the files.
       then: Number of bytes that the result needs, which must have room too if it is on the same file system.
+      taken: Rows of each split that are needed; None for all. Other images stay where they are, and are not read.
 
     Raises:
       SourceError: A stream is damaged, or has changed since it was indexed.
@@ -122,15 +96,20 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
       DestinationError: A file cannot be written, or there is too little space; or another run holds the folder.
       InterruptedRun: A worker died.
     """
-    if not (splits := streams(index)):
+    needed = index if taken is None else _only(index, taken)
+    if not (splits := streams(needed)):
         yield index
         return
     if spool.scratch is not None:
         require_local(spool.scratch)
     with claim(spool.path) as claimed:
+        spool.record_place()
         folder, _ = claimed.folder_for(_fingerprint(spool))
-        parts = {split: parts_of(index.splits[split]) for split in splits}
-        tasks = [_task(part, spool, folder) for own in parts.values() for part in own if is_stream(part)]
+        parts = {split: parts_of(needed.splits[split]) for split in splits}
+        spools = {
+            split: dataclasses.replace(spool, op=Original()) if split in index.made else spool for split in splits
+        }
+        tasks = [_task(part, spools[split], folder) for split in splits for part in parts[split] if is_stream(part)]
         _remove_others(folder, tasks)
         _require_room(spool, folder, tasks, then)
         results = iter(_filled(tasks, runner, folder))
@@ -139,8 +118,21 @@ def spooled(index: Index, spool: Spool, runner: Runner, then: int = 0) -> Iterat
             for split, own in parts.items()
         }
         made = dict.fromkeys(splits, describe_op(spool.op)) if isinstance(spool.op, Resized) else {}
+        tables = {split: join_members([own, *_rest(index, split, taken)]) for split, own in tables.items()}
         yield dataclasses.replace(index, splits={**index.splits, **tables}, made={**index.made, **made})
         claimed.discard()
+
+
+def _only(index: Index, taken: Mapping[str, np.ndarray]) -> Index:
+    splits = {split: members.take(taken[split]) for split, members in index.splits.items()}
+    return dataclasses.replace(index, splits=splits)
+
+
+def _rest(index: Index, split: str, taken: Mapping[str, np.ndarray] | None) -> list[Members]:
+    """Returns a table of the images that are not taken, in a list, which is empty if all are."""
+    if taken is None or len(taken[split]) == len(index.splits[split]):
+        return []
+    return [index.splits[split].take(np.setdiff1d(np.arange(len(index.splits[split])), taken[split]))]
 
 
 def parts_of(members: Members) -> list[Members]:
@@ -212,11 +204,8 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
         "%s cannot be read at random: they are written to %s first, which needs about %.1f GB%s.",
         *(images, folder, needed / 1e9, "" if len(waiting) == len(tasks) else " more"),
     )
-    with destination_errors(folder):
-        above = next(path for path in real_path(spool.destination).parents if path.exists())
-        is_same_disk = os.stat(folder).st_dev == os.stat(above).st_dev
     left = max(0, then - staged_bytes(spool.destination))
-    if is_same_disk:
+    if is_same_disk(folder, real_path(spool.destination).parent):
         needed += left
     else:  # now, not after hours of writing the spool
         require_space(spool.destination, left)

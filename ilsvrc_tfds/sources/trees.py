@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, NotFoundError, SourceError, first_few, shown
-from ilsvrc_tfds.sources.label_tables import check_solution, check_synset_mapping
+from ilsvrc_tfds.errors import ImageError, LabelError, NotFoundError, SourceError, first_few, shown
+from ilsvrc_tfds.sources.collecting import report
+from ilsvrc_tfds.sources.label_tables import UNLIKE, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.members import Container, is_image, is_other_image
-from ilsvrc_tfds.sources.names import SPLITS, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import SPLITS, USUAL_NAMES, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.places import Place, absolute
 from ilsvrc_tfds.sources.scan import Scanned, tables
 from ilsvrc_tfds.sources.unread import THUMBNAILS, is_class_archive
@@ -78,10 +79,24 @@ class Tree:
     tables: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
     tops: dict[str, set[str]] = dataclasses.field(default_factory=dict)
 
-    @functools.cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
-        """Lines that the tables agree with the official labels. Raises SourceError or LabelError if they do not."""
-        return tuple(_TABLES[os.path.basename(name)](Path(self.path, name), data) for name, data in self.tables)
+        """Lines that the tables agree with the official labels. Reports a SourceError or LabelError if they do not."""
+        for told in self._compared:
+            if not isinstance(told, str):
+                report(told, UNLIKE)
+        return tuple(told for told in self._compared if isinstance(told, str))
+
+    @functools.cached_property
+    def _compared(self) -> list[str | SourceError | LabelError]:
+        """What the tables say, each read once for all splits."""
+        found: list[str | SourceError | LabelError] = []
+        for name, data in self.tables:
+            try:
+                found.append(_TABLES[os.path.basename(name)](Path(self.path, name), data))
+            except (SourceError, LabelError) as error:
+                found.append(error)
+        return found
 
     def places(self, kind: str) -> list[Place]:
         """Returns the places of the splits.
@@ -92,7 +107,10 @@ class Tree:
         """
         path = absolute(Path(self.path))
         if self.splits:
-            return [Place(s, path, s, kind, set=path, listing=self) for s in SPLITS if s in self.splits]
+            # An archive of one split with the official name belongs together with those of the others.
+            is_usual = len(self.splits) == 1 and f"{_SUFFIXES.sub('', os.path.basename(path))}.tar" in USUAL_NAMES
+            own = "" if is_usual else path
+            return [Place(s, path, s, kind, set=own, listing=self) for s in SPLITS if s in self.splits]
         if self.archives:
             them = "it" if all(name.lower().endswith(".tar") for name in self.archives) else "it and what is inside"
             raise SourceError(

@@ -112,7 +112,7 @@ def _no_zip(head: bytes) -> str:
     advice = next((text for magic, text in _NO_ZIPS.items() if head.startswith(magic)), AGAIN)
     if head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
         advice = "It is a tar archive: rename it to .tar."
-    return f"is not a zip archive{'' if head else ': it is an empty file'}. {advice}"
+    return f"is not a zip archive. {advice}"
 
 
 def _end64(fd: int, path: str, stated: int, locator: int) -> tuple[int, tuple]:

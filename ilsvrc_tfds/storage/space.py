@@ -30,13 +30,27 @@ def require_space(folder: Path, needed: int, then: str = "Make room or choose an
         )
 
 
+def is_same_disk(folder: Path, other: Path) -> bool:
+    """Returns whether two folders, which need not exist yet, are on one file system.
+
+    >>> is_same_disk(Path("/data/no/such/folder"), Path("/data"))
+    True
+    """
+    first, second = (os.stat(_existing(path)).st_dev for path in (folder, other))
+    return first == second
+
+
 def free_bytes(folder: Path) -> int:
     """Returns the free bytes of the file system of a folder, which need not exist yet.
 
     >>> free_bytes(Path("/data/no/such/folder")) > 0
     True
     """
-    # `exists` is False for a path that may not be seen.
-    existing = next(path for path in (real_path(folder), *real_path(folder).parents) if os.path.exists(path))
+    existing = _existing(folder)
     with destination_errors(existing):
         return shutil.disk_usage(existing).free
+
+
+def _existing(folder: Path) -> Path:
+    # `exists` is False for a path that may not be seen.
+    return next(path for path in (real_path(folder), *real_path(folder).parents) if os.path.exists(path))

@@ -9,6 +9,7 @@ import pytest
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks import doctor, heads
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.checks.room import in_units
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import find_layout
@@ -71,7 +72,7 @@ def test_wanted_splits_alone_are_counted(report, archives):
     ],
 )
 def test_bytes_are_in_megabytes_below_a_gigabyte(num_bytes, expected):
-    assert doctor._in_units(num_bytes) == expected
+    assert in_units(num_bytes) == expected
 
 
 def test_images_are_checked_in_chunks(report, archives, monkeypatch):

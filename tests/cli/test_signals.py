@@ -16,6 +16,7 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds import training
 from ilsvrc_tfds.cli import signals
+from ilsvrc_tfds.interrupts import ENDS
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +85,7 @@ def test_command_that_is_blocked_ends_with_its_status_and_line(code, number):
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 128 + number
-    assert errors == f"ilsvrc-tfds: {signals.ENDS[number]}.\n"
+    assert errors == f"ilsvrc-tfds: {ENDS[number]}.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -94,15 +95,15 @@ def test_orderly_end_is_not_cut_short(number):
         process.send_signal(number)
         printed, errors = process.communicate(timeout=20)
     assert (process.returncode, printed) == (128 + number, "in order\n")
-    assert errors == f"ilsvrc-tfds: {signals.ENDS[number]}.\n"
+    assert errors == f"ilsvrc-tfds: {ENDS[number]}.\n"
 
 
 def test_handlers_are_those_of_before_when_a_block_has_ended():
-    before = [signal.getsignal(number) for number in signals.ENDS], signal.set_wakeup_fd(-1)
+    before = [signal.getsignal(number) for number in ENDS], signal.set_wakeup_fd(-1)
     with pytest.raises(signals.Terminated):
         with signals.ended_in_any_case(str):
             signal.raise_signal(signal.SIGTERM)
-    assert ([signal.getsignal(number) for number in signals.ENDS], signal.set_wakeup_fd(-1)) == before
+    assert ([signal.getsignal(number) for number in ENDS], signal.set_wakeup_fd(-1)) == before
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_commands_end_while_tensorflow_reads_from_a_file_system_that_stalls(sour
             processes[command].send_signal(number)
             _, errors = processes[command].communicate(timeout=60)
             assert processes[command].returncode == 128 + number
-            assert errors.splitlines()[-1] == f"ilsvrc-tfds: {signals.ENDS[number]}.{kept}"
+            assert errors.splitlines()[-1] == f"ilsvrc-tfds: {ENDS[number]}.{kept}"
 
 
 def wait_until_blocked(process: subprocess.Popen) -> None:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import drawing
+import forms
 import pytest
 
 import ilsvrc_tfds
@@ -295,17 +296,12 @@ def test_tfds_way_returns_at_once(tmp_path):
     assert list(builder.info.splits) == ["train", "val"]
 
 
-def test_source_images_are_recorded_and_do_not_depend_on_the_layout(tmp_path):
+@pytest.mark.parametrize("options, key", [({}, "digest"), ({"max_examples": 2}, "digest_of_taken")])
+def test_source_images_are_recorded_and_do_not_depend_on_the_layout(options, key, tmp_path):
     made = []
     for number, draw in enumerate((drawing.official_archives, drawing.folders)):
         source = draw(tmp_path / f"source{number}", IMAGES)
-        options = {"max_examples": 2} if number else {}
-        made.append(
-            ilsvrc_tfds.prepare(source, tmp_path / f"data{number}", workers=1, allow_incomplete=True, **options)
-        )
+        made.append(ilsvrc_tfds.prepare(source, tmp_path / f"data{number}", **{**forms.PLAIN, **options}))
     first, second = (builder.info.metadata["source_images"] for builder in made)
-    assert first == second and {split: entry["images"] for split, entry in first.items()} == {
-        "train": 12,
-        "val": 6,
-        "test": 3,
-    }
+    assert first == second and all(entry.keys() == {"images", key} for entry in first.values())
+    assert {split: entry["images"] for split, entry in first.items()} == {"train": 12, "val": 6, "test": 3}

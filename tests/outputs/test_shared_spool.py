@@ -1,6 +1,7 @@
 """The spool of all configs holds the subset that is made, and its data sets are those that each config makes alone."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import drawing
@@ -8,7 +9,7 @@ import forms
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.errors import IncompleteError
+from ilsvrc_tfds.errors import DestinationError, IncompleteError
 from ilsvrc_tfds.sources import find_layout, index_images, spooling
 
 TENCH, GOLDFISH, SHARK = drawing.WNIDS
@@ -79,3 +80,42 @@ def test_incomplete_subset_is_refused_before_it_is_spooled(parquet, tmp_path, sp
     with pytest.raises(IncompleteError, match=r"not the whole of the subset \(train: 8 of at least 1,464 images"):
         ilsvrc_tfds.prepare_all(parquet, tmp_path, classes=[SHARK, TENCH], name="two", allow_incomplete=False)
     assert spooled_images == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["hugging_face", "hugging_face_archives"])
+def test_of_a_limited_data_set_only_its_images_are_spooled(form, tmp_path, spooled_images):
+    images = drawing.miniature(test=6)
+    source = getattr(forms, form)(tmp_path / form, images)
+    archives = drawing.official_archives(tmp_path / "archives", images)
+    options = {**forms.PLAIN, "sync": False, "max_examples": 5}
+    ilsvrc_tfds.prepare_all(source, tmp_path / "all", **options)
+    ilsvrc_tfds.prepare_all(archives, tmp_path / "first", **options)
+    for config in ("classification", "raw256"):
+        ilsvrc_tfds.prepare(source, tmp_path / "alone", config=config, **options)
+    assert spooled_images == [15, 15, 15]  # 5 of each split: all configs, and each alone
+    made = {name: files(tmp_path / name) for name in ("all", "alone", "first")}
+    for own in made.values():
+        for name in ("classification", "raw256"):
+            path = f"ilsvrc2012/{name}/1.0.0/metadata.json"
+            own[path] = {key: value for key, value in json.loads(own[path]).items() if key != "source_layout"}
+            assert own[path]["source_images"]["train"]["images"] == 12
+    assert made["all"] == made["alone"] == made["first"]
+    for again in (archives, source):  # the source is compared
+        ilsvrc_tfds.prepare_all(again, tmp_path / "all", **options)
+    assert len(spooled_images) == 3
+
+
+def test_limited_data_set_is_compared_with_the_images_that_it_took(archives, tmp_path, images):
+    options = {**forms.PLAIN, "max_examples": 2}
+    builder = ilsvrc_tfds.prepare(archives, tmp_path / "data", **options)
+    paths = ilsvrc_tfds.metadata.read(Path(builder.data_dir, "metadata.h5"))["train"].image_filenames.tolist()
+    taken = [path.rpartition("/")[2] for path in paths]
+    other = next(name for own in images.train.values() for name in own if name not in taken)
+    for name, is_refused in ((other, False), (taken[0], True)):
+        train = {
+            wnid: {**own, **({name: drawing.jpeg(77, 55)} if name in own else {})} for wnid, own in images.train.items()
+        }
+        source = drawing.official_archives(tmp_path / name, drawing.Images(train, images.val, images.test))
+        with pytest.raises(DestinationError, match="train: other images, by") if is_refused else nullcontext():
+            ilsvrc_tfds.prepare(source, tmp_path / "data", **options)

@@ -29,7 +29,8 @@ from ilsvrc_tfds.sources import Reader, find_layout, index_images
 from ilsvrc_tfds.sources.layouts import STREAMS
 from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.sources.spool import SpoolTask, finish_spool
-from ilsvrc_tfds.sources.spooling import Spool, spooled
+from ilsvrc_tfds.sources.spool_place import Spool
+from ilsvrc_tfds.sources.spooling import spooled
 from ilsvrc_tfds.storage import space
 
 DAMAGED = "n01440764_11.JPEG"

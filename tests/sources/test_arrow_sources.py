@@ -67,7 +67,7 @@ def test_cache_is_found_from_each_of_its_folders(made):
 # What is refused.
 
 
-@pytest.mark.parametrize("size", [0, 5, -1, -8, -9, -2000])
+@pytest.mark.parametrize("size", [5, -1, -8, -9, -2000])
 def test_file_that_is_cut_short_is_named(saved, size):
     path = saved / "train/data-00001-of-00002.arrow"
     path.write_bytes(path.read_bytes()[:size])

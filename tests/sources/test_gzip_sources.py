@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -29,6 +30,10 @@ def made(tmp_path_factory) -> Path:
     for name, how in (("kaggle", "tar"), ("cls-loc", "tarfile")):
         (folder / name).mkdir()
         forms.compressed(tree, folder / name / (KAGGLE if how == "tar" else "ILSVRC2017_CLS-LOC.tar.gz"), how)
+    shutil.copytree(folder / "archives", folder / "official")
+    for path in (folder / "official").iterdir():
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
     drawing.class_archives(folder / "classes", images)
     for path in (folder / "classes/train").iterdir():
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
@@ -59,6 +64,7 @@ def index(source: Path):
         ("kaggle", "compressed archive of all splits"),
         ("cls-loc", "compressed archive of all splits"),
         ("classes", "archives and class archives"),
+        ("official", "compressed archive of all splits"),
     ],
 )
 def test_compressed_archives_give_what_the_archives_give(name, layout, made, expected, tmp_path):
@@ -71,7 +77,7 @@ def test_archive_itself_may_be_named(made):
         assert {split: len(own) for split, own in index(path).splits.items()} == {"train": 12, "val": 6, "test": 2}
 
 
-@pytest.mark.parametrize("name", ["hf", "kaggle", "classes"])
+@pytest.mark.parametrize("name", ["hf", "kaggle", "classes", "official"])
 def test_doctor_looks_at_each_image(name, made, tmp_path):
     report = examine(made / name, tmp_path, deep=True, workers=1)
     [train] = [fact for fact in report.facts if fact.startswith("train: 9 RGB JPEG, ")]
@@ -150,6 +156,32 @@ def test_too_large_an_image_is_never_read(classes, tmp_path):
         ilsvrc_tfds.prepare(classes, tmp_path / "out", **forms.PLAIN)
     builder = ilsvrc_tfds.prepare(classes, tmp_path / "out", on_error="skip", **forms.PLAIN)
     assert builder.info.splits["train"].num_examples == 8
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"n01443537.tar": drawing.tar([("n01440764_77.JPEG", b"a")])}, "lies in class n01443537 but its name says"),
+        ({"n01443537.tar": bytes(512)}, "inner archive n01443537.tar holds no images|with 4 images"),
+        ({"n01443537.tar": b"x" * 2048}, "inner archive n01443537.tar is not a tar archive"),
+        ({"n01443537.tar": drawing.tar([("a.JPEG", b"a")])[:700]}, "inner archive n01443537.tar is cut short"),
+        ({"n01443537.tar": drawing.tar([]) + b"x" * 512}, "inner archive n01443537.tar has its end mark at byte"),
+        ({"n99999999.tar": drawing.tar([("a.JPEG", b"a")])}, "1 class archive is not read: n99999999.tar"),
+    ],
+    ids=["other class", "nothing", "no tar", "cut", "behind the end", "no class"],
+)
+def test_class_archives_inside_are_checked(changed, message, made, tmp_path):
+    with tarfile.open(made / "archives/ILSVRC2012_img_train.tar") as archive:
+        inner = {member.name: archive.extractfile(member).read() for member in archive}
+    data = drawing.tar([*{**inner, **changed}.items()])
+    (tmp_path / "ILSVRC2012_img_train.tar.gz").write_bytes(gzip.compress(data))
+    try:
+        own = index(tmp_path)
+    except (SourceError, LabelError) as error:
+        assert re.search(message, str(error))
+    else:
+        texts = (*own.notes, *own.warnings, f"with {len(own.splits['train']) - 4} images")
+        assert any(re.search(message, text) for text in texts)
 
 
 def test_image_of_another_class_is_refused(tmp_path):

@@ -29,6 +29,7 @@ def root(tmp_path_factory):
         ("sources/folders/val", "{} is the split val of {root}/sources/folders: name "),
         ("sources/folders/train/n01440764", "{} is a part of the split train of {root}/sources/folders: name "),
         ("data/ilsvrc2012", "ILSVRC2012 is in {}/raw256: name that folder."),
+        ("data", "ILSVRC2012 is in {}/ilsvrc2012/raw256: name that folder."),
         ("files", "{} holds image files that `unpack` wrote, not a source: readers of image folders read them"),
         ("files/train256", "{} is one of the folders of image files that `unpack` wrote: readers of image folders"),
     ],

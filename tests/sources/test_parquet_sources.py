@@ -183,7 +183,7 @@ def test_train_and_val_of_two_versions_are_refused(made, tmp_path):
         index(cache)
 
 
-@pytest.mark.parametrize("size", [0, 3, 100, -1, -1000])
+@pytest.mark.parametrize("size", [3, 100, -1, -1000])
 def test_file_that_is_cut_short_is_named(data, size):
     path = data / TRAIN.format(1)
     path.write_bytes(path.read_bytes()[:size])

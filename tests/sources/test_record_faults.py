@@ -18,7 +18,7 @@ from ilsvrc_tfds.formats.tfrecord import frame, read_records
 from ilsvrc_tfds.images import Untouched
 from ilsvrc_tfds.shards.encoders import ClassicExample, TfdsExample
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
-from ilsvrc_tfds.sources.record_scan import fields_of
+from ilsvrc_tfds.sources.record_fields import fields_of
 
 Rows = list[tuple[bytes, bytes, int]]  # name, image, class index
 # Name of each kind: records, label offset, and pattern of the train shards.

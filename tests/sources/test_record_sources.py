@@ -216,22 +216,6 @@ def test_other_data_sets_of_tfds_are_refused(imagenet2012):
         index(imagenet2012)
 
 
-def test_array_record_is_refused_because_it_is_compressed(made, tmp_path):
-    ours = ilsvrc_tfds.prepare(made / "archives", tmp_path, file_format="array_record", **forms.PLAIN).data_path
-    data = b"".join(path.read_bytes() for path in ours.glob("*array_record*"))
-    images = [image for own in forms.consecutive().train.values() for image in own.values()]
-    assert sum(image in data for image in images) < len(images)
-    (tmp_path / "imagenet2012-train.array_record-00000-of-00001").write_bytes(b"")
-    (tmp_path / "bare").mkdir()
-    shutil.copy(min(ours.glob("*array_record*")), tmp_path / "bare")
-    for source in (ours, tmp_path, tmp_path / "bare"):
-        with pytest.raises(
-            SourceError,
-            match=f"^{source} is in the format array_record; expected tfrecord. Prepare it in this format, from",
-        ):
-            index(source)
-
-
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "imagenet2012"}', '{"name": "imagenet2012", "splits": 3}'])
 def test_info_that_makes_no_sense_is_refused(text, imagenet2012):
     (imagenet2012 / "dataset_info.json").write_text(text)

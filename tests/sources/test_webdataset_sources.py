@@ -307,3 +307,40 @@ def test_samples_that_make_no_sense(members, error, message, tmp_path):
     (tmp_path / "train-000000.tar").write_bytes(drawing.tar(members))
     with pytest.raises(error, match=message):
         index(tmp_path)
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    """The Hub's cache with timm's set in two versions, of which the older one is not whole."""
+    repository = tmp_path / "hub/datasets--timm--imagenet-1k-wds"
+    for below in ("refs", "blobs", "snapshots/b1", "snapshots/a0"):
+        (repository / below).mkdir(parents=True)
+    (repository / "refs/main").write_text("b1")
+    for number, path in enumerate(sorted(forms.webdataset(tmp_path / "made", drawing.miniature()).iterdir())):
+        (repository / "blobs" / f"{number:064x}").write_bytes(path.read_bytes())
+        for version in ["b1", "a0"] if number else ["b1"]:
+            (repository / "snapshots" / version / path.name).symlink_to(f"../../blobs/{number:064x}")
+    return tmp_path / "hub"
+
+
+@pytest.mark.parametrize("below", [".", "datasets--timm--imagenet-1k-wds"])
+def test_cache_of_the_hub_is_read_in_the_version_of_its_main_branch(below, cache):
+    layout = find_layout([cache / below])
+    assert {place.path for place in layout.places} == {f"{cache}/datasets--timm--imagenet-1k-wds/snapshots/b1"}
+    assert {split: len(own) for split, own in index_images(layout).splits.items()} == {"train": 12, "val": 6}
+
+
+def test_original_images_in_the_cache_count_before_timm_s(cache, tmp_path):
+    other = cache / "datasets--ILSVRC--imagenet-1k"
+    forms.hugging_face(other / "snapshots/c2", drawing.miniature(), how="pyarrow")
+    layout = find_layout([cache])
+    assert {place.kind for place in layout.places} == {"parquet"} and len(layout.unused) == 2
+    (cache / "datasets--timm--imagenet-1k-wds").rename(cache / "datasets--timm--imagenet-12k-wds")
+    assert find_layout([cache]).unused == ()
+
+
+def test_shard_in_the_cache_that_has_not_arrived_is_named(cache):
+    blob = cache / "datasets--timm--imagenet-1k-wds/blobs" / f"{1:064x}"
+    blob.rename(f"{blob}.incomplete")
+    with pytest.raises(SourceError, match="imagenet1k-train-0000.tar is a link to .*, which does not exist"):
+        index_images(find_layout([cache]))

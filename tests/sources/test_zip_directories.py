@@ -112,7 +112,7 @@ def tar() -> bytes:
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"", "is not a zip archive: it is an empty file. Get the archive again"),
+        (b"", r"is an empty file \(0 bytes\), as a download leaves it"),
         (b"PK\5\6" + bytes(18), "is empty: it has no entries. Get the archive again"),
         (b"<!DOCTYPE html>", "is not a zip archive. It looks like a web page"),
         (tar(), "is not a zip archive. It is a tar archive: rename it to .tar"),

@@ -13,7 +13,7 @@ import forms
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.errors import ImageError, LabelError, SourceError
+from ilsvrc_tfds.errors import ImageError, LabelError, NotFoundError, SourceError
 from ilsvrc_tfds.sources import Reader, find_layout, index_images
 from ilsvrc_tfds.sources.trees import list_tree
 from ilsvrc_tfds.sources.zip import read_entries, read_entry
@@ -176,7 +176,7 @@ def test_encrypted_archive_is_refused(made, tmp_path):
         index(tmp_path)
 
 
-@pytest.mark.parametrize("kept, message", [(-1, "is cut short"), (700, "is cut short"), (0, "is not a zip archive")])
+@pytest.mark.parametrize("kept, message", [(-1, "is cut short"), (700, "is cut short")])
 def test_truncated_archive_is_refused(kept, message, tmp_path):
     path = of_entries(tmp_path / NAME, (TRAIN, drawing.jpeg()))
     path.write_bytes(path.read_bytes()[:kept])
@@ -287,3 +287,16 @@ def test_sizes_of_the_local_header_count(tmp_path):
     path.write_bytes(data)
     with Reader() as reader, pytest.raises(ImageError, match=r"it has [\d,]+ bytes, and states 1,000. Get it again"):
         reader.read(index(path).splits["train"], 0)
+
+
+@pytest.mark.parametrize("name", ["train_val.zip", "archive.zip", "ILSVRC.zip", "My images.ZIP"])
+def test_zip_of_any_name_with_official_images_is_found(name, made, tmp_path):
+    forms.zipped(made / "tree", tmp_path / name, "deflated")
+    (tmp_path / "notes.zip").write_bytes(b"no zip")
+    of_others = [("val/0001.jpg", b"a"), ("ILSVRC2012_val_00000001.JPEG", b"a"), ("train/cat/cat.1.jpg", b"a")]
+    of_entries(tmp_path / "pets.zip", *of_others)
+    found = find_layout([tmp_path])
+    assert {place.path for place in found.places} == {str(tmp_path / name)} and found.aside == ()
+    (tmp_path / name).unlink()
+    with pytest.raises(NotFoundError):
+        find_layout([tmp_path])

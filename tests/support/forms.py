@@ -230,6 +230,12 @@ def hugging_face_archives(folder: Path, images: drawing.Images) -> Path:
     return folder
 
 
+def packed(tree: Path, path: Path) -> Path:
+    """Packs a tree as a plain tar with the command tar. Returns the path."""
+    subprocess.run(["tar", "-cf", str(path), "-C", str(tree), "."], check=True)
+    return path
+
+
 def compressed(tree: Path, path: Path, how: str = "tar") -> Path:
     """Packs a tree as a tar that is compressed with gzip, with the command tar or with `tarfile`. Returns the path."""
     if how == "tar":

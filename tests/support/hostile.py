@@ -30,7 +30,7 @@ from ilsvrc_tfds.images import MAX_PIXELS, Original, Resized, look
 from ilsvrc_tfds.outputs.unpack import unpack
 from ilsvrc_tfds.pipeline import subsets
 from ilsvrc_tfds.shards.encoders import ClassicExample
-from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_scan
+from ilsvrc_tfds.sources import Reader, boxes, find_layout, index_images, record_fields
 from ilsvrc_tfds.sources.label_tables import GROUND_TRUTH, check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.scan import is_plain
 from ilsvrc_tfds.sources.tar import BLOCK, read_members
@@ -158,8 +158,22 @@ def read_gzip(data: bytes) -> None:
             read_shard(archive, "val_images.tar.gz", framed=False)
 
 
+def read_array_record(data: bytes, framed: bool = True) -> None:
+    read_shard(_array_record(data) if framed else data, _IMAGENET2012.replace("tfrecord", "array_record"), framed=False)
+
+
+def _array_record(payload: bytes) -> bytes:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = ArrayRecordWriter(f"{folder}/shard", "group_size:1")
+        writer.write(payload)
+        writer.close()
+        return Path(folder, "shard").read_bytes()
+
+
 def read_example(data: bytes) -> None:
-    record_scan.fields_of(data, "record 0")
+    record_fields.fields_of(data, "record 0")
 
 
 def read_label(data: bytes) -> None:
@@ -356,6 +370,8 @@ TARGETS = {
     "classic_source": Target(functools.partial(read_shard, name="train-00000-of-00001"), (_CLASSIC,)),
     "imagenet2012": Target(functools.partial(read_shard, name=_IMAGENET2012), (_EXAMPLE,)),
     "imagenet2012_file": Target(functools.partial(read_shard, name=_IMAGENET2012, framed=False), (_FRAMED[0],)),
+    "array_record": Target(read_array_record, (_EXAMPLE,)),
+    "array_record_file": Target(functools.partial(read_array_record, framed=False), (_array_record(_EXAMPLE),)),
     "own_source": Target(read_own, (_EXAMPLE,)),
     "own_source_file": Target(functools.partial(read_own, framed=False), (_FRAMED[0],)),
     "provenance": Target(read_provenance, (_PROVENANCE.encode(),)),

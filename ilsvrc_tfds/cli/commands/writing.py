@@ -51,10 +51,12 @@ def doctor(options: argparse.Namespace) -> int:
         decode=options.decode,
         splits=_splits(options),
         workers=options.workers,
+        scratch=options.scratch,
     )
     status = say_report(report.facts, report.problems, "No problems found.")
     same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
     same += ["--splits", ",".join(options.splits)] if options.splits else []
+    same += ["--scratch", options.scratch] if options.scratch is not None else []
     if status:
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
         say_next([Step("examine it again, once the problems are solved", command("doctor", *same))])

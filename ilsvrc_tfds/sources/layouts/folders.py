@@ -15,6 +15,7 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.class_folders import meanings_of
+from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.gzips import GzipScan
 from ilsvrc_tfds.sources.labels import class_of_folder
 from ilsvrc_tfds.sources.layouts.archives import TarScan
@@ -22,7 +23,7 @@ from ilsvrc_tfds.sources.members import WHOLE_FILE, Container, is_image, is_othe
 from ilsvrc_tfds.sources.names import FOLDERS, OTHER_ROOTS, USUAL_NAMES, split_of_folder
 from ilsvrc_tfds.sources.other_sets import many_foreign_classes
 from ilsvrc_tfds.sources.places import Place, absolute, kind_of, names_in
-from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, tables
+from ilsvrc_tfds.sources.scan import Scan, Scanned, archive_stamp, stamp_of_full, tables
 from ilsvrc_tfds.sources.sightings import contents
 from ilsvrc_tfds.sources.unread import THUMBNAILS, images_below, is_class_archive
 
@@ -58,21 +59,15 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     folders: dict[str, FolderScan] = {}
     compressed: dict[str, Scan] = {}
     for name in names_in(place.path):
-        path = os.path.join(place.path, name)
-        wnid = name.removesuffix(".tar")
-        if name in THUMBNAILS:
+        try:
+            job = _scan_of_class(place, name)
+        except SourceError as error:
+            report(error)
             continue
-        if _is_of_class(place, name, path):
-            folders[name] = FolderScan(place.split, path, f"{place.folder}/{name}", name)
-        elif place.split == "train" and name.endswith(".tar"):
-            class_of_folder(wnid, path)
-            archives[wnid] = TarScan(place.split, path, archive_stamp(path), wnid)
-        elif place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
-            compressed[name[:9]] = GzipScan(place.split, path, archive_stamp(path), name[:9])
-        elif synsets.is_wnid(name) and os.path.islink(path):
-            archive_stamp(path)  # raises SourceError for a broken link
-        elif _is_stray(place.path, name, place.split):
-            raise SourceError(_stray(place, path))
+        if isinstance(job, FolderScan):
+            folders[job.wnid] = job
+        elif job is not None:
+            (compressed if isinstance(job, GzipScan) else archives)[job.wnid] = job
     # If a class has both, that which is not compressed is used: it is read in place.
     archives = compressed | archives
     # If a class has an archive and a folder, the archive is used: if it is cut short, the scan notices.
@@ -81,6 +76,29 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     own = FolderScan(place.split, place.path, place.folder, passes_over=names)
     unused = [job.path for name, job in folders.items() if name in archives]
     return [*(used[name] for name in sorted(used)), own], unused
+
+
+def _scan_of_class(place: Place, name: str) -> "TarScan | FolderScan | None":
+    """Returns the scan of an entry of the folder of a split, or None if it does not belong to one class.
+
+    Raises SourceError for an entry that must belong to a class and does not.
+    """
+    path = os.path.join(place.path, name)
+    if name in THUMBNAILS:
+        return None
+    if _is_of_class(place, name, path):
+        return FolderScan(place.split, path, f"{place.folder}/{name}", name)
+    if place.split == "train" and name.endswith(".tar"):
+        wnid = name.removesuffix(".tar")
+        class_of_folder(wnid, path)
+        return TarScan(place.split, path, stamp_of_full(path), wnid)
+    if place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
+        return GzipScan(place.split, path, stamp_of_full(path), name[:9])
+    if synsets.is_wnid(name) and os.path.islink(path):
+        archive_stamp(path)  # raises SourceError for a broken link
+    elif _is_stray(place.path, name, place.split):
+        raise SourceError(_stray(place, path))
+    return None
 
 
 def _foreign_classes(place: Place) -> list[str]:

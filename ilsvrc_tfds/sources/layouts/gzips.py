@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few
 from ilsvrc_tfds.sources import gzips
+from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, folders_with_shards
 from ilsvrc_tfds.sources.names import KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 
 KIND = gzips.KIND
 _NAME = re.compile(r"(?P<split>train|val|test)_images(?:_(?P<index>\d))?\.tar\.gz")
@@ -47,11 +48,12 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     missing = sorted({*_EXPECTED[place.split]} - {*map(os.path.basename, place.files)})
     if missing:
         archives = counted(len(missing), "archive", "archives")
-        raise SourceError(
+        error = SourceError(
             f"{place.path}: {archives} of split {place.split!r} {'is' if len(missing) == 1 else 'are'} missing: "
             f"{first_few(missing)}. {GET_AGAIN} {GO_WITHOUT}"
         )
-    return [gzips.GzipScan(place.split, path, archive_stamp(path)) for path in place.files], []
+        report(error)
+    return [gzips.GzipScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import parquet
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, ShardName, folders_with_shards, parse_shard, require_all
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 
 KIND = parquet.KIND
 # The Hub converts the first 5 GB only of a data set that is not in parquet.
@@ -42,8 +43,9 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             f"{place.path} holds the first 5 GB only of split {place.split!r}: that is what the Hub converts by "
             f"itself. Get all of `data/`. {GET_AGAIN}"
         )
-    require_all(place.path, place.listing)
-    return [parquet.ParquetScan(place.split, path, archive_stamp(path)) for path in place.files], []
+    with errors_reported():
+        require_all(place.path, place.listing)
+    return [parquet.ParquetScan(place.split, *file) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

@@ -21,6 +21,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.alias import followed, read_alias
 from ilsvrc_tfds.formats.info import INFO_NAME
+from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_scan import KIND as KIND
@@ -77,14 +78,16 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
     set of ours.
     """
     own = set_of_place(place)
-    own.refuse_strangers(place.split)
+    with errors_reported():
+        own.refuse_strangers(place.split)
     if own.output is not None and not own.made:
         raise SourceError(
             f"{own.folder}: nothing records whether its images are resized ({manifest.NAME}, metadata.json and "
             f"{INFO_NAME} are missing or do not say it). Get these files again, or take another source."
         )
     jobs = own.scans(place.split)
-    own.check_bytes(place.split)
+    with errors_reported():
+        own.check_bytes(place.split)
     return [*jobs], []
 
 

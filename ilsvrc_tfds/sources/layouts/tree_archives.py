@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, unreadable
-from ilsvrc_tfds.sources.names import USUAL_NAMES, numbered_archive, split_of_archive, split_of_folder
+from ilsvrc_tfds.sources.names import USUAL_NAMES, numbered_archive, split_hinted, split_of_archive, split_of_folder
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive, unchanged
@@ -51,7 +51,7 @@ def is_tree_name(name: str, suffix: str) -> bool:
     (True, False)
     """
     stem = name[: -len(suffix)] if name.lower().endswith(suffix) else ""
-    known = _TREE_NAME.search(stem) or split_of_archive(f"{stem}.tar")
+    known = _TREE_NAME.search(stem) or split_of_archive(f"{stem}.tar") or split_hinted(stem)
     return bool(stem and known and not _OTHERS.search(stem))
 
 

@@ -1,7 +1,8 @@
 """Compressed tars of a tree of folders: `imagenet_object_localization_patched2019.tar.gz` of Kaggle, and CLS-LOC's.
 
-They hold what `tree_archives` describes. All of an archive is decompressed to list it, and again for each split, to
-write its images into a spool, see `spooling`.
+They hold what `tree_archives` describes, or are the official archives of one split: `ILSVRC2012_img_train.tar.gz`, with
+an archive for each class inside. All of an archive is decompressed to list it, and again for each split, to write its
+images into a spool, see `spooling`.
 """
 
 import contextlib
@@ -70,7 +71,7 @@ def _may_be_tree(path: Path) -> bool:
     """
     try:
         with contextlib.closing(gzips.GzipStream(str(path))) as stream:
-            members = list(itertools.islice(gzips.read_gzip_members(stream, str(path)), _LOOKED_AT))
+            members = list(itertools.islice(gzips.read_gzip_classes(stream, str(path)), _LOOKED_AT))
     except SourceError:
         return True
     folders = (member.name.rpartition(b"/")[0] for member in members)
@@ -84,6 +85,6 @@ def _split_of(path: Path) -> str | None:
 
 def _places(path: Path) -> list[Place]:
     with unchanged(str(path)) as stamp, contextlib.closing(gzips.GzipStream(str(path))) as stream:
-        members = gzips.read_gzip_members(stream, str(path))
+        members = gzips.read_gzip_classes(stream, str(path))
         tree = list_tree(absolute(path), stamp, members, lambda offset, size: stream.read(size, offset))
     return tree.places(KIND)

@@ -20,6 +20,8 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
+from ilsvrc_tfds.sources.collecting import errors_reported
+from ilsvrc_tfds.sources.hugging_face import versions_in
 from ilsvrc_tfds.sources.names import (
     FOLDERS,
     KAGGLE_ROOTS,
@@ -33,7 +35,7 @@ from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
 from ilsvrc_tfds.sources.sample_scan import SampleScan
-from ilsvrc_tfds.sources.scan import Scan, archive_stamp
+from ilsvrc_tfds.sources.scan import Scan, stamped
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "_info.json"
@@ -41,11 +43,12 @@ _AGAIN = "Get the set again, or make it again."
 # timm's has 1,087 names and numbers, 40 KB.
 _MOST_BYTES = 64 << 20
 _MOST_NAMED = 4
+_OF_1000_CLASSES = re.compile(r"datasets--.*imagenet-?_?1k", re.I)
 _NUMBER = re.compile(r"(\d+)\.tar$")
 
 
 def find(source: Path, root: str) -> list[Place]:
-    """Returns the splits whose shards are in one folder of a source, or in the folders of splits there.
+    """Returns the splits whose shards are in one folder of a source, in the folders of splits there, or in a cache.
 
     >>> [(place.split, len(place.files)) for place in find(Path("/data/webdataset"), "")]
     [('train', 2), ('val', 1)]
@@ -57,7 +60,17 @@ def find(source: Path, root: str) -> list[Place]:
     for split, names in FOLDERS.items():
         for name in names:
             places += _places(folder / name, split)
-    return places
+    return places or _in_cache(folder)
+
+
+def _in_cache(folder: Path) -> list[Place]:
+    """Returns the splits in the Hub's cache, of the first version that has shards: timm's `imagenet-1k-wds`.
+
+    They count as unusual ones: if the original images of Hugging Face's copy are there as well, these are used.
+    """
+    versions = (version for version in versions_in(folder) if _OF_1000_CLASSES.search(str(version)))
+    found = next(filter(None, (list(_places(version, None)) for version in versions)), [])
+    return [dataclasses.replace(place, usual=False) for place in found]
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
@@ -65,10 +78,13 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
 
     Raises SourceError if a shard is missing or there twice, or if there are shards of two sets.
     """
-    lengths = _lengths(Path(place.path, INFO_NAME))
-    _require_all(place, lengths)
+    lengths: dict[str, int] = {}
+    with errors_reported():
+        lengths = _lengths(Path(place.path, INFO_NAME))
+        _require_all(place, lengths)
     jobs: list[Scan] = [
-        SampleScan(place.split, path, archive_stamp(path), lengths.get(os.path.basename(path))) for path in place.files
+        SampleScan(place.split, path, stamp, lengths.get(os.path.basename(path)))
+        for path, stamp in stamped(place.files)
     ]
     return jobs, []
 

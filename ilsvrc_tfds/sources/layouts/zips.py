@@ -10,11 +10,12 @@ from functools import partial
 from io import FileIO
 from pathlib import Path
 
-from ilsvrc_tfds.errors import unreadable
+from ilsvrc_tfds import synsets
+from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, open_archive, unchanged
-from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree
+from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
 from ilsvrc_tfds.sources.zip import read_entries, read_entry
 
 KIND = "zip"
@@ -30,9 +31,24 @@ def find(source: Path, root: str) -> list[Place]:
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Returns the zip archives in a folder that may be of a tree, by their names."""
-    paths = [folder / name for name in names_in(folder) if is_tree_name(name, ".zip")]
-    return list(filter(os.path.isfile, paths))
+    """Returns the zip archives in a folder that may be of a tree, by their names, or else by what they hold."""
+    names = [name for name in names_in(folder) if name.lower().endswith(".zip") and os.path.isfile(folder / name)]
+    known = [name for name in names if is_tree_name(name, ".zip")]
+    others = [name for name in names if name not in known and _holds_images(folder / name)]
+    return [folder / name for name in (*known, *others)]
+
+
+def _holds_images(path: Path) -> bool:
+    """Returns whether a zip archive of any name has an image of an official name in a folder of a tree."""
+    try:
+        with open_archive(str(path)) as file:
+            for name, _, _ in read_entries(file.fileno(), str(path)):
+                folder, _, base = name.rpartition(b"/")
+                if synsets.split_of_name(base) and place_of(folder)[0]:
+                    return True
+    except (SourceError, OSError):  # it may belong to something else
+        pass
+    return False
 
 
 def scans(place: Place) -> tuple[list[Scan], list[str]]:
