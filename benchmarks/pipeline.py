@@ -1,10 +1,14 @@
-"""How fast batches are made for training and evaluation, against plain tf.data and against NVIDIA DALI on the processor.
+"""How fast batches are made for training and evaluation, against plain tf.data and against other loaders on the processor.
 
     python benchmarks/pipeline.py IMAGES [--gigabytes 4] [--repeats 3] [--only training] [--work DIR]
 
 IMAGES are those of `prepare.py`, prepared first. All sides of a comparison take turns on the same shards; a side runs in a process
-of its own, on 2 cores, finds the shards in the page cache, and makes a few batches of 128 images before the clock starts. DALI
-takes part where it is installed. Prints JSON lines: one for each run, then one for each ratio, the median over the rounds.
+of its own, on 2 cores, finds the shards in the page cache, and makes a few batches of 128 images before the clock starts. Prints
+JSON lines: one for each run, then one for each ratio, the median over the rounds.
+
+Other loaders take part where they work, each from its own format: `pip install nvidia-dali-cuda120 spdl_io spdl_core grain
+array_record torch torchvision litdata` (torch also as its smaller build for the processor). SPDL's own decoder needs FFmpeg's shared
+libraries, 4 to 9. The limit in C needs a compiler and the headers of libjpeg-turbo.
 """
 
 import collections
@@ -14,10 +18,14 @@ import itertools
 import os
 import shutil
 import statistics
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from archives import write_archives
+from formats import write_positions
+from limit import build_limit, limit_version, measure_limit
+from loaders import PEERS, Peer, fault, version
 from prepare import prepare
 from processes import BusyClock, in_fresh_process, report
 from rivals import (
@@ -37,9 +45,10 @@ from ilsvrc_tfds.outputs.index import index_records
 
 # So many that 16 can be read in turn, as at full scale.
 _SHARDS = {"train": 32, "val": 2}
-# Archives, what is made of them, and the copy that brings that into the page cache.
-_ROOM = 3
+# Archives, or the formats of others; what is made of the archives; and the copy that brings that into the page cache.
+_ROOM = 5
 _PERCENT = 0.01
+_REPLICAS = 4
 
 
 def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
@@ -53,6 +62,38 @@ def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -
     else:
         report(benchmark="training", side="dali", left_out="nvidia.dali is not installed")
     _compare_rates("training", sides, records, repeats, goals)
+    shutil.rmtree(work / "classification")
+
+
+def peers(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Training from original images against the other loaders, each from its own format, and against the limit in C."""
+    records = prepare_records(pictures, work, num_bytes)
+    present = {name: peer for name, peer in PEERS.items() if _works(name, peer)}
+    folders = {write: work / write.__name__ for write in {peer.write for peer in present.values()}}
+    for write, folder in folders.items():
+        in_fresh_process(write, records, folder)
+    sides: dict[str, Callable] = {"ilsvrc_tfds": functools.partial(measure, train, records)}
+    sides |= {
+        name: functools.partial(measure_peer, peer.batches, folders[peer.write], records)
+        for name, peer in present.items()
+    }
+    versions = {name: version(peer) for name, peer in present.items()}
+    if program := build_limit(work):
+        in_fresh_process(write_positions, records, work / "limit positions")
+        sides["C limit"] = functools.partial(measure_limit, program, work / "limit positions", records)
+        versions["C limit"] = f"libjpeg-turbo {limit_version(program)}"
+    report(benchmark="peers", versions=versions)
+    seconds = compare("peers", sides, records.folder, repeats, {"images": records.timed * BATCH_SIZE})
+    for name in list(sides)[1:]:
+        report_ratio("peers", seconds, name, goal=0.95 if name == "C limit" else 1.3)
+    for folder in (*folders.values(), work / "classification"):
+        shutil.rmtree(folder)
+
+
+def replicas(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """The batches of `for_training` for four replicas on one host, against the same batches for one."""
+    records = prepare_records(pictures, work, num_bytes)
+    _compare_rates("replicas", {"four": train_for_replicas, "one": train}, records, repeats, {"one": 0.95})
     shutil.rmtree(work / "classification")
 
 
@@ -134,6 +175,8 @@ def subset(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> 
 
 BENCHMARKS = {
     "training": training,
+    "peers": peers,
+    "replicas": replicas,
     "raw256": raw256,
     "evaluation": evaluation,
     "randaugment": randaugment,
@@ -166,6 +209,22 @@ def train(records: Records, ops: str = "resnet_train") -> Iterable:
     from ilsvrc_tfds import pipeline
 
     return pipeline.for_training(records.folder, batch_size=BATCH_SIZE, ops=ops, shuffle_buffer=records.buffer)
+
+
+def measure_peer(batches: Callable[[Path, Records], Iterable], folder: Path, records: Records, out: Path) -> float:
+    """Returns the seconds of a peer's batches on the clock; its files are read before, so that they are in the page cache."""
+    subprocess.run(["find", folder, "-type", "f", "-exec", "cat", "{}", "+"], stdout=subprocess.DEVNULL, check=True)
+    return measure(functools.partial(batches, folder), records, out)
+
+
+def train_for_replicas(records: Records) -> Iterable:
+    """Returns the batches of `for_training`, each shared among four replicas on logical processors."""
+    import tensorflow as tf
+
+    devices = [tf.config.LogicalDeviceConfiguration()] * _REPLICAS
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(_REPLICAS)])
+    return strategy.experimental_distribute_dataset(train(records))
 
 
 def evaluate(records: Records) -> Iterable:
@@ -210,6 +269,14 @@ def _compare_rates(
     seconds = compare(benchmark, sides, records.folder, repeats, {"images": records.timed * BATCH_SIZE})
     for other, goal in goals.items():
         report_ratio(benchmark, seconds, other, goal=goal)
+
+
+def _works(name: str, peer: Peer) -> bool:
+    """Returns whether a peer is installed and can be loaded; reports why if not."""
+    reason = in_fresh_process(fault, peer) if version(peer) else f"{peer.packages[-1]} is not installed"
+    if reason:
+        report(benchmark="peers", side=name, left_out=reason)
+    return not reason
 
 
 def _drop(batches: Iterator, count: int) -> None:
