@@ -40,6 +40,8 @@ _SHARDS = {"train": 32, "val": 2}
 # Archives, what is made of them, and the copy that brings that into the page cache.
 _ROOM = 3
 _PERCENT = 0.01
+# Sides in pixels, as in progressive training.
+_SIZES = (128, 160, 192, 224)
 
 
 def training(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
@@ -91,6 +93,16 @@ def randaugment(pictures: list[Path], work: Path, num_bytes: float, repeats: int
     shutil.rmtree(work / "classification")
 
 
+def scaled(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
+    """Random crops of several sizes with libjpeg's scaled DCT: against the same without it, of original images and raw256."""
+    for config in ("classification", "raw256"):
+        records = prepare_records(pictures, work, num_bytes, config)
+        for size in _SIZES:
+            sides = {name: functools.partial(train_at, size, name == "scaled") for name in ("scaled", "not scaled")}
+            _compare_rates(f"scaled, {config}, {size} pixels", sides, records, repeats, {"not scaled": 1.0})
+        shutil.rmtree(work / config)
+
+
 def start_step(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
     """What it costs to begin late in an epoch, of what the batches before cost."""
     records, shares = prepare_records(pictures, work, num_bytes), []
@@ -137,6 +149,7 @@ BENCHMARKS = {
     "raw256": raw256,
     "evaluation": evaluation,
     "randaugment": randaugment,
+    "scaled": scaled,
     "start_step": start_step,
     "subset": subset,
 }
@@ -161,11 +174,18 @@ def measure(side: Callable[[Records], Iterable], records: Records, out: Path) ->
     return timed(_drop, batches, records.timed)
 
 
-def train(records: Records, ops: str = "resnet_train") -> Iterable:
+def train(records: Records, ops: str | tuple = "resnet_train") -> Iterable:
     """Returns the batches of `for_training`."""
     from ilsvrc_tfds import pipeline
 
     return pipeline.for_training(records.folder, batch_size=BATCH_SIZE, ops=ops, shuffle_buffer=records.buffer)
+
+
+def train_at(size: int, with_scaled_dct: bool, records: Records) -> Iterable:
+    """Returns the batches of `for_training` with images of another size."""
+    from ilsvrc_tfds import preprocess
+
+    return train(records, preprocess.preset("resnet_train", size=size, scaled=with_scaled_dct))
 
 
 def evaluate(records: Records) -> Iterable:

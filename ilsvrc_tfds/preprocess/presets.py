@@ -33,7 +33,9 @@ PRESETS: dict[str, tuple[Op, ...]] = {
 }
 
 
-def preset(name: str, *, size: int | None = None, num_classes: int | None = None) -> tuple[Op, ...]:
+def preset(
+    name: str, *, size: int | None = None, num_classes: int | None = None, scaled: bool | None = None
+) -> tuple[Op, ...]:
     """Returns the ops of a preset.
 
     Args:
@@ -41,6 +43,8 @@ def preset(name: str, *, size: int | None = None, num_classes: int | None = None
       size: Height and width of the images, in pixels; the preset's own, 224, if None.
       num_classes: Number of classes; the preset's own, 1000, if None. Ignored by presets whose labels stay whole
         numbers.
+      scaled: Whether `DecodeAndRandomCrop` decodes at 1/2, 1/4 or 1/8 of the size where it can; the preset's own,
+        False, if None. Ignored by resnet_eval, whose pixels stay exact.
 
     Raises OptionError for an unknown name.
 
@@ -49,7 +53,7 @@ def preset(name: str, *, size: int | None = None, num_classes: int | None = None
     """
     if name not in PRESETS:
         raise OptionError(f"There is no preset {name!r}; known are {', '.join(PRESETS)}.")
-    wanted = {"size": size, "num_classes": num_classes}
+    wanted = {"size": size, "num_classes": num_classes, "scaled": scaled}
     return tuple(
         _with(op, {field: value for field, value in wanted.items() if value is not None}) for op in PRESETS[name]
     )
