@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.recipes import PUBLISHED, RECIPES, Published
 
 _HOMES = {
     "Scores": "evaluating",
@@ -20,7 +21,19 @@ _HOMES = {
     "read_log": "runs",
     "train": "runs",
 }
-__all__ = ["Recipe", "Scores", "build_model", "evaluate", "load_model", "model_names", "read_log", "train"]
+__all__ = [
+    "PUBLISHED",
+    "RECIPES",
+    "Published",
+    "Recipe",
+    "Scores",
+    "build_model",
+    "evaluate",
+    "load_model",
+    "model_names",
+    "read_log",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -331,6 +331,7 @@ def test_training_help_has_the_recipes_defaults(capsys):
     for field in dataclasses.fields(Recipe):
         assert f"--{field.name.replace('_', '-')}" in text
         assert field.default is None or f"(default: {field.default})" in text
+    assert "--recipe {resnet50-90,resnet50-600}" in text
 
 
 @pytest.mark.parametrize(

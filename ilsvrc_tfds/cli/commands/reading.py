@@ -1,7 +1,6 @@
 """The commands that read prepared and exported data sets: check, look, train and measure."""
 
 import argparse
-import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -16,10 +15,10 @@ from ilsvrc_tfds.cli.next_steps import (
     look_and_train,
     say_next,
 )
+from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.streams import say, say_report
 from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
-from ilsvrc_tfds.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def show(options: argparse.Namespace) -> int:
 def train(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training  # loads TensorFlow and Keras
 
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)
