@@ -102,19 +102,23 @@ class Recipe:
             all(isinstance(number, numbers.Integral) for number in whole) and rises,
         )
         self._require("sizes", "at least 32 pixels", all(side >= 32 for side, _ in sizes))
-        object.__setattr__(self, "sizes", sizes)  # JSON and callers may have lists
+        # JSON has lists, and callers may have lists and NumPy's numbers.
+        object.__setattr__(self, "sizes", tuple((int(side), int(first)) for side, first in sizes))
 
     def changed(self, **fields: Any) -> "Recipe":
         """Returns the recipe with other values of some fields.
 
-        If the batch size changes, a stated learning rate and a stated `ema` change with it, unless they are among the
-        fields: the learning rate and the length of the average stay the same for each example.
+        Unless they are among the fields themselves, stated values follow others: the learning rate and the length of
+        the average stay the same for each example if the batch size changes, and another optimizer gets its own
+        learning rate and decay.
 
         >>> Recipe(batch_size=1024, learning_rate=0.5).changed(batch_size=256).learning_rate
         0.125
         """
         times = fields.get("batch_size", self.batch_size) / self.batch_size
-        if self.learning_rate is not None and times != 1:
+        if fields.get("optimizer", self.optimizer) != self.optimizer:
+            fields = {"learning_rate": None, "weight_decay": None, **fields}
+        elif self.learning_rate is not None and times != 1:
             fields = {"learning_rate": self.learning_rate * times, **fields}
         if self.ema is not None and times != 1:
             fields = {"ema": self.ema**times, **fields}

@@ -64,7 +64,7 @@ def test_parts_that_are_not_scaled_keep_their_pixels(jpeg):
 
 @pytest.mark.parametrize("size", [18, 32, 64])
 def test_scaled_crops_are_near_those_of_an_average(size, jpeg):
-    """Against the averages of Pillow's box filter, the scaled result is nearer than the plain one, which has gaps."""
+    """Of a picture with noise, the scaled result is nearer to Pillow's box filter than the plain one, which has gaps."""
     plain, scaled = DecodeAndRandomCrop(size), DecodeAndRandomCrop(size, scaled=True)
     whole, errors = tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE").numpy(), []
     chosen = [seed for seed, ratio in enumerate(ratios_of(scaled, jpeg, 24)) if ratio > 1]

@@ -39,6 +39,13 @@ def test_learning_rate_and_average_follow_the_batch_size():
     assert recipe_from("--recipe", "resnet50-90", "--batch-size", "1024").peak_learning_rate == pytest.approx(0.4)
 
 
+def test_another_optimizer_gets_its_own_learning_rate_and_decay():
+    recipe = recipe_from("--recipe", "resnet50-600", "--optimizer", "adamw", "--batch-size", "2048")
+    assert (recipe.peak_learning_rate, recipe.decay) == (0.002, 0.05)
+    stated = recipe_from("--recipe", "resnet50-600", "--optimizer", "adamw", "--learning-rate", "0.004")
+    assert (stated.peak_learning_rate, stated.decay) == (0.004, 0.05)
+
+
 def test_recipe_says_where_its_accuracy_comes_from(caplog):
     caplog.set_level(logging.INFO)
     recipe_from("--recipe", "resnet50-90")
