@@ -1,7 +1,6 @@
 """The arguments of each command. One function for each command adds them to its parser."""
 
 import argparse
-import dataclasses
 
 from ilsvrc_tfds.cli.options import (
     add_allow_incomplete,
@@ -23,10 +22,10 @@ from ilsvrc_tfds.cli.options import (
     set_at,
     shards,
 )
+from ilsvrc_tfds.cli.recipe_options import add_recipe
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
-from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
 
 _SPLITS = ["train", "val", "validation", "test"]
 
@@ -184,11 +183,7 @@ def train(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=path, metavar="DIR", help="folder of the training run (default: ilsvrc2012-MODEL)"
     )
-    for field in dataclasses.fields(Recipe):
-        kind, metavar, text = _RECIPE_WORDS[field.name]
-        default = "" if field.default is None else f" (default: {field.default})"
-        word = f"--{field.name.replace('_', '-')}"
-        command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
+    add_recipe(command)
     command.add_argument(
         "--overwrite",
         action="store_true",
@@ -198,34 +193,6 @@ def train(command: argparse.ArgumentParser) -> None:
         "The default recipe is for all of ImageNet and a GPU. For a few hundred images, `ilsvrc-tfds demo` prints a "
         "better one."
     )
-
-
-_RECIPE_WORDS = {
-    "model": (str, "MODEL", "model of keras.applications, in lower case, or small"),
-    "image_size": (int, "N", "side of the input images in pixels (default: the model's)"),
-    "epochs": (int, "N", "number of epochs"),
-    "batch_size": (int, "N", "examples per batch"),
-    "ops": (str, "PRESET", "augmentation of the train images: resnet_train or randaugment_train"),
-    "optimizer": (str, "NAME", f"optimizer: {' or '.join(OPTIMIZERS)}"),
-    "learning_rate": (
-        float,
-        "RATE",
-        "peak learning rate (default: 0.1 per 256 examples of a batch with sgd, 0.001 per 1024 with adamw)",
-    ),
-    "weight_decay": (
-        float,
-        "RATE",
-        "weight decay of a step, multiplied by the learning rate (default: 0.001 with sgd, 0.05 with adamw)",
-    ),
-    "warmup_epochs": (
-        int,
-        "N",
-        "epochs in which the learning rate rises (default: 5, but fewer than half of the epochs)",
-    ),
-    "label_smoothing": (float, "SHARE", "share of the label that is spread over all classes"),
-    "shuffle_buffer": (int, "N", "number of records in the shuffle buffer"),
-    "seed": (int, "N", "seed of the weights, the order and the augmentation"),
-}
 
 
 def evaluate(command: argparse.ArgumentParser) -> None:

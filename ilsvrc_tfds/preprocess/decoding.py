@@ -12,6 +12,9 @@ import tensorflow as tf
 from ilsvrc_tfds.preprocess.geometry import resized
 from ilsvrc_tfds.preprocess.op import Example, Op, check_interval, check_whole, check_within, encoded
 
+# Those that libjpeg's scaled DCT has in TensorFlow.
+_RATIOS = (1, 2, 4, 8)
+
 
 @dataclasses.dataclass(frozen=True)
 class Decode(Op):
@@ -45,6 +48,11 @@ class DecodeAndRandomCrop(Op):
       area: Smallest and largest share of the image's area, in (0, 1].
       aspect: Smallest and largest ratio of width to height.
       fast_dct: Whether to use libjpeg's fast, less exact inverse DCT.
+      scaled: Whether to decode at 1/2, 1/4 or 1/8 of the size, with libjpeg's scaled DCT, if both sides of the part are
+        still at least `size` then. The part is then moved by up to half a pixel of the smaller image, and each pixel
+        averages over more of the image. All other parts keep their pixels. Of pictures of 500 x 375 pixels this is a
+        third of the parts with a size of 128, which saves about 4 % of the time, and a sixth with 160, which saves
+        nothing. Of raw256 it is none with a size of 128 or more, and the choice itself takes 1 to 3 %.
 
     >>> DecodeAndRandomCrop(size=160)({"image": jpeg}, seed=(0, 1))["image"].shape
     TensorShape([160, 160, 3])
@@ -54,6 +62,7 @@ class DecodeAndRandomCrop(Op):
     area: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     fast_dct: bool = False
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         check_whole(self, "size")
@@ -62,8 +71,16 @@ class DecodeAndRandomCrop(Op):
 
     def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         data = encoded(self, example)
-        image = _cropped(data, self._window(tf.io.extract_jpeg_shape(data), seed), self.fast_dct)
+        window = self._window(tf.io.extract_jpeg_shape(data), seed)
+        image = (self._scaled if self.scaled else _cropped)(data, window, self.fast_dct)
         return {**example, "image": resized(image, (self.size, self.size))}
+
+    def _scaled(self, data: tf.Tensor, window: tf.Tensor, fast_dct: bool) -> tf.Tensor:
+        """Returns the pixels of a window, decoded with the largest ratio that leaves `size` pixels on each side."""
+        shorter = tf.reduce_min(window[2:])
+        position = tf.reduce_sum(tf.cast(shorter >= [ratio * self.size for ratio in _RATIOS[1:]], tf.int32))
+        branches = [lambda ratio=ratio: _cropped(data, window, fast_dct, ratio) for ratio in _RATIOS]
+        return tf.switch_case(position, branches)
 
     def _window(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
@@ -112,9 +129,14 @@ class DecodeAndCenterCrop(Op):
         return {**example, "image": resized(_cropped(data, window, self.fast_dct), (self.size, self.size))}
 
 
-def _cropped(data: tf.Tensor, window: tf.Tensor, fast_dct: bool) -> tf.Tensor:
-    """Returns the pixels of a window (y, x, height, width) of a JPEG."""
-    return tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method=_dct_method(fast_dct))
+def _cropped(data: tf.Tensor, window: tf.Tensor, fast_dct: bool, ratio: int = 1) -> tf.Tensor:
+    """Returns the pixels of a window (y, x, height, width) of a JPEG, decoded at 1/ratio of its size."""
+    if ratio > 1:
+        # TensorFlow takes the window in pixels of the smaller image, whose sides libjpeg rounds up. Its edges are
+        # rounded to the nearest pixel, and so never beyond those sides.
+        begin, end = ((edge + ratio // 2) // ratio for edge in (window[:2], window[:2] + window[2:]))
+        window = tf.concat([begin, end - begin], 0)
+    return tf.io.decode_and_crop_jpeg(data, window, channels=3, ratio=ratio, dct_method=_dct_method(fast_dct))
 
 
 def _dct_method(fast: bool) -> str:

@@ -30,17 +30,31 @@ PRESETS: dict[str, tuple[Op, ...]] = {
         OneHot(smoothing=0.1),
         OneOf((MixUp(0.8), CutMix(1.0))),
     ),
+    # torchvision's newer recipe (training.PUBLISHED has its address) with RandAugment: torchvision's magnitude 9 of 30
+    # is 3 of 10; erasing 0.1, smoothing 0.1, mixup 0.2 or cutmix 1.0 for each batch.
+    "torchvision_train": (
+        DecodeAndRandomCrop(),
+        FlipLeftRight(),
+        RandAugment(num_layers=2, magnitude=3, fill=0),
+        RandomErasing(probability=0.1),
+        OneHot(smoothing=0.1),
+        OneOf((MixUp(0.2), CutMix(1.0))),
+    ),
 }
 
 
-def preset(name: str, *, size: int | None = None, num_classes: int | None = None) -> tuple[Op, ...]:
+def preset(
+    name: str, *, size: int | None = None, num_classes: int | None = None, scaled: bool | None = None
+) -> tuple[Op, ...]:
     """Returns the ops of a preset.
 
     Args:
-      name: One of PRESETS: resnet_train, resnet_eval, randaugment_train.
+      name: One of PRESETS: resnet_train, resnet_eval, randaugment_train, torchvision_train.
       size: Height and width of the images, in pixels; the preset's own, 224, if None.
       num_classes: Number of classes; the preset's own, 1000, if None. Ignored by presets whose labels stay whole
         numbers.
+      scaled: Whether `DecodeAndRandomCrop` decodes at 1/2, 1/4 or 1/8 of the size where it can; the preset's own,
+        False, if None. Ignored by resnet_eval, whose pixels stay exact.
 
     Raises OptionError for an unknown name.
 
@@ -49,7 +63,7 @@ def preset(name: str, *, size: int | None = None, num_classes: int | None = None
     """
     if name not in PRESETS:
         raise OptionError(f"There is no preset {name!r}; known are {', '.join(PRESETS)}.")
-    wanted = {"size": size, "num_classes": num_classes}
+    wanted = {"size": size, "num_classes": num_classes, "scaled": scaled}
     return tuple(
         _with(op, {field: value for field, value in wanted.items() if value is not None}) for op in PRESETS[name]
     )

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.recipes import PUBLISHED, RECIPES, Published
 
 _HOMES = {
     "Scores": "evaluating",
@@ -23,6 +24,9 @@ _HOMES = {
     "train": "runs",
 }
 __all__ = [
+    "PUBLISHED",
+    "RECIPES",
+    "Published",
     "Recipe",
     "Scores",
     "SetScores",

@@ -6,6 +6,7 @@ import tensorflow as tf
 from ilsvrc_tfds import preprocess, synsets
 from ilsvrc_tfds.training.models import build_model
 from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.sizes import any_size
 
 _MOMENTUM = 0.9
 # Variables of batch normalization, and biases, as in the papers.
@@ -16,7 +17,8 @@ def new_model(recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.N
     """Returns the recipe's model, compiled, with random weights that follow from its seed.
 
     If TensorFlow has a GPU, the model computes in half precision with float32 weights, and XLA compiles it. On a CPU,
-    XLA would make it slower. Raises OptionError for an unknown model.
+    XLA would make it slower. With `sizes` it takes images of any size. Raises OptionError for an unknown model, or one
+    that does not take the sizes.
 
     Args:
       recipe: Hyperparameters.
@@ -32,6 +34,8 @@ def new_model(recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.N
     try:
         keras.config.set_dtype_policy("mixed_float16" if accelerated else before)
         model = build_model(recipe.model, image_size=recipe.image_size, num_classes=num_classes)
+        if recipe.sizes is not None:
+            model = any_size(model, [side for side, _ in recipe.sizes])
     finally:
         keras.config.set_dtype_policy(before)
     model.compile(
@@ -55,7 +59,7 @@ def training_ops(recipe: Recipe, image_size: int, num_classes: int = synsets.NUM
     OneHot(...smoothing=0.1...)
     """
     one_hot = preprocess.OneHot(num_classes=num_classes, smoothing=recipe.label_smoothing)
-    ops = preprocess.preset(recipe.ops, size=image_size)
+    ops = preprocess.preset(recipe.ops, size=image_size, scaled=recipe.scaled)
     if any(isinstance(op, preprocess.OneHot) for op in ops):
         return tuple(one_hot if isinstance(op, preprocess.OneHot) else op for op in ops)
     return (*ops, one_hot)
@@ -82,9 +86,12 @@ def _optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimiz
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
+    options = {"weight_decay": recipe.decay}
+    if recipe.ema is not None:
+        options |= {"use_ema": True, "ema_momentum": recipe.ema}
     if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(learning_rate, momentum=_MOMENTUM, weight_decay=recipe.decay)
+        optimizer = keras.optimizers.SGD(learning_rate, momentum=_MOMENTUM, **options)
     else:
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.decay)
+        optimizer = keras.optimizers.AdamW(learning_rate, **options)
     optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
     return optimizer

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import numbers
+from typing import Any
 
 from ilsvrc_tfds.errors import OptionError, require_integers
 
@@ -25,6 +27,11 @@ class Recipe:
       epochs: Number of epochs. An epoch has as many whole batches as the examples fill.
       batch_size: Number of examples in a batch.
       ops: Name of a preset for training.
+      scaled: Whether train images are decoded at a smaller size where their crop is large enough, as in
+        `DecodeAndRandomCrop`.
+      sizes: Pairs (side in pixels, first epoch), in the order of the epochs, the first of them from epoch 0: sides of
+        the train images that change between epochs. If None, they have the side of the model. Images are always
+        evaluated at `image_size`.
       optimizer: `sgd` (momentum 0.9) or `adamw`.
       learning_rate: Peak of the learning rate. If None, `batch_size` times 0.1 / 256 (sgd) or times 0.001 / 1024
         (adamw).
@@ -32,6 +39,9 @@ class Recipe:
         (adamw). Biases and normalization are not decayed.
       warmup_epochs: Number of epochs in which the learning rate rises. If None, 5, but fewer than half of the epochs.
       label_smoothing: Probability that is taken from the label's class and spread over all classes, in [0, 1).
+      ema: Momentum of a moving average of the weights, in (0, 1), updated in each step. The average is what each
+        validation evaluates and what is saved in the end. The statistics of batch normalization are an average already.
+        If None, the weights of the last step.
       shuffle_buffer: Size of the shuffle buffer, in records.
       seed: Seed of weights, order and augmentation.
 
@@ -46,11 +56,14 @@ class Recipe:
     epochs: int = 90
     batch_size: int = 256
     ops: str = "resnet_train"
+    scaled: bool = False
+    sizes: tuple[tuple[int, int], ...] | None = None
     optimizer: str = "sgd"
     learning_rate: float | None = None
     weight_decay: float | None = None
     warmup_epochs: int | None = None
     label_smoothing: float = 0.1
+    ema: float | None = None
     shuffle_buffer: int = 8192
     seed: int = 0
 
@@ -68,8 +81,48 @@ class Recipe:
             "warmup_epochs", f"in [0, {self.epochs}), as there are {self.epochs} epochs", 0 <= self.warmup < self.epochs
         )
         self._require("label_smoothing", "in [0, 1)", 0 <= self.label_smoothing < 1)
+        self._require("ema", "in (0, 1)", self.ema is None or 0 < self.ema < 1)
+        self._check_sizes()
         self._require("shuffle_buffer", "at least 1", self.shuffle_buffer >= 1)
         self._require("seed", "in [0, 2**32)", 0 <= self.seed < 1 << 32)  # NumPy's, which Keras sets
+
+    def _check_sizes(self) -> None:
+        if self.sizes is None:
+            return
+        try:
+            sizes = tuple((side, first) for side, first in self.sizes)
+        except (TypeError, ValueError):
+            sizes = ()
+        whole = [number for pair in sizes for number in pair]
+        firsts = [first for _, first in sizes]
+        rises = firsts[:1] == [0] and all(first < after for first, after in zip(firsts, [*firsts[1:], self.epochs]))
+        self._require(
+            "sizes",
+            f"pairs of a side in pixels and its first epoch, which rises from 0 to less than {self.epochs}",
+            all(isinstance(number, numbers.Integral) for number in whole) and rises,
+        )
+        self._require("sizes", "at least 32 pixels", all(side >= 32 for side, _ in sizes))
+        # JSON has lists, and callers may have lists and NumPy's numbers.
+        object.__setattr__(self, "sizes", tuple((int(side), int(first)) for side, first in sizes))
+
+    def changed(self, **fields: Any) -> "Recipe":
+        """Returns the recipe with other values of some fields.
+
+        Unless they are among the fields themselves, stated values follow others: the learning rate and the length of
+        the average stay the same for each example if the batch size changes, and another optimizer gets its own
+        learning rate and decay.
+
+        >>> Recipe(batch_size=1024, learning_rate=0.5).changed(batch_size=256).learning_rate
+        0.125
+        """
+        times = fields.get("batch_size", self.batch_size) / self.batch_size
+        if fields.get("optimizer", self.optimizer) != self.optimizer:
+            fields = {"learning_rate": None, "weight_decay": None, **fields}
+        elif self.learning_rate is not None and times != 1:
+            fields = {"learning_rate": self.learning_rate * times, **fields}
+        if self.ema is not None and times != 1:
+            fields = {"ema": self.ema**times, **fields}
+        return dataclasses.replace(self, **fields)
 
     def _require(self, field: str, rule: str, holds: bool) -> None:
         if not holds:

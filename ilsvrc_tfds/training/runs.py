@@ -30,10 +30,12 @@ from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup
 from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
-from ilsvrc_tfds.training.models import MODEL
+from ilsvrc_tfds.training.models import MODEL, image_size_of
 from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.sizes import in_stages, one_size
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
 LOG = "log.csv"
@@ -91,30 +93,36 @@ def train(
             f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
     model = new_model(recipe, steps, split.num_labels)
-    ops = training_ops(recipe, model.input_shape[1], split.num_labels)
+    side = recipe.image_size or image_size_of(recipe.model)
+    ops = {size: training_ops(recipe, size, split.num_labels) for size, _ in recipe.sizes or [(side, 0)]}
 
     out = Path(out).expanduser()
     with destination_errors(out), claim(out):
-        _make_ready(out, {**dataclasses.asdict(recipe), "data": _fingerprint(split)}, overwrite)
+        _make_ready(out, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)}), overwrite)
         if (out / MODEL).exists():
             _log.info("The training in %s is finished already.", out)
             return out / MODEL
         _log.info(
             "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
-            *(recipe.model, model.count_params() / 1e6, model.input_shape[1], recipe.epochs, steps, recipe.batch_size),
+            *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps, recipe.batch_size),
         )
         done = Backup(out / _BACKUP).restore(model)
         _cut_log(out / LOG, done)
-        images = for_training(
-            data,
-            **source,
-            batch_size=recipe.batch_size,
-            ops=ops,
-            seed=recipe.seed,
-            shuffle_buffer=recipe.shuffle_buffer,
-            start_step=done * steps,
-        )
-        val_ops = validation_ops(model.input_shape[1], split.num_labels)
+
+        def images_of(size: int, start_step: int) -> "tf.data.Dataset":
+            return for_training(
+                data,
+                **source,
+                batch_size=recipe.batch_size,
+                ops=ops[size],
+                seed=recipe.seed,
+                shuffle_buffer=recipe.shuffle_buffer,
+                start_step=start_step,
+            )
+
+        start = done * steps
+        images = images_of(side, start) if recipe.sizes is None else in_stages(recipe, steps, start, images_of)
+        val_ops = validation_ops(side, split.num_labels)
         validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=val_ops)
         with _callbacks(out, recipe) as callbacks, source_errors(split.folder):
             model.fit(
@@ -127,7 +135,7 @@ def train(
                 shuffle=False,
                 verbose=int(sys.stdout.isatty()),
             )
-        return _finish(model, out)
+        return _finish(model if recipe.sizes is None else one_size(model, side), out)
 
 
 def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
@@ -158,6 +166,11 @@ def _fingerprint(split: Split) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
+def _plain(value: Any) -> Any:
+    """Returns what JSON makes of a value: lists of tuples."""
+    return json.loads(json.dumps(value))
+
+
 def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
     """Creates the folder of a training, or checks that it has this training. Raises OptionError, DestinationError."""
     path = out / _ASKED
@@ -165,7 +178,7 @@ def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
         raise DestinationError(f"{out} is not empty, and no training was begun in it. Name another folder.")
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        begun = _asked(path)
+        begun = {**_plain(dataclasses.asdict(Recipe())), **_asked(path)}  # fields that older versions did not have
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
         # An attempt without a completed epoch may be removed.
         worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).epochs_done > 0
@@ -215,7 +228,8 @@ def _callbacks(out: Path, recipe: Recipe) -> Iterator[list[keras.callbacks.Callb
     try:
         report_epoch, backup = keras.callbacks.LambdaCallback(on_epoch_end=report), Backup(out / _BACKUP)
         # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.
-        yield [log, tensorboard, report_epoch, StopAtDivergence(recipe, backup), backup]
+        averaged = [] if recipe.ema is None else [keras.callbacks.SwapEMAWeights()]
+        yield [*averaged, log, tensorboard, report_epoch, StopAtDivergence(recipe, backup), backup]
     finally:
         log.on_train_end()
 

@@ -310,9 +310,11 @@ def test_unpack_writes_files(prepare, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_train_and_evaluate_say_the_accuracy(prepare, tmp_path, capsys):
+@pytest.mark.parametrize("recipe", [[], ["--recipe", "resnet50-600", "--sizes", "40:0", "--scaled"]], ids=str)
+def test_train_and_evaluate_say_the_accuracy(recipe, prepare, tmp_path, capsys):
     folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
     words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]
+    words += recipe
     assert main(["train", folder, "--out", out, *words]) == 0
     assert re.search(
         r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% at the end of epoch 1", capsys.readouterr().out
@@ -331,6 +333,7 @@ def test_training_help_has_the_recipes_defaults(capsys):
     for field in dataclasses.fields(Recipe):
         assert f"--{field.name.replace('_', '-')}" in text
         assert field.default is None or f"(default: {field.default})" in text
+    assert "--recipe {resnet50-90,resnet50-600}" in text
 
 
 @pytest.mark.parametrize(

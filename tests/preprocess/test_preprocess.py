@@ -29,7 +29,7 @@ from ilsvrc_tfds.preprocess import (
     Standardize,
 )
 
-DECODING = [Decode(), DecodeAndRandomCrop(32), DecodeAndCenterCrop(32)]
+DECODING = [Decode(), DecodeAndRandomCrop(32), DecodeAndRandomCrop(32, scaled=True), DecodeAndCenterCrop(32)]
 FIXED = [
     ResizeShorterSide(20),
     ResizeShorterSide(20, antialias=True),

@@ -16,6 +16,8 @@ from ilsvrc_tfds.training.recipe import Recipe
         ({"epochs": 5, "warmup_epochs": 5}, r"warmup_epochs must be in \[0, 5\), as there are 5 epochs, got 5"),
         ({"shuffle_buffer": 0}, "shuffle_buffer must be at least 1"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\)"),
+        ({"ema": 1.0}, r"ema must be in \(0, 1\), got 1.0"),
+        ({"ema": float("nan")}, r"ema must be in \(0, 1\), got nan"),
         ({"seed": 1 << 32}, r"seed must be in \[0, 2\*\*32\)"),
     ],
 )

@@ -1,7 +1,6 @@
 """The commands that read prepared and exported data sets: check, look, train and measure."""
 
 import argparse
-import dataclasses
 import json
 import logging
 from collections.abc import Iterable
@@ -17,10 +16,10 @@ from ilsvrc_tfds.cli.next_steps import (
     say_next,
     use_model,
 )
+from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.streams import say, say_report
 from ilsvrc_tfds.errors import OptionError, counted, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
-from ilsvrc_tfds.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
@@ -51,7 +50,7 @@ def show(options: argparse.Namespace) -> int:
 def train(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training  # loads TensorFlow and Keras
 
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Recipe)})
+    recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
     *_, last = training.read_log(out)

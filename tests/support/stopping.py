@@ -1,0 +1,37 @@
+"""A training that Ctrl-C stops, and the comparison of two trainings."""
+
+import keras
+import numpy as np
+import pytest
+
+from ilsvrc_tfds import training
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ctrl-C in the third step of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.wanted, self.epoch = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (self.wanted, 2):
+            raise KeyboardInterrupt
+
+
+def train_and_stop(data, out, recipe, epoch: int) -> None:
+    """Trains until the third step of an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(epoch))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(data, out, recipe)
+
+
+def assert_equal_weights(*folders) -> None:
+    """Compares the weights of the trained models in folders, bit by bit."""
+    ours, theirs = (training.load_model(folder / "model.keras").get_weights() for folder in folders)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
