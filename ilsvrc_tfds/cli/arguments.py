@@ -161,6 +161,16 @@ def train(command: argparse.ArgumentParser) -> None:
         word = f"--{field.name.replace('_', '-')}"
         command.add_argument(word, type=kind, default=field.default, metavar=metavar, help=text + default)
     command.add_argument(
+        "--backup-every",
+        type=count,
+        metavar="N",
+        help="also back up after every N steps of an epoch (default: only at the end of each epoch)",
+    )
+    _add_devices(command)
+    command.add_argument(
+        "--service", metavar="grpc://HOST:PORT", help="tf.data service whose workers make the batches for training"
+    )
+    command.add_argument(
         "--overwrite",
         action="store_true",
         help="delete a finished or different training run in the folder, and start again",
@@ -169,6 +179,10 @@ def train(command: argparse.ArgumentParser) -> None:
         "The default recipe is for all of ImageNet and a GPU. For a few hundred images, `ilsvrc-tfds demo` prints a "
         "better one."
     )
+
+
+def _add_devices(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--devices", type=count, metavar="N", help="devices of each host to use (default: all)")
 
 
 _RECIPE_WORDS = {
@@ -196,6 +210,11 @@ _RECIPE_WORDS = {
     "label_smoothing": (float, "SHARE", "share of the label that is spread over all classes"),
     "shuffle_buffer": (int, "N", "number of records in the shuffle buffer"),
     "seed": (int, "N", "seed of the weights, the order and the augmentation"),
+    "shares": (
+        int,
+        "N",
+        "shares of the examples, each with its own order; with one for each host, it reads only its own",
+    ),
 }
 
 
@@ -218,6 +237,7 @@ def evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--batch-size", type=count, default=256, metavar="N", help="examples per batch (default: %(default)s)"
     )
+    _add_devices(command)
 
 
 def bench(command: argparse.ArgumentParser) -> None:
