@@ -48,7 +48,16 @@ def train(options: argparse.Namespace) -> int:
 
     recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
-    model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
+    model = training.train(
+        options.data,
+        out,
+        recipe,
+        **_source(options),
+        devices=options.devices,
+        backup_every=options.backup_every,
+        service=options.service,
+        overwrite=options.overwrite,
+    )
     *_, last = training.read_log(out)
     top1, top5 = last["val_top1"], last["val_top5"]
     say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
@@ -66,6 +75,7 @@ def evaluate(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         split=options.split,
         **_source(options),
+        devices=options.devices,
     )
     accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
     say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
