@@ -64,6 +64,21 @@ def _broadcast(values: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
+def on_this_host_alone() -> Iterator[None]:
+    """Lets one host save a model in the block: for that Keras makes variables, and else waits for all hosts to do so.
+
+    >>> with on_this_host_alone():
+    ...     pass
+    """
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+@contextlib.contextmanager
 def ending_together(host: Host) -> Iterator[None]:
     """Raises InterruptedRun if JAX fails in the block because another host has ended. With one host, does nothing.
 

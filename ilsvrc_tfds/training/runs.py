@@ -31,7 +31,7 @@ from ilsvrc_tfds.training.backup import Backup, MetricsOfEpoch, Progress
 from ilsvrc_tfds.training.devices import Devices, StatisticsOfFirst, use_devices
 from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
-from ilsvrc_tfds.training.hosts import on_first_host
+from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
 from ilsvrc_tfds.training.models import MODEL, image_size_of
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import in_stages, one_size
@@ -290,7 +290,8 @@ def _finish(model: keras.Model, out: Path) -> tuple[int, int]:
     for layer in model.layers:
         if getattr(layer, "synchronized", False):
             layer.synchronized = False  # of several devices of TensorFlow; other backends would not load the layer
-    model.save(out / _UNFINISHED)
+    with on_this_host_alone():
+        model.save(out / _UNFINISHED)
     sync_file(out / _UNFINISHED)
     os.replace(out / _UNFINISHED, out / MODEL)
     sync_folder(out)
