@@ -34,6 +34,9 @@ def run() -> NoReturn:
 
     atexit.register(end)
     status = main()
+    jax = sys.modules.get("jax")
+    if status and jax is not None and jax.distributed.is_initialized():
+        end()  # JAX would wait at its exit for the other hosts, which wait for this one
     sys.exit(status)
 
 

@@ -185,6 +185,16 @@ def train(command: argparse.ArgumentParser) -> None:
     )
     add_recipe(command)
     command.add_argument(
+        "--backup-every",
+        type=count,
+        metavar="N",
+        help="also back up after every N steps of an epoch (default: only at the end of each epoch)",
+    )
+    _add_devices(command)
+    command.add_argument(
+        "--service", metavar="grpc://HOST:PORT", help="tf.data service whose workers make the batches for training"
+    )
+    command.add_argument(
         "--overwrite",
         action="store_true",
         help="delete a finished or different training run in the folder, and start again",
@@ -193,6 +203,10 @@ def train(command: argparse.ArgumentParser) -> None:
         "The default recipe is for all of ImageNet and a GPU. For a few hundred images, `ilsvrc-tfds demo` prints a "
         "better one."
     )
+
+
+def _add_devices(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--devices", type=count, metavar="N", help="devices of each host to use (default: all)")
 
 
 def evaluate(command: argparse.ArgumentParser) -> None:
@@ -214,6 +228,7 @@ def evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--batch-size", type=count, default=256, metavar="N", help="examples per batch (default: %(default)s)"
     )
+    _add_devices(command)
     command.add_argument(
         "--on",
         nargs="+",

@@ -95,4 +95,9 @@ _WORDS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "ema": (float, "MOMENTUM", "evaluate and save a moving average of the weights with this momentum in each step"),
     "shuffle_buffer": (int, "N", "number of records in the shuffle buffer"),
     "seed": (int, "N", "seed of the weights, the order and the augmentation"),
+    "shares": (
+        int,
+        "N",
+        "shares of the examples, each with its own order; with one for each host, it reads only its own",
+    ),
 }

@@ -12,7 +12,7 @@ from ilsvrc_tfds.pipeline.delivery import counted, dealt, padded
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, records_of_parts, share_of
 from ilsvrc_tfds.pipeline.examples import batches_of, mixed
 from ilsvrc_tfds.pipeline.reading import RAISE, require_known
-from ilsvrc_tfds.pipeline.schedule import Course, Host, as_host
+from ilsvrc_tfds.pipeline.schedule import Course, as_host, as_part
 from ilsvrc_tfds.pipeline.service import made_by_service
 from ilsvrc_tfds.pipeline.split import Data, Split, find_split
 from ilsvrc_tfds.pipeline.subsets import as_subset
@@ -35,6 +35,7 @@ def for_training(
     drop_remainder: bool = True,
     start_step: int = 0,
     shard: tuple[int, int] | tf.distribute.InputContext = (0, 1),
+    part: tuple[int, int] = (0, 1),
     classes: Iterable[str | int] | None = None,
     relabel: bool = False,
     fraction: float | None = None,
@@ -65,7 +66,7 @@ def for_training(
       data: Name of a data set, such as `ilsvrc2012/raw256`; folder of a prepared data set or of exported TFRecords; or
         TFDS builder that reads one folder. A string in the form of a name is always a name, even if the current folder
         contains that path. Write `./ilsvrc2012/raw256/1.0.0` for the folder.
-      batch_size: Number of examples in a batch of this host.
+      batch_size: Number of examples in a batch of this host, or of all parts if there are several.
       ops: Ops for each example `{image: JPEG bytes, label: int64 in [0, 1000), file_name}` and for batches, or the name
         of a preset.
       split: Name of the split, train or val.
@@ -83,6 +84,9 @@ def for_training(
       start_step: Number of the first batch. Skipped examples are not accounted for: after skips it is a different
         batch.
       shard: Pair (i, n) for host i of n, or `tf.distribute.InputContext`. A host has the same examples in every epoch.
+      part: Pair (k, m) for part k of m of each batch, which has `batch_size` / m examples. The parts together are the
+        batches of (0, 1), so hosts may be added or removed without a change of the batches. Each part reads all
+        records of the stream, and decodes its own. Ops on batches mix the examples of the part.
       classes: Wnids or class indices to read. If None, all classes.
       relabel: Whether to number the classes 0, 1, … in the order of `classes`. With `classes` sorted, this keeps the
         order of the class indices.
@@ -121,6 +125,12 @@ def for_training(
     key = key_of(seed, host)
     share = share_of(found, subset, host)
     course = Course(share.examples, share.fewest, batch_size, epochs, start_step, drop_remainder)
+    parts = as_part(part, batch_size)
+    if parts.count > 1 and not (deterministic and drop_remainder and service is None):
+        raise OptionError(
+            "With part=…, deterministic and drop_remainder must be True, and service None: all hosts must agree on "
+            "the batches."
+        )
     if service is not None:
         _require_plain(start_step, on_error)
         share = dataclasses.replace(share, read=with_size_compared(found, share.read))
@@ -141,23 +151,24 @@ def for_training(
         data = made_by_service(data, service, batch_size, drop_remainder)
     else:
         data = records_of_epochs(share, course, key, shuffle_buffer=shuffle_buffer, deterministic=deterministic)
+        data = data.shard(parts.count, parts.index) if parts.count > 1 else data
         data = batches_of(
             data,
             found,
             subset,
             ops,
             num_examples=share.examples,
-            batch_size=batch_size,
+            batch_size=batch_size // parts.count,
             on_error=on_error,
             deterministic=deterministic,
             drop_remainder=drop_remainder,
-            lost=_lost_by_skipping(host, start_step),
+            lost=_lost_by_skipping(host.count * parts.count, start_step),
         )
         data = mixed(data, batch_ops, deterministic)
         data = data.map(_pair)
     data = counted(data, course.steps and course.steps - start_step, on_error)
     data = data.prefetch(PREFETCHED_BATCHES)
-    return dealt(data, host, in_order=deterministic and service is None)
+    return dealt(data, host.count * parts.count, in_order=deterministic and service is None)
 
 
 def for_evaluation(
@@ -221,14 +232,14 @@ def for_evaluation(
         batch_size=batch_size,
         on_error=on_error,
         deterministic=True,
-        lost=_lost_by_skipping(host),
+        lost=_lost_by_skipping(host.count),
     )
     data = mixed(data, batch_ops, deterministic=True)
     data = data.map(_pair)
     data = padded(data, batch_size, steps) if pad else data
     data = counted(data, steps, on_error)
     data = data.prefetch(PREFETCHED_BATCHES)
-    return dealt(data, host, in_order=True)
+    return dealt(data, host.count, in_order=True)
 
 
 def _labelled(split: Split) -> Split:
@@ -237,11 +248,9 @@ def _labelled(split: Split) -> Split:
     return split
 
 
-def _lost_by_skipping(host: Host, start_step: int = 0) -> str:
+def _lost_by_skipping(hosts: int, start_step: int = 0) -> str:
     """Returns the warning for the first skipped example, or "" if skipping affects nothing else."""
-    lost = (
-        ["hosts may have different numbers of batches, and one may wait for another forever"] if host.count > 1 else []
-    )
+    lost = ["hosts may have different numbers of batches, and one may wait for another forever"] if hosts > 1 else []
     lost += [f"start_step={start_step} starts at another batch than without skipped records"] if start_step else []
     return f"A record was skipped (on_error='skip'), so {'; '.join(lost)}. Make the shard again." if lost else ""
 

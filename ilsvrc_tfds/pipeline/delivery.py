@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.reading import SKIP
-from ilsvrc_tfds.pipeline.schedule import Host
 
 
 def padded(data: tf.data.Dataset, batch_size: int, steps: int) -> tf.data.Dataset:
@@ -35,19 +34,20 @@ def counted(data: tf.data.Dataset, steps: int | None, on_error: str) -> tf.data.
     return data if on_error == SKIP else data.apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def dealt(data: tf.data.Dataset, host: Host, in_order: bool) -> tf.data.Dataset:
+def dealt(data: tf.data.Dataset, hosts: int, in_order: bool) -> tf.data.Dataset:
     """Returns the data with an option that tells `tf.distribute` how to divide them among hosts.
 
     TensorFlow's default would divide a host's share once more, or divide the stream by epochs.
 
     Args:
       data: Stream of batches.
-      host: Host that has made the stream. If it is one of several, the stream is its share and is not divided.
+      hosts: Number of hosts that read the data together. If there are several, the stream is a host's share and is not
+        divided.
       in_order: Whether the order is fixed. If not, the hosts cannot agree on their parts, and TensorFlow raises an
         error.
     """
     policies = tf.data.experimental.AutoShardPolicy
-    if host.count > 1:
+    if hosts > 1:
         policy = policies.OFF
     elif in_order:
         policy = policies.DATA  # each host keeps its examples of the whole

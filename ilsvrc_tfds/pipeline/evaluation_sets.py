@@ -107,7 +107,7 @@ def batches_of_set(
     data = data.map(_without_unlabelled) if found.multi_label else data
     data = counted(data, steps, RAISE)
     data = data.prefetch(PREFETCHED_BATCHES)
-    return dealt(data, host, in_order=True)
+    return dealt(data, host.count, in_order=True)
 
 
 def _without_unlabelled(

@@ -79,6 +79,24 @@ def as_host(shard: "tuple[int, int] | tf.distribute.InputContext") -> Host:
     return Host(int(index), int(count))
 
 
+def as_part(part: tuple[int, int], batch_size: int) -> Host:
+    """Returns the part (k, m) of each batch as a host. Raises OptionError if it is none, or m does not divide a batch.
+
+    >>> as_part((1, 4), batch_size=256)
+    Host(index=1, count=4)
+    """
+    try:
+        index, count = part
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"part must be (k, m), got {part!r}.") from error
+    require_integers(**{"k of part=(k, m)": index, "m of part=(k, m)": count})
+    if not 0 <= index < count:
+        raise OptionError(f"part must be (k, m) with 0 <= k < m, got ({index}, {count}).")
+    if batch_size % count:
+        raise OptionError(f"batch_size must be a multiple of {count}, the number of parts, got {batch_size}.")
+    return Host(int(index), int(count))
+
+
 def deal(lengths: tuple[int, ...], host: Host) -> list[Piece]:
     """Returns a host's records as runs: whole shards, and parts of the shards in which its share starts or ends.
 

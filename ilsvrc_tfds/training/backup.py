@@ -1,75 +1,170 @@
-"""Backups of the state of a training after each epoch, written atomically."""
+"""Backups of the state of a training after each epoch, and within epochs if wanted, written atomically.
+
+<out>/backup/00002.weights.h5          after 2 epochs
+<out>/backup/00002-000500.weights.h5   after 500 steps more; the first file stays until the third epoch is done
+"""
 
 import logging
 import os
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import keras
+import numpy as np
 
 from ilsvrc_tfds.storage.files import sync_file, sync_folder
 from ilsvrc_tfds.training.weights import SUFFIX, load_weights, weights_of
 
 _PARTIAL = f"partial{SUFFIX}"
-# Group of the file that holds a data set for each state, named by its number.
-_STATES = "seed_generators"
+_NAME = re.compile(rf"(?P<epochs>\d+)(?:-(?P<steps>\d+))?{re.escape(SUFFIX)}")
+# Groups of the file: a data set for each random state, named by its number, and one for each metric, by its name.
+_STATES, _METRICS = "seed_generators", "metrics"
 
 _log = logging.getLogger(__name__)
 
 
+class Progress(NamedTuple):
+    """How far a training has come.
+
+    Attributes:
+      epochs: Number of epochs that are done.
+      steps: Number of steps that are done in the epoch after them.
+
+    >>> Progress(2, 500) > Progress(2) > Progress(1, 900)
+    True
+    """
+
+    epochs: int = 0
+    steps: int = 0
+
+
 class Backup(keras.callbacks.Callback):
-    """A callback that backs up weights, optimizer and random states in a file named after the epochs done.
+    """A callback that backs up weights, optimizer and random states in a file named after the epochs and steps done.
+
+    Within an epoch it backs up the metrics too, so that the log has those of the whole epoch.
 
     `keras.callbacks.BackupAndRestore` overwrites the weights and then the number of the epoch. A kill between the two,
     or during the first epoch's weights, leaves a backup that cannot be resumed, or resumes at the wrong epoch.
 
     >>> from ilsvrc_tfds import training
     >>> backup = Backup(Path("/data/run/backup"))
-    >>> backup.epochs_done, backup.restore(training.build_model("small"))
-    (0, 0)
+    >>> backup.progress, backup.restore(training.build_model("small"))
+    (Progress(epochs=0, steps=0), Progress(epochs=0, steps=0))
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, every: int | None = None):
         """Constructs the callback.
 
         Args:
           folder: Folder of the backups. It is created with the first one.
+          every: Number of steps between backups within an epoch. If None, there is one at the end of each epoch.
         """
         super().__init__()
-        self._folder = folder
+        self._folder, self._every = folder, every
+        self._resumed, self._metrics = Progress(), dict[str, list[np.ndarray]]()
+        self._epoch, self._earlier_steps = 0, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Called by Keras, which has reset the metrics."""
+        self._epoch, self._earlier_steps = epoch, 0
+        if self._resumed.steps and epoch == self._resumed.epochs:
+            self._earlier_steps = self._resumed.steps
+            _restore_metrics(self.model, self._metrics)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called by Keras."""
+        steps = self._earlier_steps + batch + 1
+        if self._every is not None and not steps % self._every and batch + 1 < self.params["steps"]:
+            earlier = [path for progress, path in self._finished() if progress.steps]
+            self._write(Progress(self._epoch, steps), earlier)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Called by Keras."""
+        self._write(Progress(epoch + 1), [path for _, path in self._finished()])
+
+    def _write(self, progress: Progress, earlier: list[Path]) -> None:
         self._folder.mkdir(exist_ok=True)
-        earlier = self._finished()
         content = weights_of(self.model, self._folder)
         with h5py.File(content, "r+") as file:
             for number, state in enumerate(_states(self.model)):
                 file[f"{_STATES}/{number}"] = keras.ops.convert_to_numpy(state)
+            metrics = {metric.name: metric for metric in _metrics(self.model)} if progress.steps else {}
+            for name, metric in metrics.items():
+                for number, variable in enumerate(metric.variables):
+                    file[f"{_METRICS}/{name}/{number}"] = keras.ops.convert_to_numpy(variable)
         # Not `getbuffer`: CPython 3.12.0 and 3.12.1 crash if it is collected with the traceback of a failed write.
         (self._folder / _PARTIAL).write_bytes(content.getvalue())
         sync_file(self._folder / _PARTIAL)
-        os.replace(self._folder / _PARTIAL, self._folder / f"{epoch + 1:05d}{SUFFIX}")
+        path = self._path(progress)
+        os.replace(self._folder / _PARTIAL, path)
         sync_folder(self._folder)
-        for path in earlier:
-            path.unlink()
+        for other in earlier:
+            if other != path:
+                other.unlink()
 
     @property
-    def epochs_done(self) -> int:
-        """Number of epochs in the last backup, or 0 if there is none."""
-        return int(self._finished()[-1].name.removesuffix(SUFFIX)) if self._finished() else 0
+    def progress(self) -> Progress:
+        """What the last backup has."""
+        return max((progress for progress, _ in self._finished()), default=Progress())
 
-    def restore(self, model: keras.Model) -> int:
-        """Loads the last backup, if there is one, into a compiled model, and returns the number of epochs done."""
-        if self.epochs_done:
+    def restore(self, model: keras.Model, progress: Progress | None = None) -> Progress:
+        """Loads a backup, if there is one, into a compiled model, and returns what is done.
+
+        Args:
+          model: Model of the same recipe.
+          progress: Name of the backup. If None, the last one.
+        """
+        progress = self.progress if progress is None else progress
+        self._resumed = progress
+        if progress > Progress():
+            path = self._path(progress)
             model.optimizer.build(model.trainable_variables)  # otherwise Keras skips the optimizer's part of the file
-            load_weights(model, self._finished()[-1])
-            _restore_states(model, self._finished()[-1])
-            _log.info("Resuming after epoch %d.", self.epochs_done)
-        return self.epochs_done
+            load_weights(model, path)
+            _restore_states(model, path)
+            self._metrics = _read_metrics(path)
+            steps = f" and {progress.steps:,} steps of the next" if progress.steps else ""
+            _log.info("Resuming after epoch %d%s.", progress.epochs, steps)
+        return progress
 
-    def _finished(self) -> list[Path]:
-        return sorted(path for path in self._folder.glob(f"*{SUFFIX}") if path.name != _PARTIAL)
+    def drop_steps(self) -> None:
+        """Removes the backups within an epoch: their weights may have diverged."""
+        for progress, path in self._finished():
+            if progress.steps:
+                path.unlink(missing_ok=True)
+
+    def _path(self, progress: Progress) -> Path:
+        steps = f"-{progress.steps:06d}" if progress.steps else ""
+        return self._folder / f"{progress.epochs:05d}{steps}{SUFFIX}"
+
+    def _finished(self) -> list[tuple[Progress, Path]]:
+        named = ((_NAME.fullmatch(path.name), path) for path in self._folder.glob(f"*{SUFFIX}"))
+        return [(Progress(int(match["epochs"]), int(match["steps"] or 0)), path) for match, path in named if match]
+
+
+class MetricsOfEpoch(keras.callbacks.Callback):
+    """A callback for hosts that make no backups: it only restores the metrics of an epoch that is continued.
+
+    >>> MetricsOfEpoch(Backup(Path("/data/run/backup"))).on_epoch_begin(0)
+    """
+
+    def __init__(self, backup: Backup):
+        """Constructs the callback.
+
+        Args:
+          backup: Backup that was restored.
+        """
+        super().__init__()
+        self._backup = backup
+
+    def set_model(self, model: keras.Model) -> None:
+        """Called by Keras."""
+        self._backup.set_model(model)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Called by Keras."""
+        self._backup.on_epoch_begin(epoch)
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:
@@ -90,3 +185,20 @@ def _restore_states(model: keras.Model, path: Path) -> None:
         return
     for state, value in zip(states, saved):
         state.assign(value)
+
+
+def _metrics(model: keras.Model) -> list[keras.Metric]:
+    """Returns the metrics, those of `compile` one by one. With several devices two of them are called `loss`."""
+    return [part for metric in model.metrics for part in getattr(metric, "metrics", [metric])]
+
+
+def _read_metrics(path: Path) -> dict[str, list[np.ndarray]]:
+    with open(path, "rb") as binary, h5py.File(binary, "r") as file:
+        groups = file.get(_METRICS, {})
+        return {name: [groups[name][str(number)][()] for number in range(len(groups[name]))] for name in groups}
+
+
+def _restore_metrics(model: keras.Model, saved: dict[str, list[np.ndarray]]) -> None:
+    for metric in _metrics(model):
+        for variable, value in zip(metric.variables, saved.get(metric.name, ())):
+            variable.assign(value)

@@ -43,7 +43,8 @@ class StopAtDivergence(keras.callbacks.Callback):
             if not math.isfinite(loss):
                 _log.warning("The loss of epoch %d is %s, but that of its validation is finite.", epoch + 1, loss)
             return
-        done = self._backup.epochs_done
+        self._backup.drop_steps()
+        done = self._backup.progress.epochs
         kept = (
             f"The state after epoch {done} is kept, and the same command resumes there. Another recipe needs another "
             "folder (--out), or --overwrite."

@@ -16,13 +16,14 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline import find_set, source_errors
 from ilsvrc_tfds.pipeline.evaluation_sets import batches_of_set
+from ilsvrc_tfds.pipeline.schedule import Host
 from ilsvrc_tfds.pipeline.sets import EvaluationSet, Part, kind_named
 from ilsvrc_tfds.pipeline.sets.found import SIDE_OF_C
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED, C
 from ilsvrc_tfds.pipeline.split import Data
 from ilsvrc_tfds.preprocess import Op
-from ilsvrc_tfds.training.evaluating import Scores, evaluate
-from ilsvrc_tfds.training.models import load_model
+from ilsvrc_tfds.training.devices import use_devices
+from ilsvrc_tfds.training.evaluating import Scores, evaluate, made_for
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores
 
 _EXAMPLES, _TOP1, _TOP5, _LOSS = "examples", "top1", "top5", "cross_entropy"
@@ -40,6 +41,7 @@ def evaluate_on(
     split: str = "val",
     data_dir: str | os.PathLike | None = None,
     label_offset: int | None = None,
+    devices: int | None = None,
     allow_incomplete: bool = False,
 ) -> tuple[SetScores, ...]:
     """Returns the scores of a model on evaluation sets, after those on `data` if it is given.
@@ -61,6 +63,7 @@ def evaluate_on(
       split: Split of `data`, `val` or `train`.
       data_dir: TFDS's data directory, in which names are looked up.
       label_offset: Label of the first class in exported TFRecords that do not state it, as in `for_evaluation`.
+      devices: Number of devices to use on each host. If None, all that Keras's backend sees.
       allow_incomplete: Whether sets may lack images. Warnings then say which.
 
     Raises:
@@ -76,22 +79,20 @@ def evaluate_on(
     ('ImageNet-A', 6, 200)
     """
     source: dict[str, Any] = {"data_dir": data_dir, "label_offset": label_offset}
-    if not isinstance(model, keras.Model):
-        model = load_model(model, weights=weights)
-    elif weights is not None:
-        raise OptionError("A Keras model already has weights. Leave out `weights`.")
-    _require_all_classes(model)
-    found = {
-        name: find_set(path, data=data, allow_incomplete=allow_incomplete, **source) for name, path in sets.items()
-    }
-    for name, one in found.items():
-        _require_named(name, one)
-    rows = []
-    if data is not None:
-        scores = evaluate(data, model, batch_size=batch_size, split=split, **source)
-        rows.append(row_of_data(split, data, scores))
-    with _no_advice_on_tracing():
-        rows += [_scores_of(name, sets[name], one, model, batch_size) for name, one in found.items()]
+    with use_devices(devices) as used, _no_advice_on_tracing():
+        model = made_for(used, model, weights)
+        _require_all_classes(model)
+        found = {
+            name: find_set(path, data=data, allow_incomplete=allow_incomplete, **source) for name, path in sets.items()
+        }
+        for name, one in found.items():
+            _require_named(name, one)
+        rows = []
+        if data is not None:
+            scores = evaluate(data, model, batch_size=batch_size, split=split, **source)  # on the same devices
+            rows.append(row_of_data(split, data, scores))
+        own_batch = used.dividing(batch_size) // used.host.count
+        rows += [_scores_of(name, sets[name], one, model, own_batch, used.host) for name, one in found.items()]
     return tuple(rows)
 
 
@@ -141,7 +142,7 @@ def _require_all_classes(model: keras.Model) -> None:
 
 
 def _scores_of(
-    name: str, path: str | os.PathLike, found: EvaluationSet, model: keras.Model, batch_size: int
+    name: str, path: str | os.PathLike, found: EvaluationSet, model: keras.Model, batch_size: int, host: Host
 ) -> SetScores:
     size = model.input_shape[1] or SIDE_OF_C  # a model for images of any size gets those of `resnet_eval`
     ops = found.ops(size)
@@ -159,18 +160,18 @@ def _scores_of(
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=False)
-    parts = tuple(_part_scores(own, found, part, ops, batch_size) for part in found.parts)
+    parts = tuple(_part_scores(own, found, part, ops, batch_size, host) for part in found.parts)
     reference = tuple(ALEXNET_ERRORS.items()) if found.kind == C else ()
     left_out = found.num_examples - sum(part.images for part in parts)
     return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out)
 
 
 def _part_scores(
-    model: keras.Model, found: EvaluationSet, part: Part, ops: tuple[Op, ...], batch_size: int
+    model: keras.Model, found: EvaluationSet, part: Part, ops: tuple[Op, ...], batch_size: int, host: Host
 ) -> PartScores:
     if part.name:
         _log.info("%s: %s, %s images", found.title, part.name, f"{part.num_examples:,}")
-    images = batches_of_set(found, part, ops=ops, batch_size=batch_size, pad=True)
+    images = batches_of_set(found, part, ops=ops, batch_size=batch_size, host=host, pad=True)
     if not found.multi_label:
         images = images.map(_relabeller(found))
     with source_errors(found.path):

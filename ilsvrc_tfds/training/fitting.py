@@ -13,17 +13,23 @@ _MOMENTUM = 0.9
 _NOT_DECAYED = ["gamma", "beta", "bias"]
 
 
-def new_model(recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.NUM_CLASSES) -> keras.Model:
+def new_model(
+    recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.NUM_CLASSES, *, several: bool = False
+) -> keras.Model:
     """Returns the recipe's model, compiled, with random weights that follow from its seed.
 
     If TensorFlow has a GPU, the model computes in half precision with float32 weights, and XLA compiles it. On a CPU,
     XLA would make it slower. With `sizes` it takes images of any size. Raises OptionError for an unknown model, or one
     that does not take the sizes.
 
+    With several devices, `loss` is exact for padded batches too, because it is a weighted metric. Keras's own would
+    divide by the padded size.
+
     Args:
       recipe: Hyperparameters.
       steps_per_epoch: Number of batches in an epoch, on which the learning rate's schedule depends.
       num_classes: Number of outputs.
+      several: Whether several devices train.
 
     >>> new_model(Recipe(model="small"), steps_per_epoch=5004).input_shape
     (None, 64, 64, 3)
@@ -38,13 +44,28 @@ def new_model(recipe: Recipe, steps_per_epoch: int, num_classes: int = synsets.N
             model = any_size(model, [side for side, _ in recipe.sizes])
     finally:
         keras.config.set_dtype_policy(before)
+    metrics = [keras.metrics.CategoricalAccuracy("top1"), keras.metrics.TopKCategoricalAccuracy(5, "top5")]
     model.compile(
         _optimizer(recipe, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy("top1"), keras.metrics.TopKCategoricalAccuracy(5, "top5")],
-        jit_compile=accelerated,
+        weighted_metrics=[keras.metrics.CategoricalCrossentropy("loss", from_logits=True)] * several + metrics,
+        jit_compile=compiled_by_xla(several, alone=accelerated),
     )
     return model
+
+
+def compiled_by_xla(several: bool, *, alone: bool = False) -> bool:
+    """Returns whether XLA compiles the steps of a model.
+
+    Args:
+      several: Whether several devices compute. TensorFlow's copies on several devices cannot be compiled: Keras would
+        compile one function over all of them. JAX needs it, or each operation would be one of all devices.
+      alone: Whether XLA compiles for a single device.
+
+    >>> compiled_by_xla(True, alone=True), compiled_by_xla(False, alone=True)
+    (False, True)
+    """
+    return keras.backend.backend() == "jax" if several else alone
 
 
 def training_ops(recipe: Recipe, image_size: int, num_classes: int = synsets.NUM_CLASSES) -> tuple[preprocess.Op, ...]:

@@ -44,6 +44,8 @@ class Recipe:
         If None, the weights of the last step.
       shuffle_buffer: Size of the shuffle buffer, in records.
       seed: Seed of weights, order and augmentation.
+      shares: Number of equal shares of the examples, each with an order of its own, of which a batch has equal parts.
+        With as many shares as hosts, a host only reads its own. It must divide `batch_size`.
 
     >>> from ilsvrc_tfds import training
     >>> recipe = training.Recipe(model="resnet50", epochs=90, batch_size=1024)
@@ -66,9 +68,10 @@ class Recipe:
     ema: float | None = None
     shuffle_buffer: int = 8192
     seed: int = 0
+    shares: int = 1
 
     def __post_init__(self) -> None:
-        wanted = ("image_size", "epochs", "batch_size", "warmup_epochs", "shuffle_buffer", "seed")
+        wanted = ("image_size", "epochs", "batch_size", "warmup_epochs", "shuffle_buffer", "seed", "shares")
         require_integers(**{name: value for name in wanted if (value := getattr(self, name)) is not None})
         self._require("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS)
         self._require("image_size", "at least 32", self.image_size is None or self.image_size >= 32)
@@ -84,6 +87,12 @@ class Recipe:
         self._require("ema", "in (0, 1)", self.ema is None or 0 < self.ema < 1)
         self._check_sizes()
         self._require("shuffle_buffer", "at least 1", self.shuffle_buffer >= 1)
+        divides = 0 < self.shares and not self.batch_size % self.shares
+        self._require(
+            "shares",
+            f"a divisor of batch_size={self.batch_size:,}",
+            divides,
+        )
         self._require("seed", "in [0, 2**32)", 0 <= self.seed < 1 << 32)  # NumPy's, which Keras sets
 
     def _check_sizes(self) -> None:

@@ -3,7 +3,7 @@
 <out>/training.json   the recipe, and a fingerprint of the data
 <out>/log.csv         loss, top-1 and top-5 accuracy of each epoch, for training and validation
 <out>/tensorboard/    the same for TensorBoard, with the learning rate
-<out>/backup/         the state after the last epoch, until the training is finished
+<out>/backup/         the state after the last epoch, and within it if wanted, until the training is finished
 <out>/model.keras     the trained model
 """
 
@@ -18,21 +18,24 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ilsvrc_tfds.errors import DestinationError, OptionError, counted
-from ilsvrc_tfds.pipeline import Split, find_split, for_evaluation, for_training, source_errors
+from ilsvrc_tfds.errors import DestinationError, OptionError, counted, require_integers
+from ilsvrc_tfds.pipeline import Split, find_split, source_errors
 from ilsvrc_tfds.pipeline.split import reading
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.storage.staging import claim
-from ilsvrc_tfds.training.backup import Backup
+from ilsvrc_tfds.training.backup import Backup, MetricsOfEpoch, Progress
+from ilsvrc_tfds.training.devices import Devices, StatisticsOfFirst, use_devices
 from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
+from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
 from ilsvrc_tfds.training.models import MODEL, image_size_of
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import in_stages, one_size
+from ilsvrc_tfds.training.streams import Source, Streams
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,13 +43,9 @@ if TYPE_CHECKING:
 
 LOG = "log.csv"
 _ASKED, _BACKUP, _TENSORBOARD, _UNFINISHED = "training.json", "backup", "tensorboard", "unfinished.keras"
+_FINISHED = Progress(-1, -1)
 
 _log = logging.getLogger(__name__)
-
-
-class _Source(TypedDict):
-    data_dir: str | os.PathLike | None
-    label_offset: int | None
 
 
 def train(
@@ -56,26 +55,37 @@ def train(
     *,
     data_dir: str | os.PathLike | None = None,
     label_offset: int | None = None,
+    devices: int | None = None,
+    backup_every: int | None = None,
+    service: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Trains a model on `train`, validates it on `val` after each epoch, and returns the path of its `model.keras`.
 
-    The same call resumes a training that was stopped, at the first batch of the epoch that was not completed. If the
-    training is finished already, it returns at once.
+    The same call resumes a training that was stopped, at the first batch after the last backup. The metrics of an epoch
+    go on where they were. If the training is finished already, it returns at once.
+
+    The batches follow from the recipe alone: devices and hosts may be added or removed between two runs. On several
+    hosts of JAX, each one makes the same call, and sees `data` and `out` under the same paths.
 
     Args:
       data: Name such as `ilsvrc2012/raw256`, the folder of a prepared data set or of exported TFRecords, or a TFDS
         builder.
-      out: Folder to write. The docstring of this module lists its files.
+      out: Folder to write. The docstring of this module lists its files. The first host writes them.
       recipe: Hyperparameters.
       data_dir: TFDS's data directory, if `data` is a name.
       label_offset: Label of the first class in exported TFRecords that do not state it, as in `for_training`.
+      devices: Number of devices to use on each host. If None, all that Keras's backend sees.
+      backup_every: Number of steps after which the state is backed up within an epoch. If None, only at its end.
+      service: Address of a tf.data service that makes the batches, as in `for_training`. Its order is not fixed, so a
+        run that resumes begins with other images.
       overwrite: Whether to remove a finished training in `out`, or one with another recipe or other data.
 
     Raises:
       OptionError: An option is invalid, `out` has another training, or the loss of an epoch is not finite.
       DestinationError: `out` cannot be written, or contains something else.
       SourceError: The data does not exist, is not completely prepared, or cannot be read.
+      InterruptedRun: Another host has ended.
 
     >>> from ilsvrc_tfds import training
     >>> recipe = training.Recipe(model="small", image_size=32, epochs=1, batch_size=4)
@@ -83,7 +93,8 @@ def train(
     'model.keras'
     """
     require_local(out)
-    source: _Source = {"data_dir": data_dir, "label_offset": label_offset}
+    _require_backup_every(backup_every)
+    source: Source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
     find_split(data, "val", **source)
     steps = split.num_examples // recipe.batch_size
@@ -92,50 +103,83 @@ def train(
             f"batch_size={recipe.batch_size:,} is larger than the split, which has "
             f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
-    model = new_model(recipe, steps, split.num_labels)
-    side = recipe.image_size or image_size_of(recipe.model)
-    ops = {size: training_ops(recipe, size, split.num_labels) for size, _ in recipe.sizes or [(side, 0)]}
-
     out = Path(out).expanduser()
-    with destination_errors(out), claim(out):
-        _make_ready(out, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)}), overwrite)
-        if (out / MODEL).exists():
-            _log.info("The training in %s is finished already.", out)
-            return out / MODEL
-        _log.info(
-            "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
-            *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps, recipe.batch_size),
-        )
-        done = Backup(out / _BACKUP).restore(model)
-        _cut_log(out / LOG, done)
+    with use_devices(devices) as used:
+        streams = Streams(data, source, recipe, used, service)
+        model = new_model(recipe, steps, split.num_labels, several=used.several)
+        side = recipe.image_size or image_size_of(recipe.model)
+        training_ops(recipe, side, split.num_labels)  # raises, before anything is written
+        backup = Backup(out / _BACKUP, backup_every)
+        with contextlib.ExitStack() as claimed:
 
-        def images_of(size: int, start_step: int) -> "tf.data.Dataset":
-            return for_training(
-                data,
-                **source,
-                batch_size=recipe.batch_size,
-                ops=ops[size],
-                seed=recipe.seed,
-                shuffle_buffer=recipe.shuffle_buffer,
-                start_step=start_step,
+            def begin() -> Progress:
+                """Takes the folder, and returns what is done."""
+                claimed.enter_context(destination_errors(out))
+                claimed.enter_context(claim(out))
+                _make_ready(out, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)}), overwrite)
+                if (out / MODEL).exists():
+                    return _FINISHED
+                _cut_log(out / LOG, backup.progress.epochs)
+                return backup.progress
+
+            progress = Progress(*on_first_host(used.host, begin))
+            if progress == _FINISHED:
+                _log.info("The training in %s is finished already.", out)
+                return out / MODEL
+            _log.info(
+                "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
+                *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps),
+                recipe.batch_size,
             )
+            with _callbacks(out, recipe, backup, used) as callbacks, source_errors(split.folder):
+                _fit(model, side, streams, steps, backup, progress, callbacks)
+            finished = model if recipe.sizes is None else one_size(model, side)
+            on_first_host(used.host, lambda: _finish(finished, out))
+    return out / MODEL
 
-        start = done * steps
+
+def _require_backup_every(steps: int | None) -> None:
+    if steps is not None:
+        require_integers(backup_every=steps)
+        if steps < 1:
+            raise OptionError(f"backup_every must be at least 1, got {steps}.")
+
+
+def _fit(
+    model: keras.Model,
+    side: int,
+    streams: Streams,
+    steps: int,
+    backup: Backup,
+    progress: Progress,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Trains from the given backup to the end. An epoch that was begun is a `fit` of its own, with fewer steps."""
+    recipe, num_classes = streams.recipe, model.output_shape[1]
+
+    def images_of(size: int, start_step: int) -> "tf.data.Dataset":
+        return streams.training(training_ops(recipe, size, num_classes), start_step)
+
+    validation = streams.validation(validation_ops(side, num_classes))
+    while True:
+        backup.restore(model, progress)
+        epochs, done = progress
+        start = epochs * steps + done
         images = images_of(side, start) if recipe.sizes is None else in_stages(recipe, steps, start, images_of)
-        val_ops = validation_ops(side, split.num_labels)
-        validation = for_evaluation(data, **source, batch_size=recipe.batch_size, ops=val_ops)
-        with _callbacks(out, recipe) as callbacks, source_errors(split.folder):
-            model.fit(
-                images,
-                initial_epoch=done,
-                epochs=recipe.epochs,
-                steps_per_epoch=steps,
-                validation_data=validation,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=int(sys.stdout.isatty()),
-            )
-        return _finish(model if recipe.sizes is None else one_size(model, side), out)
+        model.fit(
+            images,
+            initial_epoch=epochs,
+            epochs=epochs + 1 if done else recipe.epochs,
+            steps_per_epoch=steps - done,
+            validation_data=validation,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=int(sys.stdout.isatty()),
+        )
+        if not done or epochs + 1 == recipe.epochs:
+            return
+        # Not the model as `fit` leaves it, whose end is that of the training: it puts averages in place of the weights.
+        progress = Progress(*on_first_host(streams.devices.host, lambda: backup.progress))
 
 
 def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
@@ -180,8 +224,8 @@ def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
     if path.exists():
         begun = {**_plain(dataclasses.asdict(Recipe())), **_asked(path)}  # fields that older versions did not have
         changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
-        # An attempt without a completed epoch may be removed.
-        worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).epochs_done > 0
+        # An attempt without a backup may be removed.
+        worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).progress > Progress()
         if changed and worth_keeping and not overwrite:
             raise OptionError(
                 f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it."
@@ -214,8 +258,17 @@ def _cut_log(path: Path, epochs: int) -> None:
 
 
 @contextlib.contextmanager
-def _callbacks(out: Path, recipe: Recipe) -> Iterator[list[keras.callbacks.Callback]]:
-    """Yields the callbacks that write logs and backups. Closes the log if the training is stopped; Keras does not."""
+def _callbacks(out: Path, recipe: Recipe, backup: Backup, devices: Devices) -> Iterator[list[keras.callbacks.Callback]]:
+    """Yields the callbacks, of which those of the first host write logs and backups.
+
+    Closes the log if the training is stopped; Keras does not.
+    """
+    needed = [StatisticsOfFirst()] if devices.several else []
+    needed += [] if recipe.ema is None else [keras.callbacks.SwapEMAWeights()]
+    needed += [StopAtDivergence(recipe, backup)]
+    if devices.host.index:
+        yield [*needed, MetricsOfEpoch(backup)]
+        return
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         _log.info(
@@ -226,18 +279,21 @@ def _callbacks(out: Path, recipe: Recipe) -> Iterator[list[keras.callbacks.Callb
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / _TENSORBOARD, write_graph=False)
     try:
-        report_epoch, backup = keras.callbacks.LambdaCallback(on_epoch_end=report), Backup(out / _BACKUP)
+        report_epoch = keras.callbacks.LambdaCallback(on_epoch_end=report)
         # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.
-        averaged = [] if recipe.ema is None else [keras.callbacks.SwapEMAWeights()]
-        yield [*averaged, log, tensorboard, report_epoch, StopAtDivergence(recipe, backup), backup]
+        yield [log, tensorboard, report_epoch, *needed, backup]
     finally:
         log.on_train_end()
 
 
-def _finish(model: keras.Model, out: Path) -> Path:
-    model.save(out / _UNFINISHED)
+def _finish(model: keras.Model, out: Path) -> tuple[int, int]:
+    for layer in model.layers:
+        if getattr(layer, "synchronized", False):
+            layer.synchronized = False  # of several devices of TensorFlow; other backends would not load the layer
+    with on_this_host_alone():
+        model.save(out / _UNFINISHED)
     sync_file(out / _UNFINISHED)
     os.replace(out / _UNFINISHED, out / MODEL)
     sync_folder(out)
     shutil.rmtree(out / _BACKUP, ignore_errors=True)
-    return out / MODEL
+    return _FINISHED

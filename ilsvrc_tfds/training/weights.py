@@ -13,6 +13,8 @@ from pathlib import Path
 
 import keras
 
+from ilsvrc_tfds.training.hosts import on_this_host_alone
+
 SUFFIX = ".weights.h5"
 _IN_ARCHIVE = "model.weights.h5"
 
@@ -30,7 +32,8 @@ def weights_of(model: keras.Model, folder: Path) -> io.BytesIO:
     """
     path = folder / "partial.keras"
     try:
-        model.save(path)
+        with on_this_host_alone():
+            model.save(path)
         with zipfile.ZipFile(path) as archive:
             return io.BytesIO(archive.read(_IN_ARCHIVE))
     finally:

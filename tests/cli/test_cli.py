@@ -315,7 +315,7 @@ def test_train_and_evaluate_say_the_accuracy(recipe, prepare, tmp_path, capsys):
     folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
     words = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-epochs", "0", "--batch-size", "4"]
     words += recipe
-    assert main(["train", folder, "--out", out, *words]) == 0
+    assert main(["train", folder, "--out", out, *words, "--devices", "1", "--backup-every", "2"]) == 0
     assert re.search(
         r"model.keras: validation top-1 [\d.]+%, top-5 [\d.]+% at the end of epoch 1", capsys.readouterr().out
     )
@@ -324,6 +324,19 @@ def test_train_and_evaluate_say_the_accuracy(recipe, prepare, tmp_path, capsys):
         == 0
     )
     assert re.search(r"top-1 [\d.]+%, top-5 [\d.]+%, loss [\d.]+, on 6 images, each once", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_more_devices_than_there_are_and_a_service_that_is_not_there_are_errors(prepare, tmp_path, capsys):
+    folder, out = str(prepare(config="raw256").data_dir), str(tmp_path / "run")
+    words = ["train", folder, "--out", out, "--model", "small", "--image-size", "32", "--batch-size", "4"]
+    for more, message in [
+        (["--devices", "64"], "64 devices are wanted, but there is 1 device: /device:CPU:0."),
+        (["--service", "localhost"], "service must be grpc://HOST:PORT"),
+    ]:
+        assert main([*words, *more]) == 1
+        assert message in capsys.readouterr().err
+    assert not os.path.exists(out + "/model.keras")
 
 
 def test_training_help_has_the_recipes_defaults(capsys):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import drawing
+import numpy as np
 import pytest
 
 import ilsvrc_tfds
@@ -69,3 +70,13 @@ def test_each_example_is_one_process_es_once(case, shards, outcomes):
 
 def test_whole_stream_in_no_order_is_refused(outcomes):
     assert all("Could not apply FILE based sharding" in text for text in outcomes[128, "training, whole, in no order"])
+
+
+def test_train_is_refused(outcomes):
+    assert all("`fit` of Keras 3 fails under MultiWorkerMirroredStrategy" in text for text in outcomes[128, "train"])
+
+
+def test_loop_of_the_readme_trains_one_model(outcomes):
+    first, second = outcomes[0, "loop"]
+    assert first == second and len(first) == 4
+    assert first[2] < first[0] and abs(first[0] - np.log(1000)) < 1

@@ -22,12 +22,12 @@ class StopAt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def train_and_stop(data, out, recipe, epoch: int) -> None:
+def train_and_stop(data, out, recipe, epoch: int, **options) -> None:
     """Trains until the third step of an epoch."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(epoch))
         with pytest.raises(KeyboardInterrupt):
-            training.train(data, out, recipe)
+            training.train(data, out, recipe, **options)
 
 
 def assert_equal_weights(*folders) -> None:

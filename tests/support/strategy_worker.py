@@ -7,11 +7,16 @@ A JSON line for each case: the number of shards, the case, the file names in the
 
 import dataclasses
 import json
+import re
 import sys
+from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from ilsvrc_tfds import pipeline, preprocess
+from ilsvrc_tfds import training as ilsvrc_training
+from ilsvrc_tfds.errors import OptionError
 
 BATCH = 6
 
@@ -70,6 +75,7 @@ def cases(strategy, folder: str, index: int):
 def main(folders: list[str]) -> None:
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     index = strategy.cluster_resolver.task_id
+    print(json.dumps([0, "loop", losses_of_readme(folders[0], strategy)]), flush=True)
     for folder in folders:
         shards = len(pipeline.find_split(folder, "train").paths)
         for name, data, steps in cases(strategy, folder, index):
@@ -80,6 +86,31 @@ def main(folders: list[str]) -> None:
     except tf.errors.InvalidArgumentError as error:
         outcome = error.message
     print(json.dumps([shards, "training, whole, in no order", outcome]), flush=True)
+    try:
+        ilsvrc_training.train(folder, "run", ilsvrc_training.Recipe(batch_size=BATCH))
+    except OptionError as error:
+        outcome = str(error)
+    print(json.dumps([shards, "train", outcome]), flush=True)
+
+
+def losses_of_readme(folder: str, strategy: tf.distribute.Strategy) -> list[float]:
+    """Returns the losses of the README's loop, with a small model and few images."""
+    section = (Path(__file__).parents[2] / "README.md").read_text().partition("**Several hosts.**")[2]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+    for real, small in {
+        "/data/tfds/ilsvrc2012/raw256/1.0.0": folder,
+        "tf.distribute.MultiWorkerMirroredStrategy()": "the_strategy",
+        "256 //": f"{2 * BATCH} //",
+        "/ 256": f"/ {2 * BATCH}",
+        "90 * 5004": "3",
+        '"resnet50"': '"small", image_size=224',
+    }.items():
+        assert real in code, real
+        code = code.replace(real, small)
+    names = {"the_strategy": strategy}
+    keras.utils.set_random_seed(0)
+    exec(code, names)
+    return names["losses"] + [float(tf.reduce_sum(names["model"].trainable_variables[0].value))]
 
 
 if __name__ == "__main__":

@@ -85,6 +85,13 @@ def test_stopped_training_ends_with_the_same_average(prepared, tmp_path):
     stopping.assert_equal_weights(tmp_path / "run", tmp_path / "undisturbed")
 
 
+def test_training_stopped_within_an_epoch_ends_with_the_same_average(prepared, watched, tmp_path):
+    stopping.train_and_stop(prepared, tmp_path / "run", RECIPE, epoch=1, backup_every=2)
+    assert (tmp_path / "run/backup/00001-000002.weights.h5").exists()
+    training.train(prepared, tmp_path / "run", RECIPE)
+    stopping.assert_equal_weights(tmp_path / "run", watched[0])
+
+
 def test_training_stopped_while_it_was_saved_ends_with_the_same_average(prepared, watched, tmp_path, monkeypatch):
     save = keras.Model.save
 

@@ -17,7 +17,7 @@ import refusing
 import ilsvrc_tfds
 from ilsvrc_tfds import training
 from ilsvrc_tfds.training import fitting, models
-from ilsvrc_tfds.training.backup import Backup
+from ilsvrc_tfds.training.backup import Backup, Progress
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_everything_comes_back(optimizer, policy, tmp_path, with_dropout):
             keras.config.set_dtype_policy(before)
 
     model, other = fitted(new_model(), 1), new_model()
-    assert saved(model, tmp_path / "backup").restore(other) == 1
+    assert saved(model, tmp_path / "backup").restore(other) == Progress(1)
     for one, another in zip(everything(model), everything(other), strict=True):
         np.testing.assert_array_equal(one, another)
     for one, another in zip(everything(fitted(model, 2)), everything(fitted(other, 2)), strict=True):
@@ -96,9 +96,35 @@ def test_backup_without_the_states_is_continued_with_a_warning(tmp_path, with_dr
         del file["seed_generators"]
     other = fitting.new_model(dropout.RECIPE, 2)
     caplog.set_level(logging.WARNING)
-    assert backup.restore(other) == 1
+    assert backup.restore(other) == Progress(1)
     assert "00001.weights.h5 has no random states: dropout will differ" in caplog.text
     np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
+
+
+def test_backups_within_an_epoch_leave_that_of_the_last_epoch(tmp_path, with_dropout):
+    class Names(keras.callbacks.Callback):
+        """What is there in each step."""
+
+        def on_train_batch_end(self, batch, logs=None):
+            names.append(sorted(path.name.removesuffix(".weights.h5") for path in tmp_path.iterdir()))
+
+    names, backup, model = [], Backup(tmp_path, every=2), fitting.new_model(dropout.RECIPE, 2)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (12, 32, 32, 3), np.uint8), rng.dirichlet(np.ones(1000), 12)
+    model.fit(images, labels, batch_size=2, epochs=2, shuffle=False, verbose=0, callbacks=[backup, Names()])
+    first, second = (["00000-000002"], ["00000-000004"]), (["00001", "00001-000002"], ["00001", "00001-000004"])
+    assert names == [
+        [],
+        first[0],
+        first[0],
+        first[1],
+        first[1],
+        first[1],
+        *[["00001"]],
+        *sum(([s, s] for s in second), []),
+        second[1],
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["00002.weights.h5"] and backup.progress == Progress(2)
 
 
 def test_model_without_dropout_has_no_states_and_no_warning(tmp_path, caplog):
@@ -114,7 +140,7 @@ def test_backup_that_was_not_finished_is_none(tmp_path, with_dropout, monkeypatc
         patch.setattr(keras.ops, "convert_to_numpy", lambda value: 1 / 0)  # killed between the weights and the states
         with pytest.raises(ZeroDivisionError):
             saved(model, tmp_path / "backup")
-    assert Backup(tmp_path / "backup").epochs_done == 0
+    assert Backup(tmp_path / "backup").progress == Progress()
 
 
 def test_states_come_back_with_jax(tmp_path):
@@ -157,7 +183,7 @@ model, other = (fitting.new_model(training.Recipe(model="small", image_size=32, 
 one = backup.Backup(out / "backup")
 one.set_model(model)
 one.on_epoch_end(4)
-assert one.restore(other) == 5
+assert one.restore(other).epochs == 5
 weights = out / "backup/00005.weights.h5"
 again = training.build_model("small", image_size=32, weights=weights)
 for copy in (other, again):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -183,6 +184,43 @@ def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_p
         training.train(prepared, out, other)
     training.train(prepared, out, other, overwrite=True)
     assert len(training.read_log(out)) == 2
+
+
+def test_training_of_an_older_version_continues(prepared, trained, tmp_path, monkeypatch):
+    """Its record lacks the options of today, and its backups are those after epochs."""
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(1))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared, out, RECIPE)
+    assert [path.name for path in (out / "backup").iterdir()] == ["00001.weights.h5"]
+    record = json.loads((out / "training.json").read_bytes())
+    assert record.pop("shares") == 1
+    (out / "training.json").write_text(json.dumps(record))
+    with pytest.raises(OptionError, match="has a training with shares=1. Name another folder"):
+        training.train(prepared, out, dataclasses.replace(RECIPE, shares=2))
+    training.train(prepared, out, RECIPE)
+    assert_same_weights(out, trained)
+
+
+def test_backups_within_an_epoch_that_diverged_are_removed(prepared, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1, warmup_epochs=0, learning_rate=1e30)
+    with pytest.raises(OptionError, match="diverged in epoch 1 of 1: .* the folder can be used again"):
+        training.train(prepared, tmp_path / "run", recipe, backup_every=2)
+    assert list((tmp_path / "run/backup").iterdir()) == []
+    with pytest.raises(OptionError, match="backup_every must be at least 1, got 0"):
+        training.train(prepared, tmp_path / "run", recipe, backup_every=0)
+
+
+def test_service_makes_the_batches(prepared, tmp_path):
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    address = dispatcher.target.partition("://")[2]
+    worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address, heartbeat_interval_ms=100))
+    recipe = dataclasses.replace(RECIPE, epochs=1, warmup_epochs=0)
+    assert training.train(prepared, tmp_path / "run", recipe, service=dispatcher.target).exists()
+    assert len(training.read_log(tmp_path / "run")) == 1
+    del worker
 
 
 def test_other_data_need_another_folder(prepared, trained, tmp_path):

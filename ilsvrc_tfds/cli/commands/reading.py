@@ -52,7 +52,16 @@ def train(options: argparse.Namespace) -> int:
 
     recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
-    model = training.train(options.data, out, recipe, **_source(options), overwrite=options.overwrite)
+    model = training.train(
+        options.data,
+        out,
+        recipe,
+        **_source(options),
+        devices=options.devices,
+        backup_every=options.backup_every,
+        service=options.service,
+        overwrite=options.overwrite,
+    )
     *_, last = training.read_log(out)
     top1, top5 = last["val_top1"], last["val_top5"]
     say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
@@ -74,6 +83,7 @@ def evaluate(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         split=options.split,
         **_source(options),
+        devices=options.devices,
     )
     _write_scores(json_path, options.model, [row_of_data(options.split, options.data, scores)])
     accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
@@ -100,6 +110,7 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
         batch_size=options.batch_size,
         split=options.split,
         **_source(options),
+        devices=options.devices,
         allow_incomplete=options.allow_incomplete,
     )
     _write_scores(json_path, options.model, rows)
