@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -207,6 +208,9 @@ def _one_device(wanted: int | None) -> Iterator[Devices]:
             "(KERAS_BACKEND), or a loop of your own under DistributedDataParallel, in which each process reads its "
             "share: for_training(…, shard=(rank, n))."
         )
+    torch: Any = sys.modules.get("torch")
+    if wanted is None and torch is not None and torch.cuda.device_count() > 1:
+        _log.warning("PyTorch sees %d devices, and one of them is used.", torch.cuda.device_count())
     yield Devices()
 
 
