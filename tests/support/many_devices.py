@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import drawing
 import dropout
 import keras
 
-from ilsvrc_tfds import training
+from ilsvrc_tfds import synsets, training
 from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline.sets.published import PUBLISHED
 from ilsvrc_tfds.training import models
 from ilsvrc_tfds.training.devices import use_devices
 
@@ -66,6 +68,14 @@ def watched(data: str, out: Path, recipe: training.Recipe, *runs: tuple[int, tup
     return {"losses": Watch.losses, "log": training.read_log(out), "weights": [array.tolist() for array in weights]}
 
 
+def scores_on_a(folder: Path, data: str, model: Path, devices: int) -> list[Any]:
+    """Returns the scores on a drawn ImageNet-A of eleven images, after those on the data."""
+    for number, label in enumerate(PUBLISHED["a"].classes[:11]):
+        drawing.evaluation_folders(folder, {synsets.wnids()[label]: {f"{number}.jpg": drawing.jpeg(seed=number)}})
+    options = {"data": data, "devices": devices, "batch_size": 4, "allow_incomplete": True}
+    return [dataclasses.asdict(row)["parts"] for row in training.evaluate_on({"a": folder}, model, **options)]
+
+
 def refusal(function: Callable, *arguments: Any, **options: Any) -> str:
     try:
         function(*arguments, **options)
@@ -82,6 +92,8 @@ def main(devices: int, data: str, out: Path) -> dict[str, Any]:
     found["evaluated on 1"] = training.evaluate(data, out / "on-1", devices=1, batch_size=8)
     found["evaluated on 3"] = training.evaluate(data, out / "on-1", devices=3, batch_size=8)
     found["evaluated on all"] = training.evaluate(data, training.load_model(out / "on-1"))
+    for count in (1, 3):
+        found[f"scores on {count}"] = scores_on_a(out / "imagenet-a", data, out / "on-1", count)
     models._small = dropout.network
     short = dataclasses.replace(RECIPE, epochs=2, optimizer="sgd")
     found["with dropout"] = watched(data, out / "dropout", short, (devices, None))

@@ -73,6 +73,13 @@ def test_scores_are_those_of_one_device(outcomes):
 
 
 @pytest.mark.slow
+def test_scores_on_evaluation_sets_are_those_of_one_device(outcomes):
+    val, ((part,),) = outcomes["scores on 3"][0], outcomes["scores on 3"][1:]
+    assert (val[0]["images"], part["images"]) == (21, 11)
+    assert outcomes["scores on 3"] == outcomes["scores on 1"]
+
+
+@pytest.mark.slow
 def test_validation_is_that_of_the_saved_model(outcomes):
     *_, last = outcomes["with dropout"]["log"]
     scores = [last[f"val_{name}"] for name in ("loss", "top1", "top5")]
