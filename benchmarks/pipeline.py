@@ -13,6 +13,7 @@ libraries, 4 to 9. The limit in C needs a compiler and the headers of libjpeg-tu
 
 import collections
 import functools
+import importlib.metadata
 import importlib.util
 import itertools
 import os
@@ -72,7 +73,7 @@ def peers(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> N
     """Training from original images against the other loaders, each from its own format, and against the limit in C."""
     records = prepare_records(pictures, work, num_bytes)
     present = {name: peer for name, peer in PEERS.items() if _works(name, peer)}
-    folders = {write: work / write.__name__ for write in {peer.write for peer in present.values()}}
+    folders = {peer.write: work / peer.write.__name__ for peer in present.values()}
     for write, folder in folders.items():
         in_fresh_process(write, records, folder)
     sides: dict[str, Callable] = {"ilsvrc_tfds": functools.partial(measure, train, records)}
@@ -80,7 +81,9 @@ def peers(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> N
         name: functools.partial(measure_peer, peer.batches, folders[peer.write], records)
         for name, peer in present.items()
     }
-    versions = {name: version(peer) for name, peer in present.items()}
+    packages = ("ilsvrc-tfds", "tensorflow", "simplejpeg")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    versions |= {name: version(peer) for name, peer in present.items()}
     if program := build_limit(work):
         in_fresh_process(write_positions, records, work / "limit positions")
         sides["C limit"] = functools.partial(measure_limit, program, work / "limit positions", records)
