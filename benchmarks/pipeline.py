@@ -18,7 +18,6 @@ import importlib.util
 import itertools
 import os
 import shutil
-import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +28,7 @@ from formats import write_positions
 from limit import build_limit, limit_version, measure_limit
 from loaders import PEERS, Peer, fault, version
 from prepare import prepare
-from processes import BusyClock, in_fresh_process, report
+from processes import in_fresh_process, report
 from rivals import (
     BATCH_SIZE,
     CORES,
@@ -40,7 +39,7 @@ from rivals import (
     train_naively,
     train_with_dali,
 )
-from rounds import compare, report_ratio, run_benchmarks, timed, warm
+from rounds import compare, report_ratio, run_benchmarks, warm
 
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.outputs.index import index_records
@@ -49,7 +48,6 @@ from ilsvrc_tfds.outputs.index import index_records
 _SHARDS = {"train": 32, "val": 2}
 # Archives, or the formats of others; what is made of the archives; and the copy that brings that into the page cache.
 _ROOM = 5
-_PERCENT = 0.01
 _REPLICAS = 4
 # Sides in pixels, as in progressive training.
 _SIZES = (128, 160, 192, 224)
@@ -152,47 +150,6 @@ def scaled(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> 
         shutil.rmtree(work / config)
 
 
-def start_step(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
-    """What it costs to begin late in an epoch, of what the batches before cost."""
-    records, shares = prepare_records(pictures, work, num_bytes), []
-    step = records.epoch * 9 // 10
-    for number in range(repeats):
-        (out := work / "out").mkdir()
-        warm(records.folder, out)
-        shutil.rmtree(out)
-        clock = BusyClock()
-        first, late, before = in_fresh_process(start_late, records, step)
-        shares.append((late - first) / before)
-        seconds = {"seconds_to_first_batch": first, "seconds_to_batch": late, "seconds_of_batches_before": before}
-        report(benchmark="start_step", run=number + 1, step=step, **seconds, cores_of_others=clock.cores_of_others())
-    share = statistics.median(shares)
-    report(
-        benchmark="start_step", extra_cost=share, rounds=[round(s, 3) for s in shares], goal_below=0.1, met=share < 0.1
-    )
-    shutil.rmtree(work / "classification")
-
-
-def subset(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
-    """Bytes read for one class of a hundred, and for 1 % of each class (one image at least), of those that all images take."""
-    records = prepare_records(pictures, work, num_bytes)
-    wnids = sorted({path.name.partition("_")[0] for path in pictures})
-    subsets = {
-        "classes": {"classes": wnids[: max(1, round(len(wnids) * _PERCENT))]},
-        "fraction": {"fraction": _PERCENT},
-    }
-    for name, options in subsets.items():
-        (images, read), (all_images, all_read) = in_fresh_process(read_subset, records, options)
-        share = read / all_read
-        amount = {
-            "images": images,
-            "share_of_images": images / all_images,
-            "megabytes": read / 1e6,
-            "share_of_bytes": share,
-        }
-        report(benchmark="subset", subset=name, **amount, goal_below=0.03, met=share < 0.03)
-    shutil.rmtree(work / "classification")
-
-
 BENCHMARKS = {
     "training": training,
     "peers": peers,
@@ -201,8 +158,6 @@ BENCHMARKS = {
     "evaluation": evaluation,
     "randaugment": randaugment,
     "scaled": scaled,
-    "start_step": start_step,
-    "subset": subset,
 }
 
 
@@ -223,9 +178,9 @@ def measure(
     """Returns the seconds of a side's batches on the clock."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     batches = iter(side(records))
-    _drop(batches, records.warm_up)
+    drop(batches, records.warm_up)
     start = clock()
-    _drop(batches, records.timed)
+    drop(batches, records.timed)
     return clock() - start
 
 
@@ -266,34 +221,6 @@ def evaluate(records: Records) -> Iterable:
     return pipeline.for_evaluation(records.folder, batch_size=BATCH_SIZE, split="train")
 
 
-def start_late(records: Records, step: int) -> tuple[float, float, float]:
-    """Returns the seconds to the first batch of an epoch, to batch `step` without those before, and of those before."""
-    from ilsvrc_tfds import pipeline
-
-    def take(first: int, count: int) -> None:
-        options = {"batch_size": BATCH_SIZE, "shuffle_buffer": records.buffer, "start_step": first}
-        _drop(iter(pipeline.for_training(records.folder, **options)), count)
-
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    take(0, 1)  # TensorFlow gets ready
-    return timed(take, 0, 1), timed(take, step, 1), timed(take, 0, step)
-
-
-def read_subset(records: Records, options: dict) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns the images of a subset and the bytes read for them, and the same of all images (Linux)."""
-    from ilsvrc_tfds import pipeline
-
-    def read(**options) -> tuple[int, int]:
-        start = _bytes_read()
-        data = pipeline.for_training(
-            records.folder, batch_size=BATCH_SIZE, ops=(), epochs=1, shuffle_buffer=1, drop_remainder=False, **options
-        )
-        return sum(len(labels) for _, labels in data), _bytes_read() - start
-
-    read(per_class=1)  # modules are loaded
-    return read(**options), read()
-
-
 def _compare_rates(
     benchmark: str,
     sides: dict[str, Callable],
@@ -316,14 +243,9 @@ def _works(name: str, peer: Peer) -> bool:
     return not reason
 
 
-def _drop(batches: Iterator, count: int) -> None:
+def drop(batches: Iterator, count: int) -> None:
+    """Takes some batches."""
     collections.deque(itertools.islice(batches, count), maxlen=0)
-
-
-def _bytes_read() -> int:
-    """Returns the bytes that this process has read, from the page cache or the disk."""
-    with open("/proc/self/io") as file:
-        return int(file.readline().split()[1])
 
 
 def _is_installed(*modules: str) -> bool:
