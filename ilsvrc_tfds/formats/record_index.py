@@ -68,16 +68,21 @@ def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:
     return spans if fits else read_spans(path)
 
 
-def is_index(path: str | os.PathLike) -> bool:
-    """Returns whether a file is an index, by its content. Raises SourceError for a pipe, and OSError.
+def is_index(path: str | os.PathLike, shard: str | os.PathLike) -> bool:
+    """Returns whether a file is an index of a shard, by its content and the shard's size.
 
-    >>> is_index(shard)
-    False
+    Raises SourceError for a pipe, and OSError.
+
+    >>> is_index(write_index(shard), shard), is_index(shard, shard)
+    (True, False)
     """
     if os.path.getsize(path) > _MOST_INDEX_BYTES:
         return False
     with open_regular(path) as file:
-        return re.fullmatch(rb"(\d+ \d+\n)*", file.read(_MOST_INDEX_BYTES)) is not None
+        text = file.read(_MOST_INDEX_BYTES)
+    if re.fullmatch(rb"(\d+ \d+\n)*", text) is None:
+        return False
+    return sum(map(int, text.splitlines()[-1].split() if text else ())) == os.path.getsize(shard)
 
 
 def _cover(spans: list[tuple[int, int]], file_size: int) -> bool:

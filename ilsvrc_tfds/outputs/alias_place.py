@@ -99,7 +99,8 @@ def require_free(
     if there is not None and there.config != config and not overwrite:
         raise DestinationError(
             f"{destination} is an alias of ilsvrc2012/{there.config}, and a data directory has one of each name. "
-            "Replace it with --overwrite (overwrite=True), or choose another name (--as, name=)."
+            f"Replace it with `ilsvrc-tfds alias {data_dir} --config {config} --overwrite` (overwrite=True), or "
+            "choose another name, with --as NAME (name=)."
         )
     return destination
 

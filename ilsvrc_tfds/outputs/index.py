@@ -65,19 +65,21 @@ def _folder_for_indexes(out: str | os.PathLike, output: Output) -> Path:
                 "Name another folder, or leave out --out (out=) for indexes beside the shards."
             )
         shards = "|".join(re.escape(name) for names in output.shards.values() for name in names)
-        own = re.compile(rf"(?:{shards})(?P<partial>\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?")
+        own = re.compile(rf"(?P<shard>{shards})(?P<partial>\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?")
         matches = {name: own.fullmatch(name) for name in sorted(os.listdir(place))}
-        strange = [name for name, match in matches.items() if match is None or not _is_own(place / name, match)]
+        strange = [
+            name for name, match in matches.items() if match is None or not _is_own(place / name, match, output.folder)
+        ]
         if strange:
             raise DestinationError(
                 f"{place} holds files that are not indexes of these shards: {first_few(map(shown, strange))}. Name an "
-                "empty folder, or one that does not exist."
+                "empty folder, or one that does not exist; or remove them, if they are of shards that were replaced."
             )
         for name in (name for name, match in matches.items() if match and match["partial"]):
             (place / name).unlink()
     return place
 
 
-def _is_own(path: Path, match: re.Match) -> bool:
-    """Returns whether a file with the name of a shard is an index, or the part of one that a killed run has left."""
-    return path.is_file() and (match["partial"] is not None or is_index(path))
+def _is_own(path: Path, match: re.Match, folder: Path) -> bool:
+    """Returns whether a file with the name of a shard is its index, or the part of one that a killed run has left."""
+    return path.is_file() and (match["partial"] is not None or is_index(path, folder / match["shard"]))

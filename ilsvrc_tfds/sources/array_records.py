@@ -108,7 +108,7 @@ def _opened(path: str) -> Iterator[Any]:
 
     try:
         require_regular(path)
-        reader = ArrayRecordReader(path, _OPTIONS)
+        reader = ArrayRecordReader(os.fsencode(path), _OPTIONS)  # a path need not be UTF-8
         if not reader.ok():
             reader.close()  # raises the error; until then there would be no records
         yield reader

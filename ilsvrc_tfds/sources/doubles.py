@@ -30,7 +30,9 @@ def refuse_doubles(members: Members) -> None:
     if of_two.any():
         same = "the same name as an image of another class"
         found = _pairs(members, pairs[of_two], f"has {same}", f"have {same}")
-        error = SourceError(f"{found} Rename one of each: a file name identifies an image.")
+        error = SourceError(
+            f"{found} A file name identifies an image: rename your own, and remove the copy of an official one."
+        )
         report(error, f"images with {same}", int(of_two.sum()))
     if not of_two.all():
         in_shards = {container.layout for container in members.containers} <= {

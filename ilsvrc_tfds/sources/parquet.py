@@ -127,7 +127,9 @@ def open_parquet(path: str) -> Iterator["ParquetFile"]:
     with contextlib.ExitStack() as stack:
         try:
             require_regular(path)
-            raw = stack.enter_context(OSFile(path))  # of a file of Python's each page would be copied once more
+            raw = stack.enter_context(
+                OSFile(os.fsencode(path))
+            )  # of a file of Python's each page would be copied once more
         except OSError as error:
             raise unreadable(path, error) from error
         with errors_of(path):

@@ -14,6 +14,7 @@ import h5py
 import keras
 import numpy as np
 
+from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.storage.files import sync_file, sync_folder
 from ilsvrc_tfds.training.weights import SUFFIX, load_weights, weights_of
 
@@ -34,10 +35,17 @@ class Progress(NamedTuple):
 
     >>> Progress(2, 500) > Progress(2) > Progress(1, 900)
     True
+    >>> Progress(2, 500).in_words
+    'epoch 2 and 500 steps of the next'
     """
 
     epochs: int = 0
     steps: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """The same, for messages."""
+        return f"epoch {self.epochs}" + (f" and {self.steps:,} steps of the next" if self.steps else "")
 
 
 class Backup(keras.callbacks.Callback):
@@ -60,8 +68,14 @@ class Backup(keras.callbacks.Callback):
         Args:
           folder: Folder of the backups. It is created with the first one.
           every: Number of steps between backups within an epoch. If None, there is one at the end of each epoch.
+
+        Raises OptionError if `every` is not a whole number of at least 1.
         """
         super().__init__()
+        if every is not None:
+            require_integers(backup_every=every)
+            if every < 1:
+                raise OptionError(f"backup_every must be at least 1, got {every}.")
         self._folder, self._every = folder, every
         self._resumed, self._metrics = Progress(), dict[str, list[np.ndarray]]()
         self._epoch, self._earlier_steps = 0, 0
@@ -124,8 +138,6 @@ class Backup(keras.callbacks.Callback):
             load_weights(model, path)
             _restore_states(model, path)
             self._metrics = _read_metrics(path)
-            steps = f" and {progress.steps:,} steps of the next" if progress.steps else ""
-            _log.info("Resuming after epoch %d%s.", progress.epochs, steps)
         return progress
 
     def drop_steps(self) -> None:
@@ -199,6 +211,13 @@ def _read_metrics(path: Path) -> dict[str, list[np.ndarray]]:
 
 
 def _restore_metrics(model: keras.Model, saved: dict[str, list[np.ndarray]]) -> None:
-    for metric in _metrics(model):
-        for variable, value in zip(metric.variables, saved.get(metric.name, ())):
+    zeros = np.zeros((1, model.output_shape[1]), np.float32)
+    model.compute_metrics(None, zeros, zeros)  # with TensorFlow, Keras makes those of `compile` in the first step only
+    model.reset_metrics()
+    metrics = {metric.name: metric for metric in _metrics(model)}
+    if saved.keys() != metrics.keys():
+        _log.warning("The metrics of the epoch that is continued are those of its last steps alone.")
+        return
+    for name, values in saved.items():
+        for variable, value in zip(metrics[name].variables, values, strict=True):
             variable.assign(value)

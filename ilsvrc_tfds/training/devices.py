@@ -137,12 +137,13 @@ def _of_tensorflow(wanted: int | None) -> Iterator[Devices]:
 
 @functools.cache
 def _mirrored(names: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
-    """Returns the strategy for devices, one in a process: those of a second strategy would use the same numbers.
+    """Returns the strategy for devices. The numbers of a second one in a process would be those of the first.
 
     TensorFlow numbers the reductions of each strategy from 100, and takes those of a second strategy for those of the
-    first one, which have other shapes. Processors do not need numbers if one of them adds.
+    first one, which have other shapes. Devices do not need numbers if one of them adds, as it does for processors, and
+    for other GPUs than the first ones.
     """
-    if "GPU" in names[0]:
+    if "GPU" in names[0] and not _mirrored.cache_info().currsize:
         return tf.distribute.MirroredStrategy(names)
     return tf.distribute.MirroredStrategy(names, cross_device_ops=tf.distribute.ReductionToOneDevice())
 
@@ -180,7 +181,13 @@ def _of_jax(wanted: int | None) -> Iterator[Devices]:
             yield Devices(chosen.num_model_replicas, host)
         return
     by_host = [[device for device in jax.devices() if device.process_index == index] for index in range(host.count)]
-    names = [f"{device.platform}:{device.id}" for devices in by_host for device in _first(devices, wanted)]
+    chosen_by_host = [_first(devices, wanted) for devices in by_host]
+    if len(set(map(len, chosen_by_host))) > 1:
+        raise OptionError(
+            f"The hosts have {', '.join(str(len(devices)) for devices in by_host)} devices, and each must use as many. "
+            "Name a number that all have (--devices)."
+        )
+    names = [f"{device.platform}:{device.id}" for devices in chosen_by_host for device in devices]
     if len(names) == 1:
         yield Devices()
         return

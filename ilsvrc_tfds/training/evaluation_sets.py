@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.errors import OptionError, SourceError, require_integers
 from ilsvrc_tfds.pipeline import find_set, source_errors
 from ilsvrc_tfds.pipeline.evaluation_sets import batches_of_set
 from ilsvrc_tfds.pipeline.schedule import Host
@@ -22,8 +22,9 @@ from ilsvrc_tfds.pipeline.sets.found import SIDE_OF_C
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED, C
 from ilsvrc_tfds.pipeline.split import Data
 from ilsvrc_tfds.preprocess import Op
-from ilsvrc_tfds.training.devices import use_devices
+from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.evaluating import Scores, evaluate, made_for
+from ilsvrc_tfds.training.fitting import compiled_by_xla
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores
 
 _EXAMPLES, _TOP1, _TOP5, _LOSS = "examples", "top1", "top5", "cross_entropy"
@@ -78,6 +79,7 @@ def evaluate_on(
     >>> scores.title, scores.images, scores.classes
     ('ImageNet-A', 6, 200)
     """
+    require_integers(batch_size=batch_size)
     source: dict[str, Any] = {"data_dir": data_dir, "label_offset": label_offset}
     with use_devices(devices) as used, _no_advice_on_tracing():
         model = made_for(used, model, weights)
@@ -89,10 +91,12 @@ def evaluate_on(
             _require_named(name, one)
         rows = []
         if data is not None:
-            scores = evaluate(data, model, batch_size=batch_size, split=split, **source)  # on the same devices
+            same = None if used.several else 1  # several are in use already
+            scores = evaluate(data, model, batch_size=batch_size, split=split, **source, devices=same)
             rows.append(row_of_data(split, data, scores))
-        own_batch = used.dividing(batch_size) // used.host.count
-        rows += [_scores_of(name, sets[name], one, model, own_batch, used.host) for name, one in found.items()]
+        for name, one in found.items():
+            rows.append(_scores_of(name, sets[name], one, model, batch_size, used))
+            _log.info("%s: top-1 %.2f%%", name, 100 * rows[-1].top1)  # now, as an image of the next set may be damaged
     return tuple(rows)
 
 
@@ -142,7 +146,7 @@ def _require_all_classes(model: keras.Model) -> None:
 
 
 def _scores_of(
-    name: str, path: str | os.PathLike, found: EvaluationSet, model: keras.Model, batch_size: int, host: Host
+    name: str, path: str | os.PathLike, found: EvaluationSet, model: keras.Model, batch_size: int, used: Devices
 ) -> SetScores:
     size = model.input_shape[1] or SIDE_OF_C  # a model for images of any size gets those of `resnet_eval`
     ops = found.ops(size)
@@ -159,11 +163,12 @@ def _scores_of(
         if found.multi_label
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=False)
-    parts = tuple(_part_scores(own, found, part, ops, batch_size, host) for part in found.parts)
+    own.compile(loss=loss, weighted_metrics=_metrics(found), jit_compile=compiled_by_xla(used.several))
+    batch_size = used.dividing(batch_size) // used.host.count
+    parts = tuple(_part_scores(own, found, part, ops, batch_size, used.host) for part in found.parts)
     reference = tuple(ALEXNET_ERRORS.items()) if found.kind == C else ()
     left_out = found.num_examples - sum(part.images for part in parts)
-    return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out)
+    return SetScores(name, found.title, os.fspath(path), len(classes), parts, reference, left_out, found.missing)
 
 
 def _part_scores(

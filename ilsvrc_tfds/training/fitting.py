@@ -1,5 +1,7 @@
 """Builds what Keras needs for a recipe: a compiled model with optimizer and metrics, and the operations on examples."""
 
+import logging
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,8 @@ from ilsvrc_tfds import preprocess, synsets
 from ilsvrc_tfds.training.models import build_model
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import any_size
+
+_log = logging.getLogger(__name__)
 
 _MOMENTUM = 0.9
 # Variables of batch normalization, and biases, as in the papers.
@@ -34,6 +38,12 @@ def new_model(
     >>> new_model(Recipe(model="small"), steps_per_epoch=5004).input_shape
     (None, 64, 64, 3)
     """
+    if recipe.ema is not None and recipe.epochs * steps_per_epoch * (1 - recipe.ema) < 1:
+        _log.warning(
+            "The average of the weights (ema) is over some %.0f steps, and the training has %d: the model will be near "
+            "the one with random weights. Make ema smaller.",
+            *(1 / (1 - recipe.ema), recipe.epochs * steps_per_epoch),
+        )
     accelerated = keras.backend.backend() == "tensorflow" and bool(tf.config.list_physical_devices("GPU"))
     keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
@@ -59,13 +69,14 @@ def compiled_by_xla(several: bool, *, alone: bool = False) -> bool:
 
     Args:
       several: Whether several devices compute. TensorFlow's copies on several devices cannot be compiled: Keras would
-        compile one function over all of them. JAX needs it, or each operation would be one of all devices.
-      alone: Whether XLA compiles for a single device.
+        compile one function over all of them. JAX always needs it: without it each operation runs by itself, and a
+        training took six times as long.
+      alone: Whether XLA compiles for a single device of TensorFlow.
 
     >>> compiled_by_xla(True, alone=True), compiled_by_xla(False, alone=True)
     (False, True)
     """
-    return keras.backend.backend() == "jax" if several else alone
+    return keras.backend.backend() == "jax" or alone and not several
 
 
 def training_ops(recipe: Recipe, image_size: int, num_classes: int = synsets.NUM_CLASSES) -> tuple[preprocess.Op, ...]:

@@ -117,20 +117,24 @@ class Recipe:
     def changed(self, **fields: Any) -> "Recipe":
         """Returns the recipe with other values of some fields.
 
-        Unless they are among the fields themselves, stated values follow others: the learning rate and the length of
-        the average stay the same for each example if the batch size changes, and another optimizer gets its own
-        learning rate and decay.
+        Unless they are among the fields themselves, stated values follow others: the learning rate stays the same for
+        each example if the batch size changes, the average stays over the same share of the training, another optimizer
+        gets its own learning rate and decay, and a warm-up that would not end becomes the default one.
 
         >>> Recipe(batch_size=1024, learning_rate=0.5).changed(batch_size=256).learning_rate
         0.125
         """
-        times = fields.get("batch_size", self.batch_size) / self.batch_size
+        require_integers(**{name: fields[name] for name in ("batch_size", "epochs") if name in fields})
+        batch_size, epochs = fields.get("batch_size", self.batch_size), fields.get("epochs", self.epochs)
+        times = batch_size / self.batch_size
         if fields.get("optimizer", self.optimizer) != self.optimizer:
             fields = {"learning_rate": None, "weight_decay": None, **fields}
         elif self.learning_rate is not None and times != 1:
             fields = {"learning_rate": self.learning_rate * times, **fields}
-        if self.ema is not None and times != 1:
-            fields = {"ema": self.ema**times, **fields}
+        if self.ema is not None and epochs > 0:
+            fields = {"ema": self.ema ** (times * self.epochs / epochs), **fields}
+        if self.warmup_epochs is not None and self.warmup_epochs >= epochs:
+            fields = {"warmup_epochs": None, **fields}
         return dataclasses.replace(self, **fields)
 
     def _require(self, field: str, rule: str, holds: bool) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ilsvrc_tfds.errors import DestinationError, OptionError, counted, require_integers
+from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.pipeline import Split, find_split, source_errors
 from ilsvrc_tfds.pipeline.split import reading
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file, sync_folder, write_whole
@@ -65,8 +65,9 @@ def train(
     The same call resumes a training that was stopped, at the first batch after the last backup. The metrics of an epoch
     go on where they were. If the training is finished already, it returns at once.
 
-    The batches follow from the recipe alone: devices and hosts may be added or removed between two runs. On several
-    hosts of JAX, each one makes the same call, and sees `data` and `out` under the same paths.
+    The batches follow from the recipe alone: devices and hosts may be added or removed between two runs. (Ops that mix
+    the images of a batch mix those of a host, so their partners depend on the number of hosts.) On several hosts of
+    JAX, each one makes the same call, and sees `data` and `out` under the same paths.
 
     Args:
       data: Name such as `ilsvrc2012/raw256`, the folder of a prepared data set or of exported TFRecords, or a TFDS
@@ -93,7 +94,8 @@ def train(
     'model.keras'
     """
     require_local(out)
-    _require_backup_every(backup_every)
+    out = Path(out).expanduser()
+    backup = Backup(out / _BACKUP, backup_every)
     source: Source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
     find_split(data, "val", **source)
@@ -103,13 +105,11 @@ def train(
             f"batch_size={recipe.batch_size:,} is larger than the split, which has "
             f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
-    out = Path(out).expanduser()
     with use_devices(devices) as used:
         streams = Streams(data, source, recipe, used, service)
         model = new_model(recipe, steps, split.num_labels, several=used.several)
         side = recipe.image_size or image_size_of(recipe.model)
         training_ops(recipe, side, split.num_labels)  # raises, before anything is written
-        backup = Backup(out / _BACKUP, backup_every)
         with contextlib.ExitStack() as claimed:
 
             def begin() -> Progress:
@@ -131,18 +131,13 @@ def train(
                 *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps),
                 recipe.batch_size,
             )
+            if progress > Progress():
+                _log.info("Resuming after %s.", progress.in_words)
             with _callbacks(out, recipe, backup, used) as callbacks, source_errors(split.folder):
                 _fit(model, side, streams, steps, backup, progress, callbacks)
             finished = model if recipe.sizes is None else one_size(model, side)
             on_first_host(used.host, lambda: _finish(finished, out))
     return out / MODEL
-
-
-def _require_backup_every(steps: int | None) -> None:
-    if steps is not None:
-        require_integers(backup_every=steps)
-        if steps < 1:
-            raise OptionError(f"backup_every must be at least 1, got {steps}.")
 
 
 def _fit(

@@ -55,6 +55,7 @@ class SetScores:
       parts: Scores of each part.
       reference: Mean error of AlexNet in each corruption of ImageNet-C that belongs to the mean; empty for other sets.
       left_out: Number of images of ReaL without a right class, which do not count.
+      missing: What the set lacks, in words; empty if it is complete.
 
     >>> scores = SetScores("a", "ImageNet-A", "/data/imagenet-a", 200, (PartScores("", 4, 3, 4),))
     >>> scores.images, scores.top1, scores.top5, scores.mce
@@ -68,6 +69,7 @@ class SetScores:
     parts: tuple[PartScores, ...]
     reference: tuple[tuple[str, float], ...] = ()
     left_out: int = 0
+    missing: str = ""
 
     @property
     def images(self) -> int:
@@ -124,6 +126,8 @@ class SetScores:
         value |= {"images": self.images, "top1": self.top1, "top5": self.top5}
         if self.left_out:
             value["left_out"] = self.left_out
+        if self.missing:
+            value["missing"] = self.missing
         if self.reference:
             value |= {"mean_error": self.mean_error, "mCE": self.mce}
             value["corruptions"] = {
@@ -172,6 +176,8 @@ def _cells(images: int, top1: float, top5: float | None) -> tuple[str, str, str]
 
 
 def _notes(row: SetScores) -> Iterator[str]:
+    if row.missing:
+        yield f"{row.name}: the set is not complete"
     if row.left_out:
         images = counted(row.left_out, "image without a right class does", "images without a right class do")
         yield f"{row.name}: {images} not count"

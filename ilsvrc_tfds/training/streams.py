@@ -3,7 +3,7 @@
 The order follows from the recipe alone, whatever the number of devices and hosts: the batches of all hosts together
 are those of one host. `Recipe.shares` divides the examples into shares, each with an order of its own, of which a batch
 has equal parts. A host that has whole shares reads nothing else. Otherwise several hosts read the same share, and each
-decodes its part.
+decodes its part. Ops on batches, such as MixUp, see the part of a host alone.
 """
 
 import dataclasses

@@ -51,6 +51,16 @@ def test_files_of_others_are_kept(name, folder, tmp_path):
     assert (out / name).read_bytes() == (folder / "train-00001-of-00002").read_bytes()
 
 
+def test_indexes_of_another_data_set_are_kept(folder, archives, tmp_path):
+    shards = {"train": 2, "val": 1}
+    options = {"num_shards": shards, "workers": 1, "allow_incomplete": True, "config": "raw256"}
+    index_records(folder, out=tmp_path / "idx", workers=1)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "idx").iterdir()}
+    with pytest.raises(DestinationError, match="idx holds files that are not indexes of these shards: train-00000"):
+        index_records(ilsvrc_tfds.export(archives, tmp_path / "other", **options), out=tmp_path / "idx", workers=1)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "idx").iterdir()} == before
+
+
 def test_rest_of_a_killed_run_is_removed_because_readers_would_take_it_for_an_index(folder, tmp_path):
     out = tmp_path / "idx"
     out.mkdir()

@@ -124,7 +124,10 @@ def test_bench_prints_a_table_and_writes_json(prepared, tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--ops", "resnet"], "There is no preset 'resnet'; known are resnet_train, resnet_eval, randaugment_train."),
+        (
+            ["--ops", "resnet"],
+            "There is no preset 'resnet'; known are resnet_train, resnet_eval, randaugment_train, torchvision_train.",
+        ),
         (["--split", "test"], "There is no split 'test' in "),
         (["--seconds", "nan"], "seconds must be above 0 and rounds at least 1, got nan and 5."),
     ],

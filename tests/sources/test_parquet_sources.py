@@ -1,5 +1,6 @@
 """Hugging Face's parquet files as sources, written by the library `datasets` and by pyarrow: what is read."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -40,6 +41,14 @@ def expected(made) -> dict[str, str]:
 def data(made, tmp_path) -> Path:
     """A copy of the parquet files."""
     return Path(shutil.copytree(made / "hf/data", tmp_path / "hf/data"))
+
+
+def test_folder_whose_name_is_no_text_is_read(data):
+    odd = data.parent.with_name(os.fsdecode(b"caf\xe9"))
+    data.parent.rename(odd)
+    found = index(odd)
+    with Reader() as reader:
+        assert reader.read(found.splits["val"], 0).startswith(b"\xff\xd8")
 
 
 def index(source: Path):

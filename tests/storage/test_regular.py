@@ -30,11 +30,11 @@ def pipe(name):
 def source(name):
     index_images(find_layout([pipe(name).parent]))
 
-info = DatasetInfo.__new__(DatasetInfo)
+described = DatasetInfo.__new__(DatasetInfo)
 cases = {
     "manifest": lambda: manifest.read(pipe("a/manifest.json").parent),
     "info": lambda: info.read_info(pipe("b/dataset_info.json").parent),
-    "TFDS's info": lambda: info.read_from_directory(pipe("c/dataset_info.json").parent),
+    "TFDS's info": lambda: described.read_from_directory(pipe("c/dataset_info.json").parent),
     "metadata.h5": lambda: hdf5.read(pipe("d/metadata.h5")),
     "index": lambda: record_index.shard_spans(str(pipe("e/index-train-00000-of-00001")).replace("index-", "")),
     "records": lambda: list(tfrecord.read_records(pipe("f"))),

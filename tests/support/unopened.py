@@ -14,7 +14,7 @@ from unprivileged import give_up_root
 
 from ilsvrc_tfds import pipeline, training
 from ilsvrc_tfds.pipeline import bench as stages
-from ilsvrc_tfds.training import evaluating, runs
+from ilsvrc_tfds.training import streams
 
 RECIPE = training.Recipe(model="small", image_size=32, epochs=1, batch_size=4, warmup_epochs=0)
 
@@ -47,12 +47,12 @@ def forbidden_from_the_start(folder: Path) -> None:
 
 
 def train(folder: Path) -> None:
-    after(runs, "for_training", shards(folder, "train")[1].unlink)
+    after(streams, "for_training", shards(folder, "train")[1].unlink)
     training.train(folder, folder / "run", RECIPE)
 
 
 def evaluate(folder: Path) -> None:
-    after(evaluating, "for_evaluation", shards(folder, "val")[1].unlink)
+    after(streams, "for_evaluation", shards(folder, "val")[1].unlink)
     training.evaluate(folder, training.build_model("small", image_size=32))
 
 

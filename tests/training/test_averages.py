@@ -90,6 +90,8 @@ def test_training_stopped_within_an_epoch_ends_with_the_same_average(prepared, w
     assert (tmp_path / "run/backup/00001-000002.weights.h5").exists()
     training.train(prepared, tmp_path / "run", RECIPE)
     stopping.assert_equal_weights(tmp_path / "run", watched[0])
+    for mine, other in zip(training.read_log(tmp_path / "run"), training.read_log(watched[0]), strict=True):
+        assert mine == pytest.approx(other, rel=1e-6), "metrics of an epoch are those of all its steps"
 
 
 def test_training_stopped_while_it_was_saved_ends_with_the_same_average(prepared, watched, tmp_path, monkeypatch):

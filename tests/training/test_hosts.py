@@ -54,7 +54,8 @@ def worker(*words) -> list:
 
 
 def in_words(recipe: training.Recipe) -> list[str]:
-    fields = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
+    usual = dataclasses.asdict(training.Recipe())
+    fields = {key: value for key, value in dataclasses.asdict(recipe).items() if value != usual[key]}
     return [word for key, value in fields.items() for word in (f"--{key.replace('_', '-')}", str(value))]
 
 

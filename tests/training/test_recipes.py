@@ -26,7 +26,7 @@ def test_named_recipe_is_that_of_the_table():
 
 def test_given_options_replace_those_of_a_recipe_also_by_their_defaults():
     recipe = recipe_from("--recipe", "resnet50-600", "--label-smoothing", "0.1", "--epochs", "90", "--seed", "3")
-    assert recipe == RECIPES["resnet50-600"].changed(epochs=90, seed=3)
+    assert recipe == RECIPES["resnet50-600"].changed(epochs=90, seed=3) and recipe.epochs == 90
     assert recipe_from("--recipe", "resnet50-90", "--label-smoothing", "0.1").label_smoothing == 0.1
     assert recipe_from("--scaled").scaled and not recipe_from("--no-scaled").scaled
 
@@ -34,6 +34,9 @@ def test_given_options_replace_those_of_a_recipe_also_by_their_defaults():
 def test_learning_rate_and_average_follow_the_batch_size():
     smaller = recipe_from("--recipe", "resnet50-600", "--batch-size", "256")
     assert smaller.learning_rate == 0.125 and smaller.ema == pytest.approx(0.999966**0.25)
+    shorter = recipe_from("--recipe", "resnet50-600", "--epochs", "60")
+    assert shorter.ema == pytest.approx(0.999966**10) and shorter.warmup == 5
+    assert recipe_from("--recipe", "resnet50-90", "--epochs", "3").warmup == 1
     stated = recipe_from("--recipe", "resnet50-600", "--batch-size", "256", "--learning-rate", "0.2", "--ema", "0.9")
     assert (stated.learning_rate, stated.ema) == (0.2, 0.9)
     assert recipe_from("--recipe", "resnet50-90", "--batch-size", "1024").peak_learning_rate == pytest.approx(0.4)

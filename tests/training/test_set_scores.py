@@ -189,17 +189,19 @@ def test_command_prints_one_table_and_writes_the_same_numbers(model, prepare, tm
     capsys.readouterr()
     assert main([*words, "--on", f"v2={v2}", f"mine={a}", "--json", str(tmp_path / "s.json")]) == 0
     said = capsys.readouterr()
-    lines = said.out.splitlines()
+    *lines, note, other = said.out.splitlines()
+    assert (note, other) == ("v2: the set is not complete", "mine: the set is not complete")
     assert len({len(line) for line in lines}) == 1 and lines[0].split() == ["set", "images", "top-1", "top-5"]
     assert [line.split()[:2] for line in lines[2:]] == [["val", "6"], ["v2", "2"], ["mine", "6"]]
     scores = json.loads((tmp_path / "s.json").read_text())
     numbers = [f"{row['top1']:.2%} {row['top5']:.2%}" for row in scores["sets"]]
     assert numbers == [" ".join(line.split()[2:]) for line in lines[2:]]
+    assert "2 images, expected 10,000" in scores["sets"][1]["missing"] and "missing" not in scores["sets"][0]
     assert scores["sets"][2]["title"] == "ImageNet-A" and scores["sets"][2]["classes"] == 200
     assert "v2: ImageNet-V2 in" in caplog.text and "--json" not in said.err
     assert main(["evaluate", *words[2:], "--on", f"a={a}"]) == 0
     said = capsys.readouterr()
-    assert len(said.out.splitlines()) == 3 and f"--on a={a} --json scores.json" in said.err
+    assert len(said.out.splitlines()) == 4 and f"--on a={a} --json scores.json" in said.err
     assert main([*words, "--json", str(tmp_path / "v.json")]) == 0
     assert json.loads((tmp_path / "v.json").read_text())["sets"][0]["images"] == 6
     assert "on 6 images, each once" in capsys.readouterr().out
