@@ -174,6 +174,8 @@ def keep_scores(options: argparse.Namespace) -> Step:
     words += [] if options.label_offset is None else ["--label-offset", str(options.label_offset)]
     words += [] if options.split == "val" else ["--split", options.split]
     words += ["--model", options.model, *([] if options.weights is None else ["--weights", options.weights])]
+    for option, value, usual in (("--batch-size", options.batch_size, 256), ("--devices", options.devices, None)):
+        words += [] if value == usual else [option, str(value)]
     words += ["--allow-incomplete"] if options.allow_incomplete else []
     words += ["--on", *(f"{name}={place}" for name, place in options.on), "--json", "scores.json"]
     return Step("keep the exact scores in a file", command("evaluate", *words))
