@@ -59,7 +59,7 @@ def say(*lines: object) -> None:
 
 
 def say_report(facts: Iterable[str], problems: Iterable[str], verdict: str) -> int:
-    """Prints the facts of a check, then its problems, or the verdict if there are none. Returns the exit status.
+    """Prints the facts of a check and its problems, or a verdict if it found none. Returns the exit status.
 
     >>> say_report(["train: 1,281,167 images"], [], "No problems found.")
     train: 1,281,167 images

@@ -105,5 +105,5 @@ def _check_info(info: Mapping) -> None:
             raise ValueError(f"a file format cannot be {name!r:.40}")
     for split in info["splits"]:
         if split["name"] not in synsets.OFFICIAL_COUNTS:
-            raise ValueError(f"there is no split {split['name']!r}")
+            raise ValueError(f"unknown split {split['name']!r}")
         int(split.get("numBytes", 0)), [int(length) for length in split["shardLengths"]]

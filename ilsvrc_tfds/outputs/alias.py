@@ -53,7 +53,7 @@ def alias(
 
     Raises:
       OptionError: `place` is a URL, or TFDS has another data set of that name, or there are several configs.
-      SourceError: There is no such data set, or its classes are numbered anew: they are not those of `imagenet2012`.
+      SourceError: The data set does not exist, or has other labels than `imagenet2012`, as a relabelled subset has.
       DestinationError: Another data set has the name in this data directory, or the alias cannot be written.
     """
     data_dir, target = located(place, config, name)

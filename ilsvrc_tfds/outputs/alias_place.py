@@ -30,7 +30,7 @@ def located(place: str | os.PathLike, config: str | None, name: str) -> tuple[Pa
 
     Raises:
       OptionError: `place` is a URL, an alias, or not in a data directory; or there are several configs.
-      SourceError: There is no such data set.
+      SourceError: The data set does not exist.
     """
     _require_local(place)
     place = Path(place).expanduser().absolute()

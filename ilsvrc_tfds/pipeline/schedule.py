@@ -80,7 +80,9 @@ def as_host(shard: "tuple[int, int] | tf.distribute.InputContext") -> Host:
 
 
 def as_part(part: tuple[int, int], batch_size: int) -> Host:
-    """Returns the part (k, m) of each batch as a host. Raises OptionError if it is none, or m does not divide a batch.
+    """Returns the part (k, m) of each batch as a host.
+
+    Raises OptionError for any other value, or if m does not divide a batch.
 
     >>> as_part((1, 4), batch_size=256)
     Host(index=1, count=4)

@@ -164,7 +164,7 @@ def test_info_of_more_than_64_mebibytes_is_an_error(tmp_path):
         ({"alternativeFileFormats": "tfrecord"}, "alternativeFileFormats cannot be 'tfrecord'"),
         ({"alternativeFileFormats": ["../x"]}, "a file format cannot be '../x'"),
         ({"fileFormat": "TFRECORD"}, "a file format cannot be 'TFRECORD'"),
-        ({"splits": [{"name": "dev", "shardLengths": []}]}, "there is no split 'dev'"),
+        ({"splits": [{"name": "dev", "shardLengths": []}]}, "unknown split 'dev'"),
     ],
 )
 def test_entries_of_an_info_that_make_no_sense_are_named(values, message, tmp_path):

@@ -13,6 +13,7 @@ from ilsvrc_tfds import synsets, training
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED
+from ilsvrc_tfds.training import evaluation_sets
 from ilsvrc_tfds.training.evaluation_sets import row_of_data
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores, table
 
@@ -205,6 +206,16 @@ def test_command_prints_one_table_and_writes_the_same_numbers(model, prepare, tm
     assert main([*words, "--json", str(tmp_path / "v.json")]) == 0
     assert json.loads((tmp_path / "v.json").read_text())["sets"][0]["images"] == 6
     assert "on 6 images, each once" in capsys.readouterr().out
+
+
+def test_data_are_evaluated_on_the_devices_of_the_sets(model, prepare, tmp_path, monkeypatch):
+    found = []
+    scores = training.Scores(examples=6, loss=1.0, top1=0.5, top5=1.0)
+    monkeypatch.setattr(evaluation_sets, "evaluate", lambda *_, devices, **__: found.append(devices) or scores)
+    a = drawing.few_of_imagenet_a(tmp_path / "imagenet-a")
+    data = prepare(config="raw256").data_dir
+    training.evaluate_on({"a": a}, model, data=data, devices=1, allow_incomplete=True)
+    assert found == [1], "None would be all devices of the machine"
 
 
 def test_corrupted_images_are_only_resized_for_a_model_of_another_size(tmp_path, model):

@@ -13,6 +13,7 @@ import drawing
 import keras
 import numpy as np
 import pytest
+import stopping
 import tensorflow as tf
 
 import ilsvrc_tfds
@@ -42,21 +43,6 @@ def trained(prepared, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "run"
     training.train(prepared, out, RECIPE)
     return out
-
-
-class StopAt(keras.callbacks.Callback):
-    """Ctrl-C in the third step of an epoch."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.wanted, self.epoch = epoch, None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == (self.wanted, 2):
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "resnet50", "mobilenetv3small"])
@@ -129,12 +115,9 @@ def assert_same_weights(*folders):
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_stopped_training_ends_with_the_same_weights(epoch, prepared, trained, tmp_path, monkeypatch):
+def test_stopped_training_ends_with_the_same_weights(epoch, prepared, trained, tmp_path):
     out = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(epoch))
-        with pytest.raises(KeyboardInterrupt):
-            training.train(prepared, out, RECIPE)
+    stopping.train_and_stop(prepared, out, RECIPE, epoch=epoch)
     assert not (out / "model.keras").exists()
     training.train(prepared, out, RECIPE)
     assert_same_weights(out, trained)
@@ -186,13 +169,10 @@ def test_other_recipe_needs_another_folder_or_overwrite(prepared, trained, tmp_p
     assert len(training.read_log(out)) == 2
 
 
-def test_training_of_an_older_version_continues(prepared, trained, tmp_path, monkeypatch):
+def test_training_of_an_older_version_continues(prepared, trained, tmp_path):
     """Its record lacks the options of today, and its backups are those after epochs."""
     out = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(1))
-        with pytest.raises(KeyboardInterrupt):
-            training.train(prepared, out, RECIPE)
+    stopping.train_and_stop(prepared, out, RECIPE, epoch=1)
     assert [path.name for path in (out / "backup").iterdir()] == ["00001.weights.h5"]
     record = json.loads((out / "training.json").read_bytes())
     assert record.pop("shares") == 1
@@ -275,10 +255,7 @@ def test_half_precision_is_for_a_gpu_and_goes_on_where_it_was_stopped(prepared, 
     # A processor computes what a GPU would, if slowly.
     devices = tf.config.list_physical_devices
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices(kind) or ["GPU:0"])
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.callbacks, "LambdaCallback", lambda **_: StopAt(1))
-        with pytest.raises(KeyboardInterrupt):
-            training.train(prepared, tmp_path / "run", RECIPE)
+    stopping.train_and_stop(prepared, tmp_path / "run", RECIPE, epoch=1)
     model = training.load_model(training.train(prepared, tmp_path / "run", RECIPE))
     assert {layer.compute_dtype for layer in model.layers if layer.name.startswith("conv")} == {"float16"}
     assert keras.config.dtype_policy().name == "float32"

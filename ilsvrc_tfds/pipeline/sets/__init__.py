@@ -61,7 +61,7 @@ def find_set(
     Raises:
       IncompleteError: The set is not complete, and this is not allowed.
       OptionError: A name is not known, or several sets are in the folder.
-      SourceError: There is no set, or a folder or file in it does not belong there.
+      SourceError: The set does not exist, or has a folder or file that does not belong there.
       LabelError: Names of images contradict their folders.
 
     >>> from ilsvrc_tfds.pipeline import find_set

@@ -37,7 +37,7 @@ class _Named(Split):
 
 
 def folder_of_name(path: str | os.PathLike, data_dir: str | os.PathLike | None) -> Path:
-    """Returns the folder of a name such as `imagenet_v2/topimages`, or the path itself if it is no such name.
+    """Returns the folder of a name such as `imagenet_v2/topimages`, or the path itself if that is not such a name.
 
     Raises OptionError if nothing of that name is prepared.
 

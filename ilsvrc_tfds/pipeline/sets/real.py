@@ -37,7 +37,7 @@ def find(path: Path, data: Data | None, data_dir: str | os.PathLike | None, labe
       label_offset: Label of the first class in exported TFRecords that do not state it.
 
     Raises:
-      OptionError: There is no data set, or its labels are numbered anew.
+      OptionError: No data set is named, or its labels are not the class indices.
       SourceError: `real.json` is not what it should be, or the data set cannot be read.
     """
     labels = read_lists(path)
