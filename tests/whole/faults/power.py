@@ -256,7 +256,7 @@ _recorders = []
 
 
 def _hook(event: str, arguments: tuple) -> None:
-    for recorder in _recorders:
+    for recorder in _recorders or ():  # None when the interpreter ends
         recorder.hook(event, arguments)
 
 
