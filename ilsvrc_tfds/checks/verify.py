@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
@@ -36,6 +35,7 @@ from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
+from ilsvrc_tfds.terminal.progress import progress
 
 _Value = TypeVar("_Value")
 
@@ -171,15 +171,15 @@ def _file_problems(output: Output) -> Iterator[str]:
 
 
 def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
-    """Returns the findings of each existing shard, in the order of splits and shards. Shows progress on a terminal."""
+    """Returns the findings of each existing shard, in the order of splits and shards."""
     paths = [(split, k, output.folder / name) for split, names in output.shards.items() for k, name in enumerate(names)]
     jobs = [ShardJob(split, k, str(path), rules) for split, k, path in paths if path.is_file()]
     total = sum(os.path.getsize(job.path) for job in jobs)
     findings = []
-    with LocalRunner(workers) as runner, tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+    with LocalRunner(workers) as runner, progress("verify", total, unit="B") as work:
         for found in runner.run(check_shard, jobs):
             findings.append(found)
-            bar.update(found.bytes)
+            work.advance(found.bytes)
     return findings
 
 

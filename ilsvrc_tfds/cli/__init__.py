@@ -17,6 +17,8 @@ from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
 from ilsvrc_tfds.interrupts import ENDS, take_interrupts
 from ilsvrc_tfds.runners.open_files import require_open_files
+from ilsvrc_tfds.terminal.console import Messages, console
+from ilsvrc_tfds.terminal.noise import silence_libraries
 
 
 def run() -> NoReturn:
@@ -95,12 +97,12 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _carried_out(options: argparse.Namespace) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's ten lines about the processor
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # hides Dask's forty lines about workers
+    silence_libraries()
     # Set before anything loads HDF5: some file systems refuse its locks, which Keras requests for weights that it
     # downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    console().quiet = options.quiet
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[Messages()])
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
     last_words = functools.partial(_last_words, options)
     with ended_in_any_case(last_words) if options.reads else termination_heeded():

@@ -18,6 +18,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.terminal.console import console
 
 # With fewer train images than this, not the default recipe, which is for 1.2 million.
 _FEW = 20_000
@@ -40,10 +41,12 @@ class Step(NamedTuple):
 
 
 def say_next(steps: Iterable[Step]) -> None:
-    """Prints steps to standard error. Prints nothing if the list is empty, or if standard error cannot be written.
+    """Prints steps to standard error, unless `--quiet` was given, there are none, or it cannot be written.
 
     >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
     """
+    if console().quiet:
+        return
     lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
     with contextlib.suppress(OSError):
         print("Next:", *lines, sep="\n", file=sys.stderr, flush=True) if lines else None

@@ -22,6 +22,8 @@ class Command:
       makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
         that is given `--out` or `--json`.
       has_workers: Whether the command has the option `--workers`.
+      reports: Whether the command has the option `--json`, which prints its result as JSON. Others may have one
+        that takes a file.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Command:
     reads: bool = False
     makes_files: bool = False
     has_workers: bool = True
+    reports: bool = True
 
 
 COMMANDS = (
@@ -75,14 +78,23 @@ COMMANDS = (
         reads=True,
         makes_files=True,
         has_workers=False,
+        reports=False,
     ),
-    Command("evaluate", "measure the accuracy of a Keras model", arguments.evaluate, reads=True, has_workers=False),
+    Command(
+        "evaluate",
+        "measure the accuracy of a Keras model",
+        arguments.evaluate,
+        reads=True,
+        has_workers=False,
+        reports=False,
+    ),
     Command(
         "bench",
         "measure the images per second of each stage of an input pipeline, and find the bottleneck",
         arguments.bench,
         reads=True,
         has_workers=False,
+        reports=False,
     ),
     Command(
         "demo", "draw a miniature ILSVRC2012, prepare it and read it back", arguments.demo, reads=True, makes_files=True
@@ -119,6 +131,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
             makes_files=command.makes_files,
         )
         command.add_options(own)
+        own.add_argument("--quiet", action="store_true", help="print only the result, warnings and errors")
+        if command.reports:
+            own.add_argument("--json", dest="as_json", action="store_true", help="print the result as JSON")
         if command.has_workers:
             own.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
     options = parser.parse_args(words)

@@ -1,6 +1,5 @@
 """The TFDS builder `ilsvrc2012`."""
 
-import contextlib
 import dataclasses
 import os
 import tempfile
@@ -159,7 +158,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         renew_aliases(Path(self.data_path))
-        self._log_download_done()
 
     def is_prepared(self) -> bool:
         """Returns whether the data set exists and is finished.
@@ -271,11 +269,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         default = self.DEFAULT_BUILDER_CONFIG_NAME
         write_default_config(Path(self.data_path).parents[1], default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
-
-    def _log_download_done(self) -> None:
-        """Reports success as the base class does, but ignores a closed standard output: the data set is finished."""
-        with contextlib.suppress(OSError, ValueError):
-            super()._log_download_done()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""

@@ -145,7 +145,7 @@ def export(
             require_free_for_export(out, overwrite)  # another run may have finished meanwhile
             folder = run.shard_folder(claimed, plans, identity)
             tasks = _tasks(plans, encoder, boxes, folder, on_error=on_error, sync=sync)
-            receipts = run.finish_shards(plans, tasks, runner, folder)
+            receipts = run.finish_shards(plans, tasks, runner, folder, "export")
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))

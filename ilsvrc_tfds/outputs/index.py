@@ -5,14 +5,13 @@ import os
 import re
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ilsvrc_tfds.errors import DestinationError, first_few, shown
 from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.record_index import is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, require_local, sync_folder, sync_name
+from ilsvrc_tfds.terminal.progress import progress
 
 
 def index_records(
@@ -43,11 +42,11 @@ def index_records(
     paths = [path for split in output.shards for path in output.paths(split)]
     place = None if out is None else _folder_for_indexes(out, output)
     write = functools.partial(write_index, out=None if place is None else os.fspath(place))
-    with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
+    with LocalRunner(workers) as runner, progress("index", len(paths), unit="shards") as work:
         written = []
         for path in runner.run(write, paths):
             written.append(Path(path))
-            bar.update()
+            work.advance()
     with destination_errors(place or folder):
         sync_folder(output.folder) if place is None else sync_name(written[0] if written else place)
     return written

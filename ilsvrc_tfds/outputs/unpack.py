@@ -32,6 +32,7 @@ from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
 from ilsvrc_tfds.shards.image_folders import add_classes, as_files, split_folder, warn_of_empty_classes
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
+from ilsvrc_tfds.shards.watching import watched_files
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.sources.record_sets import recorded_op
@@ -183,7 +184,7 @@ def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: Stag
         tree.mkdir(exist_ok=True)
     if _folds_case(tree):
         _require_distinct(plans, [np.char.lower(own) for own in paths], " on this file system, which ignores case")
-    _fill(functools.partial(_tasks, plans, paths, folder), sum(map(len, files)), folder, runner)
+    _fill(functools.partial(_tasks, plans, paths, folder), folder, runner)
     return tree
 
 
@@ -204,15 +205,15 @@ def _name(shard: Shard) -> str:
     return f"{shard.split}-{shard.index:05d}-of-{shard.count:05d}"
 
 
-def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Path, runner: LocalRunner) -> None:
-    """Writes the files of all unfinished tasks. Shows progress on a terminal."""
+def _fill(tasks: Callable[[], Iterator[FilesTask]], folder: Path, runner: LocalRunner) -> None:
+    """Writes the files of all unfinished tasks. Shows the progress."""
     left = [task.room if not os.path.exists(task.receipt) else None for task in tasks()]
     if kept := left.count(None):
         _log.info("Continuing: the images of %s of %s are written already.", f"{kept:,}", counted(len(left), "shard"))
     require_space(folder, sum(filter(None, left)))
-    with run.at_work(runner, num_images) as bar:
+    with watched_files(tasks(), runner) as watch:
         for count in runner.run(write_files, tasks()):
-            bar.update(count)
+            watch.finish(count)
 
 
 def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:
