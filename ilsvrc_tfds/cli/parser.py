@@ -33,7 +33,7 @@ class Command:
     reads: bool = False
     makes_files: bool = False
     has_workers: bool = True
-    reports: bool = True
+    reports: bool = False
 
 
 COMMANDS = (
@@ -78,7 +78,6 @@ COMMANDS = (
         reads=True,
         makes_files=True,
         has_workers=False,
-        reports=False,
     ),
     Command(
         "evaluate",
@@ -86,7 +85,6 @@ COMMANDS = (
         arguments.evaluate,
         reads=True,
         has_workers=False,
-        reports=False,
     ),
     Command(
         "bench",
@@ -94,7 +92,6 @@ COMMANDS = (
         arguments.bench,
         reads=True,
         has_workers=False,
-        reports=False,
     ),
     Command(
         "demo", "draw a miniature ILSVRC2012, prepare it and read it back", arguments.demo, reads=True, makes_files=True

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from ilsvrc_tfds.interrupts import start_thread
 from ilsvrc_tfds.terminal.console import console
-from ilsvrc_tfds.terminal.units import in_bytes, in_time
+from ilsvrc_tfds.terminal.units import in_bytes as in_bytes
+from ilsvrc_tfds.terminal.units import in_time as in_time
 
 _log = logging.getLogger(__name__)
 
