@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
