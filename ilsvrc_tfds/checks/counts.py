@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks.report import SplitFound
+from ilsvrc_tfds.checks.findings import SplitFound
 from ilsvrc_tfds.checks.room import in_units
 from ilsvrc_tfds.errors import counted, first_few
 from ilsvrc_tfds.sources import Index, Members

@@ -12,8 +12,8 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.counts import in_words, split_counts
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.checks.heads import look_at_all
-from ilsvrc_tfds.checks.report import Report
 from ilsvrc_tfds.checks.room import Room
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.images import op_in_words

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.checks.report import ConfigNeeds
+from ilsvrc_tfds.checks.findings import ConfigNeeds
 from ilsvrc_tfds.checks.speed import seconds_for
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, describe_op

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
