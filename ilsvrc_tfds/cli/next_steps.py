@@ -139,6 +139,22 @@ def look_and_train(folder: Path) -> Iterator[Step]:
         yield Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
 
 
+def mend(folder: Path) -> Iterator[Step]:
+    """Yields the step after `verify` has found problems: make the data anew, from its source.
+
+    >>> for step in mend(Path("/data/tfds/ilsvrc2012/raw256/1.0.0")):
+    ...     print(step.line)
+    ilsvrc-tfds prepare SOURCE --data-dir /data/tfds --config raw256 --overwrite
+    """
+    folder = folder.expanduser()
+    purpose = "make it anew, where SOURCE has the images; the old files stay until that is finished"
+    if folder.parent.parent.name == "ilsvrc2012":
+        words = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
+        yield Step(purpose, command("prepare", "SOURCE", *words))
+    else:
+        yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))
+
+
 def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:
     """Yields the steps after `train`: evaluate, and TensorBoard.
 

@@ -37,13 +37,14 @@ class Command:
 
 
 COMMANDS = (
-    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor),
+    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor, reports=True),
     Command(
         "prepare",
         "prepare a TFDS data set; resumes an interrupted run",
         arguments.prepare,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
     Command(
         "alias",
@@ -51,25 +52,42 @@ COMMANDS = (
         arguments.alias,
         makes_files=True,
         has_workers=False,
+        reports=True,
     ),
-    Command("metadata", "write only the HDF5 metadata, in dbcollection's layout", arguments.metadata, makes_files=True),
+    Command(
+        "metadata",
+        "write only the HDF5 metadata, in dbcollection's layout",
+        arguments.metadata,
+        makes_files=True,
+        reports=True,
+    ),
     Command(
         "export",
         "write classic TFRecords, train-00000-of-01024 and so on; resumes an interrupted run",
         arguments.export,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
-    Command("index", "write an index for DALI and tfrecord for each shard", arguments.index, makes_files=True),
-    Command("verify", "check everything in a prepared or exported folder", arguments.verify),
+    Command(
+        "index", "write an index for DALI and tfrecord for each shard", arguments.index, makes_files=True, reports=True
+    ),
+    Command("verify", "check everything in a prepared or exported folder", arguments.verify, reports=True),
     Command(
         "unpack",
         "write the images of a prepared data set as files, with metadata.h5",
         arguments.unpack,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
-    Command("show", "print the contents of some records, and draw a contact sheet", arguments.show, has_workers=False),
+    Command(
+        "show",
+        "print the contents of some records, and draw a contact sheet",
+        arguments.show,
+        has_workers=False,
+        reports=True,
+    ),
     Command(
         "train",
         "train a Keras model; resumes an interrupted run",
@@ -94,7 +112,12 @@ COMMANDS = (
         has_workers=False,
     ),
     Command(
-        "demo", "draw a miniature ILSVRC2012, prepare it and read it back", arguments.demo, reads=True, makes_files=True
+        "demo",
+        "draw a miniature ILSVRC2012, prepare it and read it back",
+        arguments.demo,
+        reads=True,
+        makes_files=True,
+        reports=True,
     ),
 )
 
@@ -122,6 +145,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         text = command.text
         own = parsers.add_parser(command.name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         own.set_defaults(
+            as_json=False,
             command=getattr(commands, command.name),
             resumes=command.resumes,
             reads=command.reads,

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.cli.findings import source_lines, source_values
 from ilsvrc_tfds.cli.next_steps import (
     Step,
     call,
@@ -22,7 +23,8 @@ from ilsvrc_tfds.cli.next_steps import (
     say_next,
 )
 from ilsvrc_tfds.cli.options import subset_of
-from ilsvrc_tfds.cli.streams import say, say_report
+from ilsvrc_tfds.cli.results import tell
+from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import DestinationError, OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import IMAGENET2012
@@ -53,16 +55,16 @@ def doctor(options: argparse.Namespace) -> int:
         workers=options.workers,
         scratch=options.scratch,
     )
-    status = say_report(report.facts, report.problems, "No problems found.")
     same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
     same += ["--splits", ",".join(options.splits)] if options.splits else []
     same += ["--scratch", options.scratch] if options.scratch is not None else []
-    if status:
+    if report.problems:
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
-        say_next([Step("examine it again, once the problems are solved", command("doctor", *same))])
+        step = Step("examine it again, once the problems are solved", command("doctor", *same))
     else:
-        say_next([Step("prepare both configs", command("prepare", *same, "--config", "all"))])
-    return status
+        step = Step("prepare both configs", command("prepare", *same, "--config", "all"))
+    values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
+    return tell(options, source_lines(report, options.data_dir), values, [step], ok=not report.problems)
 
 
 def prepare(options: argparse.Namespace) -> int:
