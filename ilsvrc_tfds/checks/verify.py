@@ -28,6 +28,7 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import followed
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
@@ -35,13 +36,15 @@ from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
 
 _Value = TypeVar("_Value")
 
 
-def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | None = None) -> Report:
-    """Returns a report on a prepared or exported folder: what it contains, and everything that is wrong.
+def verify(
+    data: Data, *, data_dir: str | os.PathLike | None = None, decode: bool = False, workers: int | None = None
+) -> Report:
+    """Returns a report on a prepared or exported data set: what it contains, and everything that is wrong.
 
     Every byte is read once, and compared as follows:
 
@@ -67,26 +70,24 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     ()
 
     Args:
-      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, an alias of one, or a folder that `export` wrote. Folders
-        of other tools can be checked too if their files have the same names.
-      decode: Whether every image is decoded. Otherwise only its head and end are checked.
+      data: Prepared data set or export, in any form that `for_training` takes; or another with the same file names.
+      data_dir: TFDS's data directory, in which names are looked up.
+      decode: Whether every image is decoded, and not only its head and end checked.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
       SourceError: The folder has no shards; or it has those of several sets, and no manifest or info that names the
         right ones; or it is an alias of a data set that has changed.
-      OptionError: `workers` is less than 1, or `folder` is a URL.
+      OptionError: `workers` is less than 1, or `data` is a URL or does not name one data set.
       InterruptedRun: A worker process died.
     """
-    require_local(folder)
-    place = Path(folder).expanduser()
+    place = folder_of(data, data_dir)
     output, problems = _open(followed(place))
     facts = [f"{place} is an alias of {output.folder}"] if output.folder != place else []
     facts += _folder_facts(output, decode)
     problems += [*_key_problems(output), *_file_problems(output)]
-    checked = [_check(output, decode, workers)]
-    checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
-    for more_facts, more_problems in checked:
+    others = (_check_alternative(other, decode, workers) for other in output.alternatives())
+    for more_facts, more_problems in (_check(output, decode, workers), *others):
         facts, problems = [*facts, *more_facts], [*problems, *more_problems]
     left_out = sum(map(len, skipped_images(output).values()))
     return Report(tuple(facts), tuple(problems), left_out)
@@ -227,8 +228,7 @@ def _stated_boxes(output: Output, split: str) -> int | None:
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
-    parts = [found.rows for found in findings if found.job.split == split]
-    rows = Rows.joined(parts)
+    rows = Rows.joined([found.rows for found in findings if found.job.split == split])
     rows = rows._replace(told=numbered(rows.told, output.numbering))
     return SplitRows(split, output.shards[split], rows, output.wnids or synsets.wnids())
 
