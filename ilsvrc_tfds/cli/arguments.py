@@ -103,6 +103,7 @@ def metadata(command: argparse.ArgumentParser) -> None:
     )
     add_splits(command)
     add_allow_incomplete(command, "allow that train or val is missing")
+    command.add_argument("--overwrite", action="store_true", help="replace a file with another content")
 
 
 def export(command: argparse.ArgumentParser) -> None:
