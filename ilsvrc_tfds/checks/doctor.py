@@ -26,7 +26,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.files import require_local, without_dots
 from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
@@ -116,7 +116,7 @@ def examine(
 
 
 def _absolute(path: str | os.PathLike) -> Path:
-    return Path(path).expanduser().absolute()
+    return without_dots(Path(path).expanduser().absolute())
 
 
 def _not_there(layout: Layout, found: Layout, splits: Collection[str] | None) -> Iterator[str]:

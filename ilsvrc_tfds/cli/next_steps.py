@@ -149,7 +149,7 @@ def mend(folder: Path) -> Iterator[Step]:
     folder = folder.expanduser()
     purpose = "make it anew, where SOURCE has the images; the old files stay until that is finished"
     if folder.parent.parent.name == "ilsvrc2012":
-        words = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
+        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
         yield Step(purpose, command("prepare", "SOURCE", *words))
     else:
         yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))

@@ -26,7 +26,7 @@ from ilsvrc_tfds.cli.options import subset_of
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import DestinationError, OptionError, counted
-from ilsvrc_tfds.formats import hdf5, manifest
+from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
@@ -35,11 +35,9 @@ from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.alias_place import require_free
 from ilsvrc_tfds.outputs.index import index_records
-from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
+from ilsvrc_tfds.outputs.metadata import write_metadata
+from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
 from ilsvrc_tfds.sources.demo import draw
-from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.storage.files import file_to_replace
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +86,7 @@ def prepare(options: argparse.Namespace) -> int:
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
-    root = Path(options.data_dir).expanduser().absolute()
+    root = Path(builders[0].data_dir).parents[2]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         name = f"{builder.name}/{builder.builder_config.name}"
@@ -114,7 +112,13 @@ def _require_alias(options: argparse.Namespace) -> None:
 
 
 def alias(options: argparse.Namespace) -> int:
-    folder = ilsvrc_tfds.alias(options.folder, config=options.config, name=options.name, overwrite=options.overwrite)
+    folder = ilsvrc_tfds.alias(
+        options.folder,
+        data_dir=options.data_dir,
+        config=options.config,
+        name=options.name,
+        overwrite=options.overwrite,
+    )
     _say_alias(folder)
     say_next([check(folder), read_as(options.name, folder.parents[1])])
     return 0
@@ -150,11 +154,15 @@ def _engine(options: argparse.Namespace) -> _Engine:
 
 
 def metadata(options: argparse.Namespace) -> int:
-    splits, out = _splits(options), file_to_replace(options.out)
-    with LocalRunner(options.workers) as runner:
-        index = find_images([options.source], runner, splits)
-    log_missing_splits(index, incomplete_is_allowed(True if options.allow_incomplete else None), splits)
-    hdf5.write(out, index.splits.values(), image_root=options.image_root)
+    write_metadata(
+        options.source,
+        options.out,
+        image_root=options.image_root,
+        splits=_splits(options),
+        workers=options.workers,
+        allow_incomplete=True if options.allow_incomplete else None,
+        overwrite=options.overwrite,
+    )
     say(f"{options.out}: {counted(os.path.getsize(options.out), 'byte')}")
     say_next([Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))])
     return 0
@@ -169,6 +177,7 @@ def export(options: argparse.Namespace) -> int:
     out = ilsvrc_tfds.export(
         options.source,
         options.out,
+        data_dir=options.data_dir,
         config=options.config,
         splits=options.splits,
         **subset_of(options),
