@@ -72,7 +72,7 @@ def show(
         raise OptionError(f"The contact sheet is a PNG, and {os.fspath(out)!r} does not end in .png.")
     sheet_path = None if out is None else file_to_replace(Path(out).expanduser())  # before the work
     output = find_output(folder_of(data, data_dir)).in_tfrecord()
-    split = _split(output, split)
+    split = split_of(output, split)
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(read_samples(output, split, lengths, num))
     if sheet_path is not None:
@@ -91,7 +91,12 @@ def show(
     )
 
 
-def _split(output: Output, name: str | None) -> str:
+def split_of(output: Output, name: str | None) -> str:
+    """Returns the split of a folder that a name means, or the first if None. Raises OptionError if it has none such.
+
+    >>> split_of(find_output("/data/tfrecords"), "validation")
+    'val'
+    """
     if name is None:
         name = next((split for split in synsets.OFFICIAL_COUNTS if split in output.shards), "train")
     own = own_split(name)

@@ -12,8 +12,9 @@ import sys
 from typing import NoReturn
 
 from ilsvrc_tfds.cli.parser import parse
+from ilsvrc_tfds.cli.results import document
 from ilsvrc_tfds.cli.signals import Terminated, ended_in_any_case, termination_heeded
-from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
+from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable, say
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
 from ilsvrc_tfds.formats.data_sets import folder_of
 from ilsvrc_tfds.interrupts import ENDS, take_interrupts
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     1
     """
     make_usable()
-    options = argparse.Namespace(resumes=False, makes_files=False)
+    options = argparse.Namespace(resumes=False, makes_files=False, as_json=False)
     try:
         take_interrupts()
         options = _parsed(arguments)
@@ -74,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if options.makes_files else 1
     except IlsvrcError as error:
         complain(error)
+        if options.as_json:
+            with contextlib.suppress(OutputError, BrokenPipeError):
+                say(document(options, False, {"error": str(error)}))
         return 1
     except KeyboardInterrupt as interrupt:
         number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT

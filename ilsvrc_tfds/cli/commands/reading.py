@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ilsvrc_tfds
+from ilsvrc_tfds.checks.record_values import record_values
 from ilsvrc_tfds.cli.findings import folder_lines, folder_values
 from ilsvrc_tfds.cli.next_steps import (
     check,
@@ -27,8 +27,6 @@ from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
 
-_log = logging.getLogger(__name__)
-
 
 def verify(options: argparse.Namespace) -> int:
     """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
@@ -39,12 +37,12 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
-    if options.out is not None:
-        _log.info("Drew the contact sheet %s", options.out)
+    text = ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out)
+    lines = [text] if options.out is None else [text, "", f"{options.out}: the contact sheet of these records"]
     steps = [*look_and_train(options.folder)]
-    say_next([check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
-    return 0
+    steps = [check(options.folder), *(steps[:1] if options.out is None else steps[1:])]
+    values = record_values(options.folder, options.split, options.num) if options.as_json else {}
+    return tell(options, lines, {**values, "contact_sheet": options.out and str(options.out)}, steps)
 
 
 def train(options: argparse.Namespace) -> int:
