@@ -57,7 +57,7 @@ def examine(
     ...     print(fact)
     archives in /data/imagenet
     train: 12 images of 3 classes, 0.0 MB; official: 1,281,167
-    train: missing classes n01484850, n01494475, n01496331, n01498041, n01514668 and 992 more
+    train: missing classes n01484850 (great white shark), n01494475 (hammerhead), ... and 992 more
     >>> report.problems[0]
     'train: 12 of 1,281,167 images, 997 classes missing; complete it, or prepare it with --allow-incomplete'
 

@@ -50,9 +50,9 @@ def say(*lines: object) -> None:
 
     Raises OutputError if they cannot be written, and BrokenPipeError if the reader of a pipe has ended.
 
-    >>> say("train: 1,281,167 images", "No problems found.")
+    >>> say("train: 1,281,167 images", "READY")
     train: 1,281,167 images
-    No problems found.
+    READY
     """
     with _output_errors():
         print(*lines, sep="\n", flush=True)
