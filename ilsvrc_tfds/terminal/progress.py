@@ -118,7 +118,10 @@ class Progress:
         columns: list[RenderableType] = [Text(self.label, "bold")]
         if width >= _WIDTH_FOR_BAR:
             bar = min(_MOST_BAR, width // 4)
-            columns.append(ProgressBar(max(self.total, 1), min(self.finished, self.total) or 0, width=bar))
+            done = min(self.finished, self.total)
+            columns.append(
+                ProgressBar(max(self.total, 1), done, width=bar, complete_style="green", finished_style="green")
+            )
         columns.append(Text(f"{self._share():>4}"))
         if width >= _WIDTH_FOR_BAR:
             columns.append(Text(self._amount(), "dim"))

@@ -149,7 +149,7 @@ def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     words = f"prepare {tmp_path} --data-dir {tmp_path}/d --splits val --config all"
     assert said.err.splitlines()[-1] == f"  ilsvrc-tfds {words}"
     assert main(["doctor", str(tmp_path)]) == 1
-    *_, problem, verdict = capsys.readouterr().out.splitlines()
+    *_, problem, _, verdict = capsys.readouterr().out.splitlines()
     assert problem.startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
     assert verdict == "NOT READY: 1 problem"
 
