@@ -1,6 +1,7 @@
 """The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
 
 from ilsvrc_tfds.cli.commands.reading import bench, evaluate, show, train, verify
+from ilsvrc_tfds.cli.commands.reporting import report
 from ilsvrc_tfds.cli.commands.writing import alias, demo, doctor, export, index, metadata, prepare, unpack
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "index",
     "metadata",
     "prepare",
+    "report",
     "show",
     "train",
     "unpack",

@@ -1,0 +1,109 @@
+"""Finds what the report is about: the shards of a prepared or exported set, or the images of a source in any layout."""
+
+import dataclasses
+import functools
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ilsvrc_tfds.checks.report.chunks import chunk_parts
+from ilsvrc_tfds.checks.report.facts import facts_of_output, facts_of_source
+from ilsvrc_tfds.checks.report.looking import Part
+from ilsvrc_tfds.checks.report.shards import shard_parts
+from ilsvrc_tfds.checks.report.values import Fact
+from ilsvrc_tfds.errors import OptionError, SourceError, shown
+from ilsvrc_tfds.formats.folder import Output, find_output, is_output
+from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
+from ilsvrc_tfds.formats.naming import TFRECORD
+from ilsvrc_tfds.runners import LocalRunner
+from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources.boxes import read_boxes
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """What is known of a data set before its images are looked at.
+
+    Attributes:
+      folder: Path of the folder, in printable characters.
+      title: Name of the data set, in a few words.
+      kind: `source`, `prepared` or `exported`.
+      parts: Parts that jobs look at.
+      facts: How the data was made.
+      knows_boxes: Whether it is known which images have bounding boxes.
+      output: The shards; None for a source.
+      verify: The command that checks the data fully.
+    """
+
+    folder: str
+    title: str
+    kind: str
+    parts: Sequence[Part]
+    facts: tuple[Fact, ...]
+    knows_boxes: bool
+    output: Output | None
+    verify: str
+
+
+def open_data(folder: Path, bbox: Sequence[str | os.PathLike], runner: LocalRunner) -> Data:
+    """Returns a prepared or exported set of TFRecords, or else the source in a folder.
+
+    >>> with LocalRunner(1) as runner:
+    ...     data = open_data(Path("/data/tfds/ilsvrc2012/classification/1.0.0"), (), runner)
+    >>> data.title, data.kind, len(data.parts)
+    ('ILSVRC2012 classification', 'prepared', 2)
+
+    Args:
+      folder: Folder of the data.
+      bbox: Bounding boxes of a source.
+      runner: Engine that indexes a source.
+
+    Raises:
+      SourceError: The folder holds no data set, or its places and labels cannot be read.
+      LabelError: Two sources of a label contradict each other.
+      OptionError: There are bounding boxes for a set of records.
+    """
+    output = _tfrecords(folder)
+    if output is not None:
+        if bbox:
+            raise OptionError(f"bbox is for a source, and {folder} is a set of records. Leave it out.")
+        return Data(
+            folder=shown(os.fspath(folder.absolute())),
+            title=_title(output),
+            kind="prepared" if output.kind == TFDS else "exported",
+            parts=shard_parts(output),
+            facts=facts_of_output(output),
+            knows_boxes=output.kind == CLASSIC,
+            output=output,
+            verify=shlex.join(["ilsvrc-tfds", "verify", os.fspath(folder), "--decode"]),
+        )
+    layout = find_layout([folder])
+    index = index_images(layout, functools.partial(runner.run_short, quick=layout.is_quick()))
+    boxes = read_boxes(bbox) if bbox else None
+    facts = (*facts_of_source(index), *(facts_of_output(find_output(folder)) if is_output(folder) else ()))
+    return Data(
+        folder=shown(os.fspath(folder.absolute())),
+        title=f"ILSVRC2012, {index.layout}",
+        kind="source",
+        parts=chunk_parts(index, boxes),
+        facts=tuple(dict.fromkeys(facts)),
+        knows_boxes=boxes is not None,
+        output=None,
+        verify=shlex.join(["ilsvrc-tfds", "doctor", os.fspath(folder), "--decode"]),
+    )
+
+
+def _tfrecords(folder: Path) -> Output | None:
+    try:
+        output = find_output(folder)
+        return next((own for own in (output, *output.alternatives()) if own.file_format == TFRECORD), None)
+    except SourceError:
+        if is_output(folder):
+            raise
+        return None
+
+
+def _title(output: Output) -> str:
+    name = (output.info or {}).get("configName") or output.config().get("name")
+    return f"ILSVRC2012 {name}" if isinstance(name, str) and name.isprintable() else "ILSVRC2012 in TFRecords"
