@@ -27,7 +27,7 @@ def facts_of_output(output: Output) -> tuple[Fact, ...]:
     >>> for fact in facts_of_output(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))[:3]:
     ...     print(f"{fact.name}: {fact.value}")
     Form: a prepared data set, 2 shards, tfrecord
-    Images: Original
+    Images: as in the source, but for CMYK JPEGs and PNGs, which are RGB JPEGs here
     Made from: archives
     """
     return tuple(_readable(_output_facts(output, _provenance(output.folder))))
@@ -51,8 +51,7 @@ def _output_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[
     shards = counted(sum(map(len, output.shards.values())), "shard")
     yield "Form", f"{KINDS[output.kind].words}, {shards}, {output.file_format}"
     config = output.config()
-    op = {key: value for key, value in config.items() if key != "name"}
-    yield "Images", op_in_words(op) if "op" in op else "not recorded"
+    yield "Images", _op({key: value for key, value in config.items() if key != "name"})
     yield "Made from", _text(made.get("source_layout"))
     yield "Written by", _versions(made)
     info = output.info or {}
@@ -68,6 +67,12 @@ def _output_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[
     limit = made.get("max_examples_per_split")
     yield "Limited to", f"{limit:,} images of each split" if isinstance(limit, int) else ""
     yield from _image_facts(output, made)
+
+
+def _op(op: Mapping[str, object]) -> str:
+    if op.get("op") == "Original":
+        return "as in the source, but for CMYK JPEGs and PNGs, which are RGB JPEGs here"
+    return op_in_words(op) if "op" in op else "not recorded"
 
 
 def _image_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[str, str]]:

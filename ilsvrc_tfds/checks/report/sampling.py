@@ -69,4 +69,6 @@ def _quotas(images: Sequence[int], splits: Sequence[str], most: int) -> list[int
         left, shares = most - sum(quotas), sum(_SHARES[splits[k]] for k in open_splits)
         for k in open_splits:
             quotas[k] = min(images[k], quotas[k] + left * _SHARES[splits[k]] // shares)
+    for k, count in enumerate(images):  # what the divisions left
+        quotas[k] += min(count - quotas[k], most - sum(quotas))
     return quotas

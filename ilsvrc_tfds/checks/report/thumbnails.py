@@ -66,9 +66,9 @@ def thumbnail(data: bytes) -> bytes:
     """
     try:
         image = _decoded(data)
-        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3)
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.BICUBIC, reducing_gap=2)
         content = io.BytesIO()
-        image.save(content, "WEBP", quality=_QUALITY, method=4)
+        image.save(content, "WEBP", quality=_QUALITY, method=3)
     except (ImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return b""
     return content.getvalue()
