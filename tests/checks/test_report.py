@@ -9,7 +9,9 @@ import statistics
 from pathlib import Path
 
 import drawing
+import forms
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from report_sets import GOLDFISH, SHARK, damaged_source, exported_with_boxes, odd_images
@@ -282,6 +284,42 @@ def test_another_layout_has_the_same_images(layout, of_source, pictures, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["hugging_face", "hugging_face_archives", "webdataset", "imagenet2012"])
+def test_forms_of_others_are_read(form, tmp_path):
+    pictures = forms.consecutive()
+    if form == "imagenet2012":
+        archives = drawing.official_archives(tmp_path / "archives", pictures)
+        folder = forms.imagenet2012(tmp_path / "other", archives)
+    else:
+        folder = getattr(forms, form)(tmp_path / "other", pictures)
+        folder = folder if folder is not None else tmp_path / "other"
+    found = report(folder, tmp_path / "report.html", workers=1)
+    for name in ("train", "val"):
+        own = split_of(found, name)
+        assert (own.images, own.num_bytes) == (
+            len(files(pictures, name)),
+            sum(map(len, files(pictures, name).values())),
+        )
+        assert sum(own.per_class) == own.images and own.damaged == 0
+    assert found.kind == "source" and all(picture.thumbnail for picture in found.samples)
+
+
+def test_damaged_stream_is_listed_with_the_number_of_its_lost_images(tmp_path):
+    options = {"row_group_size": 40, "write_page_checksum": True, "compression": "zstd"}
+    forms.hugging_face(tmp_path, drawing.miniature(train=30), how="pyarrow", shards=1, **options)
+    [path] = tmp_path.glob("data/train*")
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
+    data, middle = bytearray(path.read_bytes()), chunk.total_compressed_size // 2
+    middle += chunk.dictionary_page_offset or chunk.data_page_offset
+    data[middle : middle + 20] = bytes(20)
+    path.write_bytes(data)
+    found = report(tmp_path, workers=1)
+    assert (found.num_faults, split_of(found, "train").damaged, split_of(found, "train").images) == (50, 50, 40)
+    assert "row group 1 is damaged" in found.faults[0].reason and len(found.faults) == 1
+    assert all(picture.thumbnail for picture in found.samples if picture.split == "train")
+
+
+@pytest.mark.slow
 def test_array_records_are_read_as_a_source(source, tmp_path, of_prepared):
     pytest.importorskip("array_record")
     options = {"workers": 1, "allow_incomplete": True, "file_format": "array_record"}
@@ -372,6 +410,26 @@ def test_impossible_options_are_refused_before_the_work(options, error, message,
     monkeypatch.setattr("ilsvrc_tfds.checks.report.report.open_data", None)
     with pytest.raises(error, match=message):
         report(source, **options)
+
+
+def test_what_a_source_has_and_is_not_read_is_said(source, tmp_path):
+    drawing.folders(tmp_path, drawing.miniature())
+    (tmp_path / "train" / GOLDFISH / "more").mkdir()
+    (tmp_path / "train" / GOLDFISH / "more" / f"{GOLDFISH}_77.JPEG").write_bytes(drawing.jpeg())
+    state, detail = checks_of(report(tmp_path, workers=1))["Everything was read"]
+    assert state == "failed" and "1 image in 1 folder is not read" in detail
+
+
+def test_subset_is_not_called_incomplete(source, tmp_path):
+    classes = [GOLDFISH, SHARK]
+    folder = ilsvrc_tfds.export(
+        source, tmp_path / "out", classes=classes, relabel=True, workers=1, allow_incomplete=True
+    )
+    found = report(folder, workers=1)
+    assert checks_of(found)["All of ILSVRC2012"] == ("open", f"it is {dict(found.facts)['Subset']}")
+    assert "2, numbered anew" in dict(found.facts)["Classes"]
+    index = [synsets.index_of(wnid) for wnid in classes]
+    assert [split_of(found, "train").per_class[k] for k in index] == [4, 4] and split_of(found, "train").classes == 2
 
 
 def test_folder_without_a_data_set_is_an_error(tmp_path, prepared):

@@ -114,7 +114,6 @@ def _source_facts(index: Index) -> Iterator[tuple[str, str]]:
             yield f"Left out of {split}", f"{counted(len(skipped), 'damaged image')}: {first_few(skipped, _MOST_NAMES)}"
     yield from _names_facts("Repaired before", index.repaired)
     yield from (("Note", note) for note in index.notes)
-    yield from (("Warning", warning) for warning in index.warnings)
 
 
 def _provenance(folder: Path) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from ilsvrc_tfds.checks.report.looking import Looked, Part, look_at
 from ilsvrc_tfds.checks.report.odd import find_odd
 from ilsvrc_tfds.checks.report.opening import Data, open_data
 from ilsvrc_tfds.checks.report.page import page
-from ilsvrc_tfds.checks.report.states import checks_of_images, checks_of_shards
+from ilsvrc_tfds.checks.report.states import checks_of_completeness, checks_of_images, checks_of_shards
 from ilsvrc_tfds.checks.report.statistics import density, split_numbers
 from ilsvrc_tfds.checks.report.tables import Tables
 from ilsvrc_tfds.checks.report.thumbnails import Thumbnail, draw, draw_jobs
@@ -115,6 +115,7 @@ def _made(data: Data, samples: int, seed: int, runner: LocalRunner) -> Report:
         checks=(
             *(_shard_checks(data, looked)),
             *checks_of_images(splits, odd, duplicates, num_faults, data.kind == "source"),
+            *checks_of_completeness(splits, data.subset, data.warnings),
         ),
         splits=splits,
         odd=tuple(_with_pictures(way, rows, drawn) for way, rows in zip(odd, odd_rows)),
@@ -135,7 +136,7 @@ def _made(data: Data, samples: int, seed: int, runner: LocalRunner) -> Report:
 
 def _look(parts: Sequence[Part], runner: LocalRunner) -> list[Looked]:
     found = []
-    with progress("look at", sum(part.images for part in parts)) as work:
+    with progress("read", sum(part.images for part in parts)) as work:
         for part, looked in zip(parts, runner.run(look_at, parts)):
             found.append(looked)
             work.advance(part.images)

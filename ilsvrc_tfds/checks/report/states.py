@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ilsvrc_tfds.checks.report.looking import Looked, Part
 from ilsvrc_tfds.checks.report.values import Check, Duplicates, Odd, Split
-from ilsvrc_tfds.errors import counted, first_few
+from ilsvrc_tfds.errors import counted, first_few, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import INFO_NAME
@@ -76,10 +76,28 @@ def checks_of_images(
     if len(splits) > 1:
         state, detail = (FAILED, across) if across else (PASSED, "no two splits have an image with the same bytes")
         yield Check("No image in two splits", state, detail)
+    yield Check("Pixels", OPEN, "the images were not decoded")
+
+
+def checks_of_completeness(splits: Sequence[Split], subset: str, warnings: Sequence[str]) -> Iterator[Check]:
+    """Yields whether everything is there, and whether everything that is there was read.
+
+    >>> [check.detail for check in checks_of_completeness([], "", [])]
+    ['no train, no val']
+
+    Args:
+      splits: Numbers of the splits.
+      subset: The subset that the data is, in words; empty if it is none.
+      warnings: What a source has and is not read.
+    """
     short = [f"{s.split} {s.images:,} of {s.official:,}" for s in splits if s.images != s.official]
     short += [f"no {split}" for split in ("train", "val") if split not in {s.split for s in splits}]
-    yield _check("All of ILSVRC2012", short, "the official number of images in each split", "")
-    yield Check("Pixels", OPEN, "the images were not decoded")
+    if subset:
+        yield Check("All of ILSVRC2012", OPEN, f"it is {subset}")
+    else:
+        yield _check("All of ILSVRC2012", short, "the official number of images in each split", "")
+    if warnings:
+        yield Check("Everything was read", FAILED, first_few(map(shown, warnings)))
 
 
 def _check(name: str, wrong: Sequence[str], right: str, before: str) -> Check:
