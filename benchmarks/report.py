@@ -36,6 +36,8 @@ def main() -> None:
         parser.error(f"--images must be in [2000, {scale.OFFICIAL}], got {arguments.images}")
     with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-report-", dir=arguments.work) as folder:
         work = Path(folder)
+        if arguments.pictures is not None:
+            _report_real(arguments.pictures, work, arguments.workers)
         scale.write_archives(work / "source", arguments.images / scale.OFFICIAL)
         _report_peaks("tiny images, archives", work / "source", work, arguments.workers)
         shards = {
@@ -44,12 +46,13 @@ def main() -> None:
         with_peaks(scale.prepare, work / "source", work / "data", shards, "local")
         prepared = work / "data/ilsvrc2012/classification/1.0.0"
         _report_peaks("tiny images, prepared", prepared, work, arguments.workers)
-        if arguments.pictures is not None:
-            pictures = sorted(arguments.pictures.iterdir())
-            some = list(itertools.islice(itertools.cycle(pictures), _REAL_IMAGES))
-            size = sum(path.stat().st_size for path in some)
-            archives.write_archives(pictures, work / "real", size)
-            _report_peaks("real images, archives", work / "real", work, arguments.workers)
+
+
+def _report_real(folder: Path, work: Path, workers: int) -> None:
+    pictures = sorted(folder.iterdir())
+    some = itertools.islice(itertools.cycle(pictures), _REAL_IMAGES)
+    archives.write_archives(pictures, work / "real", sum(path.stat().st_size for path in some))
+    _report_peaks("real images, archives", work / "real", work, workers)
 
 
 def _report_peaks(what: str, folder: Path, work: Path, workers: int) -> None:
