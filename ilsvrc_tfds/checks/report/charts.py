@@ -19,7 +19,7 @@ _TICKS = {
     "aspect ratio": [(1 / 4, "1:4"), (1 / 2, "1:2"), (1.0, "1:1"), (2.0, "2:1"), (4.0, "4:1")],
     "bytes": [(1e3, "1 kB"), (1e4, "10 kB"), (1e5, "100 kB"), (1e6, "1 MB"), (1e7, "10 MB")],
 }
-_LEVELS = 5
+_LEVELS, _MARGIN = 5, 4
 
 
 def histograms(name: str, splits: Sequence[Split]) -> str:
@@ -79,7 +79,8 @@ def classes_in_words(split: Split) -> str:
 
 def shapes(density: Mapping[str, Any]) -> str:
     """Returns a chart of width and height: a cell for each size, darker where there are more images."""
-    edges, counts, side, left, foot = density["edges"], density["counts"], 340, 40, 34
+    edges, counts = _occupied(density["edges"], density["counts"])
+    side, left, foot = 340, 40, 34
     x = _Scale(edges[0], edges[-1], left, side)
     y = _Scale(edges[0], edges[-1], side - foot, 0)
     most = max(map(max, counts))
@@ -94,13 +95,20 @@ def shapes(density: Mapping[str, Any]) -> str:
                     f'<rect class="cell l{level}" x="{x0}" y="{y0}" width="{round(x1 - x0, 1)}" '
                     f'height="{round(y1 - y0, 1)}"><title>{size}: {counted(count, "image")}</title></rect>'
                 )
-    ticks = [(value, text) for value, text in _PIXEL_TICKS if edges[0] < value < edges[-1]]
+    ticks = [(value, text) for value, text in _PIXEL_TICKS if edges[0] < value <= edges[-1] * 0.97]
     parts += _axis(ticks, x, side - foot, side - foot + 15)
     for value, text in ticks:
         parts.append(f'<text class="tick end" x="{left - 5}" y="{y(value) + 3.5}">{text}</text>')
     parts.append(f'<text class="tick mid" x="{(left + side) / 2}" y="{side - 3}">width</text>')
     parts.append('<text class="tick" x="0" y="10">height</text>')
     return _svg(side, side, "Number of images by width and height, in pixels", parts)
+
+
+def _occupied(edges: Sequence[float], counts: Sequence[Sequence[int]]) -> tuple[Sequence[float], list[Sequence[int]]]:
+    """Returns the part of a square of cells that has all images, with a margin."""
+    used = [k for k in range(len(counts)) if any(counts[k]) or any(line[k] for line in counts)]
+    low, high = max(0, min(used) - _MARGIN), min(len(counts), max(used) + 1 + _MARGIN)
+    return edges[low : high + 1], [line[low:high] for line in counts[low:high]]
 
 
 def in_units(name: str, value: float) -> str:
@@ -126,9 +134,9 @@ class _Scale:
 
 
 def _range(found: Sequence[Histogram]) -> tuple[int, int]:
-    """Returns the first and the last bin to draw: those with images, and a doubling at least."""
+    """Returns the first and the last bin to draw: those with images, and a margin."""
     filled = [k for k in range(len(found[0].counts)) if any(histogram.counts[k] for histogram in found)]
-    first, last = max(0, filled[0] - 3), min(len(found[0].counts) - 1, filled[-1] + 3)
+    first, last = max(0, filled[0] - _MARGIN), min(len(found[0].counts) - 1, filled[-1] + _MARGIN)
     return first, last
 
 

@@ -10,7 +10,7 @@ from ilsvrc_tfds.checks.report.looking import KINDS
 from ilsvrc_tfds.checks.report.tables import Tables
 from ilsvrc_tfds.checks.report.values import Histogram, Measure, Split, Spread
 
-_BINS_PER_DOUBLING, _ASPECT_BINS_PER_DOUBLING = 6, 12
+_BINS_PER_DOUBLING, _ASPECT_BINS_PER_DOUBLING = 10, 16
 # Bins beyond these hold everything that is smaller or larger: of the official images, less than one in a thousand.
 _LIMITS = {
     "width": (16, 8192),
@@ -19,7 +19,7 @@ _LIMITS = {
     "aspect ratio": (1 / 4, 4),
     "bytes": (256, 16 << 20),
 }
-_DENSITY_BINS_PER_DOUBLING, _DENSITY_LIMITS = 5, (32, 4096)
+_DENSITY_BINS_PER_DOUBLING, _DENSITY_LIMITS = 8, (32, 4096)
 
 MEASURES: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     "width": lambda width, height, size: width,

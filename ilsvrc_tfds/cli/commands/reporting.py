@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 import ilsvrc_tfds
@@ -42,5 +43,6 @@ def report(options: argparse.Namespace) -> int:
         *(f"  {check.name}: {check.detail}" for check in found.failed),
     )
     page = Path(options.out).expanduser().absolute().as_uri()
-    say_next([Step("open the page in a browser", page), Step("check everything, also the pixels", found.verify)])
+    see = shlex.join(["python", "-m", "webbrowser", page])
+    say_next([Step("see it in a browser", see), Step("check everything, also the pixels", found.verify)])
     return 0
