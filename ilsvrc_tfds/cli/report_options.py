@@ -3,7 +3,7 @@
 import argparse
 
 from ilsvrc_tfds.checks.report.sampling import MOST_SAMPLES
-from ilsvrc_tfds.cli.options import count, named, path
+from ilsvrc_tfds.cli.options import add_names_dir, count, named, path
 
 
 def report(command: argparse.ArgumentParser) -> None:
@@ -16,8 +16,13 @@ def report(command: argparse.ArgumentParser) -> None:
     (6000, [], True)
     """
     command.add_argument(
-        "folder", metavar="DIR", type=named, help="a source in any layout, or a prepared or exported folder"
+        "data",
+        metavar="DATA",
+        type=named,
+        help="a source in any layout; or a prepared or exported data set: its folder, a data directory that has one, "
+        "or a name such as ilsvrc2012/raw256",
     )
+    add_names_dir(command)
     command.add_argument("--out", type=path, required=True, metavar="FILE.html", help="the page to write")
     command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
     command.add_argument(

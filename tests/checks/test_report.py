@@ -382,6 +382,12 @@ def test_data_that_does_not_fit_is_cut_at_the_least_important(source, of_source,
 # Files and errors.
 
 
+def test_data_set_is_named_as_elsewhere(prepared, of_prepared):
+    data_dir = prepared.parents[2]
+    for found in (report(data_dir, workers=1), report("ilsvrc2012/classification", data_dir=data_dir, workers=1)):
+        assert dataclasses.replace(found, created=of_prepared.created) == of_prepared
+
+
 def test_json_has_the_values_and_no_pictures(source, of_source, tmp_path):
     report(source, json=tmp_path / "report.json", workers=1)
     values = json.loads((tmp_path / "report.json").read_text())

@@ -24,6 +24,7 @@ from ilsvrc_tfds.checks.report.tables import Tables
 from ilsvrc_tfds.checks.report.thumbnails import Thumbnail, draw, draw_jobs
 from ilsvrc_tfds.checks.report.values import Check, Group, Odd, Picture, Report
 from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.outputs.exported_source import source_of
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.storage.files import file_to_replace, require_local, write_whole
 from ilsvrc_tfds.terminal.progress import progress
@@ -36,13 +37,14 @@ _MOST_FAULTS = 1000
 
 
 def report(
-    folder: str | os.PathLike,
+    data: str | os.PathLike,
     out: str | os.PathLike | None = None,
     *,
     json: str | os.PathLike | None = None,
     bbox: Iterable[str | os.PathLike] = (),
     samples: int = sampling.MOST_SAMPLES,
     seed: int = 0,
+    data_dir: str | os.PathLike | None = None,
     workers: int | None = None,
 ) -> Report:
     """Returns a report on a data set, and writes it as a page in HTML that needs nothing else, and as JSON.
@@ -57,17 +59,19 @@ def report(
     ['CMYK JPEG', 'Format contradicts name', 'PNG', 'Grey', 'Tiny']
 
     Args:
-      folder: Source in any layout, or a prepared or exported folder.
+      data: Source in any layout, a prepared or exported folder, a data directory that has one, or a name such as
+        `ilsvrc2012/raw256`.
       out: Path of the page; None writes none.
       json: Path of a JSON file with the same values, see `Report.as_json`; None writes none.
       bbox: Bounding boxes of a source, as for `export`. Exported records have their own.
       samples: Number of pictures in the contact sheets, at most. With 6,000 the page has less than 30 MB.
       seed: Number that changes the choice of these pictures.
+      data_dir: TFDS's data directory, in which a name is looked up; None is the usual one.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
-      SourceError: The folder holds no data set, or its places and labels cannot be read. Damaged images and records
-        are part of the report.
+      SourceError: There is no data set, or its places and labels cannot be read. Damaged images and records are part of
+        the report.
       LabelError: Two sources of a label contradict each other.
       OptionError: An option has an impossible value, or a path is a URL.
       DestinationError: A file cannot be written.
@@ -76,12 +80,11 @@ def report(
     require_integers(samples=samples, seed=seed)
     if not 0 <= samples <= sampling.MOST_SAMPLES:
         raise OptionError(f"samples must be in [0, {sampling.MOST_SAMPLES}], got {samples}.")
-    require_local(folder, *(path for path in (out, json) if path is not None))
+    require_local(*(path for path in (out, json) if path is not None))
     # Before the work, so that a mistyped path does not cost hours.
     page_path, json_path = (None if path is None else file_to_replace(Path(path).expanduser()) for path in (out, json))
     with LocalRunner(workers) as runner:
-        data = open_data(Path(folder).expanduser(), tuple(bbox), runner)
-        found = _made(data, samples, seed, runner)
+        found = _made(open_data(source_of(data, data_dir), tuple(bbox), runner), samples, seed, runner)
     if json_path is not None:
         write_whole(json_path, json_format.dumps(found.as_json(), indent=1).encode() + b"\n")
     if page_path is not None:

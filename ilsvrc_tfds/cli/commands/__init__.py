@@ -2,7 +2,8 @@
 
 from ilsvrc_tfds.cli.commands.reading import bench, evaluate, show, train, verify
 from ilsvrc_tfds.cli.commands.reporting import report
-from ilsvrc_tfds.cli.commands.writing import alias, demo, doctor, export, index, metadata, prepare, unpack
+from ilsvrc_tfds.cli.commands.trying import demo
+from ilsvrc_tfds.cli.commands.writing import alias, doctor, export, index, metadata, prepare, unpack
 
 __all__ = [
     "alias",

@@ -23,12 +23,13 @@ def report(options: argparse.Namespace) -> int:
     0
     """
     found = ilsvrc_tfds.report(
-        options.folder,
+        options.data,
         options.out,
         json=options.json,
         bbox=options.bbox,
         samples=options.samples,
         seed=options.seed,
+        data_dir=options.data_dir,
         workers=options.workers,
     )
     classes = sum(map(any, zip(*(split.per_class for split in found.splits if split.per_class))))
