@@ -11,7 +11,7 @@ from pathlib import Path
 
 import drawing
 import pytest
-from report_sets import GOLDFISH, TENCH, damaged_source, exported_with_boxes, odd_images
+from report_sets import GOLDFISH, TENCH
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report.page import page
@@ -43,18 +43,6 @@ def browser():
             pytest.skip("no Chromium: install Debian's package `chromium`, or run `playwright install chromium`")
         yield own
         own.close()
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory) -> Report:
-    folder = tmp_path_factory.mktemp("exported")
-    source = drawing.folders(folder / "source", odd_images())
-    return report(exported_with_boxes(source, folder / "boxes"), workers=1)
-
-
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory) -> Report:
-    return report(damaged_source(tmp_path_factory.mktemp("damaged"), odd_images()), workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +82,8 @@ def shown(own) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_page_fits_every_width_and_theme(width, theme, browser, damaged, tmp_path):
-    with opened(browser, damaged, tmp_path / "report.html", width, theme) as own:
+def test_page_fits_every_width_and_theme(width, theme, browser, of_damaged, tmp_path):
+    with opened(browser, of_damaged, tmp_path / "report.html", width, theme) as own:
         assert own.evaluate("document.documentElement.scrollWidth") == width
         for details in own.locator("details").all():
             details.evaluate("element => element.open = true")
@@ -108,8 +96,8 @@ def test_page_fits_every_width_and_theme(width, theme, browser, damaged, tmp_pat
 
 
 @pytest.mark.slow
-def test_search_and_filters_work(browser, damaged, tmp_path):
-    with opened(browser, damaged, tmp_path / "report.html") as own:
+def test_search_and_filters_work(browser, of_damaged, tmp_path):
+    with opened(browser, of_damaged, tmp_path / "report.html") as own:
         assert own.inner_text("#count") == "19 pictures, 19 shown" and len(shown(own)) == 19
         for text in ("Goldfish", GOLDFISH, f"  {GOLDFISH.upper()},", "carassius gold"):
             own.fill("#search", text)
@@ -122,10 +110,10 @@ def test_search_and_filters_work(browser, damaged, tmp_path):
         assert own.inner_text("#count") == "No picture matches." and shown(own) == []
         own.fill("#search", "")
         own.select_option("#split", label="all")
-        sizes = {f"{p.width:,}\u00a0×\u00a0{p.height:,}": p.width * p.height for p in damaged.samples}
+        sizes = {f"{p.width:,}\u00a0×\u00a0{p.height:,}": p.width * p.height for p in of_damaged.samples}
         own.select_option("#order", "pixels")
         found = [text.partition(", ")[2] for text in own.locator("#sheet .more-of:nth-last-child(2)").all_inner_texts()]
-        assert [sizes[text] for text in found] == sorted(p.width * p.height for p in damaged.samples)
+        assert [sizes[text] for text in found] == sorted(p.width * p.height for p in of_damaged.samples)
         own.fill("#search", "ILSVRC2012_val")
         assert len(shown(own)) == 6
         own.locator("#classes details").evaluate("element => element.open = true")
@@ -134,9 +122,9 @@ def test_search_and_filters_work(browser, damaged, tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_are_loaded_in_steps(browser, damaged, tmp_path):
-    (first, *_) = damaged.samples
-    many = dataclasses.replace(damaged, samples=(first,) * 200)
+def test_pictures_are_loaded_in_steps(browser, of_damaged, tmp_path):
+    (first, *_) = of_damaged.samples
+    many = dataclasses.replace(of_damaged, samples=(first,) * 200)
     with opened(browser, many, tmp_path / "report.html") as own:
         assert own.inner_text("#count") == "200 pictures, 96 shown"
         own.click("#more")
@@ -147,8 +135,8 @@ def test_pictures_are_loaded_in_steps(browser, damaged, tmp_path):
 
 
 @pytest.mark.slow
-def test_boxes_are_where_they_belong_and_can_be_hidden(browser, exported, tmp_path):
-    with opened(browser, exported, tmp_path / "report.html") as own:
+def test_boxes_are_where_they_belong_and_can_be_hidden(browser, of_exported, tmp_path):
+    with opened(browser, of_exported, tmp_path / "report.html") as own:
         own.fill("#search", GOLDFISH)
         own.select_option("#split", label="train")
         own.wait_for_function("[...document.querySelectorAll('#sheet img')].every(image => image.naturalWidth)")
@@ -162,7 +150,7 @@ def test_boxes_are_where_they_belong_and_can_be_hidden(browser, exported, tmp_pa
         assert own.locator("#sheet rect.in").first.is_visible()
         own.uncheck("#boxes")
         assert not own.locator("#sheet rect.in").first.is_visible()
-    assert b'id="boxes"' not in page(dataclasses.replace(exported, samples=()))
+    assert b'id="boxes"' not in page(dataclasses.replace(of_exported, samples=()))
 
 
 @pytest.mark.slow
@@ -182,8 +170,8 @@ def test_hostile_names_stay_text(browser, hostile, tmp_path):
 
 
 @pytest.mark.slow
-def test_page_can_be_printed_and_used_with_the_keyboard(browser, damaged, tmp_path):
-    with opened(browser, damaged, tmp_path / "report.html") as own:
+def test_page_can_be_printed_and_used_with_the_keyboard(browser, of_damaged, tmp_path):
+    with opened(browser, of_damaged, tmp_path / "report.html") as own:
         own.keyboard.press("Tab")
         assert own.evaluate("document.activeElement.textContent") == "Skip to the report"
         own.locator("#search").focus()
@@ -196,10 +184,10 @@ def test_page_can_be_printed_and_used_with_the_keyboard(browser, damaged, tmp_pa
 
 
 @pytest.mark.slow
-def test_text_has_enough_contrast(browser, damaged, tmp_path):
+def test_text_has_enough_contrast(browser, of_damaged, tmp_path):
     """4.5:1 is what WCAG 2.2 asks for."""
     for theme in THEMES:
-        with opened(browser, damaged, tmp_path / "report.html", theme=theme) as own:
+        with opened(browser, of_damaged, tmp_path / "report.html", theme=theme) as own:
             read = "name => getComputedStyle(document.documentElement).getPropertyValue(name)"
             colours = {
                 name: own.evaluate(read, f"--{name}")
@@ -249,7 +237,7 @@ class _Parser(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("kind", ["damaged", "exported", "hostile"])
+@pytest.mark.parametrize("kind", ["of_damaged", "of_exported", "hostile"])
 def test_page_is_well_formed_and_names_no_other_place(kind, request):
     parser, text = _Parser(), page(request.getfixturevalue(kind)).decode()
     parser.feed(text)
@@ -258,16 +246,16 @@ def test_page_is_well_formed_and_names_no_other_place(kind, request):
     assert "://" not in re.sub(r"http://www.w3.org/2000/svg", "", text.partition('<script type="application/json"')[0])
 
 
-def test_page_shows_the_numbers(damaged):
-    text = re.sub(r"<[^>]*>", " ", page(damaged).decode().partition('<script type="application/json"')[0])
+def test_page_shows_the_numbers(of_damaged):
+    text = re.sub(r"<[^>]*>", " ", page(of_damaged).decode().partition('<script type="application/json"')[0])
     assert "19" in text and "1,281,167" in text and "look at this" in text
     for words in ("CMYK JPEG: 1 image", "Tiny: ", "Damaged", "neither JPEG nor PNG", "train + val: 1 group"):
         assert words in text
 
 
-def test_page_has_the_thumbnails_once_for_each_use(damaged):
-    data = page(damaged).decode()
-    for picture in damaged.samples:
+def test_page_has_the_thumbnails_once_for_each_use(of_damaged):
+    data = page(of_damaged).decode()
+    for picture in of_damaged.samples:
         assert base64.b64encode(picture.thumbnail).decode() in data
 
 
@@ -280,6 +268,6 @@ def test_page_of_data_without_images(tmp_path):
     assert "No image can be read." in text and "No image has a class." in text
 
 
-def test_classes_in_the_page_are_all_there(exported):
-    text = page(exported).decode()
+def test_classes_in_the_page_are_all_there(of_exported):
+    text = page(of_exported).decode()
     assert all(synset.wnid in text for synset in synsets.synsets())

@@ -6,6 +6,7 @@ import drawing
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.report.values import Odd, Report, Split
 
 TENCH, GOLDFISH, SHARK = drawing.WNIDS
 
@@ -51,3 +52,26 @@ def exported_with_boxes(source: Path, folder: Path) -> Path:
 def words(wnid: str) -> str:
     """Returns the first word of a class."""
     return synsets.synsets()[synsets.index_of(wnid)].words.partition(",")[0]
+
+
+def split_of(found: Report, name: str) -> Split:
+    """Returns a split of a report."""
+    (own,) = (split for split in found.splits if split.split == name)
+    return own
+
+
+def odd_of(found: Report, name: str) -> Odd | None:
+    """Returns the images of a report that are odd in a way."""
+    return next((way for way in found.odd if way.name == name), None)
+
+
+def checks_of(found: Report) -> dict[str, tuple[str, str]]:
+    """Returns state and detail of each check of a report."""
+    return {check.name: (check.state, check.detail) for check in found.checks}
+
+
+def files(pictures: drawing.Images, split: str) -> dict[str, bytes]:
+    """Returns the images of a split."""
+    if split == "train":
+        return {name: data for own in pictures.train.values() for name, data in own.items()}
+    return pictures.val if split == "val" else pictures.test

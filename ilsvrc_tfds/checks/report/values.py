@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-# Increase this number if a field of the JSON file changes its meaning or disappears. New fields need no new number.
-FORMAT = 1
+# Increased if a key of the JSON file is renamed or removed, or means something else. New keys do not change it.
+SCHEMA = 1
 
 
 class Fact(NamedTuple):
@@ -225,11 +225,14 @@ class Report:
         return tuple(check for check in self.checks if check.state == "failed")
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the report in JSON's types, without thumbnails. The fields are those of this class.
+        """Returns the report in JSON's types, without thumbnails. docs/json.md describes the keys.
 
-        `format` is 1. A later version may add fields, and changes the number if a field changes its meaning.
+        They are the fields of these classes, but for `num_bytes`, which is `bytes`.
         """
-        return {"format": FORMAT, "images": self.images, **_plain(self)}
+        return {"schema": SCHEMA, "images": self.images, **_plain(self)}
+
+
+_KEYS = {"num_bytes": "bytes"}
 
 
 def _plain(value: Any) -> Any:
@@ -237,7 +240,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value):
         names = (field.name for field in dataclasses.fields(value) if field.name != "thumbnail")
-        return {name: _plain(getattr(value, name)) for name in names}
+        return {_KEYS.get(name, name): _plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return _plain(value._asdict())
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
