@@ -39,6 +39,25 @@ def test_report_on_a_prepared_set(of_prepared, of_source, prepared):
     assert states["Pixels"] == "open" and of_prepared.verify == f"ilsvrc-tfds verify {prepared} --decode"
 
 
+def test_set_without_its_records_says_what_is_not_known(prepared, tmp_path):
+    for path in prepared.glob("*.tfrecord-*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = report(tmp_path, workers=1)
+    assert dict(found.facts)["Recorded in"] == "no file" and dict(found.facts)["Images"] == "not recorded"
+    checks = checks_of(found)
+    assert checks["Digests of the shards"] == ("open", "not compared: manifest.json is missing")
+    assert checks["Numbers of records"][0] == "open" and checks["Checksums of the records"][0] == "passed"
+
+
+def test_set_without_any_of_its_shards_is_reported_all_the_same(prepared, tmp_path):
+    for path in prepared.iterdir():
+        if ".tfrecord-" not in path.name:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = report(tmp_path, tmp_path / "report.html", workers=1)
+    assert found.images == 0 and found.splits == () and checks_of(found)["All shards are there"][0] == "failed"
+    assert found.sampling == "0 images are shown."
+
+
 def test_boxes_of_an_exported_set_are_counted_and_kept(of_exported):
     train = split_of(of_exported, "train")
     assert (train.boxed, train.boxes) == (4, 8) and split_of(of_exported, "val").boxed == 0

@@ -1,7 +1,7 @@
 """How a data set was made, in lines: from its manifest, TFDS's files, or the index of a source."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds.checks.report.values import Fact
@@ -67,6 +67,8 @@ def _output_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[
     limit = made.get("max_examples_per_split")
     yield "Limited to", f"{limit:,} images of each split" if isinstance(limit, int) else ""
     yield from _image_facts(output, made)
+    names = (manifest.NAME, "metadata.json", INFO_NAME)
+    yield "Recorded in", ", ".join(name for name in names if os.path.isfile(output.folder / name)) or "no file"
 
 
 def _op(op: Mapping[str, object]) -> str:
@@ -141,14 +143,3 @@ def _completeness(made: Mapping[str, object]) -> str:
     if made.get("complete") is True:
         return "yes"
     return "no" if made.get("complete") is False else ""
-
-
-def records_of(output: Output) -> Sequence[str]:
-    """Returns the names of the files that record how a set was made.
-
-    >>> from ilsvrc_tfds.formats.folder import find_output
-    >>> records_of(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
-    ['manifest.json', 'metadata.json', 'dataset_info.json']
-    """
-    names = (manifest.NAME, "metadata.json", INFO_NAME)
-    return [name for name in names if os.path.isfile(output.folder / name)]
