@@ -131,9 +131,7 @@ def test_doctor_takes_shortfalls_as_facts_where_they_are_allowed(images, tmp_pat
     assert "--data-dir" not in said.err
     assert main(["doctor", str(source), "--allow-incomplete", "--data-dir", str(tmp_path / "data")]) == 0
     said = capsys.readouterr()
-    assert (
-        "train: 12 of 1,281,167 images, 997 classes missing (allowed)" in said.out and "PROBLEM" not in said.out
-    )
+    assert "train: 12 of 1,281,167 images, 997 classes missing (allowed)" in said.out and "PROBLEM" not in said.out
     assert f"--data-dir {tmp_path}/data --allow-incomplete --config all" in said.err
     shutil.rmtree(source / "train")
     monkeypatch.setenv("ILSVRC2012_ALLOW_INCOMPLETE", "1")

@@ -49,8 +49,8 @@ def find(path: Path, data: Data | None, data_dir: str | os.PathLike | None, labe
     split = find_split(data, "val", data_dir=data_dir, label_offset=label_offset)
     if split.wnids is not None:
         raise OptionError(
-            f"{split.folder} has {split.num_labels} classes with numbers of their own; {PUBLISHED[REAL].title} needs "
-            "the validation split with all 1000."
+            f"{split.folder} has {counted(split.num_labels, 'class', 'classes')} with numbers of their own; "
+            f"{PUBLISHED[REAL].title} needs the validation split with all 1000."
         )
     expected = PUBLISHED[REAL].images
     missing = f"{split.folder} has {counted(split.num_examples, 'image')} in val, expected {expected:,}"
