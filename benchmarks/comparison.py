@@ -123,6 +123,29 @@ def damage_and_webdataset(archives: Path, work: Path) -> dict:
     return {"images": len(paths), "damaged_image_is_stored": sample["jpg"] == damaged.read_bytes()}
 
 
+def damage_and_litdata(archives: Path, work: Path) -> dict:
+    """Writes an image that ends early with litdata.optimize, and reads it."""
+    import litdata
+
+    damaged = _unpack_train(archives, work / "train")
+    paths = [str(path) for path in sorted((work / "train").rglob("*.JPEG"))]
+    litdata.optimize(
+        _litdata_sample, paths, output_dir=str(work / "out"), num_workers=1, chunk_bytes="64MB", verbose=False
+    )
+    data = litdata.StreamingDataset(str(work / "out"))
+    try:
+        data[paths.index(str(damaged))]
+    except RuntimeError as error:
+        return {"images": len(data), "error_when_it_is_read": f"{error}".splitlines()[0][-80:]}
+    return {"images": len(data)}
+
+
+def _litdata_sample(path: str) -> dict:
+    from PIL import Image
+
+    return {"image": Image.open(path), "label": 0}
+
+
 TRIALS: dict[Callable[[Path, Path], dict], str] = {
     labels_of_tfds: "tensorflow-datasets",
     damage_and_tfds: "tensorflow-datasets",
@@ -130,6 +153,7 @@ TRIALS: dict[Callable[[Path, Path], dict], str] = {
     killed_torchvision: "torchvision",
     damage_and_datasets: "datasets",
     damage_and_webdataset: "webdataset",
+    damage_and_litdata: "litdata",
 }
 
 
