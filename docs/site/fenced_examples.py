@@ -1,4 +1,4 @@
-"""Puts the examples of docstrings into fences, so that Markdown shows them as code. A griffe extension; see mkdocs.yml."""
+"""Puts the examples of docstrings into fences, so that Markdown shows them as code: an extension of griffe."""
 
 from typing import Any
 
@@ -19,17 +19,13 @@ def fenced(text: str) -> str:
     >>> print(fenced("Returns 2.").count("```"))
     0
     """
-    lines, inside = [], False
+    lines, margin = [], None
     for line in [*text.splitlines(), ""]:
-        if not inside and line.lstrip().startswith(">>> "):
-            lines.append(f"{_indent(line)}```pycon")
-            inside = True
-        elif inside and not line.strip():
-            lines.append(f"{_indent(lines[-1])}```")
-            inside = False
+        if margin is None and line.lstrip().startswith(">>> "):
+            margin = line[: len(line) - len(line.lstrip())]
+            lines.append(f"{margin}```pycon")
+        elif margin is not None and not line.strip():
+            lines.append(f"{margin}```")
+            margin = None
         lines.append(line)
     return "\n".join(lines[:-1])
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
