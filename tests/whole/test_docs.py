@@ -1,6 +1,7 @@
 """The README and the pages of docs/: each block of code runs on a miniature, and what they say of the package is complete."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds import cli, pipeline, preprocess, synsets, training
 from ilsvrc_tfds.cli.parser import COMMANDS, parse
 
+DOCUMENTS = [block for block in BLOCKS if block.language == "json"]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 OTHER_PROGRAMS = {
@@ -35,6 +37,7 @@ PARSED = {
     "evaluate": "it needs the model of `train`",
     "bench": "test_bench.py runs it: 12 images are too few for its batches",
     "--runner": "test_engines.py runs them: these need a cluster",
+    "BUCKET": "test_buckets.py runs them: these need a bucket",
 }
 KERAS = {
     "batch_size=128": "batch_size=4",
@@ -94,7 +97,7 @@ def run_python(code: str, here: Path) -> dict:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_block_is_narrow_and_of_a_known_language(block):
-    assert block.language in ("sh", "python", "text")
+    assert block.language in ("sh", "python", "json", "text")
     assert max(map(len, block.code.splitlines())) < 80
 
 
@@ -107,12 +110,17 @@ def test_commands_are_those_of_the_package(block):
             assert any(" ".join(words).startswith(program) for program in OTHER_PROGRAMS), words
 
 
+@pytest.mark.parametrize("block", DOCUMENTS, ids=str)
+def test_json_is_json(block):
+    assert json.loads(block.code)["schema"] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted({block.page for block in SHELL}))
 def test_commands_of_a_page_run_in_their_order(page, here, capfd):
     for block in SHELL:
         for words in block.commands() if block.page == page else ():
-            if words[0] != "ilsvrc-tfds" or not {words[1], *words}.isdisjoint(PARSED):
+            if words[0] != "ilsvrc-tfds" or any(key in word for key in PARSED for word in words[1:]):
                 continue
             status = cli.main([word.replace("/data/", f"{here}/data/") for word in words[1:]])
             # The miniature is not complete, and `doctor` says so.
