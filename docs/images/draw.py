@@ -1,5 +1,6 @@
 """Draws the pictures of these pages, from the demo's drawings: `python docs/images/draw.py`."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -45,6 +46,29 @@ def draw_augmentations() -> None:
     _save(sheet, HERE / "augmentations.png")
 
 
+def draw_report() -> None:
+    """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo's `raw256`. Needs playwright and Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    folder = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the page names it
+    source = demo.draw(folder / "archives")
+    builder = ilsvrc_tfds.prepare(source, folder / "data", config="raw256", allow_incomplete=True)
+    page_path, shot = folder / "report.html", folder / "shot.png"
+    ilsvrc_tfds.report(builder.data_dir, page_path)
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 870}, color_scheme="light")
+        page.goto(page_path.as_uri())
+        page.screenshot(path=shot)
+        _save(Image.open(shot), HERE / "report.png")
+        page.fill("#search", "ball")
+        page.locator("#pictures").evaluate('element => element.scrollIntoView({behavior: "instant"})')
+        page.wait_for_timeout(500)  # the pictures are drawn as they come into view
+        page.screenshot(path=shot)
+        _save(Image.open(shot), HERE / "report-pictures.png")
+    shutil.rmtree(folder)
+
+
 def _augmented(name: str, data: bytes, seed: int):
     ops, _ = preprocess.split(preprocess.preset(name))  # without those that mix the images of a batch
     example = {"image": tf.constant(data), "label": tf.constant(417, tf.int64)}
@@ -61,3 +85,4 @@ def _save(picture: Image.Image, path: Path) -> None:
 if __name__ == "__main__":
     draw_contact_sheet()
     draw_augmentations()
+    draw_report()
