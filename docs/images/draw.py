@@ -47,7 +47,7 @@ def draw_augmentations() -> None:
 
 
 def draw_report() -> None:
-    """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo's `raw256`. Needs playwright and Chromium."""
+    """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo. Needs playwright and Chromium."""
     from playwright.sync_api import sync_playwright
 
     folder = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the page names it
