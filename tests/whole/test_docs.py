@@ -16,6 +16,7 @@ from pages import BLOCKS, PAGES, ROOT, block_with, with_small
 import ilsvrc_tfds
 from ilsvrc_tfds import cli, pipeline, preprocess, synsets, training
 from ilsvrc_tfds.cli.parser import COMMANDS, parse
+from ilsvrc_tfds.sources import demo
 
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
@@ -185,6 +186,22 @@ def test_metadata_gives_the_images_of_a_class_and_no_padding(here):
     assert [Path(name).name[:9] for name in eval(images, names)] == ["n01440764"] * 4
     names = run_python(code.replace("per_class[0]", "per_class[2]"), here)  # of which the miniature has no image
     assert not len(eval(images, names))
+
+
+@pytest.mark.slow
+def test_output_is_as_the_page_shows_it(tmp_path, capsys):
+    """But for numbers, which depend on the versions of Pillow and NumPy, and on the machine."""
+    demo.draw(tmp_path / "source")
+    ilsvrc_tfds.prepare(tmp_path / "source", tmp_path, config="raw256", workers=1, allow_incomplete=True)
+    assert cli.main(["doctor", f"{tmp_path}/source", "--data-dir", str(tmp_path)]) == 1
+    assert cli.main(["verify", f"{tmp_path}/ilsvrc2012/raw256/1.0.0"]) == 0
+    printed = set(_without_numbers(capsys.readouterr().out))
+    shown = [block.code for block in BLOCKS if (block.page, block.language) == ("checks.md", "text")]
+    assert len(shown) == 2 and set(_without_numbers("".join(shown))) <= printed
+
+
+def _without_numbers(text: str) -> list[str]:
+    return [" ".join(re.sub(r"[\d.,]+( [kMG]?B)?", "N", line).split()) for line in text.splitlines()]
 
 
 def test_class_names_are_those_of_the_pages():
