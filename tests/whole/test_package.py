@@ -11,7 +11,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt")
+NEEDED = (
+    *("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt"),
+    *(f"checks/report/page.{suffix}" for suffix in ("html", "css", "js")),
+)
 
 
 @pytest.fixture(scope="module")
