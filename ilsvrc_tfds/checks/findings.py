@@ -50,12 +50,16 @@ class SplitChecked:
     Attributes:
       split: `train`, `val` or `test`.
       records: Number of records, or None if they are not read.
+      official: Number of images of the official split.
+      classes: Number of classes that the records have; None for `test`, and if they are not read.
       shards: Number of shards that exist.
       bytes: Size of these shards.
     """
 
     split: str
     records: int | None
+    official: int
+    classes: int | None
     shards: int
     bytes: int
 

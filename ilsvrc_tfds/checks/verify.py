@@ -89,8 +89,9 @@ def verify(
     for found in (own, *(_check_alternative(other, decode, workers) for other in output.alternatives())):
         facts, problems = [*facts, *found.facts], [*problems, *found.problems]
     left_out = sum(map(len, skipped_images(output).values()))
+    notes = tuple(fact for fact in facts if fact not in own.about_splits)
     digests = output.manifest is not None
-    return Report(tuple(facts), tuple(problems), left_out, checked=own.counts, digests=digests)
+    return Report(tuple(facts), tuple(problems), left_out, notes=notes, checked=own.counts, digests=digests)
 
 
 class _Checked(NamedTuple):
@@ -99,6 +100,7 @@ class _Checked(NamedTuple):
     facts: list[str]
     problems: list[str]
     counts: tuple[SplitChecked, ...] = ()
+    about_splits: tuple[str, ...] = ()
 
 
 def _check(output: Output, decode: bool, workers: int | None) -> _Checked:
@@ -106,11 +108,11 @@ def _check(output: Output, decode: bool, workers: int | None) -> _Checked:
     findings = _check_shards(output, _rules(output, decode), workers)
     problems = [line for found in findings for line in _shard_problems(output, found)]
     problems += info_problems(output, findings)
-    facts, counts = [*split_facts(output, findings)], split_counts(output, findings)
+    about_splits, counts = tuple(split_facts(output, findings)), split_counts(output, findings)
     if output.file_format != TFRECORD:
-        return _Checked(facts, problems, counts)
+        return _Checked([*about_splits], problems, counts, about_splits)
     more_facts, more_problems = _compare_records(output, findings)
-    return _Checked([*facts, *more_facts], [*problems, *more_problems], counts)
+    return _Checked([*about_splits, *more_facts], [*problems, *more_problems], counts, about_splits)
 
 
 def _check_alternative(output: Output, decode: bool, workers: int | None) -> _Checked:

@@ -22,7 +22,10 @@ def split_counts(output: Output, findings: Sequence[Findings]) -> tuple[SplitChe
     for split in output.shards:
         own = [found for found in findings if found.job.split == split]
         records = [found.records for found in own if found.records is not None]
-        counts.append(SplitChecked(split, sum(records) if records else None, len(own), sum(f.bytes for f in own)))
+        labels = Rows.joined([found.rows for found in own]).label
+        classes = len(np.unique(labels)) if (labels >= 0).any() else None
+        made = (sum(records) if records else None, synsets.OFFICIAL_COUNTS[split], classes)
+        counts.append(SplitChecked(split, *made, len(own), sum(found.bytes for found in own)))
     return tuple(counts)
 
 

@@ -4,11 +4,15 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from rich.text import Text
+
 from ilsvrc_tfds.checks.counts import classes_in_words
 from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.errors import counted
-from ilsvrc_tfds.terminal.tables import bad, good, mark, table
-from ilsvrc_tfds.terminal.units import in_bytes, in_time
+from ilsvrc_tfds.terminal.tables import bad, good, mark, table, wrapped
+from ilsvrc_tfds.terminal.units import about, in_bytes
+
+_STATE_STYLES = {"complete": "green", "not needed": "dim", "subset": ""}
 
 
 def source_lines(report: Report, data_dir: object) -> Iterator[str]:
@@ -17,70 +21,85 @@ def source_lines(report: Report, data_dir: object) -> Iterator[str]:
     >>> for line in source_lines(Report(("cannot be used yet",), ("val: not there",)), "/data/tfds"):
     ...     print(line)
     PROBLEM val: not there
+    <BLANKLINE>
     NOT READY: 1 problem
 
     Args:
       report: Report on a source.
       data_dir: Folder that the data would be prepared in.
     """
-    yield from report.notes
+    yield from map(wrapped, report.notes)
     if report.splits:
         header = ["split", "found", "official", "classes", "size", "state"]
-        rows = [
+        rows: list[list[str | Text]] = [
             [
                 split.split,
                 "-" if split.images is None else f"{split.images:,}",
                 f"{split.official:,}",
                 "-" if split.classes is None else f"{split.classes:,}",
                 "-" if split.images is None else in_bytes(split.bytes),
-                split.state,
+                Text(split.state, _STATE_STYLES.get(split.state, "yellow")),
             ]
             for split in report.splits
         ]
         yield ""
-        yield table(header, rows, right=[1, 2, 3, 4])
+        yield table(header, rows, right=[1, 2, 3, 4], spare=[4, 3])
     if report.configs:
-        rows = [
-            [need.config, f"about {in_bytes(need.bytes)}", _between(need.between_bytes), _time(need.seconds)]
+        with_spool = any(need.between_bytes for need in report.configs)
+        needs = [
+            [
+                need.config,
+                f"about {in_bytes(need.bytes)}",
+                *([f"about {in_bytes(need.between_bytes)} more"] if with_spool else []),
+                "not known" if need.seconds is None else about(need.seconds),
+            ]
             for need in report.configs
         ]
-        header = ["config", "room", "in between", "time on this machine"]
-        if not any(need.between_bytes for need in report.configs):
-            header, rows = [header[0], header[1], header[3]], [[row[0], row[1], row[3]] for row in rows]
         yield ""
-        yield table(header, rows)
+        yield table(["config", "room", *(["while it is made"] if with_spool else []), "time here"], needs)
         yield f"{in_bytes(report.free_bytes or 0)} free at {data_dir}"
     missing = [split for split in report.splits if split.missing_classes]
     if missing:
         yield ""
         for split in missing:
             classes = counted(len(split.missing_classes), "class", "classes")
-            yield f"{split.split} lacks {classes}: {classes_in_words(split.missing_classes)}"
+            yield wrapped(f"{split.split} lacks {classes}: {classes_in_words(split.missing_classes)}")
     yield from [""] if report.splits else []
     yield from problem_lines(report)
-    yield bad(f"NOT READY: {counted(len(report.problems), 'problem')}") if report.problems else good("READY")
-
-
-def _between(num_bytes: int) -> str:
-    return f"about {in_bytes(num_bytes)}" if num_bytes else "-"
-
-
-def _time(seconds: float | None) -> str:
-    return "not known" if seconds is None else f"about {in_time(max(1, round(seconds)))}"
+    if report.problems:
+        yield ""
+        yield bad(f"NOT READY: {counted(len(report.problems), 'problem')}")
+    else:
+        yield good("READY")
 
 
 def folder_lines(report: Report) -> Iterator[str]:
     """Yields the report of `verify`: the facts, the problems, and the verdict at the end.
 
-    >>> for line in folder_lines(Report(("val: 6 records",), (), left_out=1)):
+    >>> for line in folder_lines(Report((), (), left_out=1, notes=("every image is decoded",))):
     ...     print(line)
-    val: 6 records
+    every image is decoded
     OK: 0 shards, digests not compared; 1 damaged image was left out when it was made
     """
-    yield from report.facts
+    yield from map(wrapped, report.notes)
+    if report.checked:
+        header = ["split", "records", "official", "classes", "shards", "size"]
+        rows = [
+            [
+                split.split,
+                "-" if split.records is None else f"{split.records:,}",
+                f"{split.official:,}",
+                "-" if split.classes is None else f"{split.classes:,}",
+                f"{split.shards:,}",
+                in_bytes(split.bytes),
+            ]
+            for split in report.checked
+        ]
+        yield from ("", table(header, rows, right=range(1, 6), spare=[2, 3]), "")
     yield from problem_lines(report)
     if report.problems:
-        yield bad(f"DAMAGED: {counted(len(report.problems), 'problem')}")
+        yield ""
+        yield bad(f"NOT OK: {counted(len(report.problems), 'problem')}")
         return
     records = [split.records for split in report.checked if split.records is not None]
     what = f"{counted(sum(records), 'record')} in " if records else ""
@@ -96,8 +115,8 @@ def problem_lines(report: Report) -> Iterator[str]:
     >>> list(problem_lines(Report((), ("val: not there",))))
     ['PROBLEM val: not there']
     """
-    begin = mark("PROBLEM", "bold red") if report.problems else ""
-    yield from (f"{begin} {problem}" for problem in report.problems)
+    for problem in report.problems:
+        yield mark("PROBLEM", "bold red") + wrapped(f"PROBLEM {problem}").removeprefix("PROBLEM")
 
 
 def source_values(report: Report) -> dict[str, Any]:

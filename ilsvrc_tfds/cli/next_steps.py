@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.terminal.console import console
@@ -164,17 +164,25 @@ def train(folder: Path, *, few: bool = True) -> Step:
 def mend(folder: Path) -> Iterator[Step]:
     """Yields the step after `verify` has found problems: make the data anew, from its source.
 
-    >>> for step in mend(Path("/data/tfds/ilsvrc2012/raw256/1.0.0")):
+    >>> import ilsvrc_tfds
+    >>> for step in mend(ilsvrc_tfds.export("/data/imagenet", "/data/damaged")):
     ...     print(step.line)
-    ilsvrc-tfds prepare SOURCE --data-dir /data/tfds --config raw256 --overwrite
+    ilsvrc-tfds export SOURCE --out /data/damaged --overwrite
     """
     folder = folder.expanduser()
     purpose = "make it anew, where SOURCE has the images; the old files stay until that is finished"
-    if folder.parent.parent.name == "ilsvrc2012":
+    try:
+        output = find_output(folder)
+    except SourceError:
+        return
+    if output.folder.parent.parent.name == "ilsvrc2012" and output.kind == TFDS:
+        folder = output.folder
         words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
         yield Step(purpose, command("prepare", "SOURCE", *words))
-    else:
+    elif output.kind == CLASSIC:
         yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))
+    else:
+        yield Step("check it again, once the problems are solved", command("verify", folder))
 
 
 def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:

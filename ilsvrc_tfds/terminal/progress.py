@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 _REDRAW_SECONDS = 0.1
 _LOG_SECONDS = 60.0
-# A look at the work takes a twentieth of the time at most, for a folder on a slow file server too.
-_LOOK_SECONDS, _LOOK_SHARE = 0.3, 0.05
+# A look at the work takes a hundredth of the time at most, for a folder on a slow file server too.
+_LOOK_SECONDS, _LOOK_SHARE = 0.3, 0.01
 # The speed is that of the last minute: disks and caches make the first seconds faster or slower than the rest.
 _WINDOW_SECONDS = 60.0
 # Narrower terminals show no bar, or no speed.
@@ -118,7 +118,10 @@ class Progress:
         columns: list[RenderableType] = [Text(self.label, "bold")]
         if width >= _WIDTH_FOR_BAR:
             bar = min(_MOST_BAR, width // 4)
-            columns.append(ProgressBar(max(self.total, 1), min(self.finished, self.total) or 0, width=bar))
+            done = min(self.finished, self.total)
+            columns.append(
+                ProgressBar(max(self.total, 1), done, width=bar, complete_style="green", finished_style="green")
+            )
         columns.append(Text(f"{self._share():>4}"))
         if width >= _WIDTH_FOR_BAR:
             columns.append(Text(self._amount(), "dim"))

@@ -3,7 +3,9 @@
 import io
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -23,8 +25,10 @@ def width() -> int:
     return shutil.get_terminal_size((_WIDTH, 24)).columns if _is_terminal() else _WIDTH
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Returns an aligned table. Long cells of the last column are wrapped if the terminal is narrow.
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[int] = (), spare: Iterable[int] = ()
+) -> str:
+    """Returns an aligned table. On a narrow terminal columns are left out, and cells of the last one are wrapped.
 
     >>> print(table(["split", "found"], [["train", "12"], ["val", "6"]], right=[1]))
     split  found
@@ -35,15 +39,45 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[
       header: Names of the columns.
       rows: Cells of each row.
       right: Columns of numbers, which are aligned at their right ends.
+      spare: Columns that may be left out, the first one first.
     """
-    made, right = Table.grid(padding=(0, _COLUMN_GAP)), set(right)
-    for k, _ in enumerate(header):
-        last = k == len(header) - 1
-        made.add_column(justify="right" if k in right else "left", no_wrap=not last, overflow="fold")
-    made.add_row(*(Text(cell, "dim") for cell in header))
+    made, rows = Table.grid(padding=(0, _COLUMN_GAP)), list(rows)
+    shown = _shown([header, *rows], list(spare))
+    for k in shown:
+        justify: Literal["left", "right"] = "right" if k in set(right) else "left"
+        made.add_column(justify=justify, no_wrap=k != shown[-1], overflow="fold")
+    made.add_row(*(Text(header[k], "dim") for k in shown))
     for row in rows:
-        made.add_row(*map(Text, row))
+        made.add_row(*(cell if isinstance(cell := row[k], Text) else Text(cell) for k in shown))
     return _rendered(made)
+
+
+def _shown(rows: Sequence[Sequence[str | Text]], spare: list[int]) -> list[int]:
+    """Returns the columns that fit the width, or those that are left without the spare ones."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    shown = list(range(len(widths)))
+    while spare and sum(widths[k] + _COLUMN_GAP for k in shown) - _COLUMN_GAP > width():
+        shown.remove(spare.pop(0))
+    return shown
+
+
+def wrapped(text: str) -> str:
+    """Returns a line with line breaks between words, as the terminal's width asks for; as it is elsewhere.
+
+    >>> wrapped("train: 1,281,167 images")
+    'train: 1,281,167 images'
+    """
+    if not _is_terminal():
+        return text
+    wrapper = textwrap.TextWrapper(
+        width(),
+        subsequent_indent="  ",
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(wrapper.wrap(text))
 
 
 def mark(text: str, style: str) -> str:

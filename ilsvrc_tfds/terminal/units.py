@@ -14,6 +14,18 @@ def in_bytes(number: float) -> str:
     return f"{number:.0f} B"
 
 
+def about(seconds: float) -> str:
+    """Returns an estimate of a time in words.
+
+    >>> about(0.3), about(35.2), about(754), about(12_345)
+    ('about 1 s', 'about 35 s', 'about 13 min', 'about 3 h 26 min')
+    """
+    if seconds < 100:
+        return f"about {max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"about {hours} h {minutes} min" if hours else f"about {minutes} min"
+
+
 def in_time(seconds: float) -> str:
     """Returns a duration as minutes and seconds, or with hours.
 

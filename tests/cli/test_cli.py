@@ -149,7 +149,7 @@ def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     words = f"prepare {tmp_path} --data-dir {tmp_path}/d --splits val --config all"
     assert said.err.splitlines()[-1] == f"  ilsvrc-tfds {words}"
     assert main(["doctor", str(tmp_path)]) == 1
-    *_, problem, verdict = capsys.readouterr().out.splitlines()
+    *_, problem, _, verdict = capsys.readouterr().out.splitlines()
     assert problem.startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
     assert verdict == "NOT READY: 1 problem"
 
@@ -268,13 +268,14 @@ def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     ],
 )
 @pytest.mark.slow
-def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
+def test_other_runners_prepare_and_export(package, words, archives, tmp_path, capfd):
     pytest.importorskip(package)
     common = ["--allow-incomplete", "--num-shards", "train=2", *words]
     assert main(["prepare", str(archives), "--data-dir", str(tmp_path / "data"), *common]) == 0
     prepared = tmp_path / "data/ilsvrc2012/classification/1.0.0"
     assert main(["export", str(prepared), "--out", str(tmp_path / "out"), *common]) == 0
     assert main(["verify", str(prepared)]) == main(["verify", str(tmp_path / "out")]) == 0
+    assert not re.search("INFO|WARNING|apache_beam|distributed", capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("command", [["prepare", "x"], ["export", "x", "--out", "y"]], ids=["prepare", "export"])
