@@ -58,8 +58,10 @@ def draw_report(data_set: Path) -> None:
         page.screenshot(path=shot)
         _save(Image.open(shot), HERE / "report.png")
         page.fill("#search", "ball")
-        page.locator("#pictures").evaluate('element => element.scrollIntoView({behavior: "instant"})')
-        page.wait_for_timeout(500)  # the pictures are drawn as they come into view
+        for _ in range(3):  # what is above grows as it comes into view
+            page.wait_for_timeout(300)
+            page.locator("#pictures").evaluate("element => element.scrollIntoView({behavior: 'instant'})")
+        page.wait_for_timeout(300)
         page.screenshot(path=shot)
         _save(Image.open(shot), HERE / "report-pictures.png")
 
