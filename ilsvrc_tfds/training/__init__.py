@@ -20,7 +20,7 @@ _HOMES = {
     "evaluate_on": "evaluation_sets",
     "load_model": "models",
     "model_names": "models",
-    "read_log": "runs",
+    "read_log": "folder",
     "train": "runs",
 }
 __all__ = [

@@ -13,7 +13,7 @@ from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.fitting import compiled_by_xla
-from ilsvrc_tfds.training.models import load_model
+from ilsvrc_tfds.training.models import load_model, require_loadable
 from ilsvrc_tfds.training.streams import Source, evaluation_batches
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def evaluate(
     >>> training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", training.build_model("small")).examples
     6
     """
+    require_loadable(model)
     found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")

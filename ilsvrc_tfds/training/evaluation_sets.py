@@ -25,6 +25,7 @@ from ilsvrc_tfds.preprocess import Op
 from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.evaluating import Scores, evaluate, made_for
 from ilsvrc_tfds.training.fitting import compiled_by_xla
+from ilsvrc_tfds.training.models import require_loadable
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores
 
 _EXAMPLES, _TOP1, _TOP5, _LOSS = "examples", "top1", "top5", "cross_entropy"
@@ -80,6 +81,7 @@ def evaluate_on(
     ('ImageNet-A', 6, 200)
     """
     require_integers(batch_size=batch_size)
+    require_loadable(model)
     source: dict[str, Any] = {"data_dir": data_dir, "label_offset": label_offset}
     with use_devices(devices) as used, _no_advice_on_tracing():
         model = made_for(used, model, weights)

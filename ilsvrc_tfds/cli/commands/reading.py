@@ -1,6 +1,7 @@
 """The commands that read prepared and exported data sets: check, look, train and measure."""
 
 import argparse
+import functools
 import json
 import logging
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.streams import say, say_report
 from ilsvrc_tfds.errors import OptionError, counted, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.training.epoch_table import best_epoch
+from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
@@ -48,10 +51,12 @@ def show(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds import training  # loads TensorFlow and Keras
-
     recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
+    options.kept = functools.partial(kept_by_stopped, out)  # what Ctrl-C says
+
+    from ilsvrc_tfds import training  # loads TensorFlow and Keras
+
     model = training.train(
         options.data,
         out,
@@ -62,9 +67,13 @@ def train(options: argparse.Namespace) -> int:
         service=options.service,
         overwrite=options.overwrite,
     )
-    *_, last = training.read_log(out)
-    top1, top5 = last["val_top1"], last["val_top5"]
+    log = training.read_log(out)
+    top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
     say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
+    if best not in (None, recipe.epochs):
+        say(f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch.")
+    if (out / CURVES).exists():
+        say(f"{out / CURVES}: loss, accuracies and learning rate of each epoch")
     say_next(evaluate_and_plot(options.data, model, **_source(options)))
     return 0
 
