@@ -262,10 +262,11 @@ def bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seconds",
         type=float,
-        default=2,
+        default=1,
         metavar="N",
-        help="seconds that the whole pipeline is measured in each of 5 rounds (default: %(default)s)",
+        help="seconds that the whole pipeline is measured in each of 9 rounds (default: %(default)s)",
     )
+    command.add_argument("--chart", type=path, metavar="FILE.png", help="also draw the figures into this file")
     command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
 
 

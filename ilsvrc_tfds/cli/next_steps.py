@@ -152,6 +152,28 @@ def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_of
     )
 
 
+def after_bench(options: argparse.Namespace, speed: float | None) -> Iterator[Step]:
+    """Yields the step after `bench`: a training whose speed can be compared, or the same command again.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> for step in after_bench(parse(["bench", "ilsvrc2012"]), 933.3):
+    ...     print(step.purpose, step.line, sep="\n")
+    train: with far fewer than 933 images/s, the model is the limit and not the data: ilsvrc-tfds train ilsvrc2012 --model resnet50
+
+    Args:
+      options: Options of the command.
+      speed: Images in a second of the whole pipeline, or None if it could not be measured.
+    """
+    words: list[str | Path] = [options.data, *([] if options.data_dir is None else ["--data-dir", options.data_dir])]
+    words += [] if options.label_offset is None else ["--label-offset", str(options.label_offset)]
+    if speed is None:
+        seconds = ("--seconds", f"{3 * options.seconds:g}")
+        yield Step("again, longer, when the machine is idle", command("bench", *words, *seconds))
+    else:
+        purpose = f"train: with far fewer than {speed:,.0f} images/s, the model is the limit and not the data"
+        yield Step(purpose, command("train", *words, "--model", "resnet50"))
+
+
 def use_model(model: str, weights: str | None) -> Step:
     """Returns the step after `evaluate`: the model in Python.
 

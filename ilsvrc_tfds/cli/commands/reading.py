@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli.next_steps import (
+    after_bench,
     check,
     evaluate_and_plot,
     keep_scores,
@@ -141,8 +142,10 @@ def _source(options: argparse.Namespace) -> dict[str, Any]:
 
 def bench(options: argparse.Namespace) -> int:
     from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
+    from ilsvrc_tfds.pipeline.speeds_chart import draw_speeds
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
+    chart_path = None if options.chart is None else file_to_replace(options.chart)
     report = measure(
         options.data,
         batch_size=options.batch_size,
@@ -153,5 +156,8 @@ def bench(options: argparse.Namespace) -> int:
     )
     if json_path is not None:
         write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
+    if chart_path is not None:
+        write_whole(chart_path, draw_speeds(report))
     say(report)
+    say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
     return 0
