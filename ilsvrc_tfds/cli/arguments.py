@@ -240,6 +240,13 @@ def evaluate(command: argparse.ArgumentParser) -> None:
         "-Sketch and -C, such as v2=DIR; without DATA only these are evaluated",
     )
     add_allow_incomplete(command, "allow that evaluation sets lack images, classes or severities")
+    command.add_argument(
+        "--report",
+        type=path,
+        metavar="FILE|DIR",
+        help="also write an HTML page on DATA: calibration, classes, confusions and the worst images; in a folder its "
+        "name is evaluation.html",
+    )
     command.add_argument("--json", type=path, metavar="FILE", help="also write the exact scores into this JSON file")
 
 

@@ -157,8 +157,8 @@ def after_bench(options: argparse.Namespace, speed: float | None) -> Iterator[St
 
     >>> from ilsvrc_tfds.cli.parser import parse
     >>> for step in after_bench(parse(["bench", "ilsvrc2012"]), 933.3):
-    ...     print(step.purpose, step.line, sep="\n")
-    train: with far fewer than 933 images/s, the model is the limit and not the data: ilsvrc-tfds train ilsvrc2012 --model resnet50
+    ...     print(step.purpose, step.line, sep=": ")
+    train: with far fewer than 933 images/s, the model is the limit and not the data: ...
 
     Args:
       options: Options of the command.
@@ -184,6 +184,16 @@ def use_model(model: str, weights: str | None) -> Step:
     return Step("use the model in Python, after `import ilsvrc_tfds`", line)
 
 
+def look_at_errors(options: argparse.Namespace) -> Step:
+    """Returns the step after `evaluate`: the same command with a page about its errors.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> look_at_errors(parse(["evaluate", "/data/my a", "--model", "m.keras", "--split", "train"])).line
+    "ilsvrc-tfds evaluate '/data/my a' --split train --model m.keras --report evaluation.html"
+    """
+    return Step("look at what it gets wrong", command(*_evaluation(options), "--report", "evaluation.html"))
+
+
 def keep_scores(options: argparse.Namespace) -> Step:
     """Returns the step after `evaluate --on`: the same command, which keeps the exact scores in a file.
 
@@ -191,16 +201,20 @@ def keep_scores(options: argparse.Namespace) -> Step:
     >>> keep_scores(parse(["evaluate", "--model", "m.keras", "--on", "a=/data/my a"])).line
     "ilsvrc-tfds evaluate --model m.keras --on 'a=/data/my a' --json scores.json"
     """
-    words: list[str | Path] = [] if options.data is None else [options.data]
+    words = [*_evaluation(options), *(["--allow-incomplete"] if options.allow_incomplete else [])]
+    words += ["--on", *(f"{name}={place}" for name, place in options.on), "--json", "scores.json"]
+    return Step("keep the exact scores in a file", command(*words))
+
+
+def _evaluation(options: argparse.Namespace) -> list[str | Path]:
+    words: list[str | Path] = ["evaluate", *([] if options.data is None else [options.data])]
     words += [] if options.data_dir is None else ["--data-dir", options.data_dir]
     words += [] if options.label_offset is None else ["--label-offset", str(options.label_offset)]
     words += [] if options.split == "val" else ["--split", options.split]
     words += ["--model", options.model, *([] if options.weights is None else ["--weights", options.weights])]
     for option, value, usual in (("--batch-size", options.batch_size, 256), ("--devices", options.devices, None)):
         words += [] if value == usual else [option, str(value)]
-    words += ["--allow-incomplete"] if options.allow_incomplete else []
-    words += ["--on", *(f"{name}={place}" for name, place in options.on), "--json", "scores.json"]
-    return Step("keep the exact scores in a file", command("evaluate", *words))
+    return words
 
 
 def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:

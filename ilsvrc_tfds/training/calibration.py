@@ -41,14 +41,15 @@ def bins_of(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> tu
     """Returns the images in intervals of equal width.
 
     Args:
-      confidence: Highest probability of each image, in [0, 1].
+      confidence: Highest probability of each image, in [0, 1]. NaN counts as 0.
       correct: Whether its class is that of the image, for each image.
       bins: Number of intervals.
 
     >>> [(one.images, one.accuracy) for one in bins_of(np.array([0.3, 0.9, 1.0]), np.array([True, True, False]), 2)]
     [(1, 1.0), (2, 0.5)]
     """
-    number = np.clip(np.ceil(np.asarray(confidence, np.float64) * bins).astype(int) - 1, 0, bins - 1)
+    confidence = np.nan_to_num(np.asarray(confidence, np.float64))
+    number = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(number, minlength=bins)
     sums = (np.bincount(number, np.asarray(part, np.float64), bins) for part in (confidence, correct))
     means = (part / np.maximum(count, 1) for part in sums)
@@ -95,5 +96,5 @@ class CalibrationError(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Returns the error."""
-        count, confidence, correct = keras.ops.unstack(self._sums, 3)
+        count, confidence, correct = keras.ops.unstack(keras.ops.convert_to_tensor(self._sums), 3)
         return keras.ops.sum(keras.ops.abs(correct - confidence)) / keras.ops.maximum(keras.ops.sum(count), 1.0)

@@ -130,15 +130,15 @@ class Predictions:
         return sorted(found, key=lambda pair: (-pair.images, -pair.share, pair.label, pair.predicted))[:num]
 
     def worst(self, num: int) -> np.ndarray:
-        """Returns the positions of the images with the highest losses, the highest first."""
-        return np.argsort(-self.loss, kind="stable")[:num]
+        """Returns the positions of the images with the highest losses, the highest first, and NaN before them."""
+        return np.argsort(-np.nan_to_num(self.loss, nan=np.inf), kind="stable")[:num]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the scores of the classes, the confusions and the calibration as values of JSON's types."""
         return {
             "ece": self.ece,
             "calibration": [dataclasses.asdict(one) for one in self.bins],
-            "classes": [score._asdict() for score in self.classes()],
+            "per_class": [score._asdict() for score in self.classes()],
             "confusions": [pair._asdict() for pair in self.confusions()],
         }
 

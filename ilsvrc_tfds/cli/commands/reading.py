@@ -15,6 +15,7 @@ from ilsvrc_tfds.cli.next_steps import (
     evaluate_and_plot,
     keep_scores,
     look_and_train,
+    look_at_errors,
     say_next,
     use_model,
 )
@@ -81,31 +82,47 @@ def train(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     from ilsvrc_tfds import training
+    from ilsvrc_tfds.pipeline import find_split
+    from ilsvrc_tfds.training.evaluating import scores_of
     from ilsvrc_tfds.training.evaluation_sets import row_of_data
+    from ilsvrc_tfds.training.set_scores import TITLES, aligned
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the evaluation
     if options.on or options.data is None:
         return _evaluate_on_sets(options, json_path)
-    scores = training.evaluate(
-        options.data,
-        options.model,
-        weights=options.weights,
-        batch_size=options.batch_size,
-        split=options.split,
-        **_source(options),
-        devices=options.devices,
-    )
-    _write_scores(json_path, options.model, [row_of_data(options.split, options.data, scores)])
-    accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
-    say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
-    say_next([use_model(options.model, options.weights)])
+    wanted: dict[str, Any] = {"weights": options.weights, "batch_size": options.batch_size, "split": options.split}
+    wanted |= {**_source(options), "devices": options.devices}
+    report_path = _report_path(options.report)
+    if report_path is None:
+        scores, details = training.evaluate(options.data, options.model, **wanted), {}
+    else:
+        predictions = training.predictions_of(options.data, options.model, **wanted)
+        scores, details = scores_of(predictions), predictions.as_json()
+        split = find_split(options.data, options.split, **_source(options))
+        write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
+    row = row_of_data(options.split, options.data, scores)
+    _write_scores(json_path, options.model, [row], {"loss": scores.loss, "ece": scores.ece, **details})
+    figures = (f"{scores.examples:,}", f"{scores.top1:.2%}", f"{scores.top5:.2%}")
+    say(aligned([(*TITLES, "loss", "ECE"), (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")]))
+    if report_path is not None:
+        say(f"{report_path}: calibration, classes, confusions and the worst images")
+    say_next([*([] if report_path else [look_at_errors(options)]), use_model(options.model, options.weights)])
     return 0
+
+
+def _report_path(path: Path | None) -> Path | None:
+    """Returns the file to write, which can be written."""
+    if path is None:
+        return None
+    return file_to_replace(path / "evaluation.html" if path.is_dir() else path)
 
 
 def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
     from ilsvrc_tfds import training
     from ilsvrc_tfds.training.set_scores import table
 
+    if options.report is not None:
+        raise OptionError("--report is for DATA alone. Leave out --on, or evaluate the sets with another command.")
     names = [name for name, _ in options.on]
     if not names:
         raise OptionError("Name the data set to evaluate (DATA), or evaluation sets (--on v2=DIR), or both.")
@@ -129,11 +146,16 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
     return 0
 
 
-def _write_scores(json_path: Path | None, model: str, rows: "Iterable[SetScores]") -> None:
+def _write_scores(
+    json_path: Path | None, model: str, rows: "Iterable[SetScores]", details: dict[str, Any] | None = None
+) -> None:
+    """Writes the table as JSON. Details belong to its first row."""
     from ilsvrc_tfds.training.set_scores import with_name
 
     if json_path is not None:
-        write_whole(json_path, json.dumps(with_name(rows, model), indent=2).encode() + b"\n")
+        table = with_name(rows, model)
+        table["sets"][0] |= details or {}
+        write_whole(json_path, json.dumps(table, indent=2).encode() + b"\n")
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:
