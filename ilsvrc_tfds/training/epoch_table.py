@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ilsvrc_tfds.terminal.progress import in_time
 
 _GAP = "  "
-_BEST = "best"
+BEST = "best"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ _COLUMNS = (
     _Column("lr", 8, 6, lambda row: f"{row.rate:.3g}"),
     _Column("images/s", 8, 9, lambda row: "" if row.images_per_second is None else f"{row.images_per_second:,.0f}"),
     _Column("time", 7, 2, lambda row: "" if row.seconds is None else in_time(row.seconds)),
-    _Column("", len(_BEST), 1, lambda row: _BEST if row.best else ""),
+    _Column("", len(BEST), 1, lambda row: BEST if row.best else ""),
 )
 
 

@@ -153,7 +153,7 @@ def _ready(
         raise OptionError("The test split has no labels. Choose val or train.")
     require_integers(batch_size=batch_size)
     with use_devices(devices) as used:
-        with working("loading the model"):
+        with working("loading the model", is_first=used.host.index == 0):
             made = made_for(used, model, weights)
         if made.output_shape != (None, found.num_labels):
             raise OptionError(

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ilsvrc_tfds.terminal.console import console
 from ilsvrc_tfds.terminal.progress import Progress, in_time
-from ilsvrc_tfds.training.epoch_table import Row, header, in_loss, in_percent, line
+from ilsvrc_tfds.training.epoch_table import BEST, Row, header, in_loss, in_percent, line
 from ilsvrc_tfds.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Printer:
         self._first_step, self._begun = 0, self._clock()
         self._counted_from, self._worked_before = 0, 0.0
         self._show: Callable[[], None] | None = None
-        self._print: Callable[[str, str], None] = lambda text, style: None
+        self._print: Callable[[str], None] = lambda text: None
         self._width: int | None = None
         self._every, self._shown = 0.0, self._clock()
 
@@ -147,7 +147,7 @@ class Printer:
         self._logs = logs
         best = logs["val_top1"] > self._best
         self._best = logs["val_top1"] if best else self._best
-        self._print(line(self._row(finished=True, best=best), self._width), "green" if best else "")
+        self._print(line(self._row(finished=True, best=best), self._width))
         self._first_step = 0
 
     def in_words(self) -> str:
@@ -185,7 +185,7 @@ class Printer:
         table = Table.grid(*(Column(no_wrap=True) for _ in range(4)), padding=(0, 2))
         table.add_row(
             Text(self._phase, "bold"),
-            ProgressBar(total, done, width=_BAR),
+            ProgressBar(total, done, width=_BAR, complete_style="green", finished_style="green"),
             Text(f"{done:,} of {total:,} {unit}", "dim"),
             Text(left),
         )
@@ -244,7 +244,7 @@ def shown(printer: Printer) -> Iterator[None]:
     if console().quiet:
         yield
     elif not _on_terminal():
-        printer._print = lambda text, style: _log.info("%s", text)
+        printer._print = lambda text: _log.info("%s", text)
         printer._show, printer._every = lambda: _log.info("%s", printer.in_words()), _LOG_SECONDS
         _log.info("%s.", COMPILING.capitalize())
         _log.info("%s", header(epochs))
@@ -254,24 +254,34 @@ def shown(printer: Printer) -> Iterator[None]:
         console().print(Text(header(epochs, printer._width), "bold"))
         # No thread draws: what there is to see changes with the steps, and one line less to wait for at an interrupt.
         with Live(printer, console=console(), auto_refresh=False, transient=True, redirect_stdout=False) as live:
-            printer._print = lambda text, style: live.console.print(Text(text, style))
+            printer._print = lambda text: live.console.print(_coloured(text))
             printer._show = live.refresh
             yield
             printer._show = None
 
 
 @contextlib.contextmanager
-def working(text: str) -> Iterator[None]:
+def working(text: str, *, is_first: bool = True) -> Iterator[None]:
     """Shows a text on a terminal until the block ends.
 
     >>> with working("building resnet50"):
     ...     pass
+
+    Args:
+      text: What is at work, without a full stop.
+      is_first: Whether this host shows it.
     """
-    if console().quiet or not _on_terminal():
+    if console().quiet or not is_first or not _on_terminal():
         yield
         return
     with Live(Text(f"{text}…", "dim"), console=console(), auto_refresh=False, transient=True, redirect_stdout=False):
         yield
+
+
+def _coloured(text: str) -> Text:
+    coloured = Text(text)
+    coloured.highlight_words([BEST], "green")
+    return coloured
 
 
 def _on_terminal() -> bool:

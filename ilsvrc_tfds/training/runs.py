@@ -105,7 +105,8 @@ def train(
         )
     with use_devices(devices) as used:
         streams = Streams(data, source, recipe, used, service)
-        with working(f"building {recipe.model}"):
+        is_first = used.host.index == 0
+        with working(f"building {recipe.model}", is_first=is_first):
             model = new_model(recipe, steps, split.num_labels, several=used.several)
         training_ops(recipe, side, split.num_labels)  # raises, before anything is written
         with contextlib.ExitStack() as claimed:
@@ -124,12 +125,13 @@ def train(
             if progress == _FINISHED:
                 _log.info("The training in %s is finished already.", out)
                 return out / MODEL
-            _log.info(
+            _log.log(
+                logging.INFO if is_first else logging.DEBUG,
                 "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
                 *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps),
                 recipe.batch_size,
             )
-            if progress > Progress():
+            if progress > Progress() and is_first:
                 _log.info("Resuming after %s.", progress.in_words)
             printer = Printer(recipe, steps, -(-validated.num_examples // recipe.batch_size), earlier=_earlier(out))
             with _callbacks(out, recipe, backup, used, printer) as callbacks, source_errors(split.folder):

@@ -71,8 +71,9 @@ def train(options: argparse.Namespace) -> int:
     )
     log = training.read_log(out)
     top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
-    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
-    if best not in (None, recipe.epochs):
+    is_best = ", the best one" if best == len(log) > 1 else ""
+    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}{is_best}")
+    if best is not None and not is_best and len(log) > 1:
         say(f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch.")
     if (out / CURVES).exists():
         say(f"{out / CURVES}: loss, accuracies and learning rate of each epoch")
