@@ -46,7 +46,7 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
     >>> write_report(val, Predictions(ones, ones, ones / 2, ones / 2, 0 * ones), "small")[:15]
     b'<!doctype html>'
     """
-    names = class_words(split)
+    names, scores = class_words(split), predictions.classes()
 
     def with_wnid(label: int) -> str:
         return f"{names(label)[0]} ({names(label)[1]})"
@@ -60,7 +60,7 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
         tiles=_tiles(predictions),
         bins=BINS,
         reliability=_reliability(predictions.bins),
-        histogram=_histogram([score.top1 for score in predictions.classes()]),
+        histogram=_histogram([score.top1 for score in scores]),
         confusions="".join(
             _row(
                 with_wnid(pair.label),
@@ -81,7 +81,7 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
                 numbers=(1, 2, 3),
                 meter=score.top1,
             )
-            for score in predictions.classes()
+            for score in scores
         ),
         sheet="".join(_figures(split, predictions, names)),
     )

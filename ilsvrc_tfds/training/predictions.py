@@ -105,27 +105,38 @@ class Predictions:
 
     def classes(self) -> list[ClassScore]:
         """Returns the accuracy on each class that has images, the worst class first."""
-        scores = []
-        for label in np.unique(self.label).tolist():
-            own = self.label == label
-            wrong = self.predicted[own & ~self.correct]
-            taken_for = int(np.bincount(wrong).argmax()) if len(wrong) else None
-            shares = float(np.mean(self.correct[own])), float(np.mean(self.rank[own] < 5))
-            scores.append(ClassScore(label, int(own.sum()), *shares, taken_for))
+        taken_for: dict[int, int] = {}
+        for pair in self.confusions(num=None):
+            taken_for.setdefault(pair.label, pair.predicted)
+        images, right, near = (
+            np.bincount(self.label, part) for part in (np.ones_like(self.label), self.correct, self.rank < 5)
+        )
+        scores = [
+            ClassScore(
+                label=label,
+                images=int(images[label]),
+                top1=float(right[label] / images[label]),
+                top5=float(near[label] / images[label]),
+                taken_for=taken_for.get(label),
+            )
+            for label in np.flatnonzero(images).tolist()
+        ]
         return sorted(scores, key=lambda score: (score.top1, score.top5, score.label))
 
-    def confusions(self, num: int = 30) -> list[Confusion]:
+    def confusions(self, num: int | None = 30) -> list[Confusion]:
         """Returns the pairs of classes that are confused most often, the most frequent first.
 
         Args:
-          num: Number of pairs.
+          num: Number of pairs, or None for all.
         """
         wrong = ~self.correct
-        pairs, counts = np.unique(np.stack([self.label[wrong], self.predicted[wrong]]), axis=1, return_counts=True)
+        # As one number: pairs of 1.3 million images would take a minute.
+        base = 1 + max(int(part.max(initial=0)) for part in (self.label, self.predicted))
+        pairs, counts = np.unique(self.label[wrong] * base + self.predicted[wrong], return_counts=True)
         of_class = np.bincount(self.label)
         found = [
             Confusion(label, predicted, count, count / int(of_class[label]))
-            for (label, predicted), count in zip(pairs.T.tolist(), counts.tolist())
+            for label, predicted, count in zip(*(part.tolist() for part in (*np.divmod(pairs, base), counts)))
         ]
         return sorted(found, key=lambda pair: (-pair.images, -pair.share, pair.label, pair.predicted))[:num]
 
