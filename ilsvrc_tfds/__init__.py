@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
 from ilsvrc_tfds.synsets import class_names
+from ilsvrc_tfds.terminal.noise import silence_libraries
 
 # A worker process runs jobs and needs no builder, whose import of TensorFlow Datasets takes 0.2 s and 30 MB.
-if "ILSVRC_TFDS_WORKER" not in os.environ:
+if "ILSVRC_TFDS_WORKER" in os.environ:
+    silence_libraries()
+else:
     from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 
 if TYPE_CHECKING:

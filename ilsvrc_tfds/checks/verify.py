@@ -1,15 +1,13 @@
 """Checks a folder of shards as a whole: a prepared data set, or exported TFRecords."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-from tqdm import tqdm
+from typing import NamedTuple, TypeVar
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.findings import Report, SplitChecked
+from ilsvrc_tfds.checks.verify_counts import split_counts, split_facts
 from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
@@ -28,6 +26,7 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import followed
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
@@ -35,13 +34,16 @@ from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
+from ilsvrc_tfds.terminal.progress import progress
 
 _Value = TypeVar("_Value")
 
 
-def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | None = None) -> Report:
-    """Returns a report on a prepared or exported folder: what it contains, and everything that is wrong.
+def verify(
+    data: Data, *, data_dir: str | os.PathLike | None = None, decode: bool = False, workers: int | None = None
+) -> Report:
+    """Returns a report on a prepared or exported data set: what it contains, and everything that is wrong.
 
     Every byte is read once, and compared as follows:
 
@@ -67,44 +69,53 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     ()
 
     Args:
-      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, an alias of one, or a folder that `export` wrote. Folders
-        of other tools can be checked too if their files have the same names.
-      decode: Whether every image is decoded. Otherwise only its head and end are checked.
+      data: Prepared data set or export, in any form that `for_training` takes; or another with the same file names.
+      data_dir: TFDS's data directory, in which names are looked up.
+      decode: Whether every image is decoded, and not only its head and end checked.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
       SourceError: The folder has no shards; or it has those of several sets, and no manifest or info that names the
         right ones; or it is an alias of a data set that has changed.
-      OptionError: `workers` is less than 1, or `folder` is a URL.
+      OptionError: `workers` is less than 1, or `data` is a URL or does not name one data set.
       InterruptedRun: A worker process died.
     """
-    require_local(folder)
-    place = Path(folder).expanduser()
+    place = folder_of(data, data_dir)
     output, problems = _open(followed(place))
     facts = [f"{place} is an alias of {output.folder}"] if output.folder != place else []
     facts += _folder_facts(output, decode)
     problems += [*_key_problems(output), *_file_problems(output)]
-    checked = [_check(output, decode, workers)]
-    checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
-    for more_facts, more_problems in checked:
-        facts, problems = [*facts, *more_facts], [*problems, *more_problems]
+    own = _check(output, decode, workers)
+    for found in (own, *(_check_alternative(other, decode, workers) for other in output.alternatives())):
+        facts, problems = [*facts, *found.facts], [*problems, *found.problems]
     left_out = sum(map(len, skipped_images(output).values()))
-    return Report(tuple(facts), tuple(problems), left_out)
+    notes = tuple(fact for fact in facts if fact not in own.about_splits)
+    digests = output.manifest is not None
+    return Report(tuple(facts), tuple(problems), left_out, notes=notes, checked=own.counts, digests=digests)
 
 
-def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+class _Checked(NamedTuple):
+    """Facts and problems, and the splits that were checked."""
+
+    facts: list[str]
+    problems: list[str]
+    counts: tuple[SplitChecked, ...] = ()
+    about_splits: tuple[str, ...] = ()
+
+
+def _check(output: Output, decode: bool, workers: int | None) -> _Checked:
     """Returns facts and problems of the shards and their records."""
     findings = _check_shards(output, _rules(output, decode), workers)
     problems = [line for found in findings for line in _shard_problems(output, found)]
     problems += info_problems(output, findings)
-    facts = [*_split_facts(output, findings)]
+    about_splits, counts = tuple(split_facts(output, findings)), split_counts(output, findings)
     if output.file_format != TFRECORD:
-        return facts, problems
+        return _Checked([*about_splits], problems, counts, about_splits)
     more_facts, more_problems = _compare_records(output, findings)
-    return [*facts, *more_facts], [*problems, *more_problems]
+    return _Checked([*about_splits, *more_facts], [*problems, *more_problems], counts, about_splits)
 
 
-def _check_alternative(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+def _check_alternative(output: Output, decode: bool, workers: int | None) -> _Checked:
     """Returns facts and problems of the same records in another format. No file states digests of such shards."""
     names = [name for names in output.shards.values() for name in names]
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
@@ -113,9 +124,9 @@ def _check_alternative(output: Output, decode: bool, workers: int | None) -> tup
     size = f"{sum(sizes.values()):,} bytes in {counted(len(sizes), 'shard')}"
     fact = f"the same in the format {output.file_format}: {size}"
     if output.file_format != TFRECORD:
-        return [f"{fact}, of which only names and sizes are checked"], problems
-    more_facts, more_problems = _check(output, decode, workers)
-    return [fact, *more_facts], [*problems, *more_problems]
+        return _Checked([f"{fact}, of which only names and sizes are checked"], problems)
+    found = _check(output, decode, workers)
+    return _Checked([fact, *found.facts], [*problems, *found.problems])
 
 
 def _open(folder: Path) -> tuple[Output, list[str]]:
@@ -171,15 +182,15 @@ def _file_problems(output: Output) -> Iterator[str]:
 
 
 def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
-    """Returns the findings of each existing shard, in the order of splits and shards. Shows progress on a terminal."""
+    """Returns the findings of each existing shard, in the order of splits and shards."""
     paths = [(split, k, output.folder / name) for split, names in output.shards.items() for k, name in enumerate(names)]
     jobs = [ShardJob(split, k, str(path), rules) for split, k, path in paths if path.is_file()]
     total = sum(os.path.getsize(job.path) for job in jobs)
     findings = []
-    with LocalRunner(workers) as runner, tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+    with LocalRunner(workers) as runner, progress("verify", total, unit="B") as work:
         for found in runner.run(check_shard, jobs):
             findings.append(found)
-            bar.update(found.bytes)
+            work.advance(found.bytes)
     return findings
 
 
@@ -227,8 +238,7 @@ def _stated_boxes(output: Output, split: str) -> int | None:
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
-    parts = [found.rows for found in findings if found.job.split == split]
-    rows = Rows.joined(parts)
+    rows = Rows.joined([found.rows for found in findings if found.job.split == split])
     rows = rows._replace(told=numbered(rows.told, output.numbering))
     return SplitRows(split, output.shards[split], rows, output.wnids or synsets.wnids())
 
@@ -270,31 +280,3 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
         yield f"records are not read: the format is {output.file_format}, of which only whole files are compared"
     else:
         yield "every image is decoded" if decode else "only the head and the end of each image are checked"
-
-
-def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
-    for split, official in synsets.OFFICIAL_COUNTS.items():
-        own = [found for found in findings if found.job.split == split]
-        if split not in output.shards:
-            yield f"{split}: not there"
-            continue
-        counts = [found.records for found in own if found.records is not None]
-        size = f"{sum(found.bytes for found in own):,} bytes in {counted(len(own), 'shard')}"
-        if counts:
-            records = f"{counted(sum(counts), 'record')}{_classes(own)}"
-            each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
-            whole = "all of ILSVRC2012" if output.manifest is not None and output.manifest.subset else "official"
-            size = f"{records}, {size} ({each}); {whole}: {official:,}"
-        yield f"{split}: {size}"
-
-
-def _classes(findings: list[Findings]) -> str:
-    """Returns the number of classes of a split, in words; empty for `test`, where all labels are -1."""
-    labels = Rows.joined([found.rows for found in findings]).label
-    counts = np.unique(labels, return_counts=True)[1].tolist()
-    classes = counted(len(counts), "class", "classes")
-    return f" of {classes} ({_spread(counts)} each)" if (labels >= 0).any() else ""
-
-
-def _spread(counts: list[int]) -> str:
-    return f"{counts[0]:,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"

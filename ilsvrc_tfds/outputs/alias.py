@@ -31,12 +31,18 @@ _log = logging.getLogger(__name__)
 
 
 def alias(
-    place: str | os.PathLike, *, config: str | None = None, name: str = IMAGENET2012, overwrite: bool = False
+    place: str | os.PathLike,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    config: str | None = None,
+    name: str = IMAGENET2012,
+    overwrite: bool = False,
 ) -> Path:
     """Makes a prepared data set readable as `imagenet2012`, with the split `validation`, and returns the new folder.
 
     The folder `<data_dir>/imagenet2012/5.1.0` gets three small files that name the shards of the data set. No shard is
-    copied or linked. A data directory has one alias of each name. If the alias exists already, it is made again.
+    copied or linked. A data directory has one alias of each name. If the alias exists already, it is made again, unless
+    it is the same.
 
     >>> import ilsvrc_tfds
     >>> import tensorflow_datasets as tfds
@@ -46,7 +52,9 @@ def alias(
     6
 
     Args:
-      place: TFDS's data directory, or the folder of the data set in it, `…/ilsvrc2012/<config>/1.0.0`.
+      place: TFDS's data directory, the folder of the data set in it, `…/ilsvrc2012/<config>/1.0.0`, or a name such as
+        `ilsvrc2012/raw256`.
+      data_dir: TFDS's data directory, in which a name is looked up.
       config: Name of the config. None takes that of the existing alias, or else the only one in the data directory.
       name: Other name of the data set.
       overwrite: Whether an alias of another config is replaced.
@@ -56,15 +64,18 @@ def alias(
       SourceError: The data set does not exist, or has other labels than `imagenet2012`, as a relabelled subset has.
       DestinationError: Another data set has the name in this data directory, or the alias cannot be written.
     """
-    data_dir, target = located(place, config, name)
-    destination = require_free(data_dir, target.parent.name, name=name, overwrite=overwrite)
+    root, target = located(place, config, name, data_dir)
+    destination = require_free(root, target.parent.name, name=name, overwrite=overwrite)
     output = _aliased(target)
     files = _files(output, target, name)
     with claim(destination) as claimed:
-        require_free(data_dir, target.parent.name, name=name, overwrite=overwrite)
+        require_free(root, target.parent.name, name=name, overwrite=overwrite)
         folder, _ = claimed.folder_for("alias")
         try:
-            claimed.publish([write_whole(folder / file, data) for file, data in files.items()])
+            if all(_has_content(destination / file, data) for file, data in files.items()):
+                _log.info("%s is an alias of %s already.", destination, target)
+            else:
+                claimed.publish([write_whole(folder / file, data) for file, data in files.items()])
         finally:
             claimed.discard()  # the files would be taken for receipts of finished shards, which are kept
     if parts := list(_shortfalls(output)):
@@ -142,6 +153,10 @@ def _files(output: Output, target: Path, name: str) -> dict[str, bytes]:
     }
     beside = {file: _read(target / file) for file in FILES if file != INFO_NAME}
     return {INFO_NAME: json.dumps(info, indent=2).encode(), **beside}
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    return path.is_file() and _read(path) == data
 
 
 def _read(path: Path) -> bytes:

@@ -1,6 +1,5 @@
 """The TFDS builder `ilsvrc2012`."""
 
-import contextlib
 import dataclasses
 import os
 import tempfile
@@ -28,7 +27,7 @@ from ilsvrc_tfds.sources.completeness import incomplete_is_allowed
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.destination import require_replaceable
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.files import require_local, without_dots
 from ilsvrc_tfds.storage.staging import claim, require_finished
 
 
@@ -88,7 +87,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         """
         data_dir = kwargs.get("data_dir")
         if data_dir is not None and "://" not in str(data_dir):
-            kwargs["data_dir"] = str(Path(data_dir).expanduser().absolute())
+            kwargs["data_dir"] = str(without_dots(Path(data_dir).expanduser().absolute()))
         super().__init__(**kwargs)
         own: dict[str, Any] = {
             "source": source,
@@ -159,7 +158,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         renew_aliases(Path(self.data_path))
-        self._log_download_done()
 
     def is_prepared(self) -> bool:
         """Returns whether the data set exists and is finished.
@@ -271,11 +269,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         default = self.DEFAULT_BUILDER_CONFIG_NAME
         write_default_config(Path(self.data_path).parents[1], default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
-
-    def _log_download_done(self) -> None:
-        """Reports success as the base class does, but ignores a closed standard output: the data set is finished."""
-        with contextlib.suppress(OSError, ValueError):
-            super()._log_download_done()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""

@@ -1,26 +1,33 @@
 """Writes an index file for each shard of a folder, beside the shards or into another folder."""
 
 import functools
+import logging
 import os
 import re
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ilsvrc_tfds.errors import DestinationError, first_few, shown
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
-from ilsvrc_tfds.formats.record_index import is_index, write_index
+from ilsvrc_tfds.formats.record_index import index_path, is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, require_local, sync_folder, sync_name
+from ilsvrc_tfds.terminal.progress import progress
+
+_log = logging.getLogger(__name__)
 
 
 def index_records(
-    folder: str | os.PathLike, *, out: str | os.PathLike | None = None, workers: int | None = None
+    data: Data,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    out: str | os.PathLike | None = None,
+    workers: int | None = None,
 ) -> list[Path]:
-    """Writes an index for each shard in a prepared or exported folder, and returns the paths of the indexes.
+    """Writes an index for each shard of a prepared or exported data set, and returns the paths of the indexes.
 
-    NVIDIA DALI and the package `tfrecord` read them.
+    NVIDIA DALI and the package `tfrecord` read them. Indexes that are there already, and right, are kept.
 
     >>> import ilsvrc_tfds
     >>> paths = ilsvrc_tfds.index_records("/data/tfds/ilsvrc2012/classification/1.0.0")
@@ -28,7 +35,8 @@ def index_records(
     ['index-ilsvrc2012-train.tfrecord-00000-of-00001', 'index-ilsvrc2012-val.tfrecord-00000-of-00001']
 
     Args:
-      folder: Folder with the shards.
+      data: Prepared data set or export, in any form that `for_training` takes.
+      data_dir: TFDS's data directory, in which names are looked up.
       out: Folder for the indexes, which have the names of their shards there. It must be another folder, and hold
         nothing but indexes of these shards. None writes them beside the shards, as `index-<name of the shard>`.
       workers: Number of worker processes; None uses all cores.
@@ -39,18 +47,32 @@ def index_records(
       OptionError: `workers` is less than 1, or a path is a URL.
       InterruptedRun: A worker process died.
     """
-    output = find_output(folder).in_tfrecord()
+    output = find_output(folder_of(data, data_dir)).in_tfrecord()
     paths = [path for split in output.shards for path in output.paths(split)]
     place = None if out is None else _folder_for_indexes(out, output)
-    write = functools.partial(write_index, out=None if place is None else os.fspath(place))
-    with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
+    out = None if place is None else os.fspath(place)
+    before = [_stamp(index_path(path, out)) for path in paths]
+    write = functools.partial(write_index, out=out)
+    with LocalRunner(workers) as runner, progress("index", len(paths), unit="shards") as work:
         written = []
         for path in runner.run(write, paths):
             written.append(Path(path))
-            bar.update()
-    with destination_errors(place or folder):
+            work.advance()
+    if before == [_stamp(os.fspath(path)) for path in written]:
+        _log.info("%s: all indexes are there already.", place or output.folder)
+        return written
+    with destination_errors(place or output.folder):
         sync_folder(output.folder) if place is None else sync_name(written[0] if written else place)
     return written
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Returns what tells a file from the one that takes its name, or None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _folder_for_indexes(out: str | os.PathLike, output: Output) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.terminal.tables import table
 
 # On an idle machine the slowest round takes up to 1.2 times as long as the fastest one.
 _BUSY = 1.5
@@ -99,20 +100,30 @@ class Report:
         return {**vars(self), **figures, "spread": self.spread, "sure": self.sure, "steady": self.steady}
 
     def __str__(self) -> str:
-        size, last = max(len(stage.name) for stage in self.stages) + 2, self.stages[-1]
-        rows = (
-            f"{sign} {stage.name:{size}}{stage.images_per_second:10,.0f}{_range(stage):>17}{stage.ms:10.3f}"
-            f"{stage.marginal_ms:9.3f}  {bar(stage.marginal_ms / last.ms)}".rstrip()
-            for sign, stage in zip(" " + "+" * len(self.stages), self.stages)
-        )
+        return f"{self.table}\n{self.verdict}"
+
+    @property
+    def table(self) -> str:
+        """The figures of the stages, with columns as the width of the terminal allows."""
+        last = self.stages[-1].ms
+        rows = [
+            (
+                f"{'+ ' if number else ''}{stage.name}",
+                f"{stage.images_per_second:,.0f}",
+                _range(stage),
+                f"{stage.ms:.3f}",
+                f"{stage.marginal_ms:.3f}",
+                bar(stage.marginal_ms / last),
+            )
+            for number, stage in enumerate(self.stages)
+        ]
+        facts = f"{counted(self.images, 'image')} in batches of {self.batch_size}, {counted(self.rounds, 'round')}"
+        header = ("up to", "images/s", "range", "ms/image", "of it here", "share")
         return "\n".join(
             (
                 f"{self.folder}, {self.split}",
-                f"{counted(self.images, 'image')} in batches of {self.batch_size}, {counted(self.rounds, 'round')}, "
-                f"{counted(self.cores, 'core')}, records in the page cache",
-                f"  {'up to':{size}}{'images/s':>10}{'range':>17}{'ms/image':>10}{'of it':>9}",
-                *rows,
-                self.verdict,
+                f"{facts}, {counted(self.cores, 'core')}, records in the page cache",
+                table(header, rows, right=(1, 2, 3, 4), spare=(5, 2, 3)),
             )
         )
 
@@ -126,10 +137,10 @@ class Report:
         rounds = f"{counted(round(self.agreeing * self.rounds), 'round')} of {self.rounds}"
         if self.sure and self.steady:
             speed = f"In all {last.images_per_second:,.0f} images/s; more with {self.advice}."
-            return f"{bound.name} limits the pipeline: {share}, {bound.marginal_ms / last.ms:.0%}.\n{speed}"
+            return f"{bound.name} limits the pipeline: {share}, {bound.marginal_ms / last.ms:.0%}. {speed}"
         limit = f"{bound.name} limits the pipeline, as in {rounds}" if self.sure else "The limit cannot be measured now"
         return (
-            f"{limit}. The figures are not reliable: the slowest round took {self.spread:.1f} times as long as the\n"
+            f"{limit}. The figures are not reliable: the slowest round took {self.spread:.1f} times as long as the "
             f"fastest one, at a load average of {self.load:.1f} on {counted(self.cores, 'core')}. Run it again when "
             "the machine is idle."
         )

@@ -162,12 +162,17 @@ class Members:
             paths = np.char.add(paths, classes[np.where(in_classes, self.label, -1)])
         return np.char.add(paths, names)
 
-    def digest(self) -> str:
-        """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order."""
+    def digest(self, *, sizes: bool = True) -> str:
+        """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order.
+
+        Args:
+          sizes: Whether sizes count. Those of images that have to be spooled are not known before.
+        """
         order, size = np.argsort(self.name, kind="stable"), self.size if self.source_size is None else self.source_size
         digest = hashlib.blake2b(b"\0".join(self.name[order].tolist()), digest_size=16)
-        for column in (self.label[order].astype("<i2"), size[order].astype("<i8")):
-            digest.update(column.tobytes())
+        digest.update(self.label[order].astype("<i2").tobytes())
+        if sizes:
+            digest.update(size[order].astype("<i8").tobytes())
         return digest.hexdigest()
 
 

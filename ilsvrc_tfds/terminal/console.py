@@ -46,12 +46,22 @@ def console() -> Console:
 class Messages(logging.Handler):
     """Prints log records above the progress bar, if there is one. Warnings are yellow on a terminal.
 
+    What two configs of one source say in the same words is printed once.
+
     >>> handler = Messages()
     >>> handler.emit(logging.makeLogRecord({"msg": "Continuing: %.1f GB", "args": (0.5,), "levelno": logging.INFO}))
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        text = Text(self.format(record), _WARNING_STYLE if record.levelno >= logging.WARNING else "")
+        line = self.format(record)
+        if line in self._printed:
+            return
+        self._printed.add(line)
+        text = Text(line, _WARNING_STYLE if record.levelno >= logging.WARNING else "")
         if not console().quiet:
             console().print(text)
         elif record.levelno >= logging.WARNING:

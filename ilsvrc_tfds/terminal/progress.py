@@ -7,6 +7,7 @@ each minute.
 import collections
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,12 +17,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ilsvrc_tfds.interrupts import start_thread
 from ilsvrc_tfds.terminal.console import console
+from ilsvrc_tfds.terminal.units import in_bytes as in_bytes
+from ilsvrc_tfds.terminal.units import in_time as in_time
 
 _log = logging.getLogger(__name__)
 
 _REDRAW_SECONDS = 0.1
 _LOG_SECONDS = 60.0
+# A look at the work takes a hundredth of the time at most, for a folder on a slow file server too.
+_LOOK_SECONDS, _LOOK_SHARE = 0.3, 0.01
 # The speed is that of the last minute: disks and caches make the first seconds faster or slower than the rest.
 _WINDOW_SECONDS = 60.0
 # Narrower terminals show no bar, or no speed.
@@ -65,6 +71,7 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self.finished = done
         self._clock = clock or time.monotonic
+        self._lock = threading.RLock()
         self._samples = collections.deque([(self._clock(), done)])
         self._show: Callable[[], None] | None = None
 
@@ -74,20 +81,22 @@ class Progress:
 
     def already(self, amount: float) -> None:
         """Adds work that an earlier run finished, which counts neither for the speed nor for the time left."""
-        self.finished += amount
-        self._samples = collections.deque((moment, finished + amount) for moment, finished in self._samples)
-        self._redraw()
+        with self._lock:
+            self.finished += amount
+            self._samples = collections.deque((moment, finished + amount) for moment, finished in self._samples)
+            self._redraw()
 
     def move_to(self, finished: float) -> None:
         """States how much is finished, with what an earlier run did."""
-        self.finished = finished
-        now = self._clock()
-        if now - self._samples[-1][0] < _REDRAW_SECONDS:
-            return
-        self._samples.append((now, finished))
-        while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW_SECONDS:
-            self._samples.popleft()
-        self._redraw()
+        with self._lock:
+            self.finished = finished
+            now = self._clock()
+            if now - self._samples[-1][0] < _REDRAW_SECONDS:
+                return
+            self._samples.append((now, finished))
+            while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW_SECONDS:
+                self._samples.popleft()
+            self._redraw()
 
     def speed(self) -> float:
         """Returns the work of a second, over the last minute of this run; 0 as long as it is not known."""
@@ -109,7 +118,10 @@ class Progress:
         columns: list[RenderableType] = [Text(self.label, "bold")]
         if width >= _WIDTH_FOR_BAR:
             bar = min(_MOST_BAR, width // 4)
-            columns.append(ProgressBar(max(self.total, 1), min(self.finished, self.total) or 0, width=bar))
+            done = min(self.finished, self.total)
+            columns.append(
+                ProgressBar(max(self.total, 1), done, width=bar, complete_style="green", finished_style="green")
+            )
         columns.append(Text(f"{self._share():>4}"))
         if width >= _WIDTH_FOR_BAR:
             columns.append(Text(self._amount(), "dim"))
@@ -146,7 +158,14 @@ class Progress:
 
 
 @contextlib.contextmanager
-def progress(label: str, total: float, *, unit: str = "images", done: float = 0) -> Iterator[Progress]:
+def progress(
+    label: str,
+    total: float,
+    *,
+    unit: str = "images",
+    done: float = 0,
+    look: Callable[[Progress], None] | None = None,
+) -> Iterator[Progress]:
     """Yields the progress of a piece of work, and shows it on standard error until the block ends.
 
     >>> with progress("verify", 512, unit="shards") as work:
@@ -158,19 +177,45 @@ def progress(label: str, total: float, *, unit: str = "images", done: float = 0)
       total: Amount of work, in units.
       unit: Plural noun of what is counted, or `B` for bytes.
       done: Amount that an earlier run finished.
+      look: Function that finds out how far the work is, for a block that waits for others. It is called in a thread a
+        few times a second if the progress is shown, and may call the methods of the progress.
     """
     work = Progress(label, total, unit=unit, done=done)
-    if console().quiet or not total:
+    with contextlib.ExitStack() as stack:
+        if console().quiet or not total:
+            pass
+        elif not console().is_terminal or console().is_dumb_terminal:
+            work._show = _every(_LOG_SECONDS, lambda: _log.info("%s", work.in_words()))
+            if look is not None:
+                stack.enter_context(_looked(look, work))
+        else:
+            # Drawn only when the work goes on, or is looked at: no other thread is needed.
+            live = Live(work, console=console(), auto_refresh=False, transient=True, redirect_stdout=False)
+            work._show = stack.enter_context(live).refresh
+            stack.callback(setattr, work, "_show", None)
+            if look is not None:
+                stack.enter_context(_looked(look, work))
         yield work
-    elif not console().is_terminal or console().is_dumb_terminal:
-        work._show = _every(_LOG_SECONDS, lambda: _log.info("%s", work.in_words()))
-        yield work
-    else:
-        # Drawn only when the work goes on: no thread, which a fork would leave half-copied in the workers.
-        with Live(work, console=console(), auto_refresh=False, transient=True, redirect_stdout=False) as live:
-            work._show = live.refresh
-            yield work
-            work._show = None
+
+
+@contextlib.contextmanager
+def _looked(look: Callable[[Progress], None], work: Progress) -> Iterator[None]:
+    """Calls a function again and again in a thread, until the block ends."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        pause = _LOOK_SECONDS
+        while not ended.wait(pause):
+            begin = time.monotonic()
+            look(work)
+            pause = max(_LOOK_SECONDS, (time.monotonic() - begin) / _LOOK_SHARE)
+
+    thread = start_thread(watch)
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _every(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
@@ -184,27 +229,3 @@ def _every(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
             function()
 
     return call
-
-
-def in_bytes(number: float) -> str:
-    """Returns a number of bytes with three digits and a decimal unit.
-
-    >>> in_bytes(58_900_000_000), in_bytes(310_200_000), in_bytes(1_234), in_bytes(12)
-    ('58.9 GB', '310 MB', '1.23 kB', '12 B')
-    """
-    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= size:
-            amount = number / size
-            return f"{amount:.{max(0, 3 - len(str(int(amount))))}f} {unit}"
-    return f"{number:.0f} B"
-
-
-def in_time(seconds: float) -> str:
-    """Returns a duration as minutes and seconds, or with hours.
-
-    >>> in_time(65), in_time(3_725), in_time(0.2)
-    ('1:05', '1:02:05', '0:00')
-    """
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -9,9 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ilsvrc_tfds.errors import DestinationError, OptionError
+from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
-from ilsvrc_tfds.pipeline.split import reading
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.kept import BACKUP, CURVES, backups_in
 from ilsvrc_tfds.training.models import MODEL

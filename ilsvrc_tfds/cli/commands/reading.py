@@ -3,12 +3,13 @@
 import argparse
 import functools
 import json
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ilsvrc_tfds
+from ilsvrc_tfds.checks.record_values import record_values
+from ilsvrc_tfds.cli.findings import folder_lines, folder_values
 from ilsvrc_tfds.cli.next_steps import (
     after_bench,
     check,
@@ -16,40 +17,38 @@ from ilsvrc_tfds.cli.next_steps import (
     keep_scores,
     look_and_train,
     look_at_errors,
+    mend,
     say_next,
     use_model,
 )
 from ilsvrc_tfds.cli.recipe_options import recipe_of
-from ilsvrc_tfds.cli.streams import say, say_report
-from ilsvrc_tfds.errors import OptionError, counted, first_few
+from ilsvrc_tfds.cli.results import tell
+from ilsvrc_tfds.cli.streams import say
+from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.terminal.tables import mark, wrapped
 from ilsvrc_tfds.training.epoch_table import best_epoch
 from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
 
-_log = logging.getLogger(__name__)
-
 
 def verify(options: argparse.Namespace) -> int:
     """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    skipped = counted(report.left_out, "damaged image was", "damaged images were")
-    verdict = f"No problems found. {skipped} left out when it was made." if report.left_out else "No problems found."
-    status = say_report(report.facts, report.problems, verdict)
-    if not status:
-        say_next(look_and_train(options.folder))
-    return status
+    steps = mend(options.folder) if report.problems else look_and_train(options.folder)
+    values = {"folder": str(options.folder), **folder_values(report)}
+    return tell(options, folder_lines(report), values, steps, ok=not report.problems)
 
 
 def show(options: argparse.Namespace) -> int:
-    say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
-    if options.out is not None:
-        _log.info("Drew the contact sheet %s", options.out)
+    text = ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out)
+    lines = [text] if options.out is None else [text, "", f"{options.out}: the contact sheet of these records"]
     steps = [*look_and_train(options.folder)]
-    say_next([check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
-    return 0
+    steps = [check(options.folder), *(steps[:1] if options.out is None else steps[1:])]
+    values = record_values(options.folder, options.split, options.num) if options.as_json else {}
+    return tell(options, lines, {**values, "contact_sheet": options.out and str(options.out)}, steps)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -72,13 +71,15 @@ def train(options: argparse.Namespace) -> int:
     log = training.read_log(out)
     top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
     is_best = ", the best one" if best == len(log) > 1 else ""
-    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}{is_best}")
+    lines = [f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}{is_best}"]
     if best is not None and not is_best and len(log) > 1:
-        say(f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch.")
-    if (out / CURVES).exists():
-        say(f"{out / CURVES}: loss, accuracies and learning rate of each epoch")
-    say_next(evaluate_and_plot(options.data, model, **_source(options)))
-    return 0
+        lines += [
+            f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch."
+        ]
+    curves = out / CURVES if (out / CURVES).exists() else None
+    lines += [f"{curves}: loss, accuracies and learning rate of each epoch"] if curves else []
+    values = {"model": str(model), "curves": curves and str(curves), "best_epoch": best, "epochs": log}
+    return tell(options, lines, values, evaluate_and_plot(options.data, model, **_source(options)))
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -181,6 +182,6 @@ def bench(options: argparse.Namespace) -> int:
         write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
     if chart_path is not None:
         write_whole(chart_path, draw_speeds(report))
-    say(report)
+    say(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow"))
     say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
     return 0
