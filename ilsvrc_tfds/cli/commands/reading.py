@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ilsvrc_tfds
 from ilsvrc_tfds.checks.record_values import record_values
 from ilsvrc_tfds.cli.findings import folder_lines, folder_values
-from ilsvrc_tfds.cli.next_steps import (
-    after_bench,
-    check,
-    evaluate_and_plot,
-    keep_scores,
-    look_and_train,
-    look_at_errors,
-    mend,
-    say_next,
-    use_model,
-)
+from ilsvrc_tfds.cli.next_models import after_bench, evaluate_and_plot, keep_scores, look_at_errors, use_model
+from ilsvrc_tfds.cli.next_steps import check, look_and_train, mend, say_next
 from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.cli.streams import say
