@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import importlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 from ilsvrc_tfds.terminal.tables import mark, wrapped
 from ilsvrc_tfds.training.epoch_table import best_epoch
 from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
+from ilsvrc_tfds.training.printing import working
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
@@ -47,7 +49,8 @@ def train(options: argparse.Namespace) -> int:
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
     options.kept = functools.partial(kept_by_stopped, out)  # what Ctrl-C says
 
-    from ilsvrc_tfds import training  # loads TensorFlow and Keras
+    _load("ilsvrc_tfds.training.runs")
+    from ilsvrc_tfds import training
 
     model = training.train(
         options.data,
@@ -70,10 +73,18 @@ def train(options: argparse.Namespace) -> int:
     curves = out / CURVES if (out / CURVES).exists() else None
     lines += [f"{curves}: loss, accuracies and learning rate of each epoch"] if curves else []
     values = {"model": str(model), "curves": curves and str(curves), "best_epoch": best, "epochs": log}
-    return tell(options, lines, values, evaluate_and_plot(options.data, model, **_source(options)))
+    steps = evaluate_and_plot(options.data, model, **_source(options))
+    return tell(options, map(wrapped, lines), values, steps)
+
+
+def _load(module: str) -> None:
+    """Loads a module that loads TensorFlow, which takes some seconds."""
+    with working("loading TensorFlow"):
+        importlib.import_module(module)
 
 
 def evaluate(options: argparse.Namespace) -> int:
+    _load("ilsvrc_tfds.training.evaluating")
     from ilsvrc_tfds import training
     from ilsvrc_tfds.pipeline import find_split
     from ilsvrc_tfds.training.evaluating import scores_of
@@ -156,7 +167,8 @@ def _source(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def bench(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
+    _load("ilsvrc_tfds.pipeline.bench")
+    from ilsvrc_tfds.pipeline.bench import measure
     from ilsvrc_tfds.pipeline.speeds_chart import draw_speeds
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
