@@ -23,8 +23,7 @@ class Stage:
 
     Attributes:
       name: Name of the stage: read, parse, the class of an op, or batch.
-      ms: Wall-clock time of an image up to this stage, in ms: the median of the rounds, and no less than that of the
-        stage before.
+      ms: Wall-clock time of an image up to this stage, in ms: the median of the rounds.
       marginal_ms: Difference from the stage before, in ms.
       fastest_ms: Time up to this stage in the fastest round.
       slowest_ms: Time up to this stage in the slowest round.
@@ -161,9 +160,9 @@ class Report:
 def report_of(names: Sequence[str], times: Sequence[Sequence[float]], **facts: Any) -> Report:
     """Returns the report of measured times.
 
-    A stage cannot make the pipeline faster, so medians that fall are those of disturbed rounds. They are replaced by
-    the nearest numbers that do not fall (isotonic regression). So no stage takes less than nothing, and none more than
-    all of them.
+    A stage cannot make the pipeline faster, so times of a round that fall are those of a disturbance. They are replaced
+    by the nearest numbers that do not fall (isotonic regression), and then each stage has the median of its rounds. So
+    no stage takes less than nothing, and none more than all of them.
 
     Args:
       names: Names of the stages.
@@ -175,16 +174,17 @@ def report_of(names: Sequence[str], times: Sequence[Sequence[float]], **facts: A
     >>> [round(stage.ms, 6) for stage in report.stages], round(report.bound.marginal_ms, 6)
     ([0.1, 0.8, 0.8], 0.7)
     """
-    columns = list(zip(*times))
-    ms = _rising([statistics.median(column) for column in columns])
-    added = [after - before for before, after in itertools.pairwise([0.0, *ms])]
+    turns = [_rising(turn) for turn in times]
+    columns = list(zip(*turns))
+    ms = [statistics.median(column) for column in columns]
+    added = _steps(ms)
     bound = added.index(max(added))
     stages = (
         Stage(name, median, more, fastest_ms=min(column), slowest_ms=max(column))
         for name, median, more, column in zip(names, ms, added, columns)
     )
-    agreeing = sum(_most(turn) == bound for turn in times) / len(times)
-    return Report(rounds=len(times), agreeing=agreeing, stages=tuple(stages), **facts)
+    agreeing = sum(_steps(turn)[bound] == max(_steps(turn)) for turn in turns) / len(turns)
+    return Report(rounds=len(turns), agreeing=agreeing, stages=tuple(stages), **facts)
 
 
 def bar(share: float) -> str:
@@ -196,9 +196,8 @@ def bar(share: float) -> str:
     return f"{share:>4.0%} {'█' * round(_BAR * share)}".rstrip()
 
 
-def _most(turn: Sequence[float]) -> int:
-    added = [after - before for before, after in itertools.pairwise([0.0, *_rising(turn)])]
-    return added.index(max(added))
+def _steps(values: Sequence[float]) -> list[float]:
+    return [after - before for before, after in itertools.pairwise([0.0, *values])]
 
 
 def _rising(values: Sequence[float]) -> list[float]:

@@ -23,9 +23,8 @@ def draw_speeds(report: Report) -> bytes:
     figure = Figure((11, 1.6 + 0.42 * len(stages)), dpi=_DOTS, layout="constrained")
     speed, time = figure.subplots(1, 2, sharey=True)
     speeds = [stage.images_per_second for stage in stages]
-    # The median may lie outside the range if it was raised to that of the stage before.
-    below = [max(0.0, value - 1000 / stage.slowest_ms) for value, stage in zip(speeds, stages)]
-    above = [max(0.0, 1000 / stage.fastest_ms - value) for value, stage in zip(speeds, stages)]
+    below = [value - 1000 / stage.slowest_ms for value, stage in zip(speeds, stages)]
+    above = [1000 / stage.fastest_ms - value for value, stage in zip(speeds, stages)]
     speed.errorbar(speeds, rows, xerr=(below, above), fmt="o", color=_INK, ecolor=_PLAIN, capsize=3)
     speed.set_xscale("log")  # points: a bar would need a zero
     speed.xaxis.set_major_formatter("{x:,.0f}")

@@ -36,8 +36,7 @@ def test_whatever_disturbs_the_rounds_no_stage_takes_less_than_nothing_or_more_t
     ms = [stage.ms for stage in report.stages]
     assert all(before <= after for before, after in itertools.pairwise(ms))
     assert sum(stage.marginal_ms for stage in report.stages) == pytest.approx(ms[-1])
-    for stage, column in zip(report.stages, times.T):
-        assert (stage.fastest_ms, stage.slowest_ms) == (column.min(), column.max())
+    assert all(stage.fastest_ms <= stage.ms <= stage.slowest_ms for stage in report.stages)
     assert not report.steady and "not reliable" in report.verdict and "11.7 on 2 cores" in report.verdict
 
 
@@ -46,6 +45,8 @@ def test_few_disturbed_rounds_change_nothing():
     quiet = speeds.report_of(NAMES, times, **FACTS)
     assert quiet.sure and quiet.steady and quiet.agreeing == 1
     assert [stage.ms for stage in quiet.stages] == pytest.approx(TRUE * 1.04)
+    assert [stage.fastest_ms for stage in quiet.stages] == pytest.approx(TRUE)
+    assert [stage.slowest_ms for stage in quiet.stages] == pytest.approx(TRUE * 1.08)
     times[3], times[7] = [9 * time for time in times[3]], list(reversed(times[7]))
     disturbed = speeds.report_of(NAMES, times, **FACTS)
     assert disturbed.bound.name == quiet.bound.name and disturbed.sure and not disturbed.steady
