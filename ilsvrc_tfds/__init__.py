@@ -28,6 +28,7 @@ else:
 
 if TYPE_CHECKING:
     from ilsvrc_tfds import pipeline, preprocess, training
+    from ilsvrc_tfds.checks.report.report import report
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
     from ilsvrc_tfds.formats import hdf5 as metadata
@@ -59,6 +60,7 @@ __all__ = [
     "prepare",
     "prepare_all",
     "preprocess",
+    "report",
     "show",
     "synsets",
     "training",
@@ -82,6 +84,7 @@ _MODULES = {
     "prepare": "outputs.prepare",
     "prepare_all": "outputs.prepare",
     "preprocess": "preprocess",
+    "report": "checks.report.report",
     "show": "checks.show",
     "training": "training",
     "unpack": "outputs.unpack",

@@ -19,7 +19,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unre
 from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, find_layout, index_images
-from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, is_as_recorded, missing_splits, shortfalls
 from ilsvrc_tfds.sources.conflicts import conflicts
 from ilsvrc_tfds.sources.index import odd_sizes
 from ilsvrc_tfds.sources.layouts import archives
@@ -48,11 +48,12 @@ def examine(
     splits: Collection[str] | None = None,
     workers: int | None = None,
     scratch: str | os.PathLike | None = None,
+    allow_incomplete: bool | None = None,
 ) -> Report:
     """Returns a report on a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
 
     >>> from ilsvrc_tfds.checks.doctor import examine
-    >>> report = examine("/data/imagenet", "/data/tfds", deep=True)
+    >>> report = examine("/data/imagenet", "/data/tfds", deep=True, allow_incomplete=False)
     >>> for fact in report.facts[:3]:
     ...     print(fact)
     archives in /data/imagenet
@@ -71,6 +72,8 @@ def examine(
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
       scratch: Folder for the images of sources that cannot be read at random; None: beside the data.
+      allow_incomplete: Whether missing splits and images are facts and not problems; None asks the environment
+        variable ILSVRC2012_ALLOW_INCOMPLETE.
 
     Raises:
       SourceError: Nothing was found. Everything else that is wrong with a source is in the report.
@@ -92,13 +95,15 @@ def examine(
             return Report((fact,), tuple(problems), notes=(fact,))
         rooms = Room(index, _absolute(data_dir), None if scratch is None else _absolute(scratch))
         counts = tuple(split_counts(index, splits))
+        allowed = incomplete_is_allowed(allow_incomplete)
+        short = [*_allowed(index, splits, allowed)]
         notes = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
-        facts = [*notes, *(line for split in counts for line in in_words(split, index)), *_odd_names(index)]
-        notes += [*_odd_names(index), *rooms.notes()]
+        facts = [*notes, *(line for split in counts for line in in_words(split, index)), *short, *_odd_names(index)]
+        notes += [*short, *_odd_names(index), *rooms.notes()]
         facts += rooms.facts()
         problems = [
             *_warnings(index, deep or decode),
-            *_missing(index, splits),
+            *_missing(index, splits, allowed),
             *_dogs(layout, index),
             *_odd_sizes(layout),
             *rooms.problems(),
@@ -140,17 +145,34 @@ def _warnings(index: Index, deep: bool) -> list[str]:
     return [warning for warning in index.warnings if warning not in named_later]
 
 
-def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
-    """Yields a line for each split that is missing, and for each that does not have the official number of images."""
+def _missing(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
+    """Yields a line for each split that is missing, or does not have the official number of images, if not allowed."""
     rest = ",".join(index.splits)
     advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
-    yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
+    for split, text in () if allowed else _short(index, splits):
+        if not is_as_recorded(index, split):
+            cure = advice if split not in index.splits else "complete it, or prepare it with --allow-incomplete"
+            yield f"{split}: {text}; {cure}"
+
+
+def _allowed(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
+    """Yields the same for the splits for which it is allowed, or was when the set that is the source was made."""
+    for split, text in _short(index, splits):
+        if is_as_recorded(index, split):
+            yield f"{split}: {text} (as when the set was made)"
+        elif allowed:
+            yield f"{split}: {text} (allowed)"
+
+
+def _short(index: Index, splits: Collection[str] | None) -> Iterator[tuple[str, str]]:
+    """Yields each split that is missing or does not have all images, and what is missing in words."""
+    yield from missing_splits(index, splits).items()
     for split, text in shortfalls(index).items():
-        if part := index.parts.get(split):  # which is not the whole of ILSVRC2012; a note says so
-            if part.missing:
-                yield f"{split}: {part.missing} of the subset that the set is were there when it was made"
-            continue
-        yield f"{split}: {text}; complete it, or prepare it with --allow-incomplete"
+        part = index.parts.get(split)
+        if part is None:
+            yield split, text
+        elif part.missing:  # a subset is not the whole of ILSVRC2012; a note says so
+            yield split, f"{part.missing} of the subset that the set is"
 
 
 def _odd_names(index: Index) -> Iterator[str]:

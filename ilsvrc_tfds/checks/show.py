@@ -78,7 +78,9 @@ def show(
     if sheet_path is not None:
         subtitle = f"{len(samples):,} of {counted(sum(lengths), 'image')}"
         subtitle += f" · {_images(output)}" if output.config() else ""
-        write_whole(sheet_path, draw_sheet(samples, f"ILSVRC2012 {split}", subtitle))
+        title = " ".join(filter(None, ("ILSVRC2012", output.config_name(), split)))
+        place = shown(os.fspath(output.folder.absolute()))
+        write_whole(sheet_path, draw_sheet(samples, title, place, subtitle))
     chosen = f"{len(samples):,} of the {counted(sum(lengths), 'record')} of {split}, evenly spread:"
     return "\n".join(
         [

@@ -40,6 +40,7 @@ def doctor(command: argparse.ArgumentParser) -> None:
     command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
     add_splits(command, "the splits that are needed")
     add_scratch(command, "checked for room too")
+    add_allow_incomplete(command, "missing splits and images are facts, not problems")
 
 
 def prepare(command: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 from collections.abc import Callable
 
-from ilsvrc_tfds.cli import arguments, commands
+from ilsvrc_tfds.cli import arguments, commands, report_options
 from ilsvrc_tfds.cli.options import count
 
 
@@ -87,6 +87,9 @@ COMMANDS = (
         arguments.show,
         has_workers=False,
         reports=True,
+    ),
+    Command(
+        "report", "write a page about a data set: contents, odd images, duplicates, pictures", report_options.report
     ),
     Command(
         "train",

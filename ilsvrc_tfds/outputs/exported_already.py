@@ -192,9 +192,9 @@ def require_same_files(out: Path, mark: Mapping[str, object], output: Output, im
     differing = [*differing_images(made_of, {SHARDS: digest})] if digest else ["of a set that has no manifest.json"]
     if mark.get("images") != images:
         differing.append("of images that were processed otherwise")
-    counts = {name: files_below(out / name) for name in held}
-    differing += [f"with {held[name]:,} files in {name}, of which {held[name] - count:,} are missing" for name, count
-                  in counts.items() if count != held[name]]  # fmt: skip
+    for name, count in held.items():
+        if (lost := count - files_below(out / name)) > 0:
+            differing.append(f"with {counted(count, 'file')} in {name}, of which {counted(lost, 'is', 'are')} missing")
     labelled = [name for name in held if not name.startswith("test")]
     beside = [name for name in (hdf5.NAME, CLASSES_NAME) if labelled and not (out / name).is_file()]
     differing += [f"with {name}, which is missing" for name in beside]
@@ -258,6 +258,6 @@ def _differing_splits(then: object, now: object) -> Iterator[str]:
     for split in before.keys() & after.keys():
         was, is_now = (own[split] if isinstance(own[split], Mapping) else {} for own in (before, after))
         if was.get(IMAGES) != is_now.get(IMAGES):
-            yield f"{split}: {is_now.get(IMAGES):,} images now, {was.get(IMAGES)} then"
+            yield f"{split}: {counted(is_now[IMAGES], 'image')} now, {was.get(IMAGES):,} then"
         elif any(was.get(key) != is_now[key] for key in (_NAMES, _DIGEST) if key in was and key in is_now):
             yield f"{split}: other images, by name, label or size"

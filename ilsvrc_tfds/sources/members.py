@@ -247,6 +247,9 @@ class Index:
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
       subset: For an index that `Subset.of` has made, the description of the subset.
       parts: For each split that is read from a set of ours that is a subset, what the set records of it.
+      recorded: For each split that is read from a set of ours, the number of images that the set records. So many are
+        enough, because the set may only have been made if that was allowed.
+      left_out: Splits that a set of ours was made without, if all splits are read from one.
     """
 
     source: str
@@ -261,3 +264,5 @@ class Index:
     whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
     subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
+    recorded: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    left_out: tuple[str, ...] = ()

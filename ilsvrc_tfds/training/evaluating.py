@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import OptionError, counted, require_integers
 from ilsvrc_tfds.pipeline import Split, find_split, source_errors
 from ilsvrc_tfds.pipeline.split import Data
 from ilsvrc_tfds.training.calibration import CalibrationError
@@ -157,7 +157,8 @@ def _ready(
             made = made_for(used, model, weights)
         if made.output_shape != (None, found.num_labels):
             raise OptionError(
-                f"A model with {found.num_labels} outputs is expected, but {made.name} has {made.output_shape}."
+                f"A model with {counted(found.num_labels, 'output')} is expected, but {made.name} has "
+                f"{made.output_shape}."
             )
         ops = preprocess.preset("resnet_eval", size=made.input_shape[1])
         size, is_first = used.dividing(batch_size), used.host.index == 0

@@ -12,6 +12,7 @@ from typing import Any
 from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
 from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.training.differences import differences
 from ilsvrc_tfds.training.kept import BACKUP, CURVES, backups_in
 from ilsvrc_tfds.training.models import MODEL
 from ilsvrc_tfds.training.recipe import Recipe
@@ -78,12 +79,12 @@ def make_ready(out: Path, recipe: Recipe, split: Split, overwrite: bool) -> None
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         begun = {**_plain(dataclasses.asdict(Recipe())), **_asked(path)}  # fields that older versions did not have
-        changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
+        changed = list(differences(begun, wanted))
         # An attempt without a backup may be removed.
         worth_keeping = (out / MODEL).exists() or bool(backups_in(out / BACKUP))
         if changed and worth_keeping and not overwrite:
             raise OptionError(
-                f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it."
+                f"{out} has a training with {'; '.join(changed)}. Name another folder (--out), or --overwrite it."
             )
         # An unfinished training with the same recipe is resumed: the stopped command may have had `overwrite` too.
         if changed or overwrite and (out / MODEL).exists():

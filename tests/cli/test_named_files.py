@@ -14,7 +14,7 @@ def commands(archives, prepare) -> dict[str, list[str]]:
     folder = str(prepare().data_path)
     return {
         "sheet.png": ["show", folder, "--num", "1", "--out"],
-        "metadata.h5": ["metadata", str(archives), "--allow-incomplete", "--workers", "1", "--out"],
+        "metadata.h5": ["metadata", str(archives), "--allow-incomplete", "--workers", "1", "--overwrite", "--out"],
         "figures.json": ["bench", folder, "--batch-size", "2", "--seconds", "0.01", "--json"],
     }
 

@@ -173,9 +173,7 @@ def test_repeated_unpack_is_kept_if_all_files_are_there(set_folder, prepare, tmp
     lost = next((out / "train").rglob("*.JPEG"))
     data = lost.read_bytes()
     lost.unlink()
-    with pytest.raises(
-        DestinationError, match="with 12 files in train, of which 1 are missing. Replace them with --ov"
-    ):
+    with pytest.raises(DestinationError, match="with 12 files in train, of which 1 is missing. Replace them with --ov"):
         unpack()
     lost.write_bytes(data)
     (out / "metadata.h5").rename(out / "aside")

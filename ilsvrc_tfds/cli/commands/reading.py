@@ -123,7 +123,7 @@ def _report_path(path: Path | None) -> Path | None:
 
 def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
     from ilsvrc_tfds import training
-    from ilsvrc_tfds.training.set_scores import table
+    from ilsvrc_tfds.training.set_scores import UnfinishedScores, table
 
     if options.report is not None:
         raise OptionError("--report is for DATA alone. Leave out --on, or evaluate the sets with another command.")
@@ -133,17 +133,23 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
     twice = sorted({name for name in names if names.count(name) > 1 or options.data and name == options.split})
     if twice:
         raise OptionError(f"Two rows would have the name {first_few(map(repr, twice))}. Rename one of them (--on).")
-    rows = training.evaluate_on(
-        dict(options.on),
-        options.model,
-        data=options.data,
-        weights=options.weights,
-        batch_size=options.batch_size,
-        split=options.split,
-        **_source(options),
-        devices=options.devices,
-        allow_incomplete=options.allow_incomplete,
-    )
+    try:
+        rows = training.evaluate_on(
+            dict(options.on),
+            options.model,
+            data=options.data,
+            weights=options.weights,
+            batch_size=options.batch_size,
+            split=options.split,
+            **_source(options),
+            devices=options.devices,
+            allow_incomplete=options.allow_incomplete,
+        )
+    except UnfinishedScores as error:
+        if error.rows:
+            _write_scores(json_path, options.model, error.rows)
+            say(table(error.rows))
+        raise
     _write_scores(json_path, options.model, rows)
     say(table(rows))
     say_next([*([keep_scores(options)] if json_path is None else []), use_model(options.model, options.weights)])

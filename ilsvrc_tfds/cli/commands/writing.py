@@ -37,6 +37,7 @@ from ilsvrc_tfds.outputs.alias_place import require_free
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.outputs.metadata import write_metadata
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
+from ilsvrc_tfds.storage.files import default_data_dir
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -49,10 +50,13 @@ def doctor(options: argparse.Namespace) -> int:
         splits=_splits(options),
         workers=options.workers,
         scratch=options.scratch,
+        allow_incomplete=True if options.allow_incomplete else None,
     )
-    same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
+    same: list[str | Path] = [Path(options.source)]
+    same += ["--data-dir", Path(options.data_dir)] if options.data_dir != default_data_dir() else []
     same += ["--splits", ",".join(options.splits)] if options.splits else []
     same += ["--scratch", options.scratch] if options.scratch is not None else []
+    same += ["--allow-incomplete"] if options.allow_incomplete else []
     if report.problems:
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
         step = Step("examine it again, once the problems are solved", command("doctor", *same))
