@@ -15,6 +15,7 @@ from ilsvrc_tfds.formats import json_values
 from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.storage.regular import require_regular
+from ilsvrc_tfds.storage.uploads import upload_beside
 
 # Files that TFDS reads with its info.
 _READ_BESIDE = ("features.json", LABELS_NAME)
@@ -129,6 +130,7 @@ def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = 
         if sync:
             sync_folder(path.parent)
             sync_folder(folder)
+    upload_beside(path)
 
 
 def _check_provenance(metadata: Mapping[str, object]) -> None:

@@ -18,6 +18,7 @@ from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_vers
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
+from ilsvrc_tfds.outputs.in_buckets import to_buckets
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -37,11 +38,13 @@ from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
+from ilsvrc_tfds.storage.uploads import place_of
 
 # The numbers that readers hard-code, except for test, a split that the original scripts did not write.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
 
 
+@to_buckets("out", lambda arguments: [""])
 def export(
     source: str | os.PathLike,
     out: str | os.PathLike,
@@ -62,6 +65,7 @@ def export(
     overwrite: bool = False,
     sync: bool = True,
     scratch: str | os.PathLike | None = None,
+    break_lock: bool = False,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing.
 
@@ -75,7 +79,8 @@ def export(
 
     Args:
       source: Folder in any layout, or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are copied.
-      out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
+      out: Folder for the files, or its URL (`gs://…`, `s3://…`). It must be empty or not exist, unless
+        `overwrite` is set.
       config: Processing of the images: `classification`, `raw256`, or an operation such as `Resized(160)`. None means
         `classification`, or no further processing of images that have been resized before. It must be None if
         `source` is a prepared data set.
@@ -99,7 +104,9 @@ def export(
       overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
         power failure. Use False for scratch disks only.
-      scratch: Folder for the images of sources that cannot be read at random; None: beside `out`.
+      scratch: Folder for the images of sources that cannot be read at random, None: beside `out`; and for shards until
+        they are uploaded, None: the system's temporary folder.
+      break_lock: Whether to take the place of a run that has been silent for two minutes, if `out` is a URL.
 
     Returns:
       The path of `out`, absolute and with links resolved.
@@ -274,4 +281,5 @@ def _tasks(
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
             encode = dataclasses.replace(encoder, boxes=own)
-            yield ShardTask(shard, str(folder / name), encode, on_error=on_error, sync=sync)
+            place = place_of(folder / name)
+            yield ShardTask(shard, place, encode, on_error=on_error, sync=sync, scratch=str(folder))

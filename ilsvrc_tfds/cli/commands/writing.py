@@ -37,6 +37,7 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import file_to_replace
 
 _log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def prepare(options: argparse.Namespace) -> int:
         "overwrite": options.overwrite,
         "sync": options.sync,
         "scratch": options.scratch,
+        "break_lock": options.break_lock,
     }
     if options.alias:
         _require_alias(options)
@@ -86,12 +88,12 @@ def prepare(options: argparse.Namespace) -> int:
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
-    root = Path(options.data_dir).expanduser().absolute()
+    root = place(options.data_dir).absolute()
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         name = f"{builder.name}/{builder.builder_config.name}"
         say(f"{builder.data_dir}: {splits} examples; {call('tfds.load', name, data_dir=root)}")
-    folders, configs = [Path(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
+    folders, configs = [place(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
     if options.alias:
         _say_alias(ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite))
     other = read_as(IMAGENET2012, root) if options.alias else make_alias(root, configs[-1].name)
@@ -180,6 +182,7 @@ def export(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         sync=options.sync,
         scratch=options.scratch,
+        break_lock=options.break_lock,
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
