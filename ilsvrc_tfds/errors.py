@@ -22,11 +22,12 @@ errno.
 SourceError
 """
 
+import contextlib
 import errno
 import numbers
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class IlsvrcError(Exception):
@@ -137,6 +138,21 @@ def unreadable(path: str | os.PathLike, error: OSError, *, missing: str = "", th
     absent = error.errno in (errno.ENOENT, errno.ENOTDIR)
     cure = absent and missing or _cure(error, 0)
     return SourceError(f"{shown(place)} cannot be read: {_reason(error)}. {cure} {then}".rstrip())
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike) -> Iterator[None]:
+    """Turns an OSError in the block into a SourceError that names `path`.
+
+    >>> with reading("/data/no/such/file"):
+    ...     open("/data/no/such/file")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.SourceError: /data/no/such/file cannot be read: No such file or directory. Check the path.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def unwritable(path: str | os.PathLike, error: OSError, *, then: str = "") -> DestinationError:

@@ -25,7 +25,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.files import require_local, without_dots
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
@@ -107,7 +107,7 @@ def examine(
 
 
 def _absolute(path: str | os.PathLike) -> Path:
-    return Path(path).expanduser().absolute()
+    return without_dots(Path(path).expanduser().absolute())
 
 
 def _made(index: Index) -> Iterator[str]:

@@ -10,7 +10,9 @@ from ilsvrc_tfds.checks.contact_sheet import draw_sheet
 from ilsvrc_tfds.checks.samples import Box, Sample, read_samples
 from ilsvrc_tfds.checks.told import class_in_words, contradiction
 from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few, require_integers, shown
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
@@ -26,10 +28,16 @@ _CHANNELS = {
 }  # fmt: skip
 
 
+@from_buckets("data")
 def show(
-    folder: str | os.PathLike, *, split: str | None = None, num: int = 8, out: str | os.PathLike | None = None
+    data: Data,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    split: str | None = None,
+    num: int = 8,
+    out: str | os.PathLike | None = None,
 ) -> str:
-    """Returns a description, in words, of a prepared or exported folder and of some of its records.
+    """Returns a description, in words, of a prepared or exported data set and of some of its records.
 
     >>> import ilsvrc_tfds
     >>> print(ilsvrc_tfds.show("/data/tfrecords", split="val", num=1, out="/data/val.png"))
@@ -47,13 +55,14 @@ def show(
       place  validation-00003-of-00006: record 0, byte 0
 
     Args:
-      folder: Folder with the shards.
+      data: Prepared data set or export, in any form that `for_training` takes.
+      data_dir: TFDS's data directory, in which names are looked up.
       split: `train`, `val` (or `validation`) or `test`; None takes the first of them that the folder has.
       num: Number of records to describe, evenly spread over the split; all are taken if it has fewer.
       out: Path of a contact sheet of the same records, ending in `.png`; None draws no sheet.
 
     Raises:
-      OptionError: There is no such split, `num` is not in [1, 1000], or `out` does not end in `.png`.
+      OptionError: There is no such data set or split, `num` is not in [1, 1000], or `out` does not end in `.png`.
       SourceError: The folder has no shards, or has them in another format than TFRecord; the split has no records; or a
         record that should be described is damaged.
       DestinationError: `out` cannot be written, or exists and is not a regular file.
@@ -64,7 +73,7 @@ def show(
     if out is not None and Path(out).suffix.lower() != ".png":
         raise OptionError(f"The contact sheet is a PNG, and {os.fspath(out)!r} does not end in .png.")
     sheet_path = None if out is None else file_to_replace(Path(out).expanduser())  # before the work
-    output = find_output(folder).in_tfrecord()
+    output = find_output(folder_of(data, data_dir)).in_tfrecord()
     split = _split(output, split)
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(read_samples(output, split, lengths, num))

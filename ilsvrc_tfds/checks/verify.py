@@ -1,15 +1,15 @@
 """Checks a folder of shards as a whole: a prepared data set, or exported TFRecords."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from tqdm import tqdm
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.verify_facts import split_facts
 from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
@@ -28,20 +28,25 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats import folder as outputs
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import followed
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, require_local
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
 
 _Value = TypeVar("_Value")
 
 
-def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | None = None) -> Report:
-    """Returns a report on a prepared or exported folder: what it contains, and everything that is wrong.
+@from_buckets("data")
+def verify(
+    data: Data, *, data_dir: str | os.PathLike | None = None, decode: bool = False, workers: int | None = None
+) -> Report:
+    """Returns a report on a prepared or exported data set: what it contains, and everything that is wrong.
 
     Every byte is read once, and compared as follows:
 
@@ -67,26 +72,24 @@ def verify(folder: str | os.PathLike, *, decode: bool = False, workers: int | No
     ()
 
     Args:
-      folder: Prepared folder, `…/ilsvrc2012/<config>/1.0.0`, an alias of one, or a folder that `export` wrote. Folders
-        of other tools can be checked too if their files have the same names.
-      decode: Whether every image is decoded. Otherwise only its head and end are checked.
+      data: Prepared data set or export, in any form that `for_training` takes; or another with the same file names.
+      data_dir: TFDS's data directory, in which names are looked up.
+      decode: Whether every image is decoded, and not only its head and end checked.
       workers: Number of worker processes; None uses all cores.
 
     Raises:
       SourceError: The folder has no shards; or it has those of several sets, and no manifest or info that names the
         right ones; or it is an alias of a data set that has changed.
-      OptionError: `workers` is less than 1, or `folder` is a URL.
+      OptionError: `workers` is less than 1, or `data` is a URL or does not name one data set.
       InterruptedRun: A worker process died.
     """
-    require_local(folder)
-    place = Path(folder).expanduser()
+    place = folder_of(data, data_dir)
     output, problems = _open(followed(place))
     facts = [f"{place} is an alias of {output.folder}"] if output.folder != place else []
     facts += _folder_facts(output, decode)
     problems += [*_key_problems(output), *_file_problems(output)]
-    checked = [_check(output, decode, workers)]
-    checked += [_check_alternative(other, decode, workers) for other in output.alternatives()]
-    for more_facts, more_problems in checked:
+    others = (_check_alternative(other, decode, workers) for other in output.alternatives())
+    for more_facts, more_problems in (_check(output, decode, workers), *others):
         facts, problems = [*facts, *more_facts], [*problems, *more_problems]
     left_out = sum(map(len, skipped_images(output).values()))
     return Report(tuple(facts), tuple(problems), left_out)
@@ -97,7 +100,7 @@ def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str]
     findings = _check_shards(output, _rules(output, decode), workers)
     problems = [line for found in findings for line in _shard_problems(output, found)]
     problems += info_problems(output, findings)
-    facts = [*_split_facts(output, findings)]
+    facts = [*split_facts(output, findings)]
     if output.file_format != TFRECORD:
         return facts, problems
     more_facts, more_problems = _compare_records(output, findings)
@@ -227,8 +230,7 @@ def _stated_boxes(output: Output, split: str) -> int | None:
 
 
 def _split_rows(output: Output, split: str, findings: list[Findings]) -> SplitRows:
-    parts = [found.rows for found in findings if found.job.split == split]
-    rows = Rows.joined(parts)
+    rows = Rows.joined([found.rows for found in findings if found.job.split == split])
     rows = rows._replace(told=numbered(rows.told, output.numbering))
     return SplitRows(split, output.shards[split], rows, output.wnids or synsets.wnids())
 
@@ -270,31 +272,3 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
         yield f"records are not read: the format is {output.file_format}, of which only whole files are compared"
     else:
         yield "every image is decoded" if decode else "only the head and the end of each image are checked"
-
-
-def _split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
-    for split, official in synsets.OFFICIAL_COUNTS.items():
-        own = [found for found in findings if found.job.split == split]
-        if split not in output.shards:
-            yield f"{split}: not there"
-            continue
-        counts = [found.records for found in own if found.records is not None]
-        size = f"{sum(found.bytes for found in own):,} bytes in {counted(len(own), 'shard')}"
-        if counts:
-            records = f"{counted(sum(counts), 'record')}{_classes(own)}"
-            each = f"{_spread(counts)} {'record' if min(counts) == max(counts) == 1 else 'records'} each"
-            whole = "all of ILSVRC2012" if output.manifest is not None and output.manifest.subset else "official"
-            size = f"{records}, {size} ({each}); {whole}: {official:,}"
-        yield f"{split}: {size}"
-
-
-def _classes(findings: list[Findings]) -> str:
-    """Returns the number of classes of a split, in words; empty for `test`, where all labels are -1."""
-    labels = Rows.joined([found.rows for found in findings]).label
-    counts = np.unique(labels, return_counts=True)[1].tolist()
-    classes = counted(len(counts), "class", "classes")
-    return f" of {classes} ({_spread(counts)} each)" if (labels >= 0).any() else ""
-
-
-def _spread(counts: list[int]) -> str:
-    return f"{counts[0]:,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"

@@ -15,6 +15,7 @@ from ilsvrc_tfds.cli.parser import parse
 from ilsvrc_tfds.cli.signals import Terminated, ended_in_any_case, termination_heeded
 from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
+from ilsvrc_tfds.formats.data_sets import folder_of
 from ilsvrc_tfds.interrupts import ENDS, take_interrupts
 from ilsvrc_tfds.runners.open_files import require_open_files
 
@@ -102,6 +103,8 @@ def _carried_out(options: argparse.Namespace) -> int:
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
+    if options.names_folder:
+        options.folder = folder_of(options.folder, options.data_dir)
     last_words = functools.partial(_last_words, options)
     with ended_in_any_case(last_words) if options.reads else termination_heeded():
         return options.command(options)

@@ -8,6 +8,7 @@ from ilsvrc_tfds.cli.options import (
     add_data,
     add_data_dir,
     add_folder,
+    add_names_dir,
     add_no_sync,
     add_on_error,
     add_out,
@@ -82,8 +83,9 @@ def prepare(command: argparse.ArgumentParser) -> None:
 
 
 def alias(command: argparse.ArgumentParser) -> None:
-    text = "data directory with prepared data sets, or the folder of one: …/ilsvrc2012/<config>/1.0.0"
-    command.add_argument("folder", metavar="DATA_DIR", type=named, help=text)
+    text = "data directory with prepared data sets, the folder of one, or a name such as ilsvrc2012/raw256"
+    command.add_argument("folder", metavar="DATA", type=named, help=text)
+    add_names_dir(command)
     command.add_argument(
         "--config",
         metavar="NAME",
@@ -107,8 +109,13 @@ def metadata(command: argparse.ArgumentParser) -> None:
 
 def export(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "source", metavar="FROM", type=path, help="folder with the archives or images, or a prepared data set"
+        "source",
+        metavar="FROM",
+        type=named,
+        help="folder with the archives or images; or a prepared data set: its folder, a data directory that has one, "
+        "or a name such as ilsvrc2012/raw256",
     )
+    add_names_dir(command)
     add_out(command)
     command.add_argument(
         "--config", choices=list(CONFIGS), help="config for the images of a source (default: classification)"
@@ -166,7 +173,7 @@ def verify(command: argparse.ArgumentParser) -> None:
 
 
 def unpack(command: argparse.ArgumentParser) -> None:
-    add_folder(command, "PREPARED", "a prepared data set: …/ilsvrc2012/<config>/1.0.0")
+    add_folder(command, "a prepared data set")
     add_out(command)
     command.add_argument(
         "--overwrite", action="store_true", help="replace earlier unpacked files after all new ones are finished"

@@ -18,26 +18,34 @@ def add_source(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_folder(
-    command: argparse.ArgumentParser, name: str = "DIR", text: str = "a prepared or exported folder"
-) -> None:
-    command.add_argument("folder", metavar=name, type=path, help=text)
+_FORMS = "its folder, a data directory that has one, or a name such as ilsvrc2012/raw256"
+
+
+def add_folder(command: argparse.ArgumentParser, what: str = "a prepared or exported data set") -> None:
+    """Adds an argument for a data set. Before the command runs, its folder takes the place of a name."""
+    command.add_argument("folder", metavar="DATA", type=named, help=f"{what}: {_FORMS}")
+    add_names_dir(command)
+    command.set_defaults(names_folder=True)
 
 
 def add_data(command: argparse.ArgumentParser, needed: bool = True) -> None:
-    text = "a prepared or exported folder, or a name such as ilsvrc2012/raw256"
+    text = f"a prepared or exported data set: {_FORMS}"
     command.add_argument("data", metavar="DATA", type=named, nargs=None if needed else "?", help=text)
-    command.add_argument(
-        "--data-dir",
-        type=path,
-        metavar="DIR",
-        help="data directory in which a name is looked up (default: TFDS's data directory)",
-    )
+    add_names_dir(command)
     command.add_argument(
         "--label-offset",
         type=int,
         choices=[0, 1],
         help="label of the first class, if exported TFRecords do not state it",
+    )
+
+
+def add_names_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data-dir",
+        type=path,
+        metavar="DIR",
+        help="data directory in which a name is looked up (default: TFDS's data directory)",
     )
 
 

@@ -94,7 +94,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command line. Ends the process if the usage is wrong, or after printing a help text.
 
     Besides the command's own options, the result has `command`, the function to call with it, and the fields `resumes`,
-    `reads` and `makes_files` of the `Command`.
+    `reads` and `makes_files` of the `Command`, and `names_folder`: whether `folder` may be the name of a data set.
 
     >>> options = parse(["export", "/data/imagenet", "--out", "/data/new", "--num-shards", "train=8"])
     >>> options.num_shards, options.resumes, options.command.__name__
@@ -117,6 +117,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
             resumes=command.resumes,
             reads=command.reads,
             makes_files=command.makes_files,
+            names_folder=False,
         )
         command.add_options(own)
         if command.has_workers:

@@ -20,6 +20,7 @@ from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, named_labels, parsed_info, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import own_split
+from ilsvrc_tfds.storage.files import without_dots
 
 # The data set of TFDS that many codes ask for, and its version.
 IMAGENET2012, VERSION = "imagenet2012", "5.1.0"
@@ -63,7 +64,7 @@ class Alias:
     @property
     def cure(self) -> str:
         """The command that makes the alias again, in words."""
-        name, data_dir = self.info["name"], os.fspath(self.folder.absolute().parents[1])
+        name, data_dir = self.info["name"], os.fspath(without_dots(self.folder.absolute()).parents[1])
         renamed = [] if name == IMAGENET2012 else ["--as", name]
         return f"`{shlex.join(['ilsvrc-tfds', 'alias', data_dir, '--config', self.config, *renamed])}`"
 

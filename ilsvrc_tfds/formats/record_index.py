@@ -16,6 +16,7 @@ from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.uploads import upload_beside
 
 PREFIX = "index-"
 # The index of 1,281,167 records in one shard has 26 MB.
@@ -40,6 +41,7 @@ def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str
     path = os.path.join(folder, PREFIX + name) if out is None else os.path.join(out, name)
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
     write_whole(path, text.encode(), sync=sync)
+    upload_beside(Path(path))
     return path
 
 

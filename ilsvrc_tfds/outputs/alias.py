@@ -31,7 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 def alias(
-    place: str | os.PathLike, *, config: str | None = None, name: str = IMAGENET2012, overwrite: bool = False
+    place: str | os.PathLike,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    config: str | None = None,
+    name: str = IMAGENET2012,
+    overwrite: bool = False,
 ) -> Path:
     """Makes a prepared data set readable as `imagenet2012`, with the split `validation`, and returns the new folder.
 
@@ -46,7 +51,9 @@ def alias(
     6
 
     Args:
-      place: TFDS's data directory, or the folder of the data set in it, `…/ilsvrc2012/<config>/1.0.0`.
+      place: TFDS's data directory, the folder of the data set in it, `…/ilsvrc2012/<config>/1.0.0`, or a name such as
+        `ilsvrc2012/raw256`.
+      data_dir: TFDS's data directory, in which a name is looked up.
       config: Name of the config. None takes that of the existing alias, or else the only one in the data directory.
       name: Other name of the data set.
       overwrite: Whether an alias of another config is replaced.
@@ -56,12 +63,12 @@ def alias(
       SourceError: The data set does not exist, or has other labels than `imagenet2012`, as a relabelled subset has.
       DestinationError: Another data set has the name in this data directory, or the alias cannot be written.
     """
-    data_dir, target = located(place, config, name)
-    destination = require_free(data_dir, target.parent.name, name=name, overwrite=overwrite)
+    root, target = located(place, config, name, data_dir)
+    destination = require_free(root, target.parent.name, name=name, overwrite=overwrite)
     output = _aliased(target)
     files = _files(output, target, name)
     with claim(destination) as claimed:
-        require_free(data_dir, target.parent.name, name=name, overwrite=overwrite)
+        require_free(root, target.parent.name, name=name, overwrite=overwrite)
         folder, _ = claimed.folder_for("alias")
         try:
             claimed.publish([write_whole(folder / file, data) for file, data in files.items()])

@@ -8,32 +8,37 @@ import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
 from ilsvrc_tfds.formats.alias import CONFIG_NAME, FILES, IMAGENET2012, VERSION, read_alias
+from ilsvrc_tfds.formats.data_sets import folder_of, is_name, prepared_in
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
-from ilsvrc_tfds.storage.files import destination_errors, require_local
+from ilsvrc_tfds.storage.files import destination_errors, require_local, without_dots
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 # Folders of runs that were killed, of this package or of TFDS, and those of a run of TFDS that is going on.
 _INCOMPLETE = re.compile(r"incomplete\..+|.+\.incomplete.*")
 
 
-def located(place: str | os.PathLike, config: str | None, name: str) -> tuple[Path, Path]:
+def located(
+    place: str | os.PathLike, config: str | None, name: str, data_dir: str | os.PathLike | None = None
+) -> tuple[Path, Path]:
     """Returns the data directory of an alias, and the folder of the data set in it, both absolute.
 
     >>> located("/data/tfds", "classification", "imagenet2012")[1]
     PosixPath('/data/tfds/ilsvrc2012/classification/1.0.0')
 
     Args:
-      place: TFDS's data directory, or the folder of the data set in it.
+      place: TFDS's data directory, the folder of the data set in it, or its name.
       config: Name of the config. None takes that of the existing alias, or else the only one in the data directory.
       name: Name of the alias.
+      data_dir: TFDS's data directory, in which a name is looked up; None is the usual one.
 
     Raises:
-      OptionError: `place` is a URL, an alias, or not in a data directory; or there are several configs.
+      OptionError: `place` is a URL, an alias, a name that is not there, or not in a data directory; or there are
+        several configs.
       SourceError: The data set does not exist.
     """
     _require_local(place)
-    place = Path(place).expanduser().absolute()
+    place = without_dots((folder_of(place, data_dir) if is_name(place) else Path(place).expanduser()).absolute())
     if read_alias(place) is not None:
         raise OptionError(f"{place} is an alias itself. Name the data directory, {place.parents[1]}.")
     if (place / INFO_NAME).exists():
@@ -50,6 +55,9 @@ def located(place: str | os.PathLike, config: str | None, name: str) -> tuple[Pa
     chosen = config or (made.config if made is not None else next(iter(there)) if len(there) == 1 else None)
     if chosen in there:
         return place, _latest(there[chosen])
+    below = [] if there else [path for path in prepared_in(place) if config in (None, path.parent.name)]
+    if len(below) == 1:  # the folder of a config, or the folder ilsvrc2012 of a data directory
+        return located(below[0], config, name)
     found = f"it has {', '.join(there)}" if there else "there is nothing prepared"
     if chosen is None and there:
         raise OptionError(f"{place} has the configs {', '.join(there)}. Name one of them (--config, config=).")
@@ -85,7 +93,7 @@ def require_free(
     _require_name(name, config)
     if relabel:
         raise renumbered(f"ilsvrc2012/{config}")
-    data_dir = Path(data_dir).expanduser().absolute()
+    data_dir = without_dots(Path(data_dir).expanduser().absolute())
     destination = real_path(data_dir / name / VERSION)
     require_replaceable(destination)
     with destination_errors(destination):

@@ -28,7 +28,7 @@ from ilsvrc_tfds.sources.completeness import incomplete_is_allowed
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.destination import require_replaceable
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.files import require_local, without_dots
 from ilsvrc_tfds.storage.staging import claim, require_finished
 
 
@@ -88,7 +88,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         """
         data_dir = kwargs.get("data_dir")
         if data_dir is not None and "://" not in str(data_dir):
-            kwargs["data_dir"] = str(Path(data_dir).expanduser().absolute())
+            kwargs["data_dir"] = str(without_dots(Path(data_dir).expanduser().absolute()))
         super().__init__(**kwargs)
         own: dict[str, Any] = {
             "source": source,

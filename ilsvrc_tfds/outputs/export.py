@@ -10,6 +10,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
@@ -18,6 +19,7 @@ from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_vers
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
+from ilsvrc_tfds.outputs.exported_source import source_of
 from ilsvrc_tfds.outputs.in_buckets import to_buckets
 from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
@@ -44,11 +46,13 @@ from ilsvrc_tfds.storage.uploads import place_of
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
 
 
+@from_buckets("source", whole=True)
 @to_buckets("out", lambda arguments: [""])
 def export(
     source: str | os.PathLike,
     out: str | os.PathLike,
     *,
+    data_dir: str | os.PathLike | None = None,
     config: str | Original | Resized | None = None,
     splits: Iterable[str] | None = None,
     num_shards: Mapping[str, int] | None = None,
@@ -78,9 +82,11 @@ def export(
     ['manifest.json', 'train-00000-of-00002', 'train-00001-of-00002', 'validation-00000-of-00001']
 
     Args:
-      source: Folder in any layout, or a prepared data set (`…/ilsvrc2012/<config>/1.0.0`), whose images are copied.
-      out: Folder for the files, or its URL (`gs://…`, `s3://…`). It must be empty or not exist, unless
-        `overwrite` is set.
+      source: Folder in any layout; or a prepared data set, in any form that `for_training` takes, whose images are
+        copied.
+      out: Folder for the files, or its URL (`gs://…`, `s3://…`). It must be empty or not exist, unless `overwrite` is
+        set.
+      data_dir: TFDS's data directory, in which the name of a prepared data set is looked up.
       config: Processing of the images: `classification`, `raw256`, or an operation such as `Resized(160)`. None means
         `classification`, or no further processing of images that have been resized before. It must be None if
         `source` is a prepared data set.
@@ -116,7 +122,7 @@ def export(
     """
     require_local(out)
     require_known(on_error)
-    out = real_path(out)
+    out, source = real_path(out), source_of(source, data_dir)
     require_replaceable(out)
     require_outside(scratch, [out])
     tidy(out)
@@ -200,7 +206,7 @@ def _described(
 
 
 def _images(
-    source: str | os.PathLike,
+    source: Path,
     config: str | Original | Resized | None,
     splits: Collection[str] | None,
     runner: LocalRunner,

@@ -11,7 +11,6 @@ from typing import Any, ParamSpec, TypeVar
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.storage import stand_ins
 from ilsvrc_tfds.storage.bucket import bucket_url, require_folder
-from ilsvrc_tfds.storage.bucket_path import BucketPath
 from ilsvrc_tfds.storage.bucket_staging import tidy_in_bucket
 
 _Parameters = ParamSpec("_Parameters")
@@ -61,7 +60,7 @@ def to_buckets(
             with _written(url, results(arguments), scratch, break_lock) as folder:
                 bound.arguments[name] = folder
                 (bound.arguments["options"] if "options" in bound.arguments else bound.arguments)["scratch"] = scratch
-                return in_bucket(function(*bound.args, **bound.kwargs))
+                return _in_bucket(function(*bound.args, **bound.kwargs))
 
         return called
 
@@ -79,16 +78,11 @@ def _written(url: str, results: list[str], scratch: str, break_lock: bool) -> It
         yield tree / at[0] if own else tree
 
 
-def in_bucket(result: Any) -> Any:
-    """Returns a result that names the bucket where it names the local folder: a path, a builder, or several of them.
-
-    >>> in_bucket(Path("/data/new"))
-    PosixPath('/data/new')
-    """
+def _in_bucket(result: Any) -> Any:
+    """Returns a result that names the bucket where it names the local folder: a path, a builder, or several of them."""
     if isinstance(result, Mapping):
-        return {key: in_bucket(value) for key, value in result.items()}
-    if isinstance(result, Path):
-        return BucketPath(url) if (url := stand_ins.url_of(result)) else result
-    if url := stand_ins.url_of(result.data_dir):
-        result.move_to(url)
-    return result
+        return {key: _in_bucket(value) for key, value in result.items()}
+    if hasattr(result, "move_to"):
+        result.move_to(stand_ins.url_of(result.data_dir))
+        return result
+    return stand_ins.in_bucket(result)

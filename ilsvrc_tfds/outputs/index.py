@@ -8,17 +8,24 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ilsvrc_tfds.errors import DestinationError, first_few, shown
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.record_index import is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, require_local, sync_folder, sync_name
 
 
+@from_buckets("data")
 def index_records(
-    folder: str | os.PathLike, *, out: str | os.PathLike | None = None, workers: int | None = None
+    data: Data,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    out: str | os.PathLike | None = None,
+    workers: int | None = None,
 ) -> list[Path]:
-    """Writes an index for each shard in a prepared or exported folder, and returns the paths of the indexes.
+    """Writes an index for each shard of a prepared or exported data set, and returns the paths of the indexes.
 
     NVIDIA DALI and the package `tfrecord` read them.
 
@@ -28,7 +35,8 @@ def index_records(
     ['index-ilsvrc2012-train.tfrecord-00000-of-00001', 'index-ilsvrc2012-val.tfrecord-00000-of-00001']
 
     Args:
-      folder: Folder with the shards.
+      data: Prepared data set or export, in any form that `for_training` takes.
+      data_dir: TFDS's data directory, in which names are looked up.
       out: Folder for the indexes, which have the names of their shards there. It must be another folder, and hold
         nothing but indexes of these shards. None writes them beside the shards, as `index-<name of the shard>`.
       workers: Number of worker processes; None uses all cores.
@@ -39,7 +47,7 @@ def index_records(
       OptionError: `workers` is less than 1, or a path is a URL.
       InterruptedRun: A worker process died.
     """
-    output = find_output(folder).in_tfrecord()
+    output = find_output(folder_of(data, data_dir)).in_tfrecord()
     paths = [path for split in output.shards for path in output.paths(split)]
     place = None if out is None else _folder_for_indexes(out, output)
     write = functools.partial(write_index, out=None if place is None else os.fspath(place))
@@ -48,7 +56,7 @@ def index_records(
         for path in runner.run(write, paths):
             written.append(Path(path))
             bar.update()
-    with destination_errors(place or folder):
+    with destination_errors(place or output.folder):
         sync_folder(output.folder) if place is None else sync_name(written[0] if written else place)
     return written
 

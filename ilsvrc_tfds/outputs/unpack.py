@@ -24,7 +24,9 @@ import numpy as np
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.formats import hdf5
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import ANEW, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read
 from ilsvrc_tfds.runners import LocalRunner
@@ -46,10 +48,12 @@ _LONGEST_NAME = 255
 _log = logging.getLogger(__name__)
 
 
+@from_buckets("data", whole=True)
 def unpack(
-    prepared: str | os.PathLike,
+    data: Data,
     out: str | os.PathLike,
     *,
+    data_dir: str | os.PathLike | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     sync: bool = True,
@@ -64,8 +68,9 @@ def unpack(
     ['classes.txt', 'metadata.h5', 'train', 'unpacked.json', 'val']
 
     Args:
-      prepared: Folder of the data set, `…/ilsvrc2012/<config>/1.0.0`. The checksum of every record is compared.
+      data: Prepared data set, in any form that `for_training` takes. The checksum of every record is compared.
       out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
+      data_dir: TFDS's data directory, in which names are looked up.
       workers: Number of worker processes; None uses all cores.
       overwrite: Whether files that were unpacked into `out` earlier are replaced, once the new ones are finished.
       sync: Whether all files must be on disk before `out` gets its name, so that it is whole even after a power
@@ -86,7 +91,7 @@ def unpack(
     require_replaceable(out)
     tidy(out)
     require_free_for_files(out, overwrite)
-    output = find_output(prepared)
+    output = find_output(folder_of(data, data_dir))
     images = recorded_op(output)
     with LocalRunner(workers) as runner:
         index = index_prepared(output, runner.run)

@@ -1,40 +1,22 @@
 """Finds the shards of a split, given a data set's name, its folder, or its builder."""
 
-import contextlib
 import dataclasses
 import functools
 import logging
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, unreadable
-from ilsvrc_tfds.formats.alias import IMAGENET2012, VERSION, read_alias
-from ilsvrc_tfds.formats.folder import ANEW, Output, find_output, is_output
+from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading
+from ilsvrc_tfds.formats.data_sets import Data, folder_of
+from ilsvrc_tfds.formats.folder import ANEW, Output, find_output
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
-from ilsvrc_tfds.storage.files import default_data_dir, require_local
-from ilsvrc_tfds.storage.staging import staging_folder
-
-if TYPE_CHECKING:
-    import tensorflow_datasets as tfds
-
-# A name such as `ilsvrc2012/raw256`, a folder, or a TFDS builder.
-Data = Union[str, os.PathLike, "tfds.core.DatasetBuilder"]
-
-DEFAULT_CONFIG = "classification"
 
 _log = logging.getLogger(__name__)
-
-_NAME = re.compile(
-    rf"(?:ilsvrc2012(?:/(?P<config>[\w.-]+))?|(?P<alias>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?"
-)
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +79,9 @@ def find_split(
     """Returns a split of a prepared data set or of exported TFRecords.
 
     Args:
-      data: Name such as `ilsvrc2012/raw256` (or `imagenet2012`, if it is an alias), folder of the shards, or TFDS
-        builder. A string in the form of a name is always a name. Write `./ilsvrc2012/raw256` for the folder.
+      data: Name such as `ilsvrc2012/raw256` (or `imagenet2012`, if it is an alias), data directory that has one data
+        set, folder of the shards, or TFDS builder. A string in the form of a name is always a name. Write
+        `./ilsvrc2012/raw256` for the folder.
       split: Name of the split: train, val or validation, test.
       data_dir: TFDS's data directory, in which names are looked up. If None, the environment's TFDS_DATA_DIR, or
         ~/tensorflow_datasets.
@@ -116,7 +99,7 @@ def find_split(
     >>> find_split("/data/tfrecords", "validation").label_offset
     1
     """
-    output = find_output(_folder(data, data_dir)).in_tfrecord()
+    output = find_output(folder_of(data, data_dir)).in_tfrecord()
     name = own_split(split)
     if name is None or name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
@@ -137,91 +120,6 @@ def stamp_of(path: str) -> tuple[int, int]:
     """
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
-
-
-@contextlib.contextmanager
-def reading(path: str | os.PathLike) -> Iterator[None]:
-    """Turns an OSError in the block into a SourceError that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _folder(data: Data, data_dir: str | os.PathLike | None) -> Path:
-    if hasattr(data, "data_dir"):
-        return _folder_of_builder(data)
-    require_local(data)
-    if not isinstance(data, str) or (match := _NAME.fullmatch(data)) is None:
-        return _prepared(Path(data).expanduser())
-    root = Path(data_dir or default_data_dir()).expanduser() / "ilsvrc2012"
-    if match["alias"]:
-        return _alias(root.parent, data, match["version"] or VERSION)
-    configs, config = _names(root), match["config"] or DEFAULT_CONFIG
-    if config not in configs:
-        found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
-        hint = _hint(data, Path("ilsvrc2012") / config)
-        raise OptionError(
-            f"{data!r} is not in {root.parent}: {found}. Choose another data set or data_dir, or prepare it.{hint}"
-        )
-    return _prepared(root / config / (match["version"] or _latest(root / config)))
-
-
-def _alias(data_dir: Path, name: str, version: str) -> Path:
-    """Returns the folder of the alias `imagenet2012`. Raises OptionError if there is none."""
-    folder = data_dir / IMAGENET2012 / version
-    if read_alias(folder) is not None:
-        return folder
-    there = f"{folder} is not an alias" if is_output(folder) else f"there is no {folder}"
-    raise OptionError(
-        f"{name!r} stands for an alias of a data set of this package, and {there}. Make one with `ilsvrc-tfds alias "
-        f"{data_dir}`, or name the data set itself, such as ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
-    )
-
-
-def _hint(name: str, folder: Path) -> str:
-    """Returns a hint for the message if the name is also a path in the current folder. Otherwise an empty text."""
-    found = [path for path in (Path(name), folder / _latest(folder)) if is_output(path)]
-    return f" For the folder of that name, write ./{found[0]}." if found else ""
-
-
-def _latest(folder: Path) -> str:
-    """Returns the latest prepared version in the folder of a config, or 1.0.0 if there is none."""
-    versions = sorted(filter(_VERSION.fullmatch, _names(folder)), key=lambda text: tuple(map(int, text.split("."))))
-    return (versions or ["1.0.0"])[-1]
-
-
-def _folder_of_builder(builder: "tfds.core.DatasetBuilder") -> Path:
-    """Returns the folder that a TFDS builder reads. Raises OptionError if it reads several."""
-    splits = getattr(getattr(builder, "info", None), "splits", None) or {}
-    parts = [part for info in splits.values() for part in getattr(info, "split_infos", ())]
-    folders = sorted({os.fspath(part.filename_template.data_dir) for part in parts})
-    if len(folders) > 1:
-        raise OptionError(
-            f"The builder reads {len(folders)} folders: {first_few(folders)}. Pass one of them, or make a stream of "
-            "each and join them, for example with tf.data.Dataset.sample_from_datasets."
-        )
-    return _prepared(Path(builder.data_dir))
-
-
-def _names(folder: Path) -> list[str]:
-    with reading(folder):
-        folders = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    return sorted(name for name in folders if not name.startswith("."))  # TFDS's own `.config`
-
-
-def _prepared(folder: Path) -> Path:
-    """Returns the folder. Raises SourceError if it does not exist, or if its preparation has not been finished."""
-    with reading(folder):
-        if not folder.is_dir():
-            staged = staging_folder(folder).is_dir()
-            state = (
-                "is not finished. Run the command that makes it again to resume"
-                if staged
-                else "is not a folder. Prepare the data set first"
-            )
-            raise SourceError(f"{folder} {state}.")
-    return folder
 
 
 def _require_readable(paths: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, counted, require_integers
+from ilsvrc_tfds.errors import OptionError, SourceError, counted, reading, require_integers
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.example_in_place import parse_start
@@ -22,7 +22,7 @@ from ilsvrc_tfds.formats.kinds import TFDS, Fields
 from ilsvrc_tfds.formats.naming import disk_order
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.formats.tfrecord import FOOTER_BYTES, FRAME_BYTES, HEADER_BYTES, read_records
-from ilsvrc_tfds.pipeline.split import Split, reading
+from ilsvrc_tfds.pipeline.split import Split
 
 # In a canonical record, the image begins within this many bytes, and the label comes before it.
 _HEAD_BYTES = 512

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import FOLDERS, split_of_folder
+from ilsvrc_tfds.storage.files import without_dots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +87,8 @@ def kind_of(path: Path) -> str:
 
 
 def absolute(path: Path) -> str:
-    """Returns an absolute path that is otherwise unchanged."""
-    # Not os.path.abspath, which removes `link/..`: that is not the folder that holds the link.
-    return str(path.absolute())
+    """Returns an absolute path without `..`; see `without_dots`."""
+    return str(without_dots(path.absolute()))
 
 
 def is_same(place: Place, other: Place) -> bool:

@@ -23,7 +23,7 @@ _SECONDS, _LONGEST_PAUSE = 300.0, 30.0
 _AT_A_TIME = 16
 
 # `gs://bucket`, or `gs:/bucket`, which `Path` makes of it.
-_URL = re.compile(rf"({'|'.join(STORES)}):/+([^/]+)/*(.*)", re.DOTALL)
+_URL = re.compile(r"([a-z][a-z0-9]*):/+([^/]+)/*(.*)", re.DOTALL)
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -37,7 +37,7 @@ def bucket_url(path: str | os.PathLike) -> str | None:
     ('gs://data/tfds', None)
     """
     match = _URL.fullmatch(os.fspath(path))
-    return None if match is None else f"{match[1]}://{match[2]}/{match[3]}".rstrip("/")
+    return None if match is None or match[1] not in STORES else f"{match[1]}://{match[2]}/{match[3]}".rstrip("/")
 
 
 def look(url: str) -> Stored | None:

@@ -46,6 +46,18 @@ def default_data_dir() -> str:
     return os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
 
 
+def without_dots(path: Path) -> Path:
+    """Returns a path without `..` to the same place, for messages and for what is recorded. Others stay as they are.
+
+    >>> without_dots(Path("/data/tfds/../tfds/ilsvrc2012"))
+    PosixPath('/data/tfds/ilsvrc2012')
+    """
+    if ".." not in path.parts:
+        return path
+    plain, real = os.path.normpath(path.absolute()), os.path.realpath(path)
+    return Path(plain if os.path.realpath(plain) == real else real)  # another place if the folder before `..` is a link
+
+
 @contextlib.contextmanager
 def destination_errors(path: str | os.PathLike) -> Iterator[None]:
     """Turns an OSError in the block into a DestinationError that names `path`.

@@ -9,6 +9,7 @@ A file that is empty in this way is fetched when it is read (`fetched`). What is
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -18,6 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ilsvrc_tfds.errors import DestinationError, IlsvrcError
 from ilsvrc_tfds.storage import bucket, locks
@@ -27,6 +29,8 @@ from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.storage.stores import Stored
 
 _NAME = re.compile(r"ilsvrc-tfds-[0-9a-f]{16}(-\w+)?")
+# The path of a stand-in's folder in a text.
+_IN_TEXT = re.compile(rf"/[^\n'\"]*?{_NAME.pattern}/at(?=/|\b)")
 _SETTINGS, _TREE = "url.json", "at"
 # Files that TFDS, the manifest and the checks read as a whole; they have at most some MB.
 _SMALL = (".json", ".txt")
@@ -118,6 +122,25 @@ def fetched(path: str | os.PathLike) -> Iterator[None]:
         yield
     finally:
         _put_empty(path, size)
+
+
+def in_bucket(value: Any) -> Any:
+    """Returns a result that names the bucket where it names a stand-in: texts, paths, and values that have some.
+
+    >>> in_bucket([Path("/data/new"), "/data/new", 3])
+    [PosixPath('/data/new'), '/data/new', 3]
+    """
+    if isinstance(value, str):
+        return _IN_TEXT.sub(lambda match: url_of(match[0]) or match[0], value)
+    if isinstance(value, Path):
+        return BucketPath(url) if (url := url_of(value)) else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(in_bucket, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(
+            value, **{f.name: in_bucket(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        )
+    return value
 
 
 def _settings(path: Path) -> tuple[str, bool] | None:

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ilsvrc_tfds.errors import DestinationError, OptionError, counted
+from ilsvrc_tfds.errors import DestinationError, OptionError, counted, reading
 from ilsvrc_tfds.pipeline import Split, find_split, source_errors
-from ilsvrc_tfds.pipeline.split import reading
 from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_file, sync_folder, write_whole
 from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup, MetricsOfEpoch, Progress

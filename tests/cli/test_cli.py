@@ -358,13 +358,13 @@ def test_export_refuses_what_it_does_not_know(words, tmp_path, capsys):
     assert f"argument {words[0]}: " in capsys.readouterr().err
 
 
-def test_interrupt_says_how_to_continue_only_where_that_is_so(monkeypatch, capsys):
+def test_interrupt_says_how_to_continue_only_where_that_is_so(monkeypatch, capsys, tmp_path):
     def interrupt(options):
         raise KeyboardInterrupt
 
     for command, text in (("verify", "Interrupted.\n"), ("export", "run the same command again to continue.\n")):
         monkeypatch.setattr(commands, command, interrupt)
-        assert main([command, "x", *(["--out", "y"] if command == "export" else [])]) == 130
+        assert main([command, str(tmp_path), *(["--out", "y"] if command == "export" else [])]) == 130
         assert capsys.readouterr().err.endswith(text)
 
 

@@ -88,7 +88,7 @@ def prepare(options: argparse.Namespace) -> int:
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
-    root = place(options.data_dir).absolute()
+    root = place(builders[0].data_dir).parents[2]
     for builder in builders:
         splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
         name = f"{builder.name}/{builder.builder_config.name}"
@@ -114,7 +114,13 @@ def _require_alias(options: argparse.Namespace) -> None:
 
 
 def alias(options: argparse.Namespace) -> int:
-    folder = ilsvrc_tfds.alias(options.folder, config=options.config, name=options.name, overwrite=options.overwrite)
+    folder = ilsvrc_tfds.alias(
+        options.folder,
+        data_dir=options.data_dir,
+        config=options.config,
+        name=options.name,
+        overwrite=options.overwrite,
+    )
     _say_alias(folder)
     say_next([check(folder), read_as(options.name, folder.parents[1])])
     return 0
@@ -169,6 +175,7 @@ def export(options: argparse.Namespace) -> int:
     out = ilsvrc_tfds.export(
         options.source,
         options.out,
+        data_dir=options.data_dir,
         config=options.config,
         splits=options.splits,
         **subset_of(options),
