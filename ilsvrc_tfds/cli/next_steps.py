@@ -18,6 +18,7 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
 
 # With fewer train images than this, not the default recipe, which is for 1.2 million.
 _FEW = 20_000
@@ -130,7 +131,7 @@ def look_and_train(folder: Path) -> Iterator[Step]:
     except SourceError:
         return
     yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
-    if {"train", "val"} <= output.shards.keys():
+    if {"train", "val"} <= output.shards.keys() and is_read_by_tensorflow(folder):
         few = sum(output.stated_lengths("train") or (_FEW,)) < _FEW
         model = "a small model on these few images" if few else "a model"
         yield Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
@@ -193,6 +194,8 @@ def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:
       folder: Folder of the shards.
     """
     for path in list(indexes)[:1]:
+        if bucket_url(path):
+            return  # DALI reads local files
         stem = path.name.rpartition("-of-")[0].rpartition("-")[0]
         places = (folder, stem.removeprefix(PREFIX)), (path.parent, stem)
         patterns = (os.path.join(glob.escape(os.fspath(place)), f"{name}-*") for place, name in places)

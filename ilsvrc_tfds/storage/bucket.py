@@ -40,6 +40,15 @@ def bucket_url(path: str | os.PathLike) -> str | None:
     return None if match is None or match[1] not in STORES else f"{match[1]}://{match[2]}/{match[3]}".rstrip("/")
 
 
+def is_read_by_tensorflow(path: str | os.PathLike) -> bool:
+    """Returns whether TensorFlow can read a path: it has a file system for gs://, and none for s3://.
+
+    >>> is_read_by_tensorflow("gs://data/tfds"), is_read_by_tensorflow("s3://data/tfds")
+    (True, False)
+    """
+    return not (bucket_url(path) or "").startswith("s3:")
+
+
 def look(url: str) -> Stored | None:
     """Returns what the store says of an object, or None if it does not exist."""
 

@@ -205,6 +205,23 @@ def require_local(*paths: str | os.PathLike) -> None:
         _require_local(path, "is a URL, and only local paths are supported")
 
 
+def require_local_source(*paths: str | os.PathLike) -> None:
+    """Raises OptionError for a source of images that is a URL, with the command that copies it.
+
+    >>> require_local_source("gs://bucket/imagenet")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: gs://bucket/imagenet is a URL, and images are read at a million places. Copy it ...
+    """
+    for path in paths:
+        if url := bucket_url(path):
+            copy = f"gcloud storage cp -r {url}" if url.startswith("gs:") else f"aws s3 cp --recursive {url}"
+            raise OptionError(
+                f"{url} is a URL, and images are read at a million places. Copy it to a local disk, and name the copy: "
+                f"`{copy} FOLDER`"
+            )
+        require_local(path)
+
+
 def _require_local(path: str | os.PathLike, what: str) -> None:
     if not os.fspath(path):
         raise OptionError("A path is empty. Name a file or folder, or '.' for the current folder.")

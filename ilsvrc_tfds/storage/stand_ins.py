@@ -113,15 +113,15 @@ def fetched(path: str | os.PathLike) -> Iterator[None]:
     b'text'
     """
     path = Path(path)
-    if _root(path) is None or not _is_empty(path):
+    if _root(path) is None or path.exists() and not _is_empty(path):
         yield
         return
-    size = path.stat().st_size
+    size = path.stat().st_size if path.exists() else None
     _fetch(path)
     try:
         yield
     finally:
-        _put_empty(path, size)
+        path.unlink() if size is None else _put_empty(path, size)
 
 
 def in_bucket(value: Any) -> Any:

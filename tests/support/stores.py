@@ -96,8 +96,9 @@ def _make_bucket(server: Server) -> None:
         pass
 
 
-def digests(folder: str) -> dict[str, str]:
+def digests(folder: str | os.PathLike) -> dict[str, str]:
     """Returns the sha256 of each object below a URL, or of each file in a folder, by its name there."""
+    folder = str(folder)
     if "://" in folder:
         from ilsvrc_tfds.storage import bucket
 

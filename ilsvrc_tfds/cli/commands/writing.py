@@ -37,6 +37,7 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
 from ilsvrc_tfds.sources.demo import draw
 from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import file_to_replace
 
@@ -97,7 +98,7 @@ def prepare(options: argparse.Namespace) -> int:
     if options.alias:
         _say_alias(ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite))
     other = read_as(IMAGENET2012, root) if options.alias else make_alias(root, configs[-1].name)
-    others = [] if configs[-1].relabel else [other]
+    others = [] if configs[-1].relabel or bucket_url(root) else [other]  # an alias is a local folder
     say_next([*(check(folder) for folder in folders), *look_and_train(folders[-1]), *others])
     return 0
 
