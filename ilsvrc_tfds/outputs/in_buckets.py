@@ -72,9 +72,10 @@ def _written(url: str, results: list[str], scratch: str, break_lock: bool) -> It
     """Yields the local folder that stands for a folder in a bucket, without what killed runs have left."""
     own, above = "" in results, url.rpartition("/")[0]
     at = [url.rpartition("/")[2]] if own else results
-    with stand_ins.writing(above if own else url, at, scratch, break_lock=break_lock) as tree:
-        for result in at:
-            tidy_in_bucket(tree / result)
+    root = above if own else url
+    for result in at:
+        tidy_in_bucket(f"{root}/{result}", break_lock=break_lock)
+    with stand_ins.writing(root, at, scratch, break_lock=break_lock) as tree:
         yield tree / at[0] if own else tree
 
 

@@ -6,6 +6,7 @@ seconds in the environment variable ILSVRC2012_BUCKET_PATIENCE have passed (300 
 
 import concurrent.futures
 import itertools
+import math
 import os
 import random
 import re
@@ -24,6 +25,10 @@ _AT_A_TIME = 16
 
 # `gs://bucket`, or `gs:/bucket`, which `Path` makes of it.
 _URL = re.compile(r"([a-z][a-z0-9]*):/+([^/]+)/*(.*)", re.DOTALL)
+
+_SECONDS_GIVEN_UP = 30.0
+# When each store was given up, by its scheme.
+_given_up: dict[str, float] = {}
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -194,6 +199,8 @@ def _tried(url: str, action: Callable[[Store, str, str], _Result], *, writing: b
     """Returns the result of an action on a store, which is repeated while the store cannot answer."""
     scheme, bucket, key = split(url)
     store, begin = store_of(scheme), time.monotonic()
+    # What is done after a failure does not wait again for a store that has just been given up.
+    patience = _patience() if begin - _given_up.get(scheme, -math.inf) > _SECONDS_GIVEN_UP else 0.0
     for attempt in itertools.count():
         try:
             return action(store, bucket, key)
@@ -202,7 +209,10 @@ def _tried(url: str, action: Callable[[Store, str, str], _Result], *, writing: b
         except Exception as error:  # the libraries have no common class
             passed = time.monotonic() - begin
             pause = min(2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1)
-            if not is_transient(error) or passed + pause > _patience():
+            if not is_transient(error):
+                raise as_error(url, error, writing=writing, seconds=passed) from error
+            if passed + pause > patience:
+                _given_up[scheme] = time.monotonic()
                 raise as_error(url, error, writing=writing, seconds=passed) from error
         time.sleep(pause)
     raise AssertionError("unreachable")

@@ -3,12 +3,15 @@
 gs://data/tfds/ilsvrc2012/raw256/.1.0.0.staging/
     lock.holder             the run that holds the folder: see `bucket_lock`
     <fingerprint>/          uploaded shards and their receipts, for one plan
+    publish.json            what is to be copied to the destination, once all of it is here
 
 At the end the store copies all files to the destination, without a way through this machine. `manifest.json` and
 `dataset_info.json` come last, and are removed first if an older result is replaced: a folder with one of them is whole.
+If a run is killed while it copies, the next one copies everything again before it does anything else.
 """
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,10 +20,11 @@ from ilsvrc_tfds.storage import bucket, bucket_lock, locks
 from ilsvrc_tfds.storage.bucket_lock import LOCK, BucketLock
 from ilsvrc_tfds.storage.space import require_space
 from ilsvrc_tfds.storage.staging import Staging, receipt_path, staging_folder
-from ilsvrc_tfds.storage.stand_ins import breaks_lock, url_of
+from ilsvrc_tfds.storage.stand_ins import breaks_lock
 
 # In this order: TFDS takes a folder with the last one as finished.
 _MARKS = ("manifest.json", "dataset_info.json")
+_PLANNED = "publish.json"
 
 
 class BucketStaging(Staging):
@@ -60,22 +64,15 @@ class BucketStaging(Staging):
         """Copies all files to the destination within the bucket, and removes everything else there and in staging."""
         files = list(files)
         local = [path for path in files if path.exists()]
-        folder = f"{self._staged}/{files[0].parent.name}"
-        bucket.at_once(lambda path: bucket.upload(path, f"{folder}/{path.name}"), local)
+        folder = files[0].parent.name
+        bucket.at_once(lambda path: bucket.upload(path, f"{self._staged}/{folder}/{path.name}"), local)
         if not self._bucket_lock.is_held():
             raise DestinationError(
                 f"Another run has taken {self._url} over while this one did not answer. Wait for the other one to end."
             )
-        names = [path.name for path in files]
-        marks = [mark for mark in _MARKS if mark in names]
-        there = bucket.listed(self._url, writing=True)
-        for mark in reversed(_MARKS):  # one by one, TFDS's first
-            bucket.remove_all([f"{self._url}/{mark}"] if mark in there else [])
-        bucket.copy_all(folder, [name for name in names if name not in marks], self._url)
-        bucket.remove_all(f"{self._url}/{name}" for name in there if name not in (*names, *_MARKS))
-        for mark in marks:
-            bucket.copy_all(folder, [mark], self._url)
-        _remove_staged(self._staged)
+        planned = {"folder": folder, "names": [path.name for path in files], "copied": False}
+        bucket.write(f"{self._staged}/{_PLANNED}", json.dumps(planned).encode())
+        _copy_planned(self._url)
         super().publish(local, sync=False)
 
     def give_back(self) -> None:
@@ -102,38 +99,44 @@ def claim_in_bucket(folder: Path, destination: Path, lock: locks.Lock, url: str)
         yield BucketStaging(folder, destination, lock, url, held)
 
 
-def tidy_in_bucket(destination: Path) -> None:
-    """Removes what a run has left that was killed after its last copy, if a path stands for a destination in a bucket.
+def tidy_in_bucket(url: str, *, break_lock: bool) -> None:
+    """Finishes what a run has left at a destination in a bucket that was killed while it published.
 
-    >>> tidy_in_bucket(Path("/data/tfds"))
+    Args:
+      url: URL of the destination.
+      break_lock: Whether the lock of a silent run is taken.
     """
-    url = url_of(destination)
-    if url is None or not (objects := bucket.listed(_staging_url(url), writing=True)):
-        return
     staged = _staging_url(url)
-    marks = [name for name in objects if name.partition("/")[2] in _MARKS]
-    pairs = [(f"{staged}/{name}", f"{url}/{name.partition('/')[2]}") for name in marks]
-    published = bool(pairs) and all(bucket.read(source) == bucket.read(target) for source, target in pairs)
-    if published or not any(receipt_path(name) in objects for name in objects):
-        # Another run may be writing there.
-        with (
-            contextlib.suppress(DestinationError),
-            bucket_lock.acquire(staged, url, break_lock=breaks_lock(destination)),
-        ):
-            _remove_staged(staged)
+    objects = bucket.listed(staged, writing=True)
+    if not objects or _PLANNED not in objects and any(receipt_path(name) in objects for name in objects):
+        return
+    # Another run may be writing there, and then this one is refused later.
+    with contextlib.suppress(DestinationError), bucket_lock.acquire(staged, url, break_lock=break_lock):
+        _copy_planned(url) if _PLANNED in objects else _remove_staged(staged)
+
+
+def _copy_planned(url: str) -> None:
+    """Copies what is planned to a destination, removes everything else there, and empties the staging folder."""
+    staged = _staging_url(url)
+    planned = json.loads(bucket.read(f"{staged}/{_PLANNED}") or b"{}")
+    names, folder = planned.get("names", []), f"{staged}/{planned.get('folder')}"
+    if not planned.get("copied", True):
+        there = bucket.listed(url, writing=True)
+        for mark in reversed(_MARKS):  # one by one, TFDS's first
+            bucket.remove_all([f"{url}/{mark}"] if mark in there else [])
+        bucket.copy_all(folder, [name for name in names if name not in _MARKS], url)
+        bucket.remove_all(f"{url}/{name}" for name in there if name not in (*names, *_MARKS))
+        for mark in _MARKS:
+            bucket.copy_all(folder, [mark] if mark in names else [], url)
+        bucket.write(f"{staged}/{_PLANNED}", json.dumps({**planned, "copied": True}).encode())
+    _remove_staged(staged)
 
 
 def _remove_staged(staged: str) -> None:
-    """Removes the objects of a staging folder but its lock.
-
-    Receipts go first, since they say that a shard is there; and the marks last, by which `tidy_in_bucket` knows that
-    all is published.
-    """
-    names = [name for name in bucket.listed(staged, writing=True) if name != LOCK]
-    marks = [name for name in names if name.partition("/")[2] in _MARKS]
-    receipts = [name for name in names if name.endswith(receipt_path("")) and name not in marks]
-    for part in (receipts, [name for name in names if name not in (*marks, *receipts)], marks):
-        bucket.remove_all(f"{staged}/{name}" for name in part)
+    """Removes the objects of a staging folder but its lock; the plan goes last, since it says that all is copied."""
+    names = [name for name in bucket.listed(staged, writing=True) if name not in (LOCK, _PLANNED)]
+    bucket.remove_all(f"{staged}/{name}" for name in names)
+    bucket.remove_all([f"{staged}/{_PLANNED}"])
 
 
 def _staging_url(url: str) -> str:

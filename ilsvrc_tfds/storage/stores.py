@@ -201,7 +201,7 @@ def _file_system(scheme: str, package: str, extra: str) -> Any:
     try:
         # Not `fsspec.filesystem`: for gs:// that may be a class which asks each bucket, by gRPC, whether it is zonal.
         made = importlib.import_module(f"{package}.core")
-        kind = made.GCSFileSystem if scheme == "gs" else made.S3FileSystem
+        kind = _without_retries(made.GCSFileSystem) if scheme == "gs" else made.S3FileSystem
         file_system = kind(use_listings_cache=False)  # listings that are kept would hide what other processes write
     except ImportError as error:
         raise OptionError(
@@ -212,6 +212,12 @@ def _file_system(scheme: str, package: str, extra: str) -> Any:
     for name in ("gcsfs", "s3fs", "google.auth", "aiobotocore", "botocore", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return file_system
+
+
+def _without_retries(kind: type) -> type:
+    """Returns gcsfs's class without its own retries, which take 35 s, however soon a caller wants to give up."""
+    request = getattr(kind._request, "__wrapped__", None)  # type: ignore[attr-defined]
+    return kind if request is None else type(kind.__name__, (kind,), {"_request": request})
 
 
 def _google(found: dict[str, Any]) -> Stored:
