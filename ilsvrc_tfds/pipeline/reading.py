@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.formats.tfrecord import read_record, read_records
+from ilsvrc_tfds.storage.bucket import bucket_url
 
 RAISE, SKIP = "raise", "skip"
 
@@ -239,7 +240,7 @@ def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
             else:
                 whole[record.number] = (record.offset, record.size)
     except SourceError as error:
-        if os.path.lexists(path):
+        if bucket_url(path) or os.path.lexists(path):
             raise
         raise SourceError(f"{path} was removed or renamed since reading began. {REPLACED}") from error
     return whole, damaged

@@ -84,12 +84,18 @@ def listed(url: str, *, writing: bool = False) -> dict[str, Stored]:
     return _tried(url, found, writing=writing)
 
 
-def read(url: str) -> bytes | None:
-    """Returns the bytes of an object, or None if it does not exist."""
+def read(url: str, offset: int = 0, size: int | None = None) -> bytes | None:
+    """Returns the bytes of an object, or None if it does not exist.
+
+    Args:
+      url: URL of the object.
+      offset: Position of the first byte.
+      size: Largest number of bytes; None for all.
+    """
 
     def data(store: Store, bucket: str, key: str) -> bytes | None:
         try:
-            return store.read(bucket, key)
+            return store.read(bucket, key, offset, size)
         except FileNotFoundError:
             return None
 

@@ -30,6 +30,31 @@ def open_regular(path: str | os.PathLike, buffering: int = -1) -> BinaryIO:
     return open(path, "rb", buffering=buffering, opener=without_waiting)
 
 
+def read_part(path: str | os.PathLike, offset: int, size: int) -> bytes:
+    """Returns a part of a regular file, or of one in a bucket. Raises SourceError, OSError.
+
+    >>> read_part("/data/note", 1, 2)
+    b'ex'
+    """
+    if url := bucket_url(path):
+        return bucket.read(url, offset, size) or b""
+    with open_regular(path, buffering=0) as file:
+        return os.pread(file.fileno(), size, offset)
+
+
+def size_of(path: str | os.PathLike) -> int:
+    """Returns the size of a file, or of one in a bucket, in bytes. Raises OSError.
+
+    >>> size_of("/data/note")
+    4
+    """
+    if (url := bucket_url(path)) is None:
+        return os.path.getsize(path)
+    if (stored := bucket.look(url)) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url)
+    return stored.size
+
+
 def names_in(folder: str | os.PathLike) -> list[str]:
     """Returns the names in a folder, or of the objects in a folder of a bucket, sorted. Raises OSError.
 

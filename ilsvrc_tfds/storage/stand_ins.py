@@ -23,6 +23,7 @@ from typing import Any
 
 from ilsvrc_tfds.errors import DestinationError, IlsvrcError
 from ilsvrc_tfds.storage import bucket, locks
+from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import BucketPath
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
@@ -105,23 +106,49 @@ def reading(url: str, *, whole: bool = False, scratch: str | os.PathLike | None 
 
 
 @contextlib.contextmanager
-def fetched(path: str | os.PathLike) -> Iterator[None]:
-    """Downloads a file of a stand-in during the block if it is not there. Does nothing for other files.
+def fetched(path: str | os.PathLike) -> Iterator[str | os.PathLike]:
+    """Yields a local path of a file during the block.
 
-    >>> with fetched("/data/note"):
-    ...     open("/data/note", "rb").read()
+    A file of a stand-in that is not there is downloaded to its place; one that is named by its URL, to a temporary
+    file. Any other path is yielded as it is.
+
+    >>> with fetched("/data/note") as local:
+    ...     open(local, "rb").read()
     b'text'
     """
-    path = Path(path)
-    if _root(path) is None or path.exists() and not _is_empty(path):
-        yield
+    if (url := bucket_url(path)) is not None:
+        with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-") as folder:
+            local = os.path.join(folder, os.path.basename(url))
+            bucket.download(url, local)
+            yield local
         return
-    size = path.stat().st_size if path.exists() else None
-    _fetch(path)
+    place = Path(path)
+    if _root(place) is None or place.exists() and not _is_empty(place):
+        yield path
+        return
+    size = place.stat().st_size if place.exists() else None
+    _fetch(place)
     try:
-        yield
+        yield path
     finally:
-        path.unlink() if size is None else _put_empty(path, size)
+        place.unlink() if size is None else _put_empty(place, size)
+
+
+@contextlib.contextmanager
+def beginning(path: str, size: int) -> Iterator[str]:
+    """Yields a local path of a file during the block; of one in a bucket, of a file with its first bytes only.
+
+    >>> with beginning("/data/note", 2) as local:
+    ...     local
+    '/data/note'
+    """
+    if (url := bucket_url(path)) is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-") as folder:
+        local = os.path.join(folder, os.path.basename(url))
+        Path(local).write_bytes(bucket.read(url, 0, size) or b"")
+        yield local
 
 
 def in_bucket(value: Any) -> Any:

@@ -56,8 +56,8 @@ class Store(Protocol):
     def listed(self, bucket: str, prefix: str) -> Iterator[tuple[str, Stored]]:
         """Yields the key of each object that begins with a prefix. Raises FileNotFoundError if there is no bucket."""
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """Returns the bytes of an object. Raises FileNotFoundError."""
+    def read(self, bucket: str, key: str, offset: int = 0, size: int | None = None) -> bytes:
+        """Returns the bytes of an object, from an offset, and at most so many. Raises FileNotFoundError."""
 
     def write(self, bucket: str, key: str, data: bytes, instead_of: str | None = None) -> Stored:
         """Writes an object.
@@ -104,8 +104,8 @@ class GoogleStorage:
             yield from ((item["name"], _google(item)) for item in found.get("items") or ())
             page = found.get("nextPageToken")
 
-    def read(self, bucket: str, key: str) -> bytes:
-        return self._fs.cat_file(f"{bucket}/{key}")
+    def read(self, bucket: str, key: str, offset: int = 0, size: int | None = None) -> bytes:
+        return self._fs.cat_file(f"{bucket}/{key}", **_range(offset, size))
 
     def write(self, bucket: str, key: str, data: bytes, instead_of: str | None = None) -> Stored:
         condition = {} if instead_of is None else {"ifGenerationMatch": instead_of or "0"}
@@ -157,8 +157,8 @@ class S3:
             yield from ((item["Key"], _amazon(item["Size"], item)) for item in found.get("Contents") or ())
             more = {"ContinuationToken": found["NextContinuationToken"]} if found.get("IsTruncated") else None
 
-    def read(self, bucket: str, key: str) -> bytes:
-        return self._fs.cat_file(f"{bucket}/{key}")
+    def read(self, bucket: str, key: str, offset: int = 0, size: int | None = None) -> bytes:
+        return self._fs.cat_file(f"{bucket}/{key}", **_range(offset, size))
 
     def write(self, bucket: str, key: str, data: bytes, instead_of: str | None = None) -> Stored:
         condition = {} if instead_of is None else {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
@@ -218,6 +218,10 @@ def _without_retries(kind: type) -> type:
     """Returns gcsfs's class without its own retries, which take 35 s, however soon a caller wants to give up."""
     request = getattr(kind._request, "__wrapped__", None)  # type: ignore[attr-defined]
     return kind if request is None else type(kind.__name__, (kind,), {"_request": request})
+
+
+def _range(offset: int, size: int | None) -> dict[str, int]:
+    return {} if size is None else {"start": offset, "end": offset + size}
 
 
 def _google(found: dict[str, Any]) -> Stored:
