@@ -216,6 +216,21 @@ def opened(path: tf.Tensor) -> tf.Tensor:
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
 
 
+def require_opened(path: str) -> None:
+    """Raises SourceError if TensorFlow cannot open a shard in a bucket: it has a client and credentials of its own.
+
+    Otherwise the shards would be read by the slow way that is meant for damaged ones.
+    """
+    try:
+        opened(tf.constant(path))
+    except tf.errors.OpError as error:
+        reason = " ".join(without_ops(error.message).split())[:200].rstrip(".")
+        raise SourceError(
+            f"{path} cannot be opened by TensorFlow: {reason}. It looks for credentials by itself: log in with "
+            "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
+        ) from error
+
+
 def _filled_up(payloads: tf.data.Dataset, origin: Origin, count: tf.Tensor | int) -> tf.data.Dataset:
     """Returns (origin, payload) `count` times: the payloads up to the first damaged one, then empty ones.
 

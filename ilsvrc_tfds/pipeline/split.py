@@ -115,6 +115,10 @@ def find_split(
     _require_readable(paths)
     with reading(output.folder):
         stamps = stamps_of(paths)
+    if bucket_url(output.folder):
+        from ilsvrc_tfds.pipeline.reading import require_opened  # loads TensorFlow
+
+        require_opened(paths[0])
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
