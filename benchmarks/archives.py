@@ -6,9 +6,32 @@ import statistics
 import tarfile
 from pathlib import Path
 
+import numpy as np
+
+from ilsvrc_tfds.sources import find_layout, index_images
+from ilsvrc_tfds.sources.reader import read_images
+
 ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
 # One validation image for so many train images, as in the original.
 _TRAIN_PER_VAL = 25
+
+
+def pictures_in(images: Path, folder: Path, most: int) -> list[Path]:
+    """Returns the pictures in a folder, sorted; or some train images of ImageNet, which are written as files first.
+
+    Args:
+      images: folder of pictures whose names begin with a wnid, or ImageNet in any layout that `prepare` takes.
+      folder: for the images of ImageNet; it is made.
+      most: number of images to take from ImageNet, evenly.
+    """
+    if pictures := sorted(path for path in images.glob("n*_*") if path.is_file()):
+        return pictures
+    train = index_images(find_layout([images], ["train"]).only(["train"])).splits["train"]
+    rows = np.argsort(train.name)[np.unique(np.linspace(0, len(train) - 1, most).astype(int))]
+    folder.mkdir()
+    for _, (name, data) in read_images(train.take(rows), lambda name, data, label: (name, data)):
+        (folder / name.decode()).write_bytes(data)
+    return sorted(folder.iterdir())
 
 
 def write_archives(pictures: list[Path], folder: Path, num_bytes: float) -> list[Path]:

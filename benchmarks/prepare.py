@@ -2,7 +2,7 @@
 
     python benchmarks/prepare.py IMAGES [--gigabytes 4] [--repeats 3] [--only classification] [--against CHECKOUT] [--work DIR]
 
-IMAGES is a folder of pictures whose names begin with a wnid, as `n01440764_tench.JPEG`; archives in the official layout are
+IMAGES is ImageNet in any layout, or a folder of pictures whose names begin with a wnid, as `n01440764_tench.JPEG`; archives in the official layout are
 made of them, each picture many times. With --against the sides are this version and that of another checkout. All sides of a
 comparison take turns; a side runs in a process of its own that has imported everything before the clock starts, finds the
 archives in the page cache, and writes to the file system of DIR.

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from archives import pictures_in
 from processes import BusyClock, in_fresh_process, report
 
 import ilsvrc_tfds
+from ilsvrc_tfds.errors import IlsvrcError
 
 
 def run_benchmarks(
@@ -30,7 +32,13 @@ def run_benchmarks(
       versions: what `--against CHECKOUT` runs instead; `versions(pictures, work, num_bytes, repeats, checkout)`.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", type=Path, help="folder of pictures named <wnid>_*")
+    parser.add_argument("images", type=Path, help="folder of ImageNet, or of pictures named <wnid>_*")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=1000,
+        help="number of train images to take from ImageNet, evenly (default: %(default)s)",
+    )
     parser.add_argument("--gigabytes", type=float, default=4, help="of archives (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--only", choices=benchmarks, help="one of the benchmarks (default: all)")
@@ -49,14 +57,17 @@ def run_benchmarks(
         )
     # As at an installation by pip. A checkout may have no bytecode, and each worker would compile all modules anew.
     compileall.compile_dir(Path(ilsvrc_tfds.__file__).parent, quiet=1)
-    pictures = sorted(arguments.images.glob("n*_*"))
-    if not pictures:
-        parser.error(f"{arguments.images} holds no pictures named <wnid>_*, as n01440764_tench.JPEG")
     with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-benchmark-", dir=arguments.work) as work:
         free = shutil.disk_usage(work).free
         if free < arguments.gigabytes * 1e9 * room:
             parser.error(
                 f"{work} has {free / 1e9:.1f} GB free; {arguments.gigabytes * room:.1f} GB are needed (--work, --gigabytes)"
+            )
+        try:
+            pictures = pictures_in(arguments.images, Path(work) / "pictures", arguments.pictures)
+        except IlsvrcError as error:
+            parser.error(
+                f"{arguments.images} holds no pictures named <wnid>_*, as n01440764_tench.JPEG, nor ImageNet: {error}"
             )
         for name in [arguments.only] if arguments.only else benchmarks:
             benchmarks[name](pictures, Path(work), arguments.gigabytes * 1e9, arguments.repeats)

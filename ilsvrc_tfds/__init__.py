@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 from ilsvrc_tfds import errors, synsets
 from ilsvrc_tfds.errors import IlsvrcError
 from ilsvrc_tfds.synsets import class_names
+from ilsvrc_tfds.terminal.noise import silence_libraries
 
 # A worker process runs jobs and needs no builder, whose import of TensorFlow Datasets takes 0.2 s and 30 MB.
-if "ILSVRC_TFDS_WORKER" not in os.environ:
+if "ILSVRC_TFDS_WORKER" in os.environ:
+    silence_libraries()
+else:
     from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 
 if TYPE_CHECKING:
     from ilsvrc_tfds import pipeline, preprocess, training
+    from ilsvrc_tfds.checks.report.report import report
     from ilsvrc_tfds.checks.show import show
     from ilsvrc_tfds.checks.verify import verify
     from ilsvrc_tfds.formats import hdf5 as metadata
@@ -56,6 +60,7 @@ __all__ = [
     "prepare",
     "prepare_all",
     "preprocess",
+    "report",
     "show",
     "synsets",
     "training",
@@ -79,6 +84,7 @@ _MODULES = {
     "prepare": "outputs.prepare",
     "prepare_all": "outputs.prepare",
     "preprocess": "preprocess",
+    "report": "checks.report.report",
     "show": "checks.show",
     "training": "training",
     "unpack": "outputs.unpack",

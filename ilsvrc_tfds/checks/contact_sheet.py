@@ -12,32 +12,33 @@ from ilsvrc_tfds.errors import ImageError
 from ilsvrc_tfds.images import look
 
 # Sizes in pixels. Most images are 4:3. The mat around each image shows where an image with white edges ends.
-_WIDTH, _HEIGHT, _MAT, _CAPTION = 264, 212, 8, 50
-_MARGIN, _GAP, _TITLE = 36, 20, 78
+_WIDTH, _HEIGHT, _MAT, _CAPTION = 264, 212, 8, 68
+_MARGIN, _GAP, _TITLE = 36, 20, 100
 _PAPER, _MAT_COLOUR, _INK, _FAINT, _BOX = "#ffffff", "#efeff1", "#1c1c1e", "#76767c", "#ffd60a"
 
 
-def draw_sheet(samples: Sequence[Sample], title: str, subtitle: str) -> bytes:
-    """Returns a contact sheet as a PNG: the images in rows, each above its class, class index and file name.
+def draw_sheet(samples: Sequence[Sample], title: str, place: str, subtitle: str) -> bytes:
+    """Returns a contact sheet as a PNG: the images in rows, each above its class, class index, file name and size.
 
     >>> from ilsvrc_tfds.checks.samples import read_samples
     >>> from ilsvrc_tfds.formats.folder import find_output
     >>> output = find_output("/data/tfrecords")
     >>> samples = list(read_samples(output, "val", output.stated_lengths("val"), num=2))
-    >>> draw_sheet(samples, "ILSVRC2012 val", "2 images")[:4]
+    >>> draw_sheet(samples, "ILSVRC2012 val", "/data/tfrecords", "2 images")[:4]
     b'\\x89PNG'
 
     Args:
       samples: Records to draw, at least one. An image that cannot be decoded is drawn as an empty tile that says so.
       title: First line of text.
-      subtitle: Second line, in smaller letters.
+      place: Second line, in smaller letters: the folder of the records. If it is too long, its end is shown.
+      subtitle: Third line, likewise small.
     """
     content = io.BytesIO()
-    _sheet(samples, title, subtitle).save(content, "PNG")
+    _sheet(samples, title, place, subtitle).save(content, "PNG")
     return content.getvalue()
 
 
-def _sheet(samples: Sequence[Sample], title: str, subtitle: str) -> Image.Image:
+def _sheet(samples: Sequence[Sample], title: str, place: str, subtitle: str) -> Image.Image:
     rows = max(1, round(math.sqrt(len(samples) / 1.9)))  # the whole sheet is about 3:2
     columns = math.ceil(len(samples) / rows)
     rows = math.ceil(len(samples) / columns)
@@ -45,7 +46,8 @@ def _sheet(samples: Sequence[Sample], title: str, subtitle: str) -> Image.Image:
     sheet = Image.new("RGB", (inner + 2 * _MARGIN, rows * step_y - _GAP + _TITLE + 2 * _MARGIN - _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     _write(pen, (_MARGIN, _MARGIN + 20), title, 28, _INK, inner)
-    _write(pen, (_MARGIN, _MARGIN + 47), subtitle, 15, _FAINT, inner)
+    _write(pen, (_MARGIN, _MARGIN + 47), _ascii(place), 15, _FAINT, inner, keeps_end=True)
+    _write(pen, (_MARGIN, _MARGIN + 69), subtitle, 15, _FAINT, inner)
     for k, sample in enumerate(samples):
         row, column = divmod(k, columns)
         x, y = _MARGIN + column * step_x, _MARGIN + _TITLE + row * step_y
@@ -93,15 +95,38 @@ def _write_caption(pen: ImageDraw.ImageDraw, corner: tuple[int, int], sample: Sa
         words = f"{words}? {sample.told.words.partition(',')[0]}?"
     _write(pen, (x, y + 24), words, 17, _INK, _WIDTH - 40)
     pen.text((x + _WIDTH, y + 24), index, _FAINT, _font(15), anchor="rs")
-    file_name = sample.file_name.encode("ascii", "backslashreplace").decode()  # Pillow's own font has only ASCII
-    _write(pen, (x, y + 44), file_name, 13, _FAINT, _WIDTH)
+    _write(pen, (x, y + 44), _ascii(sample.file_name), 13, _FAINT, _WIDTH)
+    _write(pen, (x, y + 62), _pixels(sample.image), 13, _FAINT, _WIDTH)
 
 
-def _write(pen: ImageDraw.ImageDraw, start: tuple[int, int], text: str, size: int, colour: str, width: int) -> None:
+def _pixels(data: bytes) -> str:
+    try:
+        head = look(data)
+    except ImageError:
+        return ""
+    return f"{head.width:,} x {head.height:,} pixels"
+
+
+def _ascii(text: str) -> str:
+    """Returns a text in the characters that Pillow's own font has."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    start: tuple[int, int],
+    text: str,
+    size: int,
+    colour: str,
+    width: int,
+    keeps_end: bool = False,
+) -> None:
     """Writes a line of text, shortened to a width in pixels; `start` is the left end of its baseline."""
     font = _font(size)
     if font.getlength(text) > width:
-        text = next(f"{text[:n]}…" for n in range(len(text), -1, -1) if font.getlength(f"{text[:n]}…") <= width)
+        lengths = range(len(text), -1, -1)
+        cut = (f"…{text[len(text) - n :]}" if keeps_end else f"{text[:n]}…" for n in lengths)
+        text = next(shorter for shorter in cut if font.getlength(shorter) <= width)
     pen.text(start, text, colour, font, anchor="ls")
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.counts import in_words, split_counts
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.checks.heads import look_at_all
-from ilsvrc_tfds.checks.report import Report
-from ilsvrc_tfds.checks.room import Room, in_units
+from ilsvrc_tfds.checks.room import Room
 from ilsvrc_tfds.errors import LabelError, SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index, Layout, find_layout, index_images
-from ilsvrc_tfds.sources.completeness import missing_splits, shortfalls
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, is_as_recorded, missing_splits, shortfalls
 from ilsvrc_tfds.sources.conflicts import conflicts
 from ilsvrc_tfds.sources.index import odd_sizes
 from ilsvrc_tfds.sources.layouts import archives
@@ -26,6 +27,7 @@ from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
 from ilsvrc_tfds.storage.files import require_local, without_dots
+from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
     "train": re.compile(rb"n\d{8}_\d+\.JPEG"),
@@ -46,16 +48,17 @@ def examine(
     splits: Collection[str] | None = None,
     workers: int | None = None,
     scratch: str | os.PathLike | None = None,
+    allow_incomplete: bool | None = None,
 ) -> Report:
     """Returns a report on a source: layout, splits, counts, odd names, sizes of archives, room needed and free.
 
     >>> from ilsvrc_tfds.checks.doctor import examine
-    >>> report = examine("/data/imagenet", "/data/tfds", deep=True)
+    >>> report = examine("/data/imagenet", "/data/tfds", deep=True, allow_incomplete=False)
     >>> for fact in report.facts[:3]:
     ...     print(fact)
     archives in /data/imagenet
     train: 12 images of 3 classes, 0.0 MB; official: 1,281,167
-    train: missing classes n01484850, n01494475, n01496331, n01498041, n01514668 and 992 more
+    train: missing classes n01484850 (great white shark), n01494475 (hammerhead), ... and 992 more
     >>> report.problems[0]
     'train: 12 of 1,281,167 images, 997 classes missing; complete it, or prepare it with --allow-incomplete'
 
@@ -69,6 +72,8 @@ def examine(
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
       scratch: Folder for the images of sources that cannot be read at random; None: beside the data.
+      allow_incomplete: Whether missing splits and images are facts and not problems; None asks the environment
+        variable ILSVRC2012_ALLOW_INCOMPLETE.
 
     Raises:
       SourceError: Nothing was found. Everything else that is wrong with a source is in the report.
@@ -85,15 +90,20 @@ def examine(
             run = functools.partial(runner.run_short, quick=layout.is_quick())
             index = dataclasses.replace(index_images(layout, run), missing=found.missing())
         except (SourceError, LabelError) as error:
-            return Report(
-                (f"{layout.source} cannot be used yet",), tuple(conflicts(layout, runner.run)) or (str(error),)
-            )
+            fact = f"{layout.source} cannot be used yet"
+            problems = [*(conflicts(layout, runner.run) or [str(error)]), *_not_there(layout, found, splits)]
+            return Report((fact,), tuple(problems), notes=(fact,))
         rooms = Room(index, _absolute(data_dir), None if scratch is None else _absolute(scratch))
-        facts = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
-        facts += [*_counts(index, splits), *_odd_names(index), *rooms.facts()]
+        counts = tuple(split_counts(index, splits))
+        allowed = incomplete_is_allowed(allow_incomplete)
+        short = [*_allowed(index, splits, allowed)]
+        notes = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
+        facts = [*notes, *(line for split in counts for line in in_words(split, index)), *short, *_odd_names(index)]
+        notes += [*short, *_odd_names(index), *rooms.notes()]
+        facts += rooms.facts()
         problems = [
             *_warnings(index, deep or decode),
-            *_missing(index, splits),
+            *_missing(index, splits, allowed),
             *_dogs(layout, index),
             *_odd_sizes(layout),
             *rooms.problems(),
@@ -101,13 +111,26 @@ def examine(
         if deep or decode:
             for more_facts, more_problems in (_sums(layout, runner), look_at_all(index, decode, runner)):
                 facts += more_facts
+                notes += more_facts
                 problems += more_problems
+        needs = tuple(rooms.needs(workers))
     # Without duplicates: an archive that has vanished is reported for each of its images.
-    return Report(tuple(facts), tuple(dict.fromkeys(problems)))
+    problems = list(dict.fromkeys(problems))
+    free = free_bytes(rooms.data_dir)
+    return Report(tuple(facts), tuple(problems), notes=tuple(notes), splits=counts, configs=needs, free_bytes=free)
 
 
 def _absolute(path: str | os.PathLike) -> Path:
     return without_dots(Path(path).expanduser().absolute())
+
+
+def _not_there(layout: Layout, found: Layout, splits: Collection[str] | None) -> Iterator[str]:
+    """Yields a line for each split that is missing of a source that cannot be indexed."""
+    there = {place.split for place in layout.places}
+    for split in ("train", "val") if splits is None else splits:
+        if split not in there:
+            what = found.missing().get(split)
+            yield f"{split}: not there{f'; {what}' if what else ''}"
 
 
 def _made(index: Index) -> Iterator[str]:
@@ -122,34 +145,34 @@ def _warnings(index: Index, deep: bool) -> list[str]:
     return [warning for warning in index.warnings if warning not in named_later]
 
 
-def _missing(index: Index, splits: Collection[str] | None) -> Iterator[str]:
-    """Yields a line for each split that is missing, and for each that does not have the official number of images."""
+def _missing(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
+    """Yields a line for each split that is missing, or does not have the official number of images, if not allowed."""
     rest = ",".join(index.splits)
     advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
-    yield from (f"{split}: {text}; {advice}" for split, text in missing_splits(index, splits).items())
+    for split, text in () if allowed else _short(index, splits):
+        if not is_as_recorded(index, split):
+            cure = advice if split not in index.splits else "complete it, or prepare it with --allow-incomplete"
+            yield f"{split}: {text}; {cure}"
+
+
+def _allowed(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
+    """Yields the same for the splits for which it is allowed, or was when the set that is the source was made."""
+    for split, text in _short(index, splits):
+        if is_as_recorded(index, split):
+            yield f"{split}: {text} (as when the set was made)"
+        elif allowed:
+            yield f"{split}: {text} (allowed)"
+
+
+def _short(index: Index, splits: Collection[str] | None) -> Iterator[tuple[str, str]]:
+    """Yields each split that is missing or does not have all images, and what is missing in words."""
+    yield from missing_splits(index, splits).items()
     for split, text in shortfalls(index).items():
-        if part := index.parts.get(split):  # which is not the whole of ILSVRC2012; a note says so
-            if part.missing:
-                yield f"{split}: {part.missing} of the subset that the set is were there when it was made"
-            continue
-        yield f"{split}: {text}; complete it, or prepare it with --allow-incomplete"
-
-
-def _counts(index: Index, splits: Collection[str] | None) -> Iterator[str]:
-    for split, official in synsets.OFFICIAL_COUNTS.items():
-        if splits is not None and split not in splits:
-            continue
-        if split not in index.splits:
-            yield f"{split}: not there" + (", and not needed" if split == "test" else "")
-            continue
-        members = index.splits[split]
-        classes = f" of {counted(len(np.unique(members.label)), 'class', 'classes')}" if split != "test" else ""
-        images = counted(len(members), "image")
-        yield f"{split}: {images}{classes}, {in_units(members.size.sum())}; official: {official:,}"
-        is_labelled = split != "test" and split not in index.parts
-        missing = sorted(set(range(synsets.NUM_CLASSES)) - set(members.label.tolist())) if is_labelled else ()
-        if missing:
-            yield f"{split}: missing classes {first_few((synsets.wnids()[label] for label in missing), 5)}"
+        part = index.parts.get(split)
+        if part is None:
+            yield split, text
+        elif part.missing:  # a subset is not the whole of ILSVRC2012; a note says so
+            yield split, f"{part.missing} of the subset that the set is"
 
 
 def _odd_names(index: Index) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
     facts, problems = [], []
     for split, members in index.splits.items():
         seen = _Seen()
-        for part in runner.run(functools.partial(_look_at, decode=decode), _chunks(members)):
+        for part in runner.run(functools.partial(_look_at, decode=decode), chunks(members)):
             seen.kinds.update(part.kinds)
             seen.sides.update(part.sides)
             seen.damaged.extend(part.damaged)
@@ -64,8 +64,14 @@ def look_at_all(index: Index, decode: bool, runner: LocalRunner) -> tuple[list[s
     return facts, problems
 
 
-def _chunks(members: Members) -> Iterator[Members]:
-    """Yields a table for each job. A stream is read from its beginning to its end by one of them."""
+def chunks(members: Members) -> Iterator[Members]:
+    """Yields a table for each job. A stream is read from its beginning to its end by one of them.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> train = index_images(find_layout(["/data/imagenet"])).splits["train"]
+    >>> [len(table) for table in chunks(train)]
+    [12]
+    """
     for part in parts_of(members):
         step = len(part) if is_stream(part) else _CHUNK
         yield from (part.take(np.arange(start, min(start + step, len(part)))) for start in range(0, len(part), step))
@@ -97,8 +103,7 @@ def _resized(split: str, sides: Counter[int]) -> Iterator[str]:
 
 def _look_at(members: Members, *, decode: bool) -> _Seen:
     seen = _Seen()
-    images = _in_order(members, seen) if is_stream(members) else _one_by_one(members, seen)
-    for row, image in images:
+    for row, image in images_of(members, lambda line, _: seen.damaged.append(line)):
         try:
             _note(image, decode, seen)
         except ImageError as error:
@@ -118,8 +123,23 @@ def _note(image: bytes | ImageError, decode: bool, seen: _Seen) -> None:
     seen.sides[min(head.height, head.width)] += 1
 
 
-def _one_by_one(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | ImageError]]:
-    """Yields row and bytes of each image, or the reason why it cannot be read."""
+def images_of(members: Members, report: Callable[[str, int], object]) -> Iterator[tuple[int, bytes | ImageError]]:
+    """Yields row and bytes of each image of a table that `chunks` returns, or the reason why it cannot be read.
+
+    Args:
+      members: Images, all of one stream or none of any.
+      report: Function that is called with a line about images of which nothing is yielded, and with their number. The
+        line names the place.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> val = index_images(find_layout(["/data/imagenet"])).splits["val"]
+    >>> [image[:2] for _, image in images_of(val.take([0, 1]), print)]
+    [b'\\xff\\xd8', b'\\xff\\xd8']
+    """
+    return _in_order(members, report) if is_stream(members) else _one_by_one(members, report)
+
+
+def _one_by_one(members: Members, report: Callable[[str, int], object]) -> Iterator[tuple[int, bytes | ImageError]]:
     with Reader() as reader:
         for row in range(len(members)):
             try:
@@ -127,10 +147,10 @@ def _one_by_one(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | Im
             except ImageError as error:
                 yield row, error
             except SourceError as error:  # its message names the place already
-                seen.damaged.append(str(error))
+                report(str(error), 1)
 
 
-def _in_order(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | ImageError]]:
+def _in_order(members: Members, report: Callable[[str, int], object]) -> Iterator[tuple[int, bytes | ImageError]]:
     """Yields the same for a stream, of which nothing is read behind a place that is damaged."""
     row = 0
     try:
@@ -138,5 +158,6 @@ def _in_order(members: Members, seen: _Seen) -> Iterator[tuple[int, bytes | Imag
             fault = size_fault(size)
             yield row - 1, ImageError(f"{fault}. Get it again") if fault or data is None else data
     except SourceError as error:
-        rest = f" {counted(len(members) - row, 'image')} of it could not be looked at." if row < len(members) else ""
-        seen.damaged.append(f"{error}{rest}")
+        left = len(members) - row
+        rest = f" {counted(left, 'image')} of it could not be looked at." if left else ""
+        report(f"{error}{rest}", max(1, left))

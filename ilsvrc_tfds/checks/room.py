@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from ilsvrc_tfds.checks.findings import ConfigNeeds
+from ilsvrc_tfds.checks.speed import seconds_for
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, describe_op
 from ilsvrc_tfds.outputs.scratch import require_outside
@@ -48,6 +50,19 @@ class Room:
         yield f"room free at {self.data_dir}: {in_units(free_bytes(self.data_dir))}"
         if self.scratch is not None and spools:
             yield f"room free at {self.scratch}: {in_units(free_bytes(self.scratch))}"
+
+    def notes(self) -> Iterator[str]:
+        """Yields lines about the images that are written in between, if there are any."""
+        if any(room(self.index, op) for op in self._configs().values()):
+            yield f"{self.index.layout} cannot be read at random; {self._spool_in_words()}"
+            if self.scratch is not None:
+                yield f"room free at {self.scratch}: {in_units(free_bytes(self.scratch))}"
+
+    def needs(self, workers: int | None) -> Iterator[ConfigNeeds]:
+        """Yields what each config needs, in bytes and seconds."""
+        for name, op in self._configs().items():
+            needed, between = self._needed(op), room(self.index, op)
+            yield ConfigNeeds(name, needed, between, seconds_for(self.index, op, needed + between, workers))
 
     def problems(self) -> Iterator[str]:
         """Yields a line if no config has room, or if the folder for images in between cannot be used."""

@@ -74,13 +74,15 @@ def show(
         raise OptionError(f"The contact sheet is a PNG, and {os.fspath(out)!r} does not end in .png.")
     sheet_path = None if out is None else file_to_replace(Path(out).expanduser())  # before the work
     output = find_output(folder_of(data, data_dir)).in_tfrecord()
-    split = _split(output, split)
+    split = split_of(output, split)
     lengths = output.stated_lengths(split) or [len(read_spans(path)) for path in output.paths(split)]
     samples = list(read_samples(output, split, lengths, num))
     if sheet_path is not None:
         subtitle = f"{len(samples):,} of {counted(sum(lengths), 'image')}"
         subtitle += f" · {_images(output)}" if output.config() else ""
-        write_whole(sheet_path, draw_sheet(samples, f"ILSVRC2012 {split}", subtitle))
+        title = " ".join(filter(None, ("ILSVRC2012", output.config_name(), split)))
+        place = shown(os.fspath(output.folder.absolute()))
+        write_whole(sheet_path, draw_sheet(samples, title, place, subtitle))
     chosen = f"{len(samples):,} of the {counted(sum(lengths), 'record')} of {split}, evenly spread:"
     return "\n".join(
         [
@@ -93,7 +95,12 @@ def show(
     )
 
 
-def _split(output: Output, name: str | None) -> str:
+def split_of(output: Output, name: str | None) -> str:
+    """Returns the split of a folder that a name means, or the first if None. Raises OptionError if it has none such.
+
+    >>> split_of(find_output("/data/tfrecords"), "validation")
+    'val'
+    """
     if name is None:
         name = next((split for split in synsets.OFFICIAL_COUNTS if split in output.shards), "train")
     own = own_split(name)

@@ -3,13 +3,11 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
-
-from tqdm import tqdm
+from typing import NamedTuple, TypeVar
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.checks.report import Report
-from ilsvrc_tfds.checks.verify_facts import split_facts
+from ilsvrc_tfds.checks.findings import Report, SplitChecked
+from ilsvrc_tfds.checks.verify_counts import split_counts, split_facts
 from ilsvrc_tfds.checks.verify_info import info_problems, skipped_images
 from ilsvrc_tfds.checks.verify_record import Rules
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows, ShardJob, check_shard
@@ -38,6 +36,7 @@ from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
+from ilsvrc_tfds.terminal.progress import progress
 
 _Value = TypeVar("_Value")
 
@@ -88,26 +87,37 @@ def verify(
     facts = [f"{place} is an alias of {output.folder}"] if output.folder != place else []
     facts += _folder_facts(output, decode)
     problems += [*_key_problems(output), *_file_problems(output)]
-    others = (_check_alternative(other, decode, workers) for other in output.alternatives())
-    for more_facts, more_problems in (_check(output, decode, workers), *others):
-        facts, problems = [*facts, *more_facts], [*problems, *more_problems]
+    own = _check(output, decode, workers)
+    for found in (own, *(_check_alternative(other, decode, workers) for other in output.alternatives())):
+        facts, problems = [*facts, *found.facts], [*problems, *found.problems]
     left_out = sum(map(len, skipped_images(output).values()))
-    return Report(tuple(facts), tuple(problems), left_out)
+    notes = tuple(fact for fact in facts if fact not in own.about_splits)
+    digests = output.manifest is not None
+    return Report(tuple(facts), tuple(problems), left_out, notes=notes, checked=own.counts, digests=digests)
 
 
-def _check(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+class _Checked(NamedTuple):
+    """Facts and problems, and the splits that were checked."""
+
+    facts: list[str]
+    problems: list[str]
+    counts: tuple[SplitChecked, ...] = ()
+    about_splits: tuple[str, ...] = ()
+
+
+def _check(output: Output, decode: bool, workers: int | None) -> _Checked:
     """Returns facts and problems of the shards and their records."""
     findings = _check_shards(output, _rules(output, decode), workers)
     problems = [line for found in findings for line in _shard_problems(output, found)]
     problems += info_problems(output, findings)
-    facts = [*split_facts(output, findings)]
+    about_splits, counts = tuple(split_facts(output, findings)), split_counts(output, findings)
     if output.file_format != TFRECORD:
-        return facts, problems
+        return _Checked([*about_splits], problems, counts, about_splits)
     more_facts, more_problems = _compare_records(output, findings)
-    return [*facts, *more_facts], [*problems, *more_problems]
+    return _Checked([*about_splits, *more_facts], [*problems, *more_problems], counts, about_splits)
 
 
-def _check_alternative(output: Output, decode: bool, workers: int | None) -> tuple[list[str], list[str]]:
+def _check_alternative(output: Output, decode: bool, workers: int | None) -> _Checked:
     """Returns facts and problems of the same records in another format. No file states digests of such shards."""
     names = [name for names in output.shards.values() for name in names]
     sizes = {name: os.path.getsize(output.folder / name) for name in names if (output.folder / name).is_file()}
@@ -116,9 +126,9 @@ def _check_alternative(output: Output, decode: bool, workers: int | None) -> tup
     size = f"{sum(sizes.values()):,} bytes in {counted(len(sizes), 'shard')}"
     fact = f"the same in the format {output.file_format}: {size}"
     if output.file_format != TFRECORD:
-        return [f"{fact}, of which only names and sizes are checked"], problems
-    more_facts, more_problems = _check(output, decode, workers)
-    return [fact, *more_facts], [*problems, *more_problems]
+        return _Checked([f"{fact}, of which only names and sizes are checked"], problems)
+    found = _check(output, decode, workers)
+    return _Checked([fact, *found.facts], [*problems, *found.problems])
 
 
 def _open(folder: Path) -> tuple[Output, list[str]]:
@@ -174,15 +184,15 @@ def _file_problems(output: Output) -> Iterator[str]:
 
 
 def _check_shards(output: Output, rules: Rules | None, workers: int | None) -> list[Findings]:
-    """Returns the findings of each existing shard, in the order of splits and shards. Shows progress on a terminal."""
+    """Returns the findings of each existing shard, in the order of splits and shards."""
     paths = [(split, k, output.folder / name) for split, names in output.shards.items() for k, name in enumerate(names)]
     jobs = [ShardJob(split, k, str(path), rules) for split, k, path in paths if path.is_file()]
     total = sum(os.path.getsize(job.path) for job in jobs)
     findings = []
-    with LocalRunner(workers) as runner, tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+    with LocalRunner(workers) as runner, progress("verify", total, unit="B") as work:
         for found in runner.run(check_shard, jobs):
             findings.append(found)
-            bar.update(found.bytes)
+            work.advance(found.bytes)
     return findings
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import ImageError, SourceError
+from ilsvrc_tfds.errors import ImageError, SourceError, counted
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.images import Head
@@ -120,7 +120,8 @@ def _image_problems(picture: Picture, values: Mapping, rules: Rules) -> Iterator
     try:
         head = picture.look()
         if needs_fix(head):
-            yield f"its image is a {head.format} of {head.components} components; expected a JPEG, in RGB or grey"
+            components = counted(head.components, "component")
+            yield f"its image is a {head.format} of {components}; expected a JPEG, in RGB or grey"
         if rules.decode:
             _require_decodable(picture.copy(), head)
     except ImageError as error:

@@ -12,12 +12,15 @@ import sys
 from typing import NoReturn
 
 from ilsvrc_tfds.cli.parser import parse
+from ilsvrc_tfds.cli.results import document
 from ilsvrc_tfds.cli.signals import Terminated, ended_in_any_case, termination_heeded
-from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
+from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable, say
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
 from ilsvrc_tfds.formats.data_sets import folder_of
 from ilsvrc_tfds.interrupts import ENDS, take_interrupts
 from ilsvrc_tfds.runners.open_files import require_open_files
+from ilsvrc_tfds.terminal.console import Messages, console
+from ilsvrc_tfds.terminal.noise import silence_libraries
 
 
 def run() -> NoReturn:
@@ -60,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     1
     """
     make_usable()
-    options = argparse.Namespace(resumes=False, makes_files=False)
+    options = argparse.Namespace(resumes=False, makes_files=False, as_json=False)
     try:
         take_interrupts()
         options = _parsed(arguments)
@@ -72,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if options.makes_files else 1
     except IlsvrcError as error:
         complain(error)
+        if options.as_json:
+            with contextlib.suppress(OutputError, BrokenPipeError):
+                say(document(options, False, {"error": str(error)}))
         return 1
     except KeyboardInterrupt as interrupt:
         number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
@@ -96,12 +102,12 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _carried_out(options: argparse.Namespace) -> int:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's ten lines about the processor
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # hides Dask's forty lines about workers
+    silence_libraries()
     # Set before anything loads HDF5: some file systems refuse its locks, which Keras requests for weights that it
     # downloads.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    console().quiet = options.quiet
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[Messages()])
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
     if options.names_folder:
         options.folder = folder_of(options.folder, options.data_dir)

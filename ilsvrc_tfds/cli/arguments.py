@@ -41,6 +41,7 @@ def doctor(command: argparse.ArgumentParser) -> None:
     command.add_argument("--decode", action="store_true", help="also decode every image; implies --deep")
     add_splits(command, "the splits that are needed")
     add_scratch(command, "checked for room too")
+    add_allow_incomplete(command, "missing splits and images are facts, not problems")
 
 
 def prepare(command: argparse.ArgumentParser) -> None:
@@ -105,6 +106,7 @@ def metadata(command: argparse.ArgumentParser) -> None:
     )
     add_splits(command)
     add_allow_incomplete(command, "allow that train or val is missing")
+    command.add_argument("--overwrite", action="store_true", help="replace a file with another content")
 
 
 def export(command: argparse.ArgumentParser) -> None:

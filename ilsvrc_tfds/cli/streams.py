@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ilsvrc_tfds.errors import IlsvrcError
 
@@ -50,25 +50,12 @@ def say(*lines: object) -> None:
 
     Raises OutputError if they cannot be written, and BrokenPipeError if the reader of a pipe has ended.
 
-    >>> say("train: 1,281,167 images", "No problems found.")
+    >>> say("train: 1,281,167 images", "READY")
     train: 1,281,167 images
-    No problems found.
+    READY
     """
     with _output_errors():
         print(*lines, sep="\n", flush=True)
-
-
-def say_report(facts: Iterable[str], problems: Iterable[str], verdict: str) -> int:
-    """Prints the facts of a check and its problems, or a verdict if it found none. Returns the exit status.
-
-    >>> say_report(["train: 1,281,167 images"], [], "No problems found.")
-    train: 1,281,167 images
-    No problems found.
-    0
-    """
-    lines = [f"PROBLEM {line}" for line in problems]
-    say(*facts, *(lines or [verdict]))
-    return 1 if lines else 0
 
 
 def flush() -> None:

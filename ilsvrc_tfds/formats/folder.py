@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
+from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.alias import followed
 from ilsvrc_tfds.formats.info import INFO_NAME, named_labels, read_info
@@ -14,6 +14,7 @@ from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.formats.nearby import advice
+from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import require_known_scheme
 from ilsvrc_tfds.storage.regular import missing_files, names_in
@@ -110,6 +111,18 @@ class Output:
     def config(self) -> Mapping[str, object]:
         """Returns the recorded operation on the images, `{"op": "Resized", …}`; empty if it is not recorded."""
         return self.manifest.config if self.manifest is not None else self.images
+
+    def config_name(self) -> str:
+        """Returns the name of the config, such as `raw256`, by TFDS's info or by the images; empty if it has none.
+
+        >>> find_output(folder).config_name()
+        ''
+        """
+        stated = self.info.get("configName") if self.info is not None else None
+        if isinstance(stated, str):
+            return shown(stated)
+        op = {key: value for key, value in self.config().items() if key != "name"}
+        return next((name for name, own in CONFIGS.items() if describe_op(own) == op), "")
 
     def in_tfrecord(self, *others: str) -> "Output":
         """Returns these shards if they are TFRecords, or else the TFRecords beside them, or those in other formats.

@@ -3,6 +3,7 @@
     {"format": 1, "kind": "classic", "file_format": "tfrecord", "config": {"name": "raw256", …},
      "keys": {"image/encoded": "bytes", …}, "label_offset": 1, "classes": "<sha256 of the 1000 wnids>",
      "boxes": {"train": 544546, …},
+     "made_of": {"images": {"train": {"images": 1281167, "names": "…", "digest": "…"}, …}},
      "subset": {"classes": {"listed": 100, "xxh3_128": "…"}, …}, "wnids": ["n02869837", …],
      "shards": {"train": [{"name": "train-00000-of-01024", "records": 1251, "bytes": 55044000, "xxh3_64": "…"}, …], …}}
 
@@ -34,7 +35,7 @@ _TYPES = ("bytes", "float", "int64")
 # The manifest of 1,152 shards has 150 KB.
 _MAX_BYTES = 64 << 20
 # Fields that version 1.0.0 did not write.
-_LATER_FIELDS = ("boxes", "skipped", "repaired_images", "subset", "wnids")
+_LATER_FIELDS = ("boxes", "skipped", "repaired_images", "subset", "wnids", "made_of")
 # No separator, no `..` and no hidden file: a shard is in the folder of its manifest.
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
@@ -125,6 +126,8 @@ class Manifest:
       subset: Description of the subset that the set is, in JSON's types; empty if it has all classes and images.
       wnids: Wnid of each label, without the offset, if the classes are numbered anew. None, and not in the file, if
         labels are the class indices.
+      made_of: Record of the source of an export, by which it is recognized: the images of each split by number and
+        digest, or a digest of the shards of a prepared data set. Omitted from the file if empty.
 
     >>> entry = ShardEntry("train-00000-of-00001", records=2, bytes=43, xxh3_64="0123456789abcdef")
     >>> made = Manifest("classic", "tfrecord", {"op": "Original"}, KINDS["classic"].keys, 1, {"train": (entry,)})
@@ -145,6 +148,7 @@ class Manifest:
     repaired_images: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
     wnids: tuple[str, ...] | None = None
+    made_of: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(isinstance(self.kind, str) and self.kind in KINDS, "kind", self.kind)
@@ -161,6 +165,7 @@ class Manifest:
         of_list = "of ILSVRC2012's 1000" if self.wnids is None else "of its wnids"
         _require(self.classes == classes_digest(self.wnids), f"classes (the digest {of_list})", self.classes)
         _require(isinstance(self.subset, Mapping), "subset", self.subset)
+        _require(isinstance(self.made_of, Mapping), "made_of", self.made_of)
         _require(is_skipped(self.skipped), "skipped", self.skipped)
         _require(is_names(self.repaired_images), "repaired_images", self.repaired_images)
         names = [shard.name for shards in self.shards.values() for shard in shards]
@@ -227,7 +232,7 @@ def _json(manifest: Manifest) -> str:
     for name in ("boxes", "wnids"):
         if values[name] is None:
             del values[name]
-    for name in ("subset", "repaired_images"):
+    for name in ("subset", "repaired_images", "made_of"):
         if not values[name]:
             del values[name]
     return json.dumps(values, indent=1, allow_nan=False) + "\n"

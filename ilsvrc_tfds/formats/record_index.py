@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import write_whole
@@ -24,7 +25,7 @@ _MOST_INDEX_BYTES = 64 << 20
 
 
 def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str:
-    """Writes the index of a shard and returns its path.
+    """Writes the index of a shard and returns its path. A file with the same content is kept as it is.
 
     Args:
       shard: Path of the shard, a TFRecord file.
@@ -37,12 +38,34 @@ def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str
     0 21
     21 22
     """
-    folder, name = os.path.split(shard)
-    path = os.path.join(folder, PREFIX + name) if out is None else os.path.join(out, name)
-    text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard))
-    write_whole(path, text.encode(), sync=sync)
+    path = index_path(shard, out)
+    text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard)).encode()
+    if not _has_content(path, text):
+        write_whole(path, text, sync=sync)
     upload_beside(Path(path))
     return path
+
+
+def index_path(shard: str, out: str | None = None) -> str:
+    """Returns the path of the index of a shard.
+
+    >>> index_path("/data/train-00000-of-01024"), index_path("/data/train-00000-of-01024", "/idx")
+    ('/data/index-train-00000-of-01024', '/idx/train-00000-of-01024')
+
+    Args:
+      shard: Path of the shard.
+      out: Other folder for the index; None is the folder of the shard.
+    """
+    folder, name = os.path.split(shard)
+    return os.path.join(folder, PREFIX + name) if out is None else os.path.join(out, name)
+
+
+def _has_content(path: str, text: bytes) -> bool:
+    try:
+        with open_regular(path) as file:
+            return os.path.getsize(path) == len(text) and file.read(len(text) + 1) == text
+    except (OSError, SourceError):
+        return False
 
 
 def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ilsvrc_tfds.errors import ImageError
+from ilsvrc_tfds.errors import ImageError, counted
 
 # Pillow warns above the same limit, 1 GiB / 4 / 3. As RGB such an image has 268 MB; the largest official one has a
 # third.
@@ -188,7 +188,8 @@ def _frame(frame: bytes, adobe: bool) -> Head:
     precision, components = frame[0], frame[5]
     if precision != 8 or components not in (1, 3, 4):
         raise ImageError(
-            f"a JPEG of {precision} bits and {components} components; expected 8 bits and 1, 3 or 4 components"
+            f"a JPEG of {counted(precision, 'bit')} and {counted(components, 'component')}; expected 8 bits and 1, 3 "
+            "or 4 components"
         )
     return Head("JPEG", int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), components, adobe)
 

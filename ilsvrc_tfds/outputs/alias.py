@@ -41,7 +41,8 @@ def alias(
     """Makes a prepared data set readable as `imagenet2012`, with the split `validation`, and returns the new folder.
 
     The folder `<data_dir>/imagenet2012/5.1.0` gets three small files that name the shards of the data set. No shard is
-    copied or linked. A data directory has one alias of each name. If the alias exists already, it is made again.
+    copied or linked. A data directory has one alias of each name. If the alias exists already, it is made again, unless
+    it is the same.
 
     >>> import ilsvrc_tfds
     >>> import tensorflow_datasets as tfds
@@ -71,7 +72,10 @@ def alias(
         require_free(root, target.parent.name, name=name, overwrite=overwrite)
         folder, _ = claimed.folder_for("alias")
         try:
-            claimed.publish([write_whole(folder / file, data) for file, data in files.items()])
+            if all(_has_content(destination / file, data) for file, data in files.items()):
+                _log.info("%s is an alias of %s already.", destination, target)
+            else:
+                claimed.publish([write_whole(folder / file, data) for file, data in files.items()])
         finally:
             claimed.discard()  # the files would be taken for receipts of finished shards, which are kept
     if parts := list(_shortfalls(output)):
@@ -149,6 +153,10 @@ def _files(output: Output, target: Path, name: str) -> dict[str, bytes]:
     }
     beside = {file: _read(target / file) for file in FILES if file != INFO_NAME}
     return {INFO_NAME: json.dumps(info, indent=2).encode(), **beside}
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    return path.is_file() and _read(path) == data
 
 
 def _read(path: Path) -> bytes:

@@ -1,6 +1,5 @@
 """The TFDS builder `ilsvrc2012`."""
 
-import contextlib
 import dataclasses
 import os
 import tempfile
@@ -158,7 +157,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         renew_aliases(Path(self.data_path))
-        self._log_download_done()
 
     def move_to(self, url: str) -> None:
         """Makes the builder name and read the same data set in a bucket, whose folder is `url`."""
@@ -275,11 +273,6 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         folder, default = Path(self.data_path).parents[1], self.DEFAULT_BUILDER_CONFIG_NAME
         write_default_config(folder, default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
-
-    def _log_download_done(self) -> None:
-        """Reports success as the base class does, and ignores a closed standard output: the data set is finished."""
-        with contextlib.suppress(OSError, ValueError):
-            super()._log_download_done()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         """Returns the examples of each split, for the base class's own writer."""

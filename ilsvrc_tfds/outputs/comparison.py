@@ -19,8 +19,9 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.kinds import TFDS
 from ilsvrc_tfds.formats.naming import disk_order
-from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.images import Original, Resized, Untouched
 from ilsvrc_tfds.outputs.provenance import DIGEST, DIGEST_OF_TAKEN
 from ilsvrc_tfds.sources import Index, Members
 from ilsvrc_tfds.sources.reader import read_images
@@ -128,7 +129,8 @@ def require_whole(folder: Path) -> None:
     described = output.manifest.shards.values() if output.manifest is not None else ()
     stated = {entry.name: entry.bytes for entries in described for entry in entries}
     faults = [fault for names in output.shards.values() for fault in map(_fault(folder, stated), names) if fault]
-    if output.manifest is not None and output.shards.keys() & set(hdf5.SPLITS) and not (folder / hdf5.NAME).is_file():
+    has_metadata = output.manifest is not None and output.kind == TFDS and output.shards.keys() & set(hdf5.SPLITS)
+    if has_metadata and not (output.folder / hdf5.NAME).is_file():
         faults.append(f"{hdf5.NAME} is missing")
     if faults:
         raise DestinationError(
@@ -159,7 +161,9 @@ def _fault(folder: Path, stated: Mapping[str, int]) -> Callable[[str], str]:
     return fault
 
 
-def repaired_images(index: Index, skipped: Mapping[str, Collection[str]], op: Original | Resized) -> list[str]:
+def repaired_images(
+    index: Index, skipped: Mapping[str, Collection[str]], op: Original | Resized | Untouched
+) -> list[str]:
     """Returns the names of the images that were skipped as damaged and can be used now. Only these images are read.
 
     >>> from ilsvrc_tfds.sources import find_layout, index_images

@@ -152,7 +152,8 @@ def _write_files(index: Index, options: Options, claimed: Staging, runner: Runne
     identity: dict[str, object] = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
     identity |= {"numbering": numbering} if (numbering := options.subset.numbering) else {}
     folder = run.shard_folder(claimed, plans, {**identity, "codecs": codec_versions()})
-    receipts = run.finish_shards(plans, _tasks(index, plans, options, folder), runner, folder)
+    config = claimed.destination.parent.name
+    receipts = run.finish_shards(plans, _tasks(index, plans, options, folder), runner, folder, config)
     shards = [folder / name for plan in plans for name in _names(plan, options)]
     described = [
         *_write_metadata(plans, receipts, options, folder),

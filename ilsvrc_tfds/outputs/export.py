@@ -16,12 +16,14 @@ from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.outputs.comparison import repaired_images
 from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
+from ilsvrc_tfds.outputs.exported_already import BOXES, NUM_SHARDS, Asked, Source, of_prepared, record_of, require_same
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
 from ilsvrc_tfds.outputs.exported_source import source_of
 from ilsvrc_tfds.outputs.in_buckets import to_buckets
-from ilsvrc_tfds.outputs.replaceable import require_free_for_export, require_not_read
+from ilsvrc_tfds.outputs.replaceable import export_in, require_free_for_export, require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards import run
@@ -41,9 +43,6 @@ from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
 from ilsvrc_tfds.storage.uploads import place_of
-
-# The numbers that readers hard-code, except for test, a split that the original scripts did not write.
-NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
 
 
 @from_buckets("source", whole=True)
@@ -73,7 +72,8 @@ def export(
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing.
 
-    If an earlier run of the same call was stopped, this run resumes it: finished shards are not written again.
+    If an earlier run of the same call was stopped, this run resumes it: finished shards are not written again. If it
+    was finished, the source is indexed and compared with what the export was made of, and nothing is written.
 
     >>> import ilsvrc_tfds
     >>> shards = {"train": 2, "val": 1}
@@ -126,21 +126,32 @@ def export(
     require_replaceable(out)
     require_outside(scratch, [out])
     tidy(out)
-    if not overwrite and (out / manifest.NAME).exists():
+    there = export_in(out, overwrite)
+    if there is not None:
         discard_finished(Spool(out, scratch), [out / manifest.NAME])
-    require_free_for_export(out, overwrite)
     encoder = ClassicExample(label_offset=label_offset)
     splits, bbox = None if splits is None else own_splits(splits), list(bbox)
     subset, allowed = as_subset(classes, relabel, images), incomplete_is_allowed(allow_incomplete)
     subset.require_splits(splits)
+    shards, asked = _shards(num_shards or {}), Asked(label_offset, bool(bbox), index, on_error)
     with LocalRunner(workers) as local, runner or local as runner:
+        if there is not None and not bbox and config is None:
+            if (quick := of_prepared(source, splits, subset, shards, there)) is not None:
+                require_same(out, there, quick, asked)
+                return out
         found, op, made, part = _images(source, config, splits, local)
         require_not_read(out, found)
         found = subset.of(found, allowed)
         part = part.take(subset)
         log_shortfalls(found, allowed, splits)
-        plans = _plans(found, num_shards or {}, op)
+        plans = _plans(found, shards, op)
         boxes = boxes_of(plans, bbox, op)
+        made_of = record_of(source, found, boxes if bbox else None)
+        if there is not None:
+            repaired = repaired_images(found, there.skipped, op)
+            counts = {plan.members.split: len(plan) for plan in plans}
+            require_same(out, there, Source(made, part, made_of, counts, found.skipped, repaired), asked)
+            return out
         # Boxes may be in pixels of the original images.
         spool_op = Original() if boxes or isinstance(op, Untouched) else op
         spool = Spool(out, scratch, spool_op, skips=on_error == SKIP, sync=sync)
@@ -148,7 +159,7 @@ def export(
             if streams(found):
                 found = stack.enter_context(spooled(found, spool, runner, sum(plan.num_bytes for plan in plans)))
                 op = op if isinstance(op, Untouched) else _remaining(found, op)
-                plans = _plans(found, num_shards or {}, op)
+                plans = _plans(found, shards, op)
             run.require_sizes(plans, on_error)
             encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
             identity = {"records": CLASSIC, "op": describe_op(op), "label_offset": label_offset}
@@ -158,11 +169,11 @@ def export(
             require_free_for_export(out, overwrite)  # another run may have finished meanwhile
             folder = run.shard_folder(claimed, plans, identity)
             tasks = _tasks(plans, encoder, boxes, folder, on_error=on_error, sync=sync)
-            receipts = run.finish_shards(plans, tasks, runner, folder)
+            receipts = run.finish_shards(plans, tasks, runner, folder, "export")
             files = [folder / name for plan in plans for name in _names(plan)]
             if index:
                 files += map(Path, local.run(functools.partial(write_index, sync=sync), map(str, files[:])))
-            described = _described(plans, receipts, made, label_offset, found, part, boxes=bool(bbox))
+            described = _described(plans, receipts, made, label_offset, found, part, made_of)
             require_free_for_export(out, overwrite)  # somebody may have written there meanwhile
             claimed.publish([*files, manifest.write(described, folder, sync=sync)], sync=sync)
     discard_finished(spool, [out / manifest.NAME])
@@ -177,8 +188,7 @@ def _described(
     label_offset: int,
     found: Index,
     part: ExportedPart,
-    *,
-    boxes: bool,
+    made_of: Mapping[str, object],
 ) -> Manifest:
     """Returns the manifest of the export; it counts the images with bounding boxes if some were asked for.
 
@@ -195,13 +205,14 @@ def _described(
         label_offset,
         {plan.members.split: shard_entries(_names(plan), receipts[plan.members.split]) for plan in plans},
         boxes={split: sum(r.boxed for r in receipts[split]) for split in receipts if split in ANNOTATED}
-        if boxes
+        if BOXES in made_of
         else None,
         skipped={split: dict(own) for split, own in all_skipped.items() if own},
         repaired_images={split: own for split, own in names.items() if own},
         classes=classes_digest(part.wnids),
         subset=part.described,
         wnids=part.wnids,
+        made_of=made_of,
     )
 
 
@@ -247,12 +258,17 @@ def _op(config: str | Original | Resized) -> Original | Resized:
     return CONFIGS[config]
 
 
-def _plans(images: Index, num_shards: Mapping[str, int], op: Original | Resized | Untouched) -> list[SplitPlan]:
+def _shards(num_shards: Mapping[str, int]) -> dict[str, int]:
+    """Returns the number of shards of each split that is named, by the data set's own names. Raises OptionError."""
     if not isinstance(num_shards, Mapping):
         raise OptionError(f"num_shards must name splits, as in {{'train': 1024}}, got {num_shards!r}.")
     counts = {own_splits(name)[0]: count for name, count in num_shards.items()}
     if len(counts) < len(num_shards):
         raise OptionError(f"num_shards names a split twice, by both of its names: {first_few(num_shards)}.")
+    return counts
+
+
+def _plans(images: Index, counts: Mapping[str, int], op: Original | Resized | Untouched) -> list[SplitPlan]:
     _require_splits(counts, images)
     return [
         plan_split(

@@ -18,7 +18,7 @@ def source_of(source: str | os.PathLike, data_dir: str | os.PathLike | None = No
 
     >>> source_of("ilsvrc2012", "/data/tfds")
     PosixPath('/data/tfds/ilsvrc2012/classification/1.0.0')
-    >>> source_of("/data/tfds"), source_of("/data/imagenet")
+    >>> source_of("/data/tfds/ilsvrc2012/classification"), source_of("/data/imagenet")
     (PosixPath('/data/tfds/ilsvrc2012/classification/1.0.0'), PosixPath('/data/imagenet'))
 
     Args:

@@ -1,20 +1,22 @@
 """Writes an index file for each shard of a folder, beside the shards or into another folder."""
 
 import functools
+import logging
 import os
 import re
 from pathlib import Path
-
-from tqdm import tqdm
 
 from ilsvrc_tfds.errors import DestinationError, first_few, shown
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
-from ilsvrc_tfds.formats.record_index import is_index, write_index
+from ilsvrc_tfds.formats.record_index import index_path, is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, require_local, sync_folder, sync_name
+from ilsvrc_tfds.terminal.progress import progress
+
+_log = logging.getLogger(__name__)
 
 
 @from_buckets("data")
@@ -27,7 +29,7 @@ def index_records(
 ) -> list[Path]:
     """Writes an index for each shard of a prepared or exported data set, and returns the paths of the indexes.
 
-    NVIDIA DALI and the package `tfrecord` read them.
+    NVIDIA DALI and the package `tfrecord` read them. Indexes that are there already, and right, are kept.
 
     >>> import ilsvrc_tfds
     >>> paths = ilsvrc_tfds.index_records("/data/tfds/ilsvrc2012/classification/1.0.0")
@@ -50,15 +52,29 @@ def index_records(
     output = find_output(folder_of(data, data_dir)).in_tfrecord()
     paths = [path for split in output.shards for path in output.paths(split)]
     place = None if out is None else _folder_for_indexes(out, output)
-    write = functools.partial(write_index, out=None if place is None else os.fspath(place))
-    with LocalRunner(workers) as runner, tqdm(total=len(paths), unit=" shards", disable=None) as bar:
+    out = None if place is None else os.fspath(place)
+    before = [_stamp(index_path(path, out)) for path in paths]
+    write = functools.partial(write_index, out=out)
+    with LocalRunner(workers) as runner, progress("index", len(paths), unit="shards") as work:
         written = []
         for path in runner.run(write, paths):
             written.append(Path(path))
-            bar.update()
+            work.advance()
+    if before == [_stamp(os.fspath(path)) for path in written]:
+        _log.info("%s: all indexes are there already.", place or output.folder)
+        return written
     with destination_errors(place or output.folder):
         sync_folder(output.folder) if place is None else sync_name(written[0] if written else place)
     return written
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Returns what tells a file from the one that takes its name, or None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _folder_for_indexes(out: str | os.PathLike, output: Output) -> Path:

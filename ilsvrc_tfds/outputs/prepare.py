@@ -26,7 +26,7 @@ from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
-from ilsvrc_tfds.sources.completeness import of_splits
+from ilsvrc_tfds.sources.completeness import is_as_recorded, of_splits
 from ilsvrc_tfds.sources.find import find_images, index_layout
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
@@ -139,7 +139,7 @@ def prepare(
         index = _index_again(builder, download_config, workers)
         index = index and wanted.subset.of(index, allow_incomplete=True)
         require_same_images(builder, index, wanted)
-        _require_all_images(builder, wanted)
+        _require_all_images(builder, wanted, index)
         _log.info("%s is prepared already.", builder.data_dir)
         return builder
     builder.download_and_prepare(download_config=download_config, file_format=file_format or TFRECORD)
@@ -267,13 +267,13 @@ def _index_again(
     return None
 
 
-def _require_all_images(builder: Ilsvrc2012, wanted: Options) -> None:
+def _require_all_images(builder: Ilsvrc2012, wanted: Options, index: Index | None) -> None:
     """Raises DestinationError if the data set on disk is incomplete, and that is not allowed."""
     splits = builder.info.splits
     expected = ("train", "val") if wanted.splits is None else wanted.splits
     missing = {split: "all images" for split in expected if split not in splits}
     missing |= {split: text for split, text in builder.info.metadata.get("missing", {}).items() if split in splits}
-    if missing and not wanted.allow_incomplete:
+    if not wanted.allow_incomplete and any(index is None or not is_as_recorded(index, split) for split in missing):
         texts = "; ".join(f"{split}: {text}" for split, text in missing.items())
         raise DestinationError(
             f"{builder.data_dir} exists already, with missing images ({texts}). Allow it (--allow-incomplete); or "

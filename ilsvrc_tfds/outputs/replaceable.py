@@ -13,6 +13,7 @@ from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
+from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import shard_pattern
 from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.formats.record_index import PREFIX
@@ -56,6 +57,22 @@ def require_free_for_export(out: Path, overwrite: bool) -> None:
         )
 
 
+def export_in(out: Path, overwrite: bool) -> Manifest | None:
+    """Returns the manifest of an export that is not to be replaced, or None if there is none in the folder.
+
+    >>> export_in(Path("/data/new"), overwrite=False) is None
+    True
+
+    Args:
+      out: Folder to export to. It need not exist.
+      overwrite: Whether an export may be replaced.
+
+    Raises DestinationError if the folder holds something else, or more.
+    """
+    require_free_for_export(out, overwrite=True)
+    return manifest.read(out) if out.exists() and not overwrite else None
+
+
 def require_free_for_files(out: Path, overwrite: bool) -> None:
     """Raises DestinationError if a folder is not empty, unless it holds unpacked images that may be replaced.
 
@@ -80,6 +97,22 @@ def require_free_for_files(out: Path, overwrite: bool) -> None:
         raise DestinationError(
             f"{out} holds unpacked images. Replace them with --overwrite (overwrite=True), or choose another folder."
         )
+
+
+def unpacked_in(out: Path, overwrite: bool) -> Mapping[str, object] | None:
+    """Returns the mark of unpacked images that are not to be replaced, or None if there are none in the folder.
+
+    >>> unpacked_in(Path("/data/new"), overwrite=False) is None
+    True
+
+    Args:
+      out: Folder to unpack to. It need not exist.
+      overwrite: Whether unpacked images may be replaced.
+
+    Raises DestinationError if the folder holds something else, or more.
+    """
+    require_free_for_files(out, overwrite=True)
+    return _mark(out / MARK_NAME) if out.exists() and not overwrite else None
 
 
 def require_only_data_set(folder: Path) -> None:
@@ -194,20 +227,33 @@ def _more_than_unpacked(out: Path, names: list[str]) -> str:
     """Returns a description of a folder with more files than were unpacked into it, or an empty string if none has."""
     held = _held(out / MARK_NAME) or {}
     for name in filter(_UNPACKED_FOLDER.fullmatch, names):
-        count = sum(len(files) for _, _, files in os.walk(out / name))
-        if count > held.get(name, 0):
+        if (count := files_below(out / name)) > held.get(name, 0):
             return f"has {counted(count, 'file')} in {name!r}, where {held.get(name, 0):,} were unpacked"
     return ""
 
 
+def files_below(folder: Path) -> int:
+    """Returns the number of files in a folder and all folders in it.
+
+    >>> files_below(Path("/data/nowhere"))
+    0
+    """
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
 def _held(path: Path) -> Mapping[str, int] | None:
     """Returns the number of images that were unpacked into each folder, or None if the mark is missing or invalid."""
+    held = (_mark(path) or {}).get("files")
+    return held if isinstance(held, dict) and all(type(count) is int for count in held.values()) else None
+
+
+def _mark(path: Path) -> Mapping[str, object] | None:
     try:
         with open_regular(path) as file:
-            held = json.loads(file.read(_LONGEST_MARK))["files"]
-        return held if all(type(count) is int for count in held.values()) else None
-    except (SourceError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            mark = json.loads(file.read(_LONGEST_MARK))
+    except (SourceError, OSError, ValueError, RecursionError):
         return None
+    return mark if isinstance(mark, dict) else None
 
 
 def _names(folder: Path) -> list[str]:

@@ -28,12 +28,14 @@ from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import ANEW, find_output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.nearby import MARK_NAME
-from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read
+from ilsvrc_tfds.outputs.exported_already import MADE_OF, SHARDS, digest_of_shards, require_same_files
+from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read, unpacked_in
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.shards.image_files import FilesTask, write_files
 from ilsvrc_tfds.shards.image_folders import add_classes, as_files, split_folder, warn_of_empty_classes
 from ilsvrc_tfds.shards.plan import Shard, SplitPlan
+from ilsvrc_tfds.shards.watching import watched_files
 from ilsvrc_tfds.sources import Members
 from ilsvrc_tfds.sources.prepared import index_prepared
 from ilsvrc_tfds.sources.record_sets import recorded_op
@@ -60,7 +62,8 @@ def unpack(
 ) -> Path:
     """Writes the images of a prepared data set as files, all or nothing.
 
-    If an earlier run of the same call was stopped, this run resumes it: finished files are not written again.
+    If an earlier run of the same call was stopped, this run resumes it: finished files are not written again. If it
+    was finished, the data set is compared with the one whose images are there, and nothing is written.
 
     >>> import ilsvrc_tfds
     >>> out = ilsvrc_tfds.unpack("/data/tfds/ilsvrc2012/classification/1.0.0", "/data/files")
@@ -90,9 +93,13 @@ def unpack(
     out = real_path(out)
     require_replaceable(out)
     tidy(out)
-    require_free_for_files(out, overwrite)
+    there = unpacked_in(out, overwrite)
     output = find_output(folder_of(data, data_dir))
     images = recorded_op(output)
+    if there is not None:
+        require_same_files(out, there, output, images)
+        return out
+    made_of = {SHARDS: digest_of_shards(output, output.shards)}
     with LocalRunner(workers) as runner:
         index = index_prepared(output, runner.run)
         require_not_read(out, index)
@@ -103,7 +110,7 @@ def unpack(
         with claim(out) as claimed:
             require_free_for_files(out, overwrite)  # data that a killed run had moved aside is in its place again
             tree = _written(plans, files, claimed, runner)
-            _describe(tree, images, files, sync)
+            _describe(tree, {"images": images, MADE_OF: made_of}, files, sync)
             require_free_for_files(out, overwrite)  # somebody may have written there during the hours of work
             with claimed.replacing(sync=sync), destination_errors(out):
                 tree.rename(out)
@@ -188,7 +195,7 @@ def _written(plans: Sequence[SplitPlan], files: Sequence[Members], claimed: Stag
         tree.mkdir(exist_ok=True)
     if _folds_case(tree):
         _require_distinct(plans, [np.char.lower(own) for own in paths], " on this file system, which ignores case")
-    _fill(functools.partial(_tasks, plans, paths, folder), sum(map(len, files)), folder, runner)
+    _fill(functools.partial(_tasks, plans, paths, folder), folder, runner)
     return tree
 
 
@@ -209,18 +216,18 @@ def _name(shard: Shard) -> str:
     return f"{shard.split}-{shard.index:05d}-of-{shard.count:05d}"
 
 
-def _fill(tasks: Callable[[], Iterator[FilesTask]], num_images: int, folder: Path, runner: LocalRunner) -> None:
-    """Writes the files of all unfinished tasks. Shows progress on a terminal."""
+def _fill(tasks: Callable[[], Iterator[FilesTask]], folder: Path, runner: LocalRunner) -> None:
+    """Writes the files of all unfinished tasks. Shows the progress."""
     left = [task.room if not os.path.exists(task.receipt) else None for task in tasks()]
     if kept := left.count(None):
         _log.info("Continuing: the images of %s of %s are written already.", f"{kept:,}", counted(len(left), "shard"))
     require_space(folder, sum(filter(None, left)))
-    with run.at_work(runner, num_images) as bar:
+    with watched_files(tasks(), runner) as watch:
         for count in runner.run(write_files, tasks()):
-            bar.update(count)
+            watch.finish(count)
 
 
-def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:
+def _describe(tree: Path, described: Mapping[str, object], files: Sequence[Members], sync: bool) -> None:
     """Writes the classes, the metadata and the mark. If `sync`, they and all files are on disk when this returns."""
     add_classes(tree, files)
     held = {split_folder(members): len(members) for members in files}
@@ -230,6 +237,6 @@ def _describe(tree: Path, images: Mapping[str, object], files: Sequence[Members]
     with destination_errors(tree):
         if beside.exists():
             beside.rename(tree / hdf5.NAME)
-        (tree / MARK_NAME).write_text(json.dumps({"format": 1, "images": images, "files": held}, indent=1) + "\n")
+        (tree / MARK_NAME).write_text(json.dumps({"format": 1, **described, "files": held}, indent=1) + "\n")
         if sync:
             sync_file_system(tree)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError
+from ilsvrc_tfds.pipeline.memory import keep_freed_memory
 from ilsvrc_tfds.pipeline.reading import SKIP
 
 
@@ -37,7 +38,8 @@ def counted(data: tf.data.Dataset, steps: int | None, on_error: str) -> tf.data.
 def dealt(data: tf.data.Dataset, hosts: int, in_order: bool) -> tf.data.Dataset:
     """Returns the data with an option that tells `tf.distribute` how to divide them among hosts.
 
-    TensorFlow's default would divide a host's share once more, or divide the stream by epochs.
+    TensorFlow's default would divide a host's share once more, or divide the stream by epochs. From now on this process
+    keeps the memory that it frees: see `keep_freed_memory`.
 
     Args:
       data: Stream of batches.
@@ -56,4 +58,5 @@ def dealt(data: tf.data.Dataset, hosts: int, in_order: bool) -> tf.data.Dataset:
         policy = policies.FILE
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = policy
+    keep_freed_memory()
     return data.with_options(options)

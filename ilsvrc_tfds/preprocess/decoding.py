@@ -71,18 +71,21 @@ class DecodeAndRandomCrop(Op):
 
     def __call__(self, example: Example, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         data = encoded(self, example)
-        window = self._window(tf.io.extract_jpeg_shape(data), seed)
+        window = self.window(tf.io.extract_jpeg_shape(data), seed)
         image = (self._scaled if self.scaled else _cropped)(data, window, self.fast_dct)
         return {**example, "image": resized(image, (self.size, self.size))}
 
-    def _scaled(self, data: tf.Tensor, window: tf.Tensor, fast_dct: bool) -> tf.Tensor:
-        """Returns the pixels of a window, decoded with the largest ratio that leaves `size` pixels on each side."""
-        shorter = tf.reduce_min(window[2:])
-        position = tf.reduce_sum(tf.cast(shorter >= [ratio * self.size for ratio in _RATIOS[1:]], tf.int32))
-        branches = [lambda ratio=ratio: _cropped(data, window, fast_dct, ratio) for ratio in _RATIOS]
-        return tf.switch_case(position, branches)
+    def window(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Returns the part that is cropped, as y, x, height and width in pixels.
 
-    def _window(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        Args:
+          shape: Height, width and channels of the whole image.
+          seed: Seed with which the op itself is called. `apply` gives each op another one.
+
+        >>> jpeg_shape = tf.io.extract_jpeg_shape(jpeg)
+        >>> DecodeAndRandomCrop(size=160).window(jpeg_shape, seed=(0, 1)).numpy().tolist()
+        [7, 5, 15, 12]
+        """
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
             shape,
             bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
@@ -94,6 +97,13 @@ class DecodeAndRandomCrop(Op):
             use_image_if_no_bounding_boxes=True,
         )
         return tf.concat([begin[:2], size[:2]], 0)
+
+    def _scaled(self, data: tf.Tensor, window: tf.Tensor, fast_dct: bool) -> tf.Tensor:
+        """Returns the pixels of a window, decoded with the largest ratio that leaves `size` pixels on each side."""
+        shorter = tf.reduce_min(window[2:])
+        position = tf.reduce_sum(tf.cast(shorter >= [ratio * self.size for ratio in _RATIOS[1:]], tf.int32))
+        branches = [lambda ratio=ratio: _cropped(data, window, fast_dct, ratio) for ratio in _RATIOS]
+        return tf.switch_case(position, branches)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
 from ilsvrc_tfds.runners.runner import Job, Result
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
+from ilsvrc_tfds.terminal.noise import log_warnings_dropped
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -55,9 +56,11 @@ class BeamRunner:
         Raises OptionError if Beam is not installed, or does not know the runner.
         """
         try:
-            from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-            from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-            from apache_beam.runners.runner import create_runner
+            with log_warnings_dropped():  # one says that a package for BigQuery is missing
+                from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+                from apache_beam.runners.runner import create_runner
+
+            from ilsvrc_tfds.runners.beam_worker import quiet_runner
         except ImportError as error:
             raise OptionError(
                 f'The engine beam needs Apache Beam ({error}). Install it: python -m pip install ".[beam]"'
@@ -68,7 +71,7 @@ class BeamRunner:
             else:
                 words = options or ("" if runner else _LOCAL.format(workers=workers or 0))
                 self._options = PipelineOptions(shlex.split(words))
-            runner = runner or self._options.view_as(StandardOptions).runner or FnApiRunner()
+            runner = runner or self._options.view_as(StandardOptions).runner or quiet_runner()
             self._runner = create_runner(runner) if isinstance(runner, str) else runner
         except (ValueError, ImportError, AttributeError) as error:
             raise OptionError(f"Beam's options cannot be used: {error}") from error

@@ -1,6 +1,5 @@
 """Writes all shards of a plan with any engine. Shards that an earlier run finished are kept."""
 
-import contextlib
 import functools
 import hashlib
 import itertools
@@ -10,13 +9,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ilsvrc_tfds.errors import ImageError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.pieces import is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
+from ilsvrc_tfds.shards.watching import Watch, watched
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finished_receipt
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.staging import Staging
@@ -61,7 +59,7 @@ def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping
 
 
 def finish_shards(
-    plans: Sequence[SplitPlan], tasks: Iterable[ShardTask], runner: Runner, folder: Path
+    plans: Sequence[SplitPlan], tasks: Iterable[ShardTask], runner: Runner, folder: Path, label: str = "shards"
 ) -> dict[str, list[Receipt]]:
     """Writes the shards that are not finished yet, and returns the receipts of all shards of each split, in order.
 
@@ -70,6 +68,7 @@ def finish_shards(
       tasks: Jobs that write the shards into the folder, in the order of the plans.
       runner: Engine that runs the jobs.
       folder: Folder in staging.
+      label: Text that names the run where its progress is shown; the split is added to it.
 
     Raises:
       SourceError, ImageError: An image cannot be read, is damaged, or none of a split can be used.
@@ -77,7 +76,7 @@ def finish_shards(
       OptionError: A worker has other codec versions than the driver, or a package for the file format is missing.
       InterruptedRun: A worker died.
     """
-    receipts = fill(tasks, plans, runner, folder)
+    receipts = fill(tasks, plans, runner, folder, label)
     by_split = {plan.members.split: [r for r in receipts if r.split == plan.members.split] for plan in plans}
     _report_skipped(by_split)
     return by_split
@@ -118,8 +117,10 @@ def fingerprint(plans: Iterable[SplitPlan], identity: Mapping[str, object]) -> s
     return digest.hexdigest()[:16]
 
 
-def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner, folder: Path) -> list[Receipt]:
-    """Runs the tasks and returns their receipts in order. Shows a progress bar on a terminal.
+def fill(
+    tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner, folder: Path, label: str = "shards"
+) -> list[Receipt]:
+    """Runs the tasks and returns their receipts in order. Shows the progress.
 
     Few shards are written in pieces; see `pieces`.
     """
@@ -133,8 +134,8 @@ def fill(tasks: Iterable[ShardTask], plans: Sequence[SplitPlan], runner: Runner,
         cuts = is_worth_cutting(first, num_shards, runner.workers)
     if not cuts:
         remove_pieces(folder)  # of a run with other workers
-    with at_work(runner, sum(len(plan.order) for plan in plans)) as bar:
-        receipts = _in_pieces(list(tasks), runner, folder, bar) if cuts else _receipts(tasks, runner, folder, bar)
+    with watched(label, plans, folder, runner) as watch:
+        receipts = _in_pieces(list(tasks), runner, folder, watch) if cuts else _receipts(tasks, runner, folder, watch)
         return list(receipts)
 
 
@@ -144,22 +145,19 @@ def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
     return num_bytes * _SECONDS_A_BYTE + images * (_SECONDS_TO_RESIZE if is_resized(task) else _SECONDS_TO_COPY)
 
 
-def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:
+def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
     """Yields the receipt of each task, in order."""
-    written = 0
-    for receipt in runner.run(functools.partial(finish_alike, codec_versions()), tasks, place_of(folder)):
-        written += receipt.file_bytes
-        bar.update(receipt.records)
-        if not bar.disable:
-            bar.set_postfix_str(f"{written / 1e6 / max(bar.format_dict['elapsed'], 1e-3):,.0f} MB/s")
+    function = functools.partial(finish_alike, codec_versions())
+    for receipt in runner.run(function, watch.waiting(tasks), place_of(folder)):
+        watch.finish(receipt)
         yield receipt
 
 
-def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, bar: tqdm) -> Iterator[Receipt]:
+def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
     """Yields the receipt of each shard, in order. Those that are not there yet are written in pieces."""
     finished = {task.path: receipt for task in tasks if (receipt := finished_receipt(task))}
-    bar.update(sum(receipt.records for receipt in finished.values()))
-    pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, bar)
+    watch.work.already(sum(receipt.records for receipt in finished.values()))
+    pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, watch)
     for task in tasks:
         yield finished.get(task.path) or join_pieces(task, pieces)
 
@@ -174,17 +172,3 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
             "Skipped %s of split %s, which is now incomplete: %s.",
             *(counted(len(skipped), "damaged image"), split, reasons),
         )
-
-
-@contextlib.contextmanager
-def at_work(runner: Runner, num_images: int) -> Iterator[tqdm]:
-    """Yields a progress bar, which is shown on a terminal only, and stops the runner if the block fails.
-
-    The runner must stop before the claim on the folder ends, because after that another run may write there.
-    """
-    with tqdm(total=num_images, unit=" images", unit_scale=True, disable=None) as bar:
-        try:
-            yield bar
-        except BaseException:
-            runner.stop()
-            raise

@@ -51,12 +51,15 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
 def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
     """Logs which splits and images are missing. Raises IncompleteError if any are, and that is not allowed.
 
+    What a prepared or exported data set was made without is allowed: it was when that was made.
+
     Args:
       index: Index of the source.
       allow_incomplete: Whether missing splits and images are allowed.
       splits: Splits that were asked for; see `missing_splits`.
     """
-    _log_allowed(index, splits, {} if allow_incomplete else shortfalls(index), allow_incomplete)
+    refused = {} if allow_incomplete else {s: t for s, t in shortfalls(index).items() if not is_as_recorded(index, s)}
+    _log_allowed(index, splits, refused, allow_incomplete)
 
 
 def log_missing_splits(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
@@ -67,22 +70,42 @@ def log_missing_splits(index: Index, allow_incomplete: bool, splits: Collection[
 def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str, str], allow_incomplete: bool) -> None:
     """Raises IncompleteError for `refused` shortfalls, and for missing splits unless allowed. Logs all others."""
     missing = missing_splits(index, splits)
-    if refused or missing and not allow_incomplete:
-        texts = "; ".join(f"{split}: {text}" for split, text in {**missing, **refused}.items())
+    lost = {split: text for split, text in missing.items() if not is_as_recorded(index, split)}
+    if refused or lost and not allow_incomplete:
+        texts = "; ".join(f"{split}: {text}" for split, text in {**lost, **refused}.items())
         of_what = "the subset" if index.whole else "ILSVRC2012"
         raise IncompleteError(
             f"{index.source} is not the whole of {of_what} ({texts}). Complete it; or, if this is intended, "
-            f"{_choice(index) if missing else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
+            f"{_choice(index) if lost else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
             f"ILSVRC2012_ALLOW_INCOMPLETE=1.{_advice(index)}"
         )
     for split, text in missing.items():
-        _log.warning("Incomplete, and allowed: the split %s is %s.", split, text)
+        _log.warning("Incomplete%s: the split %s is %s.", _why_allowed(index, split, allow_incomplete), split, text)
     if splits is None and "test" not in index.splits and not index.whole:
         _log.info("There is no test split in the source.")
     for split in (split for split, whole in index.whole.items() if whole.at_least):
         _log.info("%s: whether each class has all of its images is not known: the source is a part itself.", split)
     for split, text in shortfalls(index).items():  # `metadata` needs no permission for them
-        _log.warning("Incomplete%s: %s has %s.", ", and allowed" if allow_incomplete else "", split, text)
+        _log.warning("Incomplete%s: %s has %s.", _why_allowed(index, split, allow_incomplete), split, text)
+
+
+def _why_allowed(index: Index, split: str, allow_incomplete: bool) -> str:
+    if is_as_recorded(index, split):
+        return ", as its source was made"
+    return ", and allowed" if allow_incomplete else ""
+
+
+def is_as_recorded(index: Index, split: str) -> bool:
+    """Returns whether a split lacks only what the prepared or exported data set that it is read from was made without.
+
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> folders = "/data/imagenet", "/data/tfds/ilsvrc2012/classification/1.0.0"
+    >>> [is_as_recorded(index_images(find_layout([folder])), "train") for folder in folders]
+    [False, True]
+    """
+    if split not in index.splits:
+        return split in index.left_out
+    return split in index.recorded and len(index.splits[split]) >= index.recorded[split]
 
 
 def shortfalls(index: Index) -> dict[str, str]:

@@ -7,6 +7,7 @@ traffic light are grey. All other pictures are RGB JPEGs, 4:2:0.
 
 import contextlib
 import filecmp
+import gzip
 import io
 import os
 import re
@@ -18,8 +19,8 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import DestinationError, OptionError, require_integers
-from ilsvrc_tfds.sources.drawings import DRAWINGS, encoded_drawing
-from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, partial_path
+from ilsvrc_tfds.sources.drawings import DRAWINGS, boxes_of_drawing, encoded_drawing
+from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, partial_path, write_whole
 
 # What a run that was killed has left.
 _PARTIAL = re.compile(rf"ILSVRC2012_img_(train|val)\.tar\.[0-9a-f]{{8}}{re.escape(PARTIAL_SUFFIX)}")
@@ -72,6 +73,43 @@ def draw(folder: str | os.PathLike, *, train_per_class: int = 60, val_per_class:
     return folder
 
 
+def annotate(path: str | os.PathLike, *, val_per_class: int = 20, seed: int = 0) -> Path:
+    """Writes the bounding boxes of the validation pictures that `draw` makes with the same numbers; returns the path.
+
+    The file is like the official `ILSVRC2012_bbox_val_v3.tgz`: an archive with an XML file for each picture, which
+    `export` takes as `bbox`. It does not belong into the folder of `draw`.
+
+    >>> from ilsvrc_tfds.sources.boxes import read_boxes
+    >>> boxes = read_boxes([annotate("/data/ILSVRC2012_bbox_val_v3.tgz", val_per_class=1)])
+    >>> boxes[b"ILSVRC2012_val_00000274"]
+    Boxes(width=221.0, height=189.0, corners=((42.0, 26.0, 87.0, 152.0),))
+
+    Args:
+      path: Path of the archive. An existing file is replaced.
+      val_per_class: Number of validation pictures of each class, in [1, 50].
+      seed: Seed of the drawings.
+    """
+    content = io.BytesIO()
+    _write_tar(content, _annotations(val_per_class, seed))
+    write_whole(path, gzip.compress(content.getvalue(), mtime=0))
+    return Path(path)
+
+
+def _annotations(per_class: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yields an XML file for each validation picture, in the format of PASCAL VOC."""
+    for name, wnid in _val_pictures(per_class):
+        stem = name.removesuffix(".JPEG")
+        (width, height), boxes = boxes_of_drawing(wnid, name, seed)
+        objects = "".join(
+            f"<object><name>{wnid}</name><bndbox>"
+            + "".join(f"<{key}>{value}</{key}>" for key, value in zip(("xmin", "ymin", "xmax", "ymax"), box))
+            + "</bndbox></object>"
+            for box in boxes
+        )
+        size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        yield f"val/{stem}.xml", f"<annotation><filename>{stem}</filename>{size}{objects}</annotation>\n".encode()
+
+
 def _require_no_others(folder: Path, paths: list[Path]) -> None:
     """Raises DestinationError if a folder holds something that was not drawn. Removes what a killed run left."""
     for path in folder.iterdir():
@@ -114,8 +152,13 @@ def _train_members(per_class: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _val_members(per_class: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    for name, wnid in _val_pictures(per_class):
+        yield name, encoded_drawing(wnid, name, seed, "RGB")
+
+
+def _val_pictures(per_class: int) -> Iterator[tuple[str, str]]:
+    """Yields the name and the wnid of each validation picture, in the order of their numbers."""
     labels = synsets.validation_labels()
     wnids = {int(k): wnid for wnid in DRAWINGS for k in np.flatnonzero(labels == synsets.index_of(wnid))[:per_class]}
     for k in sorted(wnids):
-        name = f"ILSVRC2012_val_{k + 1:08d}.JPEG"
-        yield name, encoded_drawing(wnids[k], name, seed, "RGB")
+        yield f"ILSVRC2012_val_{k + 1:08d}.JPEG", wnids[k]

@@ -1,6 +1,7 @@
 """Drawings of eight of the 1000 classes, each picture different.
 
-A drawing is a function (rng, width, height) -> RGB picture. Points are complex numbers, x + iy.
+A drawing is a function (rng, width, height) -> RGB picture, whose `info["boxes"]` has a box (xmin, ymin, xmax, ymax)
+around each thing of the class. Points are complex numbers, x + iy.
 """
 
 import functools
@@ -28,16 +29,40 @@ def encoded_drawing(wnid: str, name: str, seed: int, mode: str) -> bytes:
       mode: Pillow's mode of the picture. `RGBA` is encoded as PNG, all others as JPEG.
     """
     rng = np.random.default_rng([seed, *name.encode()])
-    shorter = int(rng.integers(180, 401))
-    sides = min(500, int(shorter * rng.uniform(1, 1.6))), shorter
-    width, height = sides if rng.random() < 0.7 else sides[::-1]
-    picture = DRAWINGS[wnid](rng, 2 * width, 2 * height).reduce(2)  # drawn at twice the size, for smooth edges
+    picture = _drawn(wnid, rng).reduce(2)
+    width, height = picture.size
     picture = picture.filter(ImageFilter.BoxBlur(1)) if rng.random() < 0.2 else picture
     gains = (rng.uniform(0.94, 1.06, 3) * rng.uniform(0.85, 1.1)).astype("f4")
     grain = rng.standard_normal((height, width, 1), "f4") * np.float32(rng.uniform(1, 7))
     pixels, buffer = np.clip(np.asarray(picture) * gains + grain, 0, 255).astype(np.uint8), io.BytesIO()
     Image.fromarray(pixels).convert(mode).save(buffer, "PNG" if mode == "RGBA" else "JPEG", quality=90)
     return buffer.getvalue()
+
+
+def boxes_of_drawing(wnid: str, name: str, seed: int) -> tuple[tuple[int, int], list[tuple[int, ...]]]:
+    """Returns width and height of the picture that `encoded_drawing` makes, and the boxes of its things in pixels.
+
+    A box is (xmin, ymin, xmax, ymax), and ends at the picture's edges.
+
+    >>> boxes_of_drawing("n07749582", "n07749582_7.JPEG", seed=0)
+    ((396, 308), [(122, 176, 242, 260)])
+    """
+    picture = _drawn(wnid, np.random.default_rng([seed, *name.encode()]))
+    limits = np.tile(picture.size, 2)
+    boxes = np.clip(np.round(picture.info["boxes"]), 0, limits).astype(int) // 2
+    return (picture.width // 2, picture.height // 2), [tuple(box) for box in boxes.tolist()]
+
+
+def _drawn(wnid: str, rng: np.random.Generator) -> Image.Image:
+    """Returns a picture at twice its size, for smooth edges."""
+    shorter = int(rng.integers(180, 401))
+    sides = min(500, int(shorter * rng.uniform(1, 1.6))), shorter
+    width, height = sides if rng.random() < 0.7 else sides[::-1]
+    return DRAWINGS[wnid](rng, 2 * width, 2 * height)
+
+
+def _bounds(low: complex, high: complex) -> tuple[float, ...]:
+    return low.real, low.imag, high.real, high.imag
 
 
 def _xy(*places: np.ndarray | complex) -> list[float]:
@@ -92,13 +117,15 @@ def _still_life(
     """Returns one to four objects with shadows, on wood, cloth, grass or blue ground."""
     grounds = ((130, 84, 48), (165, 119, 83)), ((205, 205, 200), (235, 235, 230)), ((50, 80, 45), (85, 115, 80))
     image, _ = _scene(rng, width, height, 0.25, *grounds, ((66, 92, 130), (101, 127, 165)))
-    columns = rng.permutation(4)[: rng.integers(1, 5)] * 0.17 + rng.uniform(0.2, 0.3)
+    columns, boxes = rng.permutation(4)[: rng.integers(1, 5)] * 0.17 + rng.uniform(0.2, 0.3), []
     for x, y in zip(columns * width, np.sort(rng.uniform(0.28, 0.72, len(columns))) * height, strict=True):
         place, radius = x + 1j * y, int(min(width, height) * rng.uniform(0.18, 0.3))
         picture = thing(rng).rotate(rng.uniform(-60, 60), Image.Resampling.BILINEAR)
         picture = picture.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
         _glow(image, place + radius * (0.1 + 0.5j), radius * (1.5 + 1j), (25, 20, 15), 0.8)
         image.paste(picture, (int(x) - radius, int(y) - radius), picture)
+        boxes.append(np.tile((int(x) - radius, int(y) - radius), 2) + picture.getchannel("A").getbbox())
+    image.info["boxes"] = boxes
     return image
 
 
@@ -125,6 +152,7 @@ def _balloon(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     dyes = (215, 40, 45), (245, 185, 40), (40, 90, 190), (245, 240, 230), (50, 150, 80), (120, 50, 140)
     gores, angles = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 13)), np.linspace(0, 2, 16)
     outline = np.append(np.sin(angles) - 1j * np.cos(angles), np.linspace(0.8 + 0.6j, 0.16 + 1.4j, 5))
+    boxes = []
     for radius in min(width, height) * np.sort(rng.uniform(0.1, 0.34, rng.integers(1, 5))):
         place = rng.uniform(radius, width - radius) + 1j * height * rng.uniform(0.3, 0.5)
         palette, twist, sun = rng.permutation(dyes)[: rng.integers(2, 5)], rng.integers(-1, 2), rng.uniform(-1, 1)
@@ -136,6 +164,8 @@ def _balloon(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             pen.polygon(
                 _xy(left, right[::-1]), _tint(rng, palette[(gore + twist * band) % len(palette)], 0, float(shade))
             )
+        boxes.append(_bounds(place - radius * (1 + 1j), place + radius * (1 + 1.9j)))
+    image.info["boxes"] = boxes
     return image
 
 
@@ -156,6 +186,7 @@ def _honeycomb(rng: np.random.Generator, width: int, height: int) -> Image.Image
         pen.polygon(_xy(centre + glint + hexagon * 0.66), _tint(rng, colour, 12, floor))
         if kind == 0:
             pen.circle(_xy(centre - glint * 2), size / 7, (255, 228, 160))
+    image.info["boxes"] = [(0, 0, width, height)]
     return image
 
 
@@ -174,6 +205,7 @@ def _spider_web(rng: np.random.Generator, width: int, height: int) -> Image.Imag
         pen.line(_xy(thread.ravel()), silk, 2)
         for drop in sags[: dew * len(sags)]:
             pen.circle(_xy(drop), rng.uniform(2, 6), (245, 248, 250))
+    image.info["boxes"] = [(*knots.view(float).reshape(-1, 2).min(0), *knots.view(float).reshape(-1, 2).max(0))]
     return image
 
 
@@ -182,6 +214,7 @@ def _traffic_light(rng: np.random.Generator, width: int, height: int) -> Image.I
     image, pen = _scene(rng, width, height, 0.15, day, dusk, rain)
     for x in np.arange(0, width, width / 6):
         pen.rectangle((x, height * rng.uniform(0.45, 0.9), x + width / 7, height), _tint(rng, (112, 104, 104), 30))
+    boxes = []
     for x in rng.permutation((0.3, 0.7))[: rng.integers(1, 3)] + rng.uniform(-0.1, 0.1):
         place, radius = x * width + 1j * height * rng.uniform(0.4, 0.55), min(width, height) * rng.uniform(0.07, 0.11)
         case, lit = _tint(rng, rng.permutation([(38, 40, 42), (205, 160, 35), (40, 62, 50)])[0]), rng.integers(3)
@@ -193,6 +226,8 @@ def _traffic_light(rng: np.random.Generator, width: int, height: int) -> Image.I
             if lamp == lit:
                 _glow(image, middle, radius * (2.6 + 2.6j), colour, 0.5)
                 _glow(image, middle, radius * (0.9 + 0.9j), (255, 250, 225), 0.9)
+        boxes.append(_bounds(place - radius * (1.4 + 3.9j), place + radius * (1.4 + 3.9j)))
+    image.info["boxes"] = boxes
     return image
 
 
@@ -201,6 +236,7 @@ def _daisy(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     for y in np.sort(rng.uniform(0, height * 1.1, 300)):
         root, tip = rng.uniform(0, width) + 1j * y, height * (rng.uniform(-0.05, 0.05) - rng.uniform(0.05, 0.16) * 1j)
         pen.line(_xy(root, root + tip), _tint(rng, (85, 140, 55), 25, rng.uniform(0.7, 1.2)), 3)  # a blade of grass
+    boxes = []
     for radius in min(width, height) * np.sort(rng.uniform(0.12, 0.38, rng.integers(1, 6))):
         place, count = rng.uniform(0.2, 0.8) * width + 1j * rng.uniform(0.2, 0.8) * height, rng.integers(14, 25)
         petal = radius * (np.array((0, 0.6, 0.9, 1, 0.9, 0.6)) + np.array((0, -2.6j, -1.8j, 0, 1.8j, 2.6j)) / count)
@@ -211,6 +247,8 @@ def _daisy(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         pen.circle(_xy(place), heart * 1.05, _tint(rng, (232, 176, 36)))
         for k in range(70):  # florets, in a sunflower's spiral
             pen.circle(_xy(place + heart * (k / 70) ** 0.5 * np.exp(2.4j * k)), heart / 14, _tint(rng, (205, 140, 22)))
+        boxes.append(_bounds(place - radius * (1 + 1j), place + radius * (1 + 1j)))
+    image.info["boxes"] = boxes
     return image
 
 

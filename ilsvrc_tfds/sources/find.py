@@ -65,7 +65,8 @@ def index_layout(layout: Layout, runner: LocalRunner) -> Index:
     """
     index = index_images(layout, functools.partial(runner.run_short, quick=layout.is_quick()))
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
-    _log.info("%s: %s, %s images", index.source, index.layout, counts)
+    images = "image" if sum(map(len, index.splits.values())) == 1 else "images"
+    _log.info("%s: %s, %s %s", index.source, index.layout, counts, images)
     for note in index.notes:
         _log.info("%s", note)
     for warning in index.warnings:

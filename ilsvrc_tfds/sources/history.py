@@ -12,7 +12,7 @@ from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.sources.layouts import records
 from ilsvrc_tfds.sources.members import Members, Part
-from ilsvrc_tfds.sources.origin import changed_of, missing_of, repaired_of, skipped_of
+from ilsvrc_tfds.sources.origin import changed_of, left_out_of, missing_of, recorded_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.sources.record_sets import RecordSet
@@ -32,6 +32,8 @@ class History:
       repaired: Names of images that are not as the archives have them.
       skipped: Images that are missing because they were damaged: the reason by file name.
       part: What is recorded of the split if its set is a subset; otherwise None.
+      recorded: Number of images that a set of ours records of the split; otherwise None.
+      left_out: Splits that the set was made without.
       notes: Lines for the user.
     """
 
@@ -39,6 +41,8 @@ class History:
     repaired: tuple[str, ...] = ()
     skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     part: Part | None = None
+    recorded: int | None = None
+    left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -67,6 +71,8 @@ def history_of(place: Place, members: Members) -> History:
         repaired=repaired,
         skipped=skipped,
         part=_part(own, split),
+        recorded=recorded_of(own.output, split),
+        left_out=left_out_of(own.output),
         notes=(
             *_repaired_note(split, repaired),
             *_changed_note(own, split, len(repaired)),

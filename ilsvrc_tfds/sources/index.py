@@ -8,7 +8,7 @@ import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.sources.doubles import refuse_doubles
-from ilsvrc_tfds.sources.history import history_of
+from ilsvrc_tfds.sources.history import History, history_of
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
 from ilsvrc_tfds.sources.layouts import LAYOUT_OF, archives, folders
 from ilsvrc_tfds.sources.members import READ_KINDS, Index, Members, join_members
@@ -86,7 +86,15 @@ def index_images(layout: Layout, run: Run = map) -> Index:
         repaired={split: history.repaired for split, history in histories.items() if history.repaired},
         skipped={split: history.skipped for split, history in histories.items() if history.skipped},
         parts={split: history.part for split, history in histories.items() if history.part},
+        recorded={split: own.recorded for split, own in histories.items() if own.recorded is not None},
+        left_out=_left_out(layout, histories),
     )
+
+
+def _left_out(layout: Layout, histories: Mapping[str, History]) -> tuple[str, ...]:
+    """Returns the splits that the only set of ours was made without. If a source has more, they may have been lost."""
+    found = {(place.path, histories[place.split].left_out) for place in layout.places}
+    return next(iter(found))[1] if len(found) == 1 else ()
 
 
 def _scanned(jobs: list[Scan], run: Run) -> list[Scanned]:

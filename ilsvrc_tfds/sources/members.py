@@ -162,12 +162,17 @@ class Members:
             paths = np.char.add(paths, classes[np.where(in_classes, self.label, -1)])
         return np.char.add(paths, names)
 
-    def digest(self) -> str:
-        """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order."""
+    def digest(self, *, sizes: bool = True) -> str:
+        """Returns a hexadecimal digest of all names, labels and sizes. It does not depend on places or order.
+
+        Args:
+          sizes: Whether sizes count. Those of images that have to be spooled are not known before.
+        """
         order, size = np.argsort(self.name, kind="stable"), self.size if self.source_size is None else self.source_size
         digest = hashlib.blake2b(b"\0".join(self.name[order].tolist()), digest_size=16)
-        for column in (self.label[order].astype("<i2"), size[order].astype("<i8")):
-            digest.update(column.tobytes())
+        digest.update(self.label[order].astype("<i2").tobytes())
+        if sizes:
+            digest.update(size[order].astype("<i8").tobytes())
         return digest.hexdigest()
 
 
@@ -242,6 +247,9 @@ class Index:
       whole: For an index of a subset, what each split has if it is whole. Otherwise the official numbers count.
       subset: For an index that `Subset.of` has made, the description of the subset.
       parts: For each split that is read from a set of ours that is a subset, what the set records of it.
+      recorded: For each split that is read from a set of ours, the number of images that the set records. So many are
+        enough, because the set may only have been made if that was allowed.
+      left_out: Splits that a set of ours was made without, if all splits are read from one.
     """
 
     source: str
@@ -256,3 +264,5 @@ class Index:
     whole: Mapping[str, Whole] = dataclasses.field(default_factory=dict)
     subset: Mapping[str, object] = dataclasses.field(default_factory=dict)
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
+    recorded: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    left_out: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import shown, unreadable
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import MAX_INFO_BYTES, senseless
@@ -61,6 +62,19 @@ def missing_of(folder: Path, split: str) -> str:
     missing = provenance_of(folder).get("missing")
     text = missing.get(split, "") if isinstance(missing, dict) else ""
     return shown(text) if isinstance(text, str) else ""
+
+
+def recorded_of(output: Output | None, split: str) -> int | None:
+    """Returns the number of images that a set of ours records of a split, or None if it records none."""
+    stated = None if output is None else output.stated_lengths(split)
+    return None if stated is None else sum(stated)
+
+
+def left_out_of(output: Output | None) -> tuple[str, ...]:
+    """Returns the splits that a set of ours was made without, as it records; none if it records none."""
+    if output is None or (output.manifest is None and output.info is None):
+        return ()
+    return tuple(split for split in synsets.OFFICIAL_COUNTS if split not in output.shards)
 
 
 def changed_of(folder: Path, split: str) -> int:

@@ -13,7 +13,7 @@ from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
 from ilsvrc_tfds.sources.array_records import ARRAY_RECORD
 from ilsvrc_tfds.sources.members import Whole
-from ilsvrc_tfds.sources.origin import provenance_of, repaired_of
+from ilsvrc_tfds.sources.origin import left_out_of, provenance_of, recorded_of, repaired_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
 from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import scan
@@ -85,7 +85,17 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
     }
     repaired = {split: names for split, names in repaired.items() if names}
     whole = _whole(output, splits)
-    return Index(os.fspath(output.folder), found.words, splits, repaired=repaired, skipped=skipped, whole=whole)
+    recorded = {split: count for split in splits if (count := recorded_of(output, split)) is not None}
+    return Index(
+        os.fspath(output.folder),
+        found.words,
+        splits,
+        repaired=repaired,
+        skipped=skipped,
+        whole=whole,
+        recorded=recorded,
+        left_out=left_out_of(output),
+    )
 
 
 def _whole(output: Output, splits: Mapping[str, Members]) -> dict[str, Whole]:

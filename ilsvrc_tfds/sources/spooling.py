@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
@@ -31,8 +30,10 @@ from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path, remove
 from ilsvrc_tfds.storage.files import destination_errors, require_local
+from ilsvrc_tfds.storage.growth import Growth
 from ilsvrc_tfds.storage.space import is_same_disk, require_space, room_for_result
 from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
+from ilsvrc_tfds.terminal.progress import progress
 
 # Increase this number if the files or the receipts change, so that those of older versions are not reused.
 _FORMAT = 2
@@ -213,17 +214,20 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
 
 
 def _filled(tasks: list[SpoolTask], runner: Runner, folder: Path) -> list[tuple[SpoolTask, Spooled]]:
-    """Runs the tasks and returns their results in order. Shows a progress bar on a terminal.
+    """Runs the tasks and returns their results in order. Shows the progress.
 
     The runner must stop before the claim on the folder ends, because after that another run may write there.
     """
     sizes = [int(task.members.containers[0].stamp.partition("-")[0]) for task in tasks]
-    found = []
-    with tqdm(total=sum(sizes), unit="B", unit_scale=True, desc="spool", disable=None) as bar:
+    growth, found = Growth(folder), []
+    expected = [_room(task.members, task.op or Original()) for task in tasks]
+    done = sum(size for task, size, room in zip(tasks, sizes, expected) if not growth.expect(task.path, size, room))
+    with progress("spool", sum(sizes), unit="B", done=done, look=lambda work: work.move_to(growth.amount())) as work:
         try:
-            for task, size, result in zip(tasks, sizes, runner.run(finish_spool, iter(tasks), folder)):
+            for task, result in zip(tasks, runner.run(finish_spool, iter(tasks), folder)):
                 found.append((task, result))
-                bar.update(size)
+                growth.finish(task.path, result.file_bytes)
+                work.move_to(growth.amount())
         except BaseException:
             runner.stop()
             raise

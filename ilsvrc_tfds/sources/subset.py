@@ -139,7 +139,14 @@ class Subset:
             skipped=dict(self._skipped(index.skipped, listed)),
             whole={s: self._whole(own, parts[s], listed[s], index.whole.get(s)) for s, own in splits.items()},
             subset=described,
+            recorded={split: len(part) for split, part in parts.items() if self._is_as_recorded(index, part)},
         )
+
+    def _is_as_recorded(self, index: Index, part: Members) -> bool:
+        """Returns whether nothing is missing but images that the set was made without, in classes that it has."""
+        recorded = index.recorded.get(part.split)
+        has_all = self.classes is None or bool(np.isin(self.classes, part.label).all())
+        return has_all and recorded is not None and len(index.splits[part.split]) >= recorded
 
     def _listed(self, split: str, members: Members) -> "_Listed":
         """Returns what the list of images says of a split. Whether it names it does not depend on the classes."""

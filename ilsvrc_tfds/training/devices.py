@@ -155,7 +155,7 @@ def _refuse_workers() -> None:
         raise OptionError(
             "With TensorFlow, train and evaluate run on one host: `fit` of Keras 3 fails under "
             "MultiWorkerMirroredStrategy with any data set. Use JAX (KERAS_BACKEND=jax) on several hosts, or a loop of "
-            "your own as in the README's section on several hosts. For one host, unset TF_CONFIG."
+            "your own, as in docs/hosts.md. For one host, unset TF_CONFIG."
         )
 
 

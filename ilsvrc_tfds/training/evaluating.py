@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 
 from ilsvrc_tfds import preprocess
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import OptionError, counted, require_integers
 from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.fitting import compiled_by_xla
@@ -87,7 +87,8 @@ def evaluate(
         model = made_for(used, model, weights)
         if model.output_shape != (None, found.num_labels):
             raise OptionError(
-                f"A model with {found.num_labels} outputs is expected, but {model.name} has {model.output_shape}."
+                f"A model with {counted(found.num_labels, 'output')} is expected, but {model.name} has "
+                f"{model.output_shape}."
             )
         ops = preprocess.preset("resnet_eval", size=model.input_shape[1])
         source: Source = {"data_dir": data_dir, "label_offset": label_offset}

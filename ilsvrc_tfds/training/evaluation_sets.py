@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError, require_integers
+from ilsvrc_tfds.errors import OptionError, SourceError, counted, require_integers
 from ilsvrc_tfds.pipeline import find_set, source_errors
 from ilsvrc_tfds.pipeline.evaluation_sets import batches_of_set
 from ilsvrc_tfds.pipeline.schedule import Host
@@ -25,7 +25,7 @@ from ilsvrc_tfds.preprocess import Op
 from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.evaluating import Scores, evaluate, made_for
 from ilsvrc_tfds.training.fitting import compiled_by_xla
-from ilsvrc_tfds.training.set_scores import PartScores, SetScores
+from ilsvrc_tfds.training.set_scores import PartScores, SetScores, UnfinishedScores
 
 _EXAMPLES, _TOP1, _TOP5, _LOSS = "examples", "top1", "top5", "cross_entropy"
 
@@ -70,7 +70,8 @@ def evaluate_on(
     Raises:
       OptionError: An option is invalid, the model does not have 1000 outputs, or a row has the name of another set.
       IncompleteError: A set is not complete, and this is not allowed.
-      SourceError: A set, its images, or the model do not exist or cannot be read.
+      SourceError: A set, its images, or the model do not exist or cannot be read. If it is an image of a set, this is
+        an `UnfinishedScores`, which has the scores of the sets before it.
       LabelError: Names of images contradict their folders.
 
     >>> from ilsvrc_tfds import training
@@ -95,8 +96,11 @@ def evaluate_on(
             scores = evaluate(data, model, batch_size=batch_size, split=split, **source, devices=same)
             rows.append(row_of_data(split, data, scores))
         for name, one in found.items():
-            rows.append(_scores_of(name, sets[name], one, model, batch_size, used))
-            _log.info("%s: top-1 %.2f%%", name, 100 * rows[-1].top1)  # now, as an image of the next set may be damaged
+            try:
+                rows.append(_scores_of(name, sets[name], one, model, batch_size, used))
+            except SourceError as error:  # such as a damaged image
+                raise UnfinishedScores(f"{name}: {error}", tuple(rows)) from error
+            _log.info("%s: top-1 %.2f%%", name, 100 * rows[-1].top1)
     return tuple(rows)
 
 
@@ -185,8 +189,8 @@ def _part_scores(
     count = round(float(values[_EXAMPLES]))
     if not count or not found.multi_label and count != part.num_examples:
         raise SourceError(
-            f"{found.path}: {count:,} images were evaluated, expected {part.num_examples:,}. The set has changed since "
-            "it was found, or has no image with a right class."
+            f"{found.path}: {counted(count, 'image was', 'images were')} evaluated, expected {part.num_examples:,}. "
+            "The set has changed since it was found, or has no image with a right class."
         )
     if not found.multi_label and not math.isfinite(values[_LOSS]):
         _log.warning("%s: the loss is not finite: outputs of the model are not numbers.", found.title)

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from ilsvrc_tfds import synsets
-from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.errors import OptionError, SourceError, counted
 from ilsvrc_tfds.pipeline import standardize_layer
 from ilsvrc_tfds.training.weights import load_weights
 
@@ -170,7 +170,8 @@ def _application(name: str, images: keras.KerasTensor, num_classes: int, weights
         )
     except ValueError as error:
         raise OptionError(
-            f"{name} cannot be built for {images.shape[1]} pixels and {num_classes} classes: {error}"
+            f"{name} cannot be built for {images.shape[1]} pixels and {counted(num_classes, 'class', 'classes')}: "
+            f"{error}"
         ) from error
     except Exception as error:  # Keras raises this if a download fails
         if weights is None:

@@ -139,7 +139,10 @@ class Recipe:
 
     def _require(self, field: str, rule: str, holds: bool) -> None:
         if not holds:
-            raise OptionError(f"{field} must be {rule}, got {getattr(self, field)!r}.")
+            value = getattr(self, field)
+            raise OptionError(
+                f"{field} must be {rule}, got {sizes_in_words(value) if field == 'sizes' else repr(value)}."
+            )
 
     @property
     def warmup(self) -> int:
@@ -155,3 +158,14 @@ class Recipe:
     def decay(self) -> float:
         """The weight decay of a step, as a multiple of the learning rate."""
         return _WEIGHT_DECAYS[self.optimizer] if self.weight_decay is None else self.weight_decay
+
+
+def sizes_in_words(sizes: object) -> str:
+    """Returns the sizes of a training as the command line takes them, or what was given if it is something else.
+
+    >>> sizes_in_words(((128, 0), (160, 30)))
+    '128:0,160:30'
+    """
+    if not isinstance(sizes, (list, tuple)) or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in sizes):
+        return repr(sizes)
+    return ",".join(f"{side}:{first}" for side, first in sizes) or "none"

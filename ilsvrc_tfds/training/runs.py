@@ -28,6 +28,7 @@ from ilsvrc_tfds.storage.files import destination_errors, require_local, sync_fi
 from ilsvrc_tfds.storage.staging import claim
 from ilsvrc_tfds.training.backup import Backup, MetricsOfEpoch, Progress
 from ilsvrc_tfds.training.devices import Devices, StatisticsOfFirst, use_devices
+from ilsvrc_tfds.training.differences import differences
 from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
@@ -94,6 +95,7 @@ def train(
     """
     require_local(out)
     out = Path(out).expanduser()
+    image_size_of(recipe.model)  # raises for a wrong name, before other options that follow from the model
     backup = Backup(out / _BACKUP, backup_every)
     source: Source = {"data_dir": data_dir, "label_offset": label_offset}
     split = find_split(data, "train", **source)
@@ -217,12 +219,12 @@ def _make_ready(out: Path, wanted: dict[str, Any], overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         begun = {**_plain(dataclasses.asdict(Recipe())), **_asked(path)}  # fields that older versions did not have
-        changed = [f"{key}={begun.get(key)!r}" for key in wanted if begun.get(key) != wanted[key]]
+        changed = list(differences(begun, wanted))
         # An attempt without a backup may be removed.
         worth_keeping = (out / MODEL).exists() or Backup(out / _BACKUP).progress > Progress()
         if changed and worth_keeping and not overwrite:
             raise OptionError(
-                f"{out} has a training with {', '.join(changed)}. Name another folder (--out), or --overwrite it."
+                f"{out} has a training with {'; '.join(changed)}. Name another folder (--out), or --overwrite it."
             )
         # An unfinished training with the same recipe is resumed: the stopped command may have had `overwrite` too.
         if changed or overwrite and (out / MODEL).exists():

@@ -6,11 +6,26 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.errors import SourceError, counted
 
 # Columns after the first one, and what an empty cell is.
 _COLUMNS = ("images", "top-1", "top-5")
 _EMPTY = "–"
+
+
+class UnfinishedScores(SourceError):
+    """The images of an evaluation set cannot be read.
+
+    Attributes:
+      rows: Scores on the sets before it.
+
+    >>> UnfinishedScores("a: 0.jpg is damaged.", ()).rows
+    ()
+    """
+
+    def __init__(self, message: str, rows: "tuple[SetScores, ...]") -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +201,8 @@ def _notes(row: SetScores) -> Iterator[str]:
     found = row.corruptions
     used = sum(name in found for name, _ in row.reference)
     mce = f"mCE {row.mce:.2%} of AlexNet's errors" if row.mce is not None else "no mCE, because parts are missing"
-    yield f"{row.name}: mean error {row.mean_error:.2%} over {used or len(found)} corruptions, not normalized; {mce}"
+    over = counted(used or len(found), "corruption")
+    yield f"{row.name}: mean error {row.mean_error:.2%} over {over}, not normalized; {mce}"
     if any(name not in dict(row.reference) for name in found):
         yield f"{row.name}: corruptions marked * are not part of these means"
 

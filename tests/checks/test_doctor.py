@@ -36,7 +36,7 @@ def test_official_archives_are_known_by_size_and_sums():
 def test_counts_are_compared_with_the_official_ones(report, archives):
     facts, problems = report(archives)
     assert "train: 12 images of 3 classes" in facts and "official: 1,281,167" in facts
-    assert "train: missing classes n01484850, n01494475" in facts
+    assert "train: missing classes n01484850 (great white shark), n01494475 (hammerhead)" in facts
     assert "test: not there" in facts
     assert "val: 6 of 50,000 images, 997 classes missing" in problems
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import drawing
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import ilsvrc_tfds
 from ilsvrc_tfds import synsets
@@ -88,7 +88,7 @@ def tiles(path: Path) -> tuple[int, int, Image.Image]:
     def runs(line):
         return np.count_nonzero(np.diff(np.flatnonzero(line)) > 1) + 1
 
-    return runs(mat[36 + 78]), runs(mat[:, 36]), sheet  # along the upper and the left edges of the tiles
+    return runs(mat[36 + 100]), runs(mat[:, 36]), sheet  # along the upper and the left edges of the tiles
 
 
 # In words.
@@ -299,7 +299,7 @@ def test_sheet_has_a_tile_for_each_record(num, grid, prepared, tmp_path):
     show(prepared, num=num, out=tmp_path / "sheet.png")
     columns, rows, sheet = tiles(tmp_path / "sheet.png")
     assert (columns, rows) == grid
-    assert sheet.size == (36 * 2 + columns * 284 - 20, 36 * 2 + 78 + rows * 282 - 40)
+    assert sheet.size == (36 * 2 + columns * 284 - 20, 36 * 2 + 100 + rows * 300 - 40)
     assert os.listdir(tmp_path) == ["sheet.png"]
 
 
@@ -315,16 +315,28 @@ def test_sheet_shows_the_records_images(prepared, images, tmp_path):
             expected = image.convert("RGB")
         scale = min(248 / expected.width, 196 / expected.height)
         width, height = round(expected.width * scale), round(expected.height * scale)
-        left, top = 36 + k % 4 * 284 + (264 - width) // 2, 36 + 78 + k // 4 * 282 + (212 - height) // 2
+        left, top = 36 + k % 4 * 284 + (264 - width) // 2, 36 + 100 + k // 4 * 300 + (212 - height) // 2
         found = sheet.crop((left, top, left + width, top + height)).resize(expected.size, Image.Resampling.BOX)
         assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).mean() < 6
+
+
+@pytest.mark.parametrize("kind, title", [("prepared", "classification train"), ("exported", "classification train")])
+def test_sheet_names_config_split_and_folder(kind, title, request, tmp_path):
+    folder = request.getfixturevalue(kind)
+    show(folder, num=8, out=tmp_path / "sheet.png")
+    head = tiles(tmp_path / "sheet.png")[2].crop((36, 0, 36 + 4 * 284 - 20, 89))
+    expected = Image.new("RGB", head.size, "#ffffff")
+    pen = ImageDraw.Draw(expected)
+    pen.text((0, 56), f"ILSVRC2012 {title}", "#1c1c1e", ImageFont.load_default(28), anchor="ls")
+    pen.text((0, 83), str(folder), "#76767c", ImageFont.load_default(15), anchor="ls")
+    np.testing.assert_array_equal(np.asarray(head), np.asarray(expected))
 
 
 def test_boxes_are_drawn_where_they_are(exported, tmp_path):
     text = show(exported, num=12, out=tmp_path / "sheet.png")
     pixels = np.asarray(tiles(tmp_path / "sheet.png")[2])
     for k, record in enumerate(blocks(text)):
-        x, y = 36 + k % 4 * 284, 36 + 78 + k // 4 * 282
+        x, y = 36 + k % 4 * 284, 36 + 100 + k // 4 * 300
         yellow = (pixels[y : y + 212, x : x + 264] == YELLOW).all(2)
         assert yellow.any() == (TENCH in record["name"])
         if yellow.any():
@@ -351,7 +363,7 @@ def test_long_and_thin_images_and_long_names_fit(tmp_path):
     show(tmp_path, out=tmp_path / "sheet.png")
     columns, rows, sheet = tiles(tmp_path / "sheet.png")
     assert (columns, rows) == (4, 1)
-    gap = np.asarray(sheet)[36 + 78 :, 36 + 264 : 36 + 284]  # between two tiles there is paper alone
+    gap = np.asarray(sheet)[36 + 100 :, 36 + 264 : 36 + 284]  # between two tiles there is paper alone
     assert (gap == 255).all()
 
 

@@ -17,7 +17,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 import ilsvrc_tfds
 from ilsvrc_tfds import Ilsvrc2012
-from ilsvrc_tfds.checks.report import Report
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.checks.verify import verify
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.naming import shard_name

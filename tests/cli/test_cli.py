@@ -13,7 +13,7 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import commands, main
-from ilsvrc_tfds.cli.commands import writing
+from ilsvrc_tfds.cli.commands import trying
 from ilsvrc_tfds.cli.parser import COMMANDS
 from ilsvrc_tfds.training.recipe import Recipe
 
@@ -28,7 +28,9 @@ def one_core(monkeypatch):
 def test_prepare_makes_all_configs(archives, tmp_path, capsys):
     words = ["prepare", str(archives), "--data-dir", str(tmp_path), "--config", "all", "--allow-incomplete"]
     assert main([*words, "--num-shards", "train=2,val=3", "--workers", "2"]) == 0
-    assert 'raw256/1.0.0: 12 train, 6 val examples; tfds.load("ilsvrc2012/raw256"' in capsys.readouterr().out
+    _, _, line, load = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}/ilsvrc2012/raw256/1.0.0: 12 train, 6 val examples, ")
+    assert load == f'tfds.load("ilsvrc2012/raw256", data_dir="{tmp_path}")'
     names = os.listdir(tmp_path / "ilsvrc2012/raw256/1.0.0")
     assert {"ilsvrc2012-train.tfrecord-00001-of-00002", "ilsvrc2012-val.tfrecord-00002-of-00003", "metadata.h5"} <= set(
         names
@@ -143,15 +145,13 @@ def test_doctor_of_a_whole_split_finds_no_problems(tmp_path, capsys):
     (tmp_path / "val.tar").write_bytes(drawing.tar(members))
     assert main(["doctor", str(tmp_path), "--splits", "val", "--data-dir", str(tmp_path / "d")]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines()[-1] == "No problems found."
+    assert said.out.splitlines()[-1] == "READY"
     words = f"prepare {tmp_path} --data-dir {tmp_path}/d --splits val --config all"
     assert said.err.splitlines()[-1] == f"  ilsvrc-tfds {words}"
     assert main(["doctor", str(tmp_path)]) == 1
-    assert (
-        capsys.readouterr()
-        .out.splitlines()[-1]
-        .startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
-    )
+    *_, problem, _, verdict = capsys.readouterr().out.splitlines()
+    assert problem.startswith("PROBLEM train: not there; found: val.tar; complete or rename it")
+    assert verdict == "NOT READY: 1 problem"
 
 
 def test_doctor_whose_output_nobody_reads_says_nothing(archives):
@@ -183,7 +183,7 @@ def test_demo_below_a_file_is_an_error_of_one_line(tmp_path, monkeypatch, capsys
 
 @pytest.fixture
 def few_drawings(monkeypatch):
-    monkeypatch.setattr(writing, "draw", functools.partial(writing.draw, train_per_class=1, val_per_class=1))
+    monkeypatch.setattr(trying, "draw", functools.partial(trying.draw, train_per_class=1, val_per_class=1))
 
 
 @pytest.mark.usefixtures("few_drawings")
@@ -207,7 +207,8 @@ def test_demo_can_be_run_twice(tmp_path):
 def test_demo_prepares_and_reads_back(tmp_path, capsys):
     assert main(["demo", str(tmp_path / "demo")]) == 0
     out = capsys.readouterr().out
-    assert "Read back with tfds.load: uint8 (8, 224, 224, 3)" in out
+    assert "Read      a batch: uint8 (8, 224, 224, 3)" in out
+    assert (tmp_path / "demo/contact-sheet.png").read_bytes().startswith(b"\x89PNG")
     info = ilsvrc_tfds.Ilsvrc2012(data_dir=tmp_path / "demo/data").info
     assert not info.metadata["complete"] and info.metadata["changed_images"]["train"] == 2
 
@@ -220,7 +221,7 @@ def test_export_index_verify_and_show(archives, tmp_path, capsys):
     assert main(["index", str(out)]) == 0
     assert (out / "index-validation-00000-of-00001").exists()
     assert main(["verify", str(out), "--decode"]) == 0
-    assert capsys.readouterr().out.endswith("No problems found.\n")
+    assert capsys.readouterr().out.endswith("OK: 18 records in 3 shards, digests compared\n")
     assert main(["show", str(out), "--split", "validation", "--num", "2", "--out", str(tmp_path / "sheet.png")]) == 0
     assert "ILSVRC2012_val_" in capsys.readouterr().out and (tmp_path / "sheet.png").exists()
 
@@ -231,7 +232,7 @@ def test_export_says_how_many_images_have_boxes(archives, tmp_path, capsys):
     assert (
         main(["export", str(archives), "--out", out, "--bbox", str(table), "--allow-incomplete", "--workers", "1"]) == 0
     )
-    last = capsys.readouterr().out.splitlines()[-1]
+    last = capsys.readouterr().out.splitlines()[-2]
     assert "12 train (1 of 12 images has bounding boxes, 8.3%) in 12 shards, 6 validation (0 of 6 images" in last
     assert main(["verify", out]) == 0
     said = capsys.readouterr().out
@@ -267,13 +268,14 @@ def test_export_of_a_prepared_set_takes_its_splits(prepare, tmp_path, capsys):
     ],
 )
 @pytest.mark.slow
-def test_other_runners_prepare_and_export(package, words, archives, tmp_path):
+def test_other_runners_prepare_and_export(package, words, archives, tmp_path, capfd):
     pytest.importorskip(package)
     common = ["--allow-incomplete", "--num-shards", "train=2", *words]
     assert main(["prepare", str(archives), "--data-dir", str(tmp_path / "data"), *common]) == 0
     prepared = tmp_path / "data/ilsvrc2012/classification/1.0.0"
     assert main(["export", str(prepared), "--out", str(tmp_path / "out"), *common]) == 0
     assert main(["verify", str(prepared)]) == main(["verify", str(tmp_path / "out")]) == 0
+    assert not re.search("INFO|WARNING|apache_beam|distributed", capfd.readouterr().err)
 
 
 @pytest.mark.parametrize("command", [["prepare", "x"], ["export", "x", "--out", "y"]], ids=["prepare", "export"])

@@ -14,7 +14,7 @@ def commands(archives, prepare) -> dict[str, list[str]]:
     folder = str(prepare().data_path)
     return {
         "sheet.png": ["show", folder, "--num", "1", "--out"],
-        "metadata.h5": ["metadata", str(archives), "--allow-incomplete", "--workers", "1", "--out"],
+        "metadata.h5": ["metadata", str(archives), "--allow-incomplete", "--workers", "1", "--overwrite", "--out"],
         "figures.json": ["bench", folder, "--batch-size", "2", "--seconds", "0.01", "--json"],
     }
 
@@ -31,7 +31,7 @@ def test_link_stays_and_its_target_is_written(commands, tmp_path):
 
 def test_pipe_is_refused_before_the_work_and_stays(commands, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("ilsvrc_tfds.pipeline.bench.stages_of", None)  # nothing is measured, indexed or drawn
-    monkeypatch.setattr("ilsvrc_tfds.cli.commands.writing.find_images", None)
+    monkeypatch.setattr("ilsvrc_tfds.outputs.metadata.find_images", None)
     monkeypatch.setattr("ilsvrc_tfds.checks.show.find_output", None)
     for name, words in commands.items():
         os.mkfifo(tmp_path / name)

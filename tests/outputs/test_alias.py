@@ -222,7 +222,7 @@ def test_rest_of_a_killed_run_is_removed(data):
     left = data / "imagenet2012/incomplete.abc123_5.1.0"
     left.mkdir()
     (left / "features.json").write_text("{}")
-    ilsvrc_tfds.alias(data)
+    ilsvrc_tfds.alias(data)  # which is there already
     assert os.listdir(data / "imagenet2012") == ["5.1.0"]
 
 
@@ -235,9 +235,10 @@ def test_failure_at_the_last_step_leaves_nothing_or_the_old_alias(data, monkeypa
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", full)
+    (data / "imagenet2012/5.1.0/features.json").write_text("{}")  # of an older version
     before = (data / "imagenet2012/5.1.0/dataset_info.json").read_bytes()
     with pytest.raises(DestinationError, match="The file system is full"):
-        ilsvrc_tfds.alias(data)
+        ilsvrc_tfds.alias(data)  # which is there already
     assert os.listdir(data / "imagenet2012") == ["5.1.0"]
     assert (data / "imagenet2012/5.1.0/dataset_info.json").read_bytes() == before
     shutil.rmtree(data / "imagenet2012")
@@ -258,6 +259,7 @@ ilsvrc_tfds.alias(sys.argv[1])
 
 
 def test_run_after_a_killed_one_makes_the_alias(data):
+    (data / "imagenet2012/5.1.0/features.json").write_text("{}")
     done = subprocess.run([sys.executable, "-c", KILLED, os.fspath(data)], capture_output=True, timeout=120)
     assert done.returncode == 9 and not (data / "imagenet2012/5.1.0").exists()
     assert ilsvrc_tfds.verify(ilsvrc_tfds.alias(data), workers=1).problems == ()

@@ -76,7 +76,7 @@ def test_train_is_refused(outcomes):
     assert all("`fit` of Keras 3 fails under MultiWorkerMirroredStrategy" in text for text in outcomes[128, "train"])
 
 
-def test_loop_of_the_readme_trains_one_model(outcomes):
+def test_loop_of_the_docs_trains_one_model(outcomes):
     first, second = outcomes[0, "loop"]
     assert first == second and len(first) == 4
     assert first[2] < first[0] and abs(first[0] - np.log(1000)) < 1

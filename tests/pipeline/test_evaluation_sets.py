@@ -49,7 +49,7 @@ def test_complete_v2_has_its_labels_by_number_and_not_by_text(tmp_path):
     with pytest.raises(IncompleteError, match="is not complete: 2 classes have not 10 images: 7, 999. Get the rest"):
         v2_of([(7, 10), *places[:-1]])
     with pytest.raises(
-        IncompleteError, match="it has 9,990 images, expected 10,000; 1 of its 1,000 classes have none: n15"
+        IncompleteError, match="it has 9,990 images, expected 10,000; 1 of its 1,000 classes has none: n15"
     ):
         v2_of(places[:-10])
 
@@ -107,9 +107,18 @@ def test_leftovers_and_a_folder_too_much_are_passed_over(tmp_path):
 def test_classes_say_which_set_it_is(tmp_path):
     only_a, only_r, neither = ({*OF_A} - {*OF_R}, {*OF_R} - {*OF_A}, {0})
     kinds = {}
-    for name, classes in {"x": only_a, "y": only_r, "z": only_a | only_r | neither}.items():
+    for name, classes in {"x": only_a, "y": only_r, "z": range(1000)}.items():
         kinds[name] = found(folders(tmp_path / name, (WNIDS[index] for index in classes))).kind
     assert kinds == {"x": "a", "y": "r", "z": "sketch"}
+    some = [WNIDS[index] for index in sorted(only_a | only_r | neither)]
+    with pytest.raises(OptionError, match="not the 1000 of ImageNet-Sketch. If it is a part of ImageNet-Sketch, name"):
+        found(folders(tmp_path / "mine", some))
+    assert found(folders(tmp_path / "ImageNet-Sketch", some)).kind == "sketch"
+    sketches = drawing.evaluation_folders(tmp_path / "part", {name: {"sketch_7.JPEG": JPEG} for name in some})
+    assert found(sketches).kind == "sketch"
+    drawing.evaluation_folders(sketches, {some[0]: {"holiday.jpg": JPEG}})
+    with pytest.raises(OptionError, match="a set of your own cannot be evaluated like this: prepare it"):
+        found(sketches)
 
 
 def test_few_classes_of_both_sets_are_told_apart_by_the_name_alone(tmp_path):

@@ -31,7 +31,7 @@ def seeds(first: int) -> tf.Tensor:
 def ratios_of(op: DecodeAndRandomCrop, jpeg: tf.Tensor, count: int) -> list[int]:
     """Returns the ratio that the rule gives for each seed: the crop's shorter side against the size."""
     shape = tf.io.extract_jpeg_shape(jpeg)
-    sides = [int(min(op._window(shape, seeds(seed))[2:])) for seed in range(count)]
+    sides = [int(min(op.window(shape, seeds(seed))[2:])) for seed in range(count)]
     return [max(ratio for ratio in (1, 2, 4, 8) if ratio == 1 or side >= ratio * op.size) for side in sides]
 
 
@@ -70,7 +70,7 @@ def test_scaled_crops_are_near_those_of_an_average(size, jpeg):
     chosen = [seed for seed, ratio in enumerate(ratios_of(scaled, jpeg, 24)) if ratio > 1]
     assert len(chosen) > 5
     for seed in chosen:
-        y, x, height, width = plain._window(tf.io.extract_jpeg_shape(jpeg), seeds(seed)).numpy()
+        y, x, height, width = plain.window(tf.io.extract_jpeg_shape(jpeg), seeds(seed)).numpy()
         part = Image.fromarray(whole[y : y + height, x : x + width]).resize((size, size), Image.BOX)
         results = [op({"image": jpeg}, seeds(seed))["image"].numpy() for op in (plain, scaled)]
         errors.append([np.abs(result - np.asarray(part).astype(float)).mean() for result in results])

@@ -31,11 +31,12 @@ def shared(tmp_path) -> Path:
     assert os.listdir(folder) == []
 
 
-def test_jobs_run_in_two_other_processes_and_results_come_in_order(shared, monkeypatch):
+def test_jobs_run_in_two_other_processes_without_a_word_and_results_come_in_order(shared, monkeypatch, capfd):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     found = list(BeamRunner(TWO_PROCESSES).run(engine_jobs.square_and_process_id, range(20), shared))
     assert [square for square, _ in found] == [n * n for n in range(20)]
     assert len({pid for _, pid in found} - {os.getpid()}) == 2
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("options", [HERE, PipelineOptions([HERE])], ids=["words", "PipelineOptions"])

@@ -91,6 +91,8 @@ def test_folder_of_an_older_version_is_replaced(uneven, tmp_path):
     for folder in out.glob("*/*"):
         if folder.is_dir() and not os.listdir(folder):
             folder.rmdir()
-    with pytest.raises(DestinationError, match="holds unpacked images. Replace them with --overwrite"):
+    with pytest.raises(
+        DestinationError, match="holds unpacked images, .*classes.txt, which is missing.* Replace them with --overwrite"
+    ):
         unpack(prepared, out, workers=1)
     assert sorted(unpack(prepared, out, workers=1, overwrite=True).rglob("*")) == whole

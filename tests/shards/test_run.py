@@ -1,11 +1,7 @@
 """Which shards of a plan are finished, and the rest as jobs."""
 
 import dataclasses
-import io
 import os
-import re
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +12,7 @@ from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import plan, run, writer
 from ilsvrc_tfds.shards.encoders import TfdsExample
+from ilsvrc_tfds.shards.watching import watched
 from ilsvrc_tfds.sources import find_layout, index_images
 from ilsvrc_tfds.storage.staging import claim, receipt_path
 
@@ -107,41 +104,27 @@ def test_fill_gives_the_receipts_in_order_and_shows_no_bar_without_a_terminal(pl
     assert capsys.readouterr().err == ""
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-class TenthOfASecond:
-    """A runner whose tasks are receipts."""
+class Given:
+    """A runner whose results are given."""
 
     stopped = 0
 
+    def __init__(self, *results):
+        self.results = results
+
     def run(self, function, tasks, folder):
-        for receipt in tasks:
-            time.sleep(0.1)
-            yield receipt
+        yield from (result for _, result in zip(tasks, self.results, strict=True))
 
     def stop(self):
         self.stopped += 1
 
 
-def test_fill_shows_images_and_megabytes_a_second_on_a_terminal(plans, tmp_path, monkeypatch):
-    bar, began = Terminal(), time.monotonic()
-    monkeypatch.setattr(sys, "stderr", bar)
-    receipts = [writer.Receipt("train", k, 9, 0, 200_000_000, "", 0, 0) for k in range(2)]
-    run.fill(receipts, plans, TenthOfASecond(), tmp_path)
-    seconds = time.monotonic() - began
-    *_, (images, rate) = re.findall(r"([\d.]+)/18\.0 [^\r]*, ([\d,]+) MB/s\]", bar.getvalue())
-    assert images == "18.0" and 400 / seconds - 1 < int(rate.replace(",", "")) < 400 / 0.2 + 1
-
-
-def test_runner_is_stopped_only_if_the_run_fails(tmp_path):
-    runner = TenthOfASecond()
-    with run.at_work(runner, 18):
+def test_runner_is_stopped_only_if_the_run_fails(plans, tmp_path):
+    runner = Given()
+    with watched("run", plans, tmp_path, runner):
         pass
     assert runner.stopped == 0
-    with pytest.raises(KeyboardInterrupt), run.at_work(runner, 18):
+    with pytest.raises(KeyboardInterrupt), watched("run", plans, tmp_path, runner):
         raise KeyboardInterrupt
     assert runner.stopped == 1
 
@@ -160,13 +143,14 @@ def test_skipped_images_are_those_of_all_shards_of_their_split():
 
 def test_skipped_images_are_logged_and_a_split_without_any_image_is_an_error(plans, tmp_path, caplog):
     receipts = [receipt("train", 0, 3, **{f"n{k}": "cut" for k in range(12)}), receipt("val", 0, 0, v="cut")]
+    two = tasks(plans, tmp_path)[:2]
     with pytest.raises(ImageError, match=r"None of the images of split 'val' can be used \(1\): v: cut\."):
-        run.finish_shards(plans, receipts, TenthOfASecond(), tmp_path)
+        run.finish_shards(plans, two, Given(*receipts), tmp_path)
     listed = ", ".join(f"n{k}: cut" for k in range(10))
     assert caplog.messages == [
         f"Skipped 12 damaged images of split train, which is now incomplete: {listed} and 2 more."
     ]
-    by_split = run.finish_shards(plans, [receipts[0], receipt("val", 0, 1)], TenthOfASecond(), tmp_path)
+    by_split = run.finish_shards(plans, two, Given(receipts[0], receipt("val", 0, 1)), tmp_path)
     assert by_split == {"train": [receipts[0]], "val": [receipt("val", 0, 1)]}
 
 

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 
 from ilsvrc_tfds.errors import DestinationError, OptionError
 from ilsvrc_tfds.images import look
+from ilsvrc_tfds.images.pixels import decode
 from ilsvrc_tfds.sources import Reader, demo, find_layout, index_images
+from ilsvrc_tfds.sources.boxes import image_key, read_boxes
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,32 @@ def test_demo_pictures_all_differ(drawn):
     with Reader() as reader:
         images = [reader.read(members, row) for members in drawn[1].splits.values() for row in range(len(members))]
     assert len(set(images)) == len(images)
+
+
+def test_demo_annotations_are_those_of_the_validation_pictures(drawn, tmp_path):
+    members = drawn[1].splits["val"]
+    boxes = read_boxes([demo.annotate(tmp_path / "boxes.tgz", val_per_class=2)])
+    with Reader() as reader:
+        heads = {image_key(members.name[row]): look(reader.read(members, row)) for row in range(len(members))}
+    assert {key: (own.width, own.height) for key, own in boxes.items()} == {
+        key: (head.width, head.height) for key, head in heads.items()
+    }
+    assert all(own.corners and len(own.relative()) == len(own.corners) for own in boxes.values())
+
+
+def test_demo_boxes_hold_all_yellow_of_tennis_balls(drawn, tmp_path):
+    members = drawn[1].splits["val"]
+    boxes = read_boxes([demo.annotate(tmp_path / "boxes.tgz", val_per_class=2)])
+    balls = [row for row in range(len(members)) if members.label[row] == 852]
+    assert len(balls) == 2
+    with Reader() as reader:
+        for row in balls:
+            image = decode(data := reader.read(members, row), look(data)).astype(int)
+            yellow = image[..., :2].min(axis=2) - image[..., 2] > 60
+            inside = np.zeros_like(yellow)
+            for xmin, ymin, xmax, ymax in np.array(boxes[image_key(members.name[row])].corners, int):
+                inside[ymin - 1 : ymax + 1, xmin - 1 : xmax + 1] = True
+            assert yellow.sum() > 1000 and not yellow[~inside].any()
 
 
 @pytest.mark.slow

@@ -7,12 +7,11 @@ A JSON line for each case: the number of shards, the case, the file names in the
 
 import dataclasses
 import json
-import re
 import sys
-from pathlib import Path
 
 import keras
 import tensorflow as tf
+from pages import block_with, with_small
 
 from ilsvrc_tfds import pipeline, preprocess
 from ilsvrc_tfds import training as ilsvrc_training
@@ -75,7 +74,7 @@ def cases(strategy, folder: str, index: int):
 def main(folders: list[str]) -> None:
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     index = strategy.cluster_resolver.task_id
-    print(json.dumps([0, "loop", losses_of_readme(folders[0], strategy)]), flush=True)
+    print(json.dumps([0, "loop", losses_of_docs(folders[0], strategy)]), flush=True)
     for folder in folders:
         shards = len(pipeline.find_split(folder, "train").paths)
         for name, data, steps in cases(strategy, folder, index):
@@ -93,20 +92,19 @@ def main(folders: list[str]) -> None:
     print(json.dumps([shards, "train", outcome]), flush=True)
 
 
-def losses_of_readme(folder: str, strategy: tf.distribute.Strategy) -> list[float]:
-    """Returns the losses of the README's loop, with a small model and few images."""
-    section = (Path(__file__).parents[2] / "README.md").read_text().partition("**Several hosts.**")[2]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
-    for real, small in {
-        "/data/tfds/ilsvrc2012/raw256/1.0.0": folder,
-        "tf.distribute.MultiWorkerMirroredStrategy()": "the_strategy",
-        "256 //": f"{2 * BATCH} //",
-        "/ 256": f"/ {2 * BATCH}",
-        "90 * 5004": "3",
-        '"resnet50"': '"small", image_size=224',
-    }.items():
-        assert real in code, real
-        code = code.replace(real, small)
+def losses_of_docs(folder: str, strategy: tf.distribute.Strategy) -> list[float]:
+    """Returns the losses of the loop in docs/hosts.md, with a small model and few images."""
+    code = with_small(
+        block_with("hosts.md", "MultiWorkerMirroredStrategy").code,
+        {
+            "/data/tfds/ilsvrc2012/raw256/1.0.0": folder,
+            "tf.distribute.MultiWorkerMirroredStrategy()": "the_strategy",
+            "256 //": f"{2 * BATCH} //",
+            "/ 256": f"/ {2 * BATCH}",
+            "90 * 5004": "3",
+            '"resnet50"': '"small", image_size=224',
+        },
+    )
     names = {"the_strategy": strategy}
     keras.utils.set_random_seed(0)
     exec(code, names)

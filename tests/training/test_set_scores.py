@@ -11,7 +11,7 @@ import pytest
 
 from ilsvrc_tfds import synsets, training
 from ilsvrc_tfds.cli import main
-from ilsvrc_tfds.errors import IncompleteError, OptionError, SourceError
+from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.pipeline.sets.published import ALEXNET_ERRORS, PUBLISHED
 from ilsvrc_tfds.training import evaluation_sets
 from ilsvrc_tfds.training.evaluation_sets import row_of_data
@@ -117,8 +117,7 @@ def test_real_is_the_authors_formula(model, prepare, images, tmp_path):
     assert real.left_out == 1 and table([real]).endswith("real: 1 image without a right class does not count")
     assert val.name == "val" and val.images == 6
     assert training.evaluate_on({"real": tmp_path}, model, **words)[1].parts == real.parts  # the folder of the file
-    with pytest.raises(IncompleteError, match="has 6 images in val, expected 50,000"):
-        training.evaluate_on(sets, model, data=prepared)
+    assert training.evaluate_on(sets, model, data=prepared)[1].missing  # as it was allowed when the set was made
     with pytest.raises(OptionError, match="real.json needs the validation images: name a prepared"):
         training.evaluate_on(sets, model)
     for broken, message in (
@@ -271,3 +270,18 @@ def test_broken_image_with_a_name_that_is_no_text_is_named(model, tmp_path):
 
 def test_row_of_data_keeps_the_counts():
     assert row_of_data("val", "d", training.Scores(50_000, 1.0, 0.76132, 0.92862)).parts[0].correct == 38_066
+
+
+def test_sets_before_a_damaged_image_keep_their_rows(model, tmp_path, capsys, monkeypatch):
+    from ilsvrc_tfds.cli import main
+
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    model.save(tmp_path / "model.keras")
+    good, bad = (drawing.few_of_imagenet_a(tmp_path / name / "imagenet-a") for name in ("good", "bad"))
+    (bad / WNIDS[11] / "0.1_11.jpg").write_bytes(b"<html>404")
+    words = ["--model", str(tmp_path / "model.keras"), "--allow-incomplete", "--json", str(tmp_path / "scores.json")]
+    assert main(["evaluate", *words, "--on", f"first={good}", f"second={bad}", f"third={good}"]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith("first ") and "second" not in said.out
+    assert "ilsvrc-tfds: second: " in said.err and "0.1_11.jpg" in said.err
+    assert [row["name"] for row in json.loads((tmp_path / "scores.json").read_text())["sets"]] == ["first"]

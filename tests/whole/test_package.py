@@ -11,7 +11,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt")
+NEEDED = (
+    *("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt"),
+    *(f"checks/report/page.{suffix}" for suffix in ("html", "css", "js")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,5 +44,6 @@ def test_sdist_holds_the_data_and_all_tests(built):
         str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*") if path.suffix != ".pyc" and path.is_file()
     }
     assert len(tests) > 80 and tests <= names
+    assert {"docs/index.md", "docs/site/mkdocs.yml", "docs/images/contact-sheet.png"} <= names
     assert {"checksums/ilsvrc2012.tsv", "CONTRIBUTING.md", "LICENSE", "README.md", ".ci/run"} <= names
     assert {f"ilsvrc_tfds/{name}" for name in (*NEEDED[1:], "py.typed")} <= names

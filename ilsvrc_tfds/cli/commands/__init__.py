@@ -1,7 +1,9 @@
 """The commands: each function takes the parsed options, does the work, prints the result, and returns a status."""
 
 from ilsvrc_tfds.cli.commands.reading import bench, evaluate, show, train, verify
-from ilsvrc_tfds.cli.commands.writing import alias, demo, doctor, export, index, metadata, prepare, unpack
+from ilsvrc_tfds.cli.commands.reporting import report
+from ilsvrc_tfds.cli.commands.trying import demo
+from ilsvrc_tfds.cli.commands.writing import alias, doctor, export, index, metadata, prepare, unpack
 
 __all__ = [
     "alias",
@@ -13,6 +15,7 @@ __all__ = [
     "index",
     "metadata",
     "prepare",
+    "report",
     "show",
     "train",
     "unpack",

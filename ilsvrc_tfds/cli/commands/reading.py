@@ -2,49 +2,47 @@
 
 import argparse
 import json
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ilsvrc_tfds
+from ilsvrc_tfds.checks.record_values import record_values
+from ilsvrc_tfds.cli.findings import folder_lines, folder_values
 from ilsvrc_tfds.cli.next_steps import (
     check,
     evaluate_and_plot,
     keep_scores,
     look_and_train,
+    mend,
     say_next,
     use_model,
 )
 from ilsvrc_tfds.cli.recipe_options import recipe_of
-from ilsvrc_tfds.cli.streams import say, say_report
+from ilsvrc_tfds.cli.results import tell
+from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import OptionError, counted, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
 
-_log = logging.getLogger(__name__)
-
 
 def verify(options: argparse.Namespace) -> int:
     """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    skipped = counted(report.left_out, "damaged image was", "damaged images were")
-    verdict = f"No problems found. {skipped} left out when it was made." if report.left_out else "No problems found."
-    status = say_report(report.facts, report.problems, verdict)
-    if not status:
-        say_next(look_and_train(options.folder))
-    return status
+    steps = mend(options.folder) if report.problems else look_and_train(options.folder)
+    values = {"folder": str(options.folder), **folder_values(report)}
+    return tell(options, folder_lines(report), values, steps, ok=not report.problems)
 
 
 def show(options: argparse.Namespace) -> int:
-    say(ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out))
-    if options.out is not None:
-        _log.info("Drew the contact sheet %s", options.out)
+    text = ilsvrc_tfds.show(options.folder, split=options.split, num=options.num, out=options.out)
+    lines = [text] if options.out is None else [text, "", f"{options.out}: the contact sheet of these records"]
     steps = [*look_and_train(options.folder)]
-    say_next([check(options.folder), *(steps[:1] if options.out is None else steps[1:])])
-    return 0
+    steps = [check(options.folder), *(steps[:1] if options.out is None else steps[1:])]
+    values = record_values(options.folder, options.split, options.num) if options.as_json else {}
+    return tell(options, lines, {**values, "contact_sheet": options.out and str(options.out)}, steps)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -94,7 +92,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
     from ilsvrc_tfds import training
-    from ilsvrc_tfds.training.set_scores import table
+    from ilsvrc_tfds.training.set_scores import UnfinishedScores, table
 
     names = [name for name, _ in options.on]
     if not names:
@@ -102,17 +100,23 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
     twice = sorted({name for name in names if names.count(name) > 1 or options.data and name == options.split})
     if twice:
         raise OptionError(f"Two rows would have the name {first_few(map(repr, twice))}. Rename one of them (--on).")
-    rows = training.evaluate_on(
-        dict(options.on),
-        options.model,
-        data=options.data,
-        weights=options.weights,
-        batch_size=options.batch_size,
-        split=options.split,
-        **_source(options),
-        devices=options.devices,
-        allow_incomplete=options.allow_incomplete,
-    )
+    try:
+        rows = training.evaluate_on(
+            dict(options.on),
+            options.model,
+            data=options.data,
+            weights=options.weights,
+            batch_size=options.batch_size,
+            split=options.split,
+            **_source(options),
+            devices=options.devices,
+            allow_incomplete=options.allow_incomplete,
+        )
+    except UnfinishedScores as error:
+        if error.rows:
+            _write_scores(json_path, options.model, error.rows)
+            say(table(error.rows))
+        raise
     _write_scores(json_path, options.model, rows)
     say(table(rows))
     say_next([*([keep_scores(options)] if json_path is None else []), use_model(options.model, options.weights)])

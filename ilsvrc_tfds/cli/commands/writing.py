@@ -1,14 +1,14 @@
-"""The commands that examine a source and write data sets, and `demo`, which draws a source first."""
+"""The commands that examine a source and write data sets."""
 
 import argparse
-import logging
+import json
 import os
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import ilsvrc_tfds
-from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.cli.findings import source_lines, source_values
 from ilsvrc_tfds.cli.next_steps import (
     Step,
     call,
@@ -18,30 +18,28 @@ from ilsvrc_tfds.cli.next_steps import (
     make_alias,
     read_as,
     read_as_image_folder,
+    read_tfrecords,
     read_with_dali,
-    say_next,
 )
 from ilsvrc_tfds.cli.options import subset_of
-from ilsvrc_tfds.cli.streams import say, say_report
-from ilsvrc_tfds.errors import DestinationError, OptionError, counted
+from ilsvrc_tfds.cli.prepared_sets import prepared, prepared_lines
+from ilsvrc_tfds.cli.results import tell
+from ilsvrc_tfds.errors import OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import own_splits
+from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.outputs.alias_place import require_free
 from ilsvrc_tfds.outputs.index import index_records
-from ilsvrc_tfds.runners import BeamRunner, DaskRunner, LocalRunner, Runner
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_missing_splits
-from ilsvrc_tfds.sources.demo import draw
-from ilsvrc_tfds.sources.find import find_images
+from ilsvrc_tfds.outputs.metadata import write_metadata
+from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
 from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import place
-from ilsvrc_tfds.storage.files import file_to_replace
-
-_log = logging.getLogger(__name__)
+from ilsvrc_tfds.storage.files import default_data_dir
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -54,17 +52,20 @@ def doctor(options: argparse.Namespace) -> int:
         splits=_splits(options),
         workers=options.workers,
         scratch=options.scratch,
+        allow_incomplete=True if options.allow_incomplete else None,
     )
-    status = say_report(report.facts, report.problems, "No problems found.")
-    same: list[str | Path] = [Path(options.source), "--data-dir", Path(options.data_dir)]
+    same: list[str | Path] = [Path(options.source)]
+    same += ["--data-dir", Path(options.data_dir)] if options.data_dir != default_data_dir() else []
     same += ["--splits", ",".join(options.splits)] if options.splits else []
     same += ["--scratch", options.scratch] if options.scratch is not None else []
-    if status:
+    same += ["--allow-incomplete"] if options.allow_incomplete else []
+    if report.problems:
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
-        say_next([Step("examine it again, once the problems are solved", command("doctor", *same))])
+        step = Step("examine it again, once the problems are solved", command("doctor", *same))
     else:
-        say_next([Step("prepare both configs", command("prepare", *same, "--config", "all"))])
-    return status
+        step = Step("prepare both configs", command("prepare", *same, "--config", "all"))
+    values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
+    return tell(options, source_lines(report, options.data_dir), values, [step], ok=not report.problems)
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -90,17 +91,16 @@ def prepare(options: argparse.Namespace) -> int:
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
     root = place(builders[0].data_dir).parents[2]
-    for builder in builders:
-        splits = ", ".join(f"{info.num_examples:,} {split}" for split, info in builder.info.splits.items())
-        name = f"{builder.name}/{builder.builder_config.name}"
-        say(f"{builder.data_dir}: {splits} examples; {call('tfds.load', name, data_dir=root)}")
+    sets = [prepared(builder, root) for builder in builders]
+    lines = [line for one in sets for line in prepared_lines(one)]
     folders, configs = [place(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
-    if options.alias:
-        _say_alias(ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite))
-    other = read_as(IMAGENET2012, root) if options.alias else make_alias(root, configs[-1].name)
+    made = ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite) if options.alias else None
+    lines += [_alias_line(made)] if made else []
+    other = read_as(IMAGENET2012, root) if made else make_alias(root, configs[-1].name)
     others = [] if configs[-1].relabel or bucket_url(root) else [other]  # an alias is a local folder
-    say_next([*(check(folder) for folder in folders), *look_and_train(folders[-1]), *others])
-    return 0
+    steps = [*map(check, folders), *look_and_train(folders[-1]), *others]
+    values = {"data_dir": str(root), "data_sets": sets, "alias": None if made is None else str(made)}
+    return tell(options, lines, values, steps)
 
 
 def _require_alias(options: argparse.Namespace) -> None:
@@ -122,15 +122,15 @@ def alias(options: argparse.Namespace) -> int:
         name=options.name,
         overwrite=options.overwrite,
     )
-    _say_alias(folder)
-    say_next([check(folder), read_as(options.name, folder.parents[1])])
-    return 0
+    steps = [check(folder), read_as(options.name, folder.parents[1])]
+    values = {"folder": str(folder), "name": options.name, "alias_of": str(find_output(folder).folder)}
+    return tell(options, [_alias_line(folder), steps[-1].line], values, steps[:1])
 
 
-def _say_alias(folder: Path) -> None:
+def _alias_line(folder: Path) -> str:
     output = find_output(folder)
     counts = [f"{sum(output.stated_lengths(s) or ()):,} {KINDS[CLASSIC].splits[s]}" for s in output.shards]
-    say(f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}")
+    return f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}"
 
 
 class _Engine(TypedDict):
@@ -157,14 +157,21 @@ def _engine(options: argparse.Namespace) -> _Engine:
 
 
 def metadata(options: argparse.Namespace) -> int:
-    splits, out = _splits(options), file_to_replace(options.out)
-    with LocalRunner(options.workers) as runner:
-        index = find_images([options.source], runner, splits)
-    log_missing_splits(index, incomplete_is_allowed(True if options.allow_incomplete else None), splits)
-    hdf5.write(out, index.splits.values(), image_root=options.image_root)
-    say(f"{options.out}: {counted(os.path.getsize(options.out), 'byte')}")
-    say_next([Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))])
-    return 0
+    write_metadata(
+        options.source,
+        options.out,
+        image_root=options.image_root,
+        splits=_splits(options),
+        workers=options.workers,
+        allow_incomplete=True if options.allow_incomplete else None,
+        overwrite=options.overwrite,
+    )
+    size = os.path.getsize(options.out)
+    images = {split: len(table.image_filenames) for split, table in hdf5.read(options.out).items()}
+    step = Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))
+    counts = ", ".join(f"{count:,} {split}" for split, count in images.items())
+    line = f"{options.out}: {counts} images, {counted(size, 'byte')}"
+    return tell(options, [line], {"file": str(options.out), "bytes": size, "images": images}, [step])
 
 
 def _splits(options: argparse.Namespace) -> tuple[str, ...] | None:
@@ -194,10 +201,26 @@ def export(options: argparse.Namespace) -> int:
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
-    say(f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}")
+    lines = [f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}"]
+    lines += [step.line for step in read_tfrecords(out, made)]
     write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
-    say_next([check(out), *look_and_train(out), *(() if options.index else (write_indexes,))])
-    return 0
+    values = {
+        "folder": str(out),
+        "label_offset": made.label_offset,
+        "classes": made.num_classes,
+        "splits": [
+            {
+                "split": split,
+                "records": sum(shard.records for shard in shards),
+                "shards": len(shards),
+                "bytes": sum(shard.bytes for shard in shards),
+                "boxed": None if made.boxes is None else made.boxes.get(split),
+            }
+            for split, shards in made.shards.items()
+        ],
+    }
+    steps = [check(out), *look_and_train(out), *([] if options.index else [write_indexes])]
+    return tell(options, lines, values, steps)
 
 
 def _records(made: Manifest, split: str) -> str:
@@ -211,51 +234,18 @@ def _records(made: Manifest, split: str) -> str:
 def index(options: argparse.Namespace) -> int:
     paths = index_records(options.folder, out=options.out, workers=options.workers)
     names = f"{PREFIX}*" if options.out is None else "with the names of the shards"
-    say(f"{options.out or options.folder}: {counted(len(paths), 'index', 'indexes')}, {names}")
-    say_next(read_with_dali(paths, find_output(options.folder).folder))
-    return 0
+    folder = find_output(options.folder).folder
+    place = options.out or folder
+    line = f"{place}: {counted(len(paths), 'index', 'indexes')}, {names}"
+    values = {"folder": str(place), "shards_in": str(folder), "indexes": len(paths)}
+    return tell(options, [line], values, read_with_dali(paths, folder))
 
 
 def unpack(options: argparse.Namespace) -> int:
     out = ilsvrc_tfds.unpack(
         options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
-    say(out)
-    say_next(read_as_image_folder(out))
-    return 0
-
-
-def demo(options: argparse.Namespace) -> int:
-    archives, data_dir = options.folder / "archives", options.folder / "data"
-    draw(archives)
-    _log.info("Drew a miniature ILSVRC2012, in the layout of the official archives: %s", archives)
-    try:
-        builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
-    except DestinationError as error:
-        raise DestinationError(
-            f"{error} The demo itself replaces nothing. Name another folder: `ilsvrc-tfds demo OTHER_DIR`."
-        ) from error
-    batch = _first_batch(data_dir)
-    # All output comes at the end: if it cannot be printed, the work is done all the same.
-    say(
-        f"Drew a miniature ILSVRC2012, in the layout of the official archives: {archives}",
-        *(f"Prepared ilsvrc2012/{name}, shards and metadata.h5: {b.data_dir}" for name, b in builders.items()),
-        f"Read back with tfds.load: {batch}",
-    )
-    own_images = Step("examine your own images, where FOLDER has them", command("doctor", "FOLDER"))
-    say_next([*look_and_train(data_dir / "ilsvrc2012/raw256/1.0.0"), own_images])
-    return 0
-
-
-def _first_batch(data_dir: Path) -> str:
-    """Returns a description of the first batch of a prepared data set: dtype, shape and classes."""
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    def crop(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.image.resize_with_crop_or_pad(image, 224, 224), label
-
-    data = tfds.load("ilsvrc2012/raw256", data_dir=data_dir, split="train", as_supervised=True)
-    images, labels = next(iter(data.map(crop).batch(8)))
-    words = [synsets.synsets()[label].words.partition(",")[0] for label in labels.numpy()]
-    return f"{images.dtype.name} {tuple(images.shape)}, {', '.join(words)}"
+    counts = json.loads((out / MARK_NAME).read_text())["files"]
+    images = ", ".join(f"{count:,} in {folder}" for folder, count in counts.items())
+    lines = [f"{out}: images {images}", *(step.line for step in read_as_image_folder(out))]
+    return tell(options, lines, {"folder": str(out), "images": counts})

@@ -56,7 +56,8 @@ def find_set(
       data: Data set with the validation images, which only `real.json` needs, in any form that `for_evaluation` takes.
       data_dir: TFDS's data directory, in which names are looked up.
       label_offset: Label of the first class in exported TFRecords that do not state it, as in `for_evaluation`.
-      allow_incomplete: Whether a set may lack images, classes or severities. A warning then says which.
+      allow_incomplete: Whether a set may lack images, classes or severities. A warning then says which. Images that
+        `data` was made without may be missing in any case.
 
     Raises:
       IncompleteError: The set is not complete, and this is not allowed.
@@ -78,7 +79,7 @@ def find_set(
         found = real.find(labels, data, data_dir, label_offset)
     else:
         found = _in_tree(open_tree(folder), folder)
-    if found.missing and not allow_incomplete:
+    if found.missing and not (allow_incomplete or found.allowed):
         raise IncompleteError(
             f"{found.title} in {shown(str(path))} is not complete: {found.missing}. Get the rest from "
             f"{PUBLISHED[found.kind].source}, or allow this (--allow-incomplete, allow_incomplete=True)."

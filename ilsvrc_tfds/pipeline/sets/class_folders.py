@@ -1,6 +1,7 @@
 """ImageNet-A, ImageNet-R and ImageNet-Sketch: a folder for each class, named by its wnid. Also one severity of C."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from ilsvrc_tfds.pipeline.sets.found import EvaluationSet, Images, Part
 from ilsvrc_tfds.pipeline.sets.published import PUBLISHED, SKETCH, A, R, kind_named
 from ilsvrc_tfds.pipeline.sets.trees import File, Tree, is_image, require_images
 
+# The names of the images of ImageNet-Sketch.
+_OF_SKETCH = re.compile(r"sketch_\d+\.JPE?G", re.IGNORECASE)
+
 
 def find(tree: Tree, path: Path) -> EvaluationSet | None:
     """Returns the set in a folder of class folders, or None if no folder is named by a wnid.
 
-    Which set it is, its classes say: ImageNet-A and ImageNet-R have 200 each, ImageNet-Sketch has all 1000.
+    Which set it is, its classes say: ImageNet-A and ImageNet-R have 200 each, ImageNet-Sketch has all 1000. Of an
+    incomplete one, the names of the folder or of the images must say so too.
 
     Raises:
       SourceError: Folders or files do not belong there, or the images are those of ILSVRC2012 itself.
@@ -32,7 +37,7 @@ def find(tree: Tree, path: Path) -> EvaluationSet | None:
             f"{tree.where} holds images of ILSVRC2012 itself, such as {shown(own)}, and not an evaluation set. Prepare "
             "them, and name the prepared data set as DATA."
         )
-    kind = _kind(tree, path, set(images.labels.tolist()))
+    kind = _kind(tree, path, images)
     missing = missing_of(images, PUBLISHED[kind].images, PUBLISHED[kind].classes)
     part = Part("", len(images), lambda: images)
     return EvaluationSet(kind, PUBLISHED[kind].title, path, (part,), missing)
@@ -109,7 +114,8 @@ def missing_of(images: Images, expected: int, classes: tuple[int, ...]) -> str:
     told = [f"it has {counted(len(images), 'image')}, expected {expected:,}"] if len(images) != expected else []
     if absent:
         names = first_few(synsets.wnids()[index] for index in absent)
-        told += [f"{len(absent):,} of its {len(classes):,} classes have none: {names}"]
+        have = "has" if len(absent) == 1 else "have"
+        told += [f"{len(absent):,} of its {len(classes):,} classes {have} none: {names}"]
     return "; ".join(told)
 
 
@@ -117,7 +123,8 @@ def _names(images: Images) -> list[str]:
     return [file.name for file in images.files]
 
 
-def _kind(tree: Tree, path: Path, classes: set[int]) -> str:
+def _kind(tree: Tree, path: Path, images: Images) -> str:
+    classes = set(images.labels.tolist())
     fitting = [kind for kind in (A, R) if classes <= set(PUBLISHED[kind].classes)]
     if len(fitting) == 2:
         fitting = [
@@ -128,4 +135,15 @@ def _kind(tree: Tree, path: Path, classes: set[int]) -> str:
                 f"{tree.where} is not complete, and its {counted(len(classes), 'class is', 'classes are')} in "
                 "ImageNet-A as well as in ImageNet-R. Name the folder imagenet-a or imagenet-r, or get the set again."
             )
+    if not fitting and len(classes) < len(PUBLISHED[SKETCH].classes) and not _looks_like_sketch(tree, path, images):
+        raise OptionError(
+            f"{tree.where} has {counted(len(classes), 'class', 'classes')}, not all of which are in ImageNet-A or "
+            "ImageNet-R, and not the 1000 of ImageNet-Sketch. If it is a part of ImageNet-Sketch, name the folder "
+            "imagenet-sketch; a set of your own cannot be evaluated like this: prepare it, and name it as DATA."
+        )
     return fitting[0] if fitting else SKETCH
+
+
+def _looks_like_sketch(tree: Tree, path: Path, images: Images) -> bool:
+    named = SKETCH in (kind_named(Path(tree.where).name), kind_named(path.stem))
+    return named or all(map(_OF_SKETCH.fullmatch, _names(images)))

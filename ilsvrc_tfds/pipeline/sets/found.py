@@ -76,6 +76,7 @@ class EvaluationSet:
       path: Folder or file.
       parts: Parts that are measured by themselves. Only ImageNet-C has several.
       missing: What is missing if the set is not complete, in words; otherwise empty.
+      allowed: Whether what is missing was allowed when the images were prepared or exported.
 
     >>> from ilsvrc_tfds.pipeline import find_set
     >>> found = find_set("/data/imagenet-a", allow_incomplete=True)
@@ -88,6 +89,7 @@ class EvaluationSet:
     path: Path
     parts: tuple[Part, ...]
     missing: str = ""
+    allowed: bool = False
 
     @property
     def classes(self) -> tuple[int, ...]:

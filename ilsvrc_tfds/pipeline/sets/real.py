@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, shown, unreadable
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.pipeline.sets.found import EvaluationSet, Part, Records
 from ilsvrc_tfds.pipeline.sets.published import PUBLISHED, REAL
 from ilsvrc_tfds.pipeline.split import Data, find_split
@@ -48,14 +49,15 @@ def find(path: Path, data: Data | None, data_dir: str | os.PathLike | None, labe
     split = find_split(data, "val", data_dir=data_dir, label_offset=label_offset)
     if split.wnids is not None:
         raise OptionError(
-            f"{split.folder} has {split.num_labels} classes with numbers of their own; {PUBLISHED[REAL].title} needs "
-            "the validation split with all 1000."
+            f"{split.folder} has {counted(split.num_labels, 'class', 'classes')} with numbers of their own; "
+            f"{PUBLISHED[REAL].title} needs the validation split with all 1000."
         )
     expected = PUBLISHED[REAL].images
     missing = f"{split.folder} has {counted(split.num_examples, 'image')} in val, expected {expected:,}"
     missing = missing if split.num_examples != expected else ""
     part = Part("", split.num_examples, lambda: Records(split, labels))
-    return EvaluationSet(REAL, PUBLISHED[REAL].title, path, (part,), missing)
+    allowed = find_output(split.folder).stated_lengths("val") is not None
+    return EvaluationSet(REAL, PUBLISHED[REAL].title, path, (part,), missing, allowed)
 
 
 def read_lists(path: str | os.PathLike) -> tuple[tuple[int, ...], ...]:

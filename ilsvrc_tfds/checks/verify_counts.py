@@ -1,25 +1,40 @@
-"""The size of each split of a folder of shards, in words."""
+"""The records of each split of a prepared or exported folder, counted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ilsvrc_tfds import synsets
+from ilsvrc_tfds.checks.findings import SplitChecked
 from ilsvrc_tfds.checks.verify_shard import Findings, Rows
 from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.formats.folder import Output
 
 
-def split_facts(output: Output, findings: Iterable[Findings]) -> Iterator[str]:
-    """Yields a line for each split: its records, classes, bytes and shards, beside the official number of images.
+def split_counts(output: Output, findings: Sequence[Findings]) -> tuple[SplitChecked, ...]:
+    """Returns the numbers of records, shards and bytes of each split.
 
     >>> from ilsvrc_tfds.formats.folder import find_output
-    >>> list(split_facts(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"), []))[2]
-    'test: not there'
+    >>> [count.split for count in split_counts(find_output("/data/tfrecords"), [])]
+    ['train', 'val']
+    """
+    counts = []
+    for split in output.shards:
+        own = [found for found in findings if found.job.split == split]
+        records = [found.records for found in own if found.records is not None]
+        labels = Rows.joined([found.rows for found in own]).label
+        classes = len(np.unique(labels)) if (labels >= 0).any() else None
+        made = (sum(records) if records else None, synsets.OFFICIAL_COUNTS[split], classes)
+        counts.append(SplitChecked(split, *made, len(own), sum(found.bytes for found in own)))
+    return tuple(counts)
 
-    Args:
-      output: Folder of the shards.
-      findings: What was found in each shard.
+
+def split_facts(output: Output, findings: Sequence[Findings]) -> Iterator[str]:
+    """Yields a line for each split of ILSVRC2012, which says what was found of it.
+
+    >>> from ilsvrc_tfds.formats.folder import find_output
+    >>> next(split_facts(find_output("/data/tfrecords"), []))
+    'train: 0 bytes in 0 shards'
     """
     for split, official in synsets.OFFICIAL_COUNTS.items():
         own = [found for found in findings if found.job.split == split]

@@ -1,0 +1,88 @@
+"""Draws the pictures of these pages, from the demo's drawings: `python docs/images/draw.py`."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+import ilsvrc_tfds
+from ilsvrc_tfds import preprocess
+from ilsvrc_tfds.sources import demo, drawings
+
+HERE = Path(__file__).parent
+PICTURE = "n02782093", "n02782093_843.JPEG"  # a balloon
+_TILE, _GAP, _CROPS, _LABEL = 176, 10, 5, 26
+_PAPER, _INK = "#ffffff", "#57575d"
+
+
+def draw_contact_sheet() -> None:
+    """Draws some records of the demo's `raw256`, as `ilsvrc-tfds show` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = demo.draw(Path(folder, "archives"))
+        builder = ilsvrc_tfds.prepare(source, folder, config="raw256", allow_incomplete=True)
+        path = Path(folder, "sheet.png")
+        ilsvrc_tfds.show(builder.data_dir, split="train", num=10, out=path)
+        _save(Image.open(path), HERE / "contact-sheet.png")
+
+
+def draw_augmentations() -> None:
+    """Draws a row for each preset: the picture, and what the ops on single examples make of it."""
+    data = drawings.encoded_drawing(*PICTURE, seed=0, mode="RGB")
+    presets = "resnet_train", "torchvision_train", "randaugment_train"
+    width = (1 + _CROPS) * (_TILE + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, len(presets) * (_TILE + _LABEL + _GAP) + _GAP), _PAPER)
+    for row, name in enumerate(presets):
+        y = _GAP + row * (_TILE + _LABEL + _GAP)
+        ImageDraw.Draw(sheet).text((_GAP, y + 4), name, _INK, ImageFont.load_default(15))
+        original = preprocess.Decode()({"image": tf.constant(data)}, seed=(0, 0))["image"].numpy()
+        crops = [_augmented(name, data, seed) for seed in range(_CROPS)]
+        for column, pixels in enumerate((original, *crops)):
+            tile = Image.fromarray(pixels)
+            tile.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
+            left, top = (_TILE - tile.width) // 2, (_TILE - tile.height) // 2
+            sheet.paste(tile, (_GAP + column * (_TILE + _GAP) + left, y + _LABEL + top))
+    _save(sheet, HERE / "augmentations.png")
+
+
+def draw_report() -> None:
+    """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo. Needs playwright and Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    folder = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the page names it
+    source = demo.draw(folder / "archives")
+    builder = ilsvrc_tfds.prepare(source, folder / "data", config="raw256", allow_incomplete=True)
+    page_path, shot = folder / "report.html", folder / "shot.png"
+    ilsvrc_tfds.report(builder.data_dir, page_path)
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 870}, color_scheme="light")
+        page.goto(page_path.as_uri())
+        page.screenshot(path=shot)
+        _save(Image.open(shot), HERE / "report.png")
+        page.fill("#search", "ball")
+        page.locator("#pictures").evaluate('element => element.scrollIntoView({behavior: "instant"})')
+        page.wait_for_timeout(500)  # the pictures are drawn as they come into view
+        page.screenshot(path=shot)
+        _save(Image.open(shot), HERE / "report-pictures.png")
+    shutil.rmtree(folder)
+
+
+def _augmented(name: str, data: bytes, seed: int):
+    ops, _ = preprocess.split(preprocess.preset(name))  # without those that mix the images of a batch
+    example = {"image": tf.constant(data), "label": tf.constant(417, tf.int64)}
+    return preprocess.apply(ops, example, seed=(seed, 0))["image"].numpy()
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Saves with 256 colours, which is half of the bytes."""
+    picture = picture.convert("RGB")
+    picture.quantize(palette=picture.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    draw_contact_sheet()
+    draw_augmentations()
+    draw_report()

@@ -1,0 +1,66 @@
+"""The result of a command: lines for people, or one JSON document for programs (`--json`)."""
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ilsvrc_tfds.cli.next_steps import Step, say_next
+from ilsvrc_tfds.cli.streams import say
+
+# Increased if a key is renamed or removed, or means something else. New keys do not change it.
+SCHEMA = 1
+
+
+def tell(
+    options: argparse.Namespace,
+    lines: Iterable[object],
+    values: Mapping[str, Any],
+    steps: Iterable[Step] = (),
+    *,
+    ok: bool = True,
+) -> int:
+    """Prints the result of a command on standard output, and the next steps on standard error. Returns the status.
+
+    With `--json` the result is one document, which docs/json.md describes: `values`, with the command, whether it
+    succeeded, and the next steps.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> tell(parse(["index", "/data/tfrecords"]), ["2 indexes"], {"indexes": 2})
+    2 indexes
+    0
+    >>> tell(parse(["index", "/data/tfrecords", "--json"]), ["2 indexes"], {"indexes": 2})
+    {
+      "schema": 1,
+      "command": "index",
+      "ok": true,
+      "indexes": 2,
+      "next": []
+    }
+    0
+
+    Args:
+      options: Options of the command.
+      lines: Lines for people.
+      values: Values for programs, in JSON's types.
+      steps: What to run next.
+      ok: Whether the command found no problems.
+    """
+    steps = list(steps)
+    if options.as_json:
+        following = [{"purpose": step.purpose, "line": step.line} for step in steps]
+        say(document(options, ok, {**values, "next": following}))
+    else:
+        say(*lines)
+    say_next(steps)
+    return 0 if ok else 1
+
+
+def document(options: argparse.Namespace, ok: bool, values: Mapping[str, Any]) -> str:
+    """Returns the JSON document of a result.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> json.loads(document(parse(["index", "/data/x"]), False, {"error": "There is none."}))["error"]
+    'There is none.'
+    """
+    return json.dumps({"schema": SCHEMA, "command": options.command.__name__, "ok": ok, **values}, indent=2)

@@ -1,0 +1,105 @@
+"""`--json`: one document on standard output, as docs/json.md describes it; and `--quiet`."""
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.cli.commands import trying
+from ilsvrc_tfds.cli.parser import COMMANDS
+from ilsvrc_tfds.terminal.console import console
+
+PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
+REPORTING = [command.name for command in COMMANDS if command.reports]
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command with `--json` and returns its document."""
+
+    def run_command(*words, status: int = 0) -> dict:
+        assert main([*map(str, words), "--json"]) == status
+        return json.loads(capsys.readouterr().out)
+
+    return run_command
+
+
+def described(command: str) -> set[str]:
+    """The keys that the page lists for a command; those of a list's elements as `splits[].split`."""
+    _, _, section = PAGE.partition(f"\n## `{command}`\n")
+    rows = re.findall(r"^\| `([^`]+)` \|", section.partition("\n## ")[0], re.M)
+    assert rows, command
+    return set(rows)
+
+
+def keys(values: dict) -> set[str]:
+    found = set(values) - {"schema", "command", "ok", "next"}
+    for key, value in values.items():
+        if key != "next" and isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= {f"{key}[].{inner}" for inner in keys(value[0])}
+    return found
+
+
+def test_documents_are_as_the_page_describes_them(archives, tmp_path, run):
+    data, out = tmp_path / "data", tmp_path / "out"
+    folder = data / "ilsvrc2012/classification/1.0.0"
+    documents = [
+        run("doctor", archives, "--data-dir", data, status=1),
+        run("prepare", archives, "--data-dir", data, "--allow-incomplete"),
+        run("verify", folder),
+        run("show", folder, "--num", "2", "--out", tmp_path / "sheet.png"),
+        run("export", folder, "--out", out, "--allow-incomplete"),
+        run("index", out),
+        run("unpack", folder, "--out", tmp_path / "files"),
+        run("metadata", archives, "--out", tmp_path / "m.h5"),
+        run("alias", data),
+    ]
+    assert {document["command"] for document in documents} == set(REPORTING) - {"demo"}
+    for document in documents:
+        assert keys(document) == described(document["command"])
+        assert document["schema"] == 1 and document["ok"] == (document["command"] != "doctor")
+        assert all(step.keys() == {"purpose", "line"} for step in document["next"])
+    doctor, prepared, verified, shown = documents[:4]
+    assert doctor["splits"][0]["images"] == 12 and len(doctor["splits"][0]["missing_classes"]) == 997
+    assert doctor["splits"][2] == {**doctor["splits"][2], "images": None, "state": "not needed"}
+    assert prepared["data_sets"][0]["splits"][1]["examples"] == 6
+    assert verified["splits"][0] == {**verified["splits"][0], "split": "train", "records": 12}
+    assert verified["problems"] == [] and verified["digests_compared"]
+    assert [record["split"] for record in [shown]] == ["train"] and len(shown["records"]) == 2
+
+
+def test_error_is_a_document_too(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / "nowhere"), "--json"]) == 1
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["command"], found["ok"]) == ("verify", False)
+    assert said.err == f"ilsvrc-tfds: {found['error']}\n"
+
+
+def test_quiet_prints_the_result_and_nothing_else(archives, tmp_path, capfd, caplog):
+    words = ["prepare", str(archives), "--data-dir", str(tmp_path), "--allow-incomplete", "--quiet"]
+    try:
+        assert main(words) == 0
+        said = capfd.readouterr()
+        assert said.out.count("\n") == 2 and said.err == ""
+        assert main(["verify", str(tmp_path / "nowhere"), "--quiet"]) == 1
+        assert capfd.readouterr().err.startswith("ilsvrc-tfds: ")
+    finally:
+        console().quiet = False
+
+
+@pytest.mark.slow
+def test_document_of_the_demo_names_what_it_made(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(trying, "draw", functools.partial(trying.draw, train_per_class=2, val_per_class=1))
+    found = run("demo", tmp_path / "demo")
+    assert {key for key in keys(found) if "[]" not in key} == described("demo")
+    assert [made["name"] for made in found["data_sets"]] == ["ilsvrc2012/classification", "ilsvrc2012/raw256"]
+    assert Path(found["contact_sheet"]).read_bytes().startswith(b"\x89PNG")
