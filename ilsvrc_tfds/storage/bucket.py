@@ -38,8 +38,8 @@ def bucket_url(path: str | os.PathLike) -> str | None:
     """Returns the URL of a path in a bucket, also if `Path` has changed it, or None for any other path.
 
     >>> from pathlib import Path
-    >>> bucket_url(Path("gs://data/tfds/")), bucket_url("/data/tfds")
-    ('gs://data/tfds', None)
+    >>> bucket_url(Path("gs://bucket/tfds/")), bucket_url("/data/tfds")
+    ('gs://bucket/tfds', None)
     """
     match = _URL.fullmatch(os.fspath(path))
     return None if match is None or match[1] not in STORES else f"{match[1]}://{match[2]}/{match[3]}".rstrip("/")
@@ -48,7 +48,7 @@ def bucket_url(path: str | os.PathLike) -> str | None:
 def is_read_by_tensorflow(path: str | os.PathLike) -> bool:
     """Returns whether TensorFlow can read a path: it has a file system for gs://, and none for s3://.
 
-    >>> is_read_by_tensorflow("gs://data/tfds"), is_read_by_tensorflow("s3://data/tfds")
+    >>> is_read_by_tensorflow("gs://bucket/tfds"), is_read_by_tensorflow("s3://data/tfds")
     (True, False)
     """
     return not (bucket_url(path) or "").startswith("s3:")
@@ -178,8 +178,8 @@ def at_once(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> lis
 def split(url: str) -> tuple[str, str, str]:
     """Returns scheme, bucket and key of a URL.
 
-    >>> split("gs://data/tfds/ilsvrc2012")
-    ('gs', 'data', 'tfds/ilsvrc2012')
+    >>> split("gs://bucket/tfds/ilsvrc2012")
+    ('gs', 'bucket', 'tfds/ilsvrc2012')
     """
     match = _URL.fullmatch(url)
     if match is None:
@@ -190,9 +190,9 @@ def split(url: str) -> tuple[str, str, str]:
 def require_folder(url: str) -> None:
     """Raises OptionError for a bucket without a folder in it, and for names that no store takes alike.
 
-    >>> require_folder("gs://data")
+    >>> require_folder("gs://bucket")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: gs://data is a whole bucket. Name a folder in it, such as gs://data/tfds.
+    ilsvrc_tfds.errors.OptionError: gs://bucket is a whole bucket. Name a folder in it, such as gs://bucket/tfds.
     """
     scheme, bucket, key = split(url)
     if not key:

@@ -60,8 +60,8 @@ def as_error(url: str, error: BaseException, *, writing: bool, seconds: float) -
       writing: Whether the object was to be written, so that it is a DestinationError; otherwise a SourceError.
       seconds: Time for which the request has been tried.
 
-    >>> print(as_error("s3://data/tfds", PermissionError("Access Denied"), writing=True, seconds=0))
-    s3://data/tfds cannot be written: Access Denied. These credentials may not do that. They need s3:ListBucket ...
+    >>> print(as_error("s3://bucket/tfds", PermissionError("Access Denied"), writing=True, seconds=0))
+    s3://bucket/tfds cannot be written: Access Denied. These credentials may not do that. They need s3:ListBucket ...
     """
     kind = DestinationError if writing else SourceError
     scheme, bucket = url.partition("://")[0], url.partition("://")[2].partition("/")[0]

@@ -10,10 +10,10 @@ from ilsvrc_tfds.storage.bucket import bucket_url
 class BucketPath(type(Path())):  # type: ignore[misc]  # PosixPath, whose name differs on other systems
     """A path in a bucket, whose text is its URL. It only names something: `bucket` reads and writes it.
 
-    >>> BucketPath("gs://data/tfds") / "ilsvrc2012"
-    BucketPath('gs://data/tfds/ilsvrc2012')
-    >>> str(BucketPath(Path("s3://data/tfds")).parent)
-    's3://data'
+    >>> BucketPath("gs://bucket/tfds") / "ilsvrc2012"
+    BucketPath('gs://bucket/tfds/ilsvrc2012')
+    >>> str(BucketPath(Path("s3://bucket/tfds")).parent)
+    's3://bucket'
     """
 
     if sys.version_info < (3, 12):
@@ -41,8 +41,8 @@ class BucketPath(type(Path())):  # type: ignore[misc]  # PosixPath, whose name d
 def place(path: str | os.PathLike) -> Path:
     """Returns a path that the user has named: one in a bucket as a BucketPath, any other with `~` expanded.
 
-    >>> place("gs://data/tfds"), place("/data/tfds")
-    (BucketPath('gs://data/tfds'), PosixPath('/data/tfds'))
+    >>> place("gs://bucket/tfds"), place("/data/tfds")
+    (BucketPath('gs://bucket/tfds'), PosixPath('/data/tfds'))
     """
     url = bucket_url(path)
     return Path(path).expanduser() if url is None else BucketPath(url)

@@ -1,6 +1,6 @@
 """The staging folder of a destination in a bucket: where uploaded shards wait until all are finished.
 
-gs://data/tfds/ilsvrc2012/raw256/.1.0.0.staging/
+gs://bucket/tfds/ilsvrc2012/raw256/.1.0.0.staging/
     lock.holder             the run that holds the folder: see `bucket_lock`
     <fingerprint>/          uploaded shards and their receipts, for one plan
     publish.json            what is to be copied to the destination, once all of it is here

@@ -182,10 +182,10 @@ def _opened(folder: str | os.PathLike) -> Iterator[int]:
 def require_known_scheme(*paths: str | os.PathLike) -> None:
     """Raises OptionError for an empty path, and for a URL of neither gs:// nor s3://.
 
-    >>> require_known_scheme("gs://data/tfds", "/data/tfds")
-    >>> require_known_scheme("https://data/tfds")
+    >>> require_known_scheme("gs://bucket/tfds", "/data/tfds")
+    >>> require_known_scheme("https://host/tfds")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: https://data/tfds is a URL of another kind than gs:// and s3://. ...
+    ilsvrc_tfds.errors.OptionError: https://host/tfds is a URL of another kind than gs:// and s3://. ...
     """
     for path in paths:
         if bucket_url(path) is None:

@@ -58,7 +58,7 @@ def size_of(path: str | os.PathLike) -> int:
 def names_in(folder: str | os.PathLike) -> list[str]:
     """Returns the names in a folder, or of the objects in a folder of a bucket, sorted. Raises OSError.
 
-    >>> "note" in names_in("/data")
+    >>> "note" in names_in("/data/tfds/..")
     True
     """
     if (url := bucket_url(folder)) is None:

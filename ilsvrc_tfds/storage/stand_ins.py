@@ -113,7 +113,7 @@ def fetched(path: str | os.PathLike) -> Iterator[str | os.PathLike]:
     file. Any other path is yielded as it is.
 
     >>> with fetched("/data/note") as local:
-    ...     open(local, "rb").read()
+    ...     Path(local).read_bytes()
     b'text'
     """
     if (url := bucket_url(path)) is not None:
@@ -139,8 +139,8 @@ def beginning(path: str, size: int) -> Iterator[str]:
     """Yields a local path of a file during the block; of one in a bucket, of a file with its first bytes only.
 
     >>> with beginning("/data/note", 2) as local:
-    ...     local
-    '/data/note'
+    ...     Path(local).read_bytes()
+    b'text'
     """
     if (url := bucket_url(path)) is None:
         yield path

@@ -27,7 +27,7 @@ _Receipt = TypeVar("_Receipt")
 def is_url(place: str) -> bool:
     """Returns whether a place, as `place_of` returns it, is in a bucket.
 
-    >>> is_url("gs://data/tfds/shard"), is_url("/data/shard")
+    >>> is_url("gs://bucket/tfds/shard"), is_url("/data/shard")
     (True, False)
     """
     return "://" in place

@@ -53,8 +53,9 @@ def test_exported_objects_are_those_of_a_local_run(source, url, tmp_path):
     assert str(out) == url
     assert stores.digests(url) == stores.digests(local)
     assert bucket.listed(url.rpartition("/")[0]).keys() == {f"tfds/{name}" for name in stores.digests(local)}
-    with pytest.raises(DestinationError, match=f"{url} holds an export. Replace it with --overwrite"):
-        ilsvrc_tfds.export(source, url, **OPTIONS)
+    assert str(ilsvrc_tfds.export(source, url, **OPTIONS)) == url  # already
+    with pytest.raises(DestinationError, match=f"{url} .* label_offset"):
+        ilsvrc_tfds.export(source, url, label_offset=0, **OPTIONS)
 
 
 def test_all_configs_of_parquet_files_are_prepared_from_one_spool(url, tmp_path, tmp_path_factory):
