@@ -4,6 +4,7 @@ import argparse
 
 from ilsvrc_tfds.cli.options import (
     add_allow_incomplete,
+    add_break_lock,
     add_data,
     add_data_dir,
     add_folder,
@@ -45,7 +46,7 @@ def doctor(command: argparse.ArgumentParser) -> None:
 
 def prepare(command: argparse.ArgumentParser) -> None:
     add_source(command)
-    add_data_dir(command, "folder for the data set")
+    add_data_dir(command, "folder for the data set, or its URL: gs://… or s3://…")
     configs = [*Ilsvrc2012.builder_configs, "all"]
     command.add_argument(
         "--config", default="classification", choices=configs, help="config to prepare (default: %(default)s)"
@@ -79,6 +80,7 @@ def prepare(command: argparse.ArgumentParser) -> None:
     )
     add_no_sync(command)
     add_scratch(command)
+    add_break_lock(command)
 
 
 def alias(command: argparse.ArgumentParser) -> None:
@@ -154,6 +156,7 @@ def export(command: argparse.ArgumentParser) -> None:
     )
     add_no_sync(command)
     add_scratch(command)
+    add_break_lock(command)
 
 
 def index(command: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
 from ilsvrc_tfds.terminal.console import console
 
 # With fewer train images than this, not the default recipe, which is for 1.2 million.
@@ -142,7 +143,7 @@ def look_and_train(folder: Path) -> Iterator[Step]:
     except SourceError:
         return
     yield Step("draw a contact sheet of some of the images", command("show", folder, "--out", "contact-sheet.png"))
-    if {"train", "val"} <= output.shards.keys():
+    if {"train", "val"} <= output.shards.keys() and is_read_by_tensorflow(folder):
         yield train(folder, few=sum(output.stated_lengths("train") or (_FEW,)) < _FEW)
 
 
@@ -212,6 +213,8 @@ def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:
       folder: Folder of the shards.
     """
     for path in list(indexes)[:1]:
+        if bucket_url(path):
+            return  # DALI reads local files
         stem = path.name.rpartition("-of-")[0].rpartition("-")[0]
         places = (folder, stem.removeprefix(PREFIX)), (path.parent, stem)
         patterns = (os.path.join(glob.escape(os.fspath(place)), f"{name}-*") for place, name in places)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Union
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading, shown
 from ilsvrc_tfds.formats.alias import IMAGENET2012, VERSION, read_alias
 from ilsvrc_tfds.formats.folder import is_output
+from ilsvrc_tfds.formats.in_buckets import folder_in_bucket
 from ilsvrc_tfds.formats.nearby import PREPARED, kind_of_set
-from ilsvrc_tfds.storage.files import default_data_dir, require_local, without_dots
+from ilsvrc_tfds.storage.files import default_data_dir, require_known_scheme, without_dots
 from ilsvrc_tfds.storage.staging import staging_folder
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def folder_of(data: Data, data_dir: str | os.PathLike | None = None) -> Path:
         ~/tensorflow_datasets.
 
     Raises:
-      OptionError: The data set does not exist, or a data directory has several, or a path is a URL.
+      OptionError: The data set does not exist, or a data directory has several.
       SourceError: The folder does not exist, cannot be read, or is not finished.
     """
+    if (folder := folder_in_bucket(data, data_dir)) is not None:
+        return folder
     if hasattr(data, "data_dir"):
         return _folder_of_builder(data)
-    require_local(data)
+    require_known_scheme(data)
     match = _NAME.fullmatch(data) if isinstance(data, str) else None
     if match is None:
         return _at(without_dots(Path(data).expanduser()), data_dir)

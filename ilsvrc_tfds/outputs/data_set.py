@@ -25,8 +25,9 @@ from ilsvrc_tfds.sources.completeness import log_shortfalls, of_splits
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.sources.spooling import spooled
 from ilsvrc_tfds.sources.subset import Subset
-from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.space import require_space, room_for_result
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
+from ilsvrc_tfds.storage.uploads import place_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +212,8 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> int:
     plans = [plan for options in wanted.values() for plan in _plans(options.chosen(index), options)]
     needed = sum(plan.num_bytes for plan in plans)
     needed -= sum(map(staged_bytes, wanted))
-    require_space(next(iter(wanted)), needed)
+    first = next(iter(wanted))
+    require_space(first, room_for_result(first, needed))
     return needed
 
 
@@ -237,7 +239,8 @@ def _tasks(index: Index, plans: list[SplitPlan], options: Options, folder: Path)
     for plan in plans:
         encode = TfdsExample(remaining_op(index, plan.members.split, options.op), options.subset.new_labels)
         for shard, name in zip(plan.shards(), _names(plan, options)):
-            yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error, options.sync)
+            place = place_of(folder / name)
+            yield ShardTask(shard, place, encode, options.file_format, options.on_error, options.sync, str(folder))
 
 
 def _write_metadata(

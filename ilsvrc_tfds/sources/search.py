@@ -18,7 +18,7 @@ from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.other_sets import refuse_other_sets
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings, unfinished
-from ilsvrc_tfds.storage.files import require_local, without_dots
+from ilsvrc_tfds.storage.files import require_local_source, without_dots
 
 _DEVKITS = (
     "ILSVRC2012_devkit_t12.tar.gz",
@@ -118,7 +118,7 @@ def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | N
       SourceError: Two places of a source may be the same split, or a place cannot be read.
       OptionError: A candidate is a URL.
     """
-    require_local(*candidates)
+    require_local_source(*candidates)
     looked_at = ""
     for candidate in candidates:
         source = without_dots(Path(candidate).expanduser())
