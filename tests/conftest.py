@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import drawing
 import pytest
+import stores
 from unprivileged import give_up_root
 
 import ilsvrc_tfds
@@ -71,6 +72,17 @@ def heed_interrupts():
 def images() -> drawing.Images:
     """A miniature data set of three classes with the odd images of the real one."""
     return drawing.miniature()
+
+
+@pytest.fixture(scope="session", params=["gs", "s3"])
+def store(request) -> Iterator[stores.Server]:
+    """A server of each kind of store, with an empty bucket, which this process and those that it starts use."""
+    with stores.serving(request.param) as server:
+        own = {name: os.environ.get(name) for name in server.environment}
+        os.environ.update(server.environment)
+        yield server
+        for name, value in own.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
+from ilsvrc_tfds.storage.stand_ins import fetched
 from ilsvrc_tfds.synsets import Synset
 
 # xmin, ymin, xmax, ymax.
@@ -69,17 +70,18 @@ def read_samples(output: Output, split: str, lengths: Sequence[int], num: int) -
     for shard, group in itertools.groupby(numbers, lambda number: bisect.bisect_right(starts, number) - 1):
         name = output.shards[split][shard]
         path = os.path.join(output.folder, name)
-        spans = read_spans(path)
-        if len(spans) != lengths[shard]:
-            stated = f"expected {lengths[shard]:,}. Run `ilsvrc-tfds verify` for details."
-            raise SourceError(f"{path} has {counted(len(spans), 'record')}, {stated}")
-        for number in group:
-            row = number - starts[shard]
-            offset, size = spans[row]
-            where = f"record {row:,}, byte {offset:,}"
-            features = parse_example(read_record(path, offset, size), f"{path}: {where}")
-            sample = _sample(output, number, f"{name}: {where}", features)
-            yield sample._replace(told=None) if split == "test" else sample  # the labels of test are -1
+        with fetched(path):
+            spans = read_spans(path)
+            if len(spans) != lengths[shard]:
+                stated = f"expected {lengths[shard]:,}. Run `ilsvrc-tfds verify` for details."
+                raise SourceError(f"{path} has {counted(len(spans), 'record')}, {stated}")
+            for number in group:
+                row = number - starts[shard]
+                offset, size = spans[row]
+                where = f"record {row:,}, byte {offset:,}"
+                features = parse_example(read_record(path, offset, size), f"{path}: {where}")
+                sample = _sample(output, number, f"{name}: {where}", features)
+                yield sample._replace(told=None) if split == "test" else sample  # the labels of test are -1
 
 
 def _sample(output: Output, number: int, place: str, features: Mapping[str, Sequence]) -> Sample:

@@ -12,6 +12,7 @@ from ilsvrc_tfds.checks.told import class_in_words, contradiction
 from ilsvrc_tfds.errors import ImageError, OptionError, counted, first_few, require_integers, shown
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
@@ -27,6 +28,7 @@ _CHANNELS = {
 }  # fmt: skip
 
 
+@from_buckets("data")
 def show(
     data: Data,
     *,

@@ -28,6 +28,7 @@ from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.alias import followed
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import TFRECORD
@@ -40,6 +41,7 @@ from ilsvrc_tfds.terminal.progress import progress
 _Value = TypeVar("_Value")
 
 
+@from_buckets("data")
 def verify(
     data: Data, *, data_dir: str | os.PathLike | None = None, decode: bool = False, workers: int | None = None
 ) -> Report:

@@ -10,6 +10,7 @@ import xxhash
 from ilsvrc_tfds.checks.verify_record import Rules, check_record
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES, read_records
+from ilsvrc_tfds.storage.stand_ins import fetched
 
 _BUFFER = 1 << 20
 
@@ -91,7 +92,8 @@ def check_shard(job: ShardJob) -> Findings:
     >>> findings.records, findings.problems
     (6, ())
     """
-    return _check_bytes(job) if job.rules is None else _check_records(job, job.rules)
+    with fetched(job.path):
+        return _check_bytes(job) if job.rules is None else _check_records(job, job.rules)
 
 
 def place(number: int, offset: int) -> str:

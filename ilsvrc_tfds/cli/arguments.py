@@ -4,6 +4,7 @@ import argparse
 
 from ilsvrc_tfds.cli.options import (
     add_allow_incomplete,
+    add_break_lock,
     add_data,
     add_data_dir,
     add_folder,
@@ -45,7 +46,7 @@ def doctor(command: argparse.ArgumentParser) -> None:
 
 def prepare(command: argparse.ArgumentParser) -> None:
     add_source(command)
-    add_data_dir(command, "folder for the data set")
+    add_data_dir(command, "folder for the data set, or its URL: gs://… or s3://…")
     configs = [*Ilsvrc2012.builder_configs, "all"]
     command.add_argument(
         "--config", default="classification", choices=configs, help="config to prepare (default: %(default)s)"
@@ -79,6 +80,7 @@ def prepare(command: argparse.ArgumentParser) -> None:
     )
     add_no_sync(command)
     add_scratch(command)
+    add_break_lock(command)
 
 
 def alias(command: argparse.ArgumentParser) -> None:
@@ -154,6 +156,7 @@ def export(command: argparse.ArgumentParser) -> None:
     )
     add_no_sync(command)
     add_scratch(command)
+    add_break_lock(command)
 
 
 def index(command: argparse.ArgumentParser) -> None:
@@ -249,6 +252,13 @@ def evaluate(command: argparse.ArgumentParser) -> None:
         "-Sketch and -C, such as v2=DIR; without DATA only these are evaluated",
     )
     add_allow_incomplete(command, "allow that evaluation sets lack images, classes or severities")
+    command.add_argument(
+        "--report",
+        type=path,
+        metavar="FILE|DIR",
+        help="also write an HTML page on DATA: calibration, classes, confusions and the worst images; in a folder its "
+        "name is evaluation.html",
+    )
     command.add_argument("--json", type=path, metavar="FILE", help="also write the exact scores into this JSON file")
 
 
@@ -271,10 +281,11 @@ def bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seconds",
         type=float,
-        default=2,
+        default=1,
         metavar="N",
-        help="seconds that the whole pipeline is measured in each of 5 rounds (default: %(default)s)",
+        help="seconds that the whole pipeline is measured in each of 9 rounds (default: %(default)s)",
     )
+    command.add_argument("--chart", type=path, metavar="FILE.png", help="also draw the figures into this file")
     command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
 
 

@@ -1,7 +1,6 @@
 """Options that several commands share, and the functions that parse their values."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.runners import RUNNERS
 from ilsvrc_tfds.shards.writer import SKIP, STOP
-from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.storage.bucket_path import BucketPath, place
+from ilsvrc_tfds.storage.files import default_data_dir, without_dots
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
@@ -127,15 +127,21 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
 
 def add_scratch(command: argparse.ArgumentParser, what: str = "what is written there is removed at the end") -> None:
     text = (
-        f"folder for the images of sources that cannot be read at random, such as parquet; {what} (default: beside the "
-        "result)"
+        f"folder for the images of sources that cannot be read at random, such as parquet, and for shards until they "
+        f"are in a bucket; {what} (default: beside the result; for buckets the system's temporary folder)"
     )
     command.add_argument("--scratch", type=path, metavar="DIR", help=text)
 
 
+def add_break_lock(command: argparse.ArgumentParser) -> None:
+    text = "take the place of a run that was killed on another machine while it wrote to the same bucket"
+    command.add_argument("--break-lock", action="store_true", help=text)
+
+
 def path(text: str) -> Path:
-    """Returns a path, with `~` expanded."""
-    return Path(os.path.expanduser(named(text)))
+    """Returns a path, with `~` expanded, and without `..`; of a URL, one whose text is that URL."""
+    found = place(named(text))
+    return found if isinstance(found, BucketPath) else without_dots(found)
 
 
 def named(text: str) -> str:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Union
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading, shown
 from ilsvrc_tfds.formats.alias import IMAGENET2012, VERSION, read_alias
 from ilsvrc_tfds.formats.folder import is_output
+from ilsvrc_tfds.formats.in_buckets import folder_in_bucket
 from ilsvrc_tfds.formats.nearby import PREPARED, kind_of_set
-from ilsvrc_tfds.storage.files import default_data_dir, require_local, without_dots
+from ilsvrc_tfds.storage.files import default_data_dir, require_known_scheme, without_dots
 from ilsvrc_tfds.storage.staging import staging_folder
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def folder_of(data: Data, data_dir: str | os.PathLike | None = None) -> Path:
         ~/tensorflow_datasets.
 
     Raises:
-      OptionError: The data set does not exist, or a data directory has several, or a path is a URL.
+      OptionError: The data set does not exist, or a data directory has several.
       SourceError: The folder does not exist, cannot be read, or is not finished.
     """
+    if (folder := folder_in_bucket(data, data_dir)) is not None:
+        return folder
     if hasattr(data, "data_dir"):
         return _folder_of_builder(data)
-    require_local(data)
+    require_known_scheme(data)
     match = _NAME.fullmatch(data) if isinstance(data, str) else None
     if match is None:
         return _at(without_dots(Path(data).expanduser()), data_dir)
@@ -111,8 +114,9 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
         lines = "".join(f"\n  {shlex.quote(shown(str(one)))}" for one in found[:_MOST_LINES])
         more = f"\n  and {len(found) - _MOST_LINES:,} more" if len(found) > _MOST_LINES else ""
         raise OptionError(f"{path} has {counted(len(found), 'data set')}. Name one of them:{lines}{more}")
-    if found:
-        return found[0]
+    aliases = [version for version in _versions_in(path) if read_alias(version) is not None]
+    if found or aliases:
+        return found[0] if found else max(aliases, key=lambda version: _number(version.name))
     return _existing(path, data_dir)
 
 
@@ -157,6 +161,8 @@ def _existing(folder: Path, data_dir: str | os.PathLike | None) -> Path:
             return folder
         if staging_folder(folder).is_dir():
             raise SourceError(f"{folder} is not finished. Run the command that makes it again to resume.")
+        if folder.is_symlink():
+            os.stat(folder)  # raises if the link leads nowhere
     raise SourceError(f"{folder} is not a folder. Prepare the data set first.{_in_data_dir(folder, data_dir)}")
 
 

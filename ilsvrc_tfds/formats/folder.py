@@ -15,7 +15,9 @@ from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.formats.nearby import advice
 from ilsvrc_tfds.images import CONFIGS, describe_op
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.bucket_path import place
+from ilsvrc_tfds.storage.files import require_known_scheme
+from ilsvrc_tfds.storage.regular import missing_files, names_in
 
 # The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
@@ -64,7 +66,7 @@ class Output:
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards. Raises SourceError if one is missing."""
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
-        missing = [path for path in paths if not os.path.isfile(path)]
+        missing = missing_files(self.folder, paths)
         if missing:
             shards = counted(len(missing), f"shard of split {split!r} is", f"shards of split {split!r} are")
             raise SourceError(f"{shards} missing: {first_few(missing)}. {ANEW}")
@@ -144,12 +146,13 @@ def find_output(folder: str | os.PathLike) -> Output:
     {'train': ('train-00000-of-00001',)}
 
     Raises:
-      OptionError: The folder is a URL.
+      OptionError: The folder is a URL of neither gs:// nor s3://.
       SourceError: The folder holds no shards, or shards of several sets, its manifest or info cannot be read, or it is
         an alias of a data set that has changed or does not exist.
     """
-    require_local(folder)
-    folder = followed(Path(folder).expanduser())
+    folder = place(folder)
+    require_known_scheme(folder)
+    folder = followed(folder)
     return describe_output(folder, manifest.read(folder), read_info(folder))
 
 
@@ -220,12 +223,12 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
 
 
 def file_names(folder: str | os.PathLike) -> list[str]:
-    """Returns the names of all files in a folder, sorted. Raises SourceError if the folder cannot be read.
+    """Returns the names of all files in a folder, or its URL, sorted. Raises SourceError if the folder cannot be read.
 
     >>> "train-00000-of-00001" in file_names(folder)
     True
     """
     try:
-        return sorted(os.listdir(folder))
+        return names_in(folder)
     except OSError as error:
         raise unreadable(folder, error, missing="Name the folder that holds the shards.") from error

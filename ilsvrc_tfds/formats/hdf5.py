@@ -26,6 +26,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, unreadable
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.stand_ins import fetched
 
 if TYPE_CHECKING:
     import h5py
@@ -151,7 +152,7 @@ def read(path: str | os.PathLike) -> dict[str, SplitMetadata]:
     try:
         # If HDF5 opens a file by name it locks it, which some file systems do not support. No lock is needed here,
         # because a file is never changed once it has its name.
-        with open_regular(path) as binary, h5py.File(binary, "r") as file:
+        with fetched(path), open_regular(path) as binary, h5py.File(binary, "r") as file:
             names = sorted(file)
             if not names or not set(names) <= set(SPLITS):
                 raise SourceError(f"{path} holds {names}; expected some of {SPLITS}: not the metadata of ILSVRC2012.")

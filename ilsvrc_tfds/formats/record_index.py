@@ -16,7 +16,8 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import write_whole
-from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.regular import open_regular, size_of
+from ilsvrc_tfds.storage.uploads import upload_beside
 
 PREFIX = "index-"
 # The index of 1,281,167 records in one shard has 26 MB.
@@ -41,6 +42,7 @@ def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard)).encode()
     if not _has_content(path, text):
         write_whole(path, text, sync=sync)
+    upload_beside(Path(path))
     return path
 
 
@@ -85,7 +87,7 @@ def shard_spans(path: str, records: int | None = None) -> list[tuple[int, int]]:
         with open_regular(Path(folder, PREFIX + name)) as file:
             lines = file.read().decode().splitlines()
         spans = [(int(offset), int(size)) for offset, size in map(str.split, lines)]
-        fits = records in (None, len(spans)) and _cover(spans, os.path.getsize(path))
+        fits = records in (None, len(spans)) and _cover(spans, size_of(path))
     except (OSError, ValueError, OverflowError):
         return read_spans(path)
     return spans if fits else read_spans(path)

@@ -18,7 +18,8 @@ from ilsvrc_tfds.formats.framing import (
     masked,
     parse_length,
 )
-from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.regular import open_regular, read_part
+from ilsvrc_tfds.storage.stand_ins import fetched
 
 _BUFFER = 1 << 20
 
@@ -63,7 +64,7 @@ def read_records(path: str | os.PathLike, digest: Digest | None = None) -> Itera
     [(b'first', ''), (b'second', '')]
     """
     try:
-        with open_regular(path, buffering=0) as file:
+        with fetched(path) as local, open_regular(local, buffering=0) as file:
             shard = _Shard(file.fileno())
             for record, pieces in shard.records():
                 if digest is not None:
@@ -85,7 +86,7 @@ def read_spans(path: str | os.PathLike) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     offset = 0
     try:
-        with open_regular(path, buffering=0) as file:
+        with fetched(path) as local, open_regular(local, buffering=0) as file:
             shard = _Shard(file.fileno())
             while offset < shard.end:
                 length = shard.fitting(shard.read(HEADER_BYTES, offset), offset)
@@ -115,8 +116,7 @@ def read_record(path: str | os.PathLike, offset: int, size: int) -> bytes:
     b'second'
     """
     try:
-        with open_regular(path, buffering=0) as file:
-            record = os.pread(file.fileno(), size, offset)
+        record = read_part(path, offset, size)
     except OSError as error:
         raise unreadable(path, error) from error
     data = record[HEADER_BYTES:-FOOTER_BYTES]

@@ -102,10 +102,9 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         }
         self.builder_config.subset.require_splits(own["splits"])
         self._original_state.update(own)
-        self.source = source
+        self.source, self._splits = source, own["splits"]
         self._workers, self._runner, self._num_shards = workers, runner, num_shards
-        self._splits, self._allow_incomplete = own["splits"], allow_incomplete
-        self._on_error, self._sync, self._scratch = on_error, sync, scratch
+        self._allow_incomplete, self._on_error, self._sync, self._scratch = allow_incomplete, on_error, sync, scratch
 
     @property
     def _wnids(self) -> tuple[str, ...]:
@@ -158,6 +157,11 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
                 require_only_data_set(Path(self.data_path))
                 claimed.publish([*files.paths, *described], sync=options.sync)
         renew_aliases(Path(self.data_path))
+
+    def move_to(self, url: str) -> None:
+        """Makes the builder name and read the same data set in a bucket, whose folder is `url`."""
+        self._data_dir, self._data_dir_root = url, url.rsplit("/", 3)[0]
+        self.info.update_data_dir(url)
 
     def is_prepared(self) -> bool:
         """Returns whether the data set exists and is finished.
@@ -266,8 +270,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         del self.info.as_proto.alternative_file_formats[:]
         self.info.replace_metadata(files.provenance)
         self.info.replace_labels(self._wnids)
-        default = self.DEFAULT_BUILDER_CONFIG_NAME
-        write_default_config(Path(self.data_path).parents[1], default, files.folder, sync=options.sync)
+        folder, default = Path(self.data_path).parents[1], self.DEFAULT_BUILDER_CONFIG_NAME
+        write_default_config(folder, default, files.folder, sync=options.sync)
         return write_info(self.info, files.folder, sync=options.sync)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
@@ -276,10 +280,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         if not isinstance(index, Index):
             index = index_images(find_layout([index or dl_manager.manual_dir], self._splits))
         index = self.options(tfds.download.DownloadConfig()).chosen(index)
-        splits, op = index.splits, self.builder_config.op
-        return {
-            split: self._generate_examples(members, remaining_op(index, split, op)) for split, members in splits.items()
-        }
+        ops = {split: remaining_op(index, split, self.builder_config.op) for split in index.splits}
+        return {split: self._generate_examples(members, ops[split]) for split, members in index.splits.items()}
 
     def _generate_examples(
         self, members: Members, op: Original | Resized | Untouched | None = None

@@ -25,8 +25,9 @@ from ilsvrc_tfds.sources.completeness import log_shortfalls, of_splits
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.sources.spooling import spooled
 from ilsvrc_tfds.sources.subset import Subset
-from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.space import require_space, room_for_result
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
+from ilsvrc_tfds.storage.uploads import place_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +102,24 @@ class Options:
             raise OptionError(
                 f"num_shards names the split {first_few(missing)}, which is none of those to make: {', '.join(splits)}."
             )
+
+
+def difference(name: str, there: object, asked: object) -> str:
+    """Returns the difference of an option between a data set and what is asked for, in words.
+
+    >>> difference("num_shards", {"train": 2}, {"train": 4}), difference("max_examples", 3, None)
+    ('with num_shards train=2, not train=4', 'with max_examples 3, not without')
+    """
+    if there is None:
+        return f"without {name}, not with {_value_in_words(asked)}"
+    return f"with {name} {_value_in_words(there)}, not {'without' if asked is None else _value_in_words(asked)}"
+
+
+def _value_in_words(value: object) -> str:
+    """Returns the value of an option, as far as possible in the form that the command line takes."""
+    if isinstance(value, Mapping):
+        return op_in_words(value) if "op" in value else ",".join(f"{name}={number}" for name, number in value.items())
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -193,7 +212,8 @@ def require_room(index: Index, wanted: Mapping[Path, Options]) -> int:
     plans = [plan for options in wanted.values() for plan in _plans(options.chosen(index), options)]
     needed = sum(plan.num_bytes for plan in plans)
     needed -= sum(map(staged_bytes, wanted))
-    require_space(next(iter(wanted)), needed)
+    first = next(iter(wanted))
+    require_space(first, room_for_result(first, needed))
     return needed
 
 
@@ -219,7 +239,8 @@ def _tasks(index: Index, plans: list[SplitPlan], options: Options, folder: Path)
     for plan in plans:
         encode = TfdsExample(remaining_op(index, plan.members.split, options.op), options.subset.new_labels)
         for shard, name in zip(plan.shards(), _names(plan, options)):
-            yield ShardTask(shard, str(folder / name), encode, options.file_format, options.on_error, options.sync)
+            place = place_of(folder / name)
+            yield ShardTask(shard, place, encode, options.file_format, options.on_error, options.sync, str(folder))
 
 
 def _write_metadata(

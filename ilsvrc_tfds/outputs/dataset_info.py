@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_datasets as tfds
+from etils import epath
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats import json_values
 from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, MAX_INFO_BYTES, named_labels, senseless
+from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.files import destination_errors, sync_folder, write_whole
 from ilsvrc_tfds.storage.regular import require_regular
+from ilsvrc_tfds.storage.uploads import upload_beside
 
 # Files that TFDS reads with its info.
 _READ_BESIDE = ("features.json", LABELS_NAME)
@@ -69,7 +72,13 @@ class DatasetInfo(tfds.core.DatasetInfo):
         self._features = features_of(wnids)
 
     def read_from_directory(self, dataset_info_dir: os.PathLike | str) -> None:
-        """Reads the info of a folder. Raises SourceError if it cannot be read or parsed."""
+        """Reads the info of a folder. Raises SourceError if it cannot be read or parsed.
+
+        One in a bucket is read as TFDS reads it: through TensorFlow, which needs no other package for gs://.
+        """
+        if bucket_url(dataset_info_dir):
+            self._read_from_bucket(epath.Path(dataset_info_dir))
+            return
         path = Path(dataset_info_dir, INFO_NAME)
         with _source_errors(path):
             for name in (INFO_NAME, *_READ_BESIDE):
@@ -81,6 +90,13 @@ class DatasetInfo(tfds.core.DatasetInfo):
             if list(wnids) != self.features["label"].names:  # of another subset, which TFDS would refuse
                 self.replace_labels(wnids)
             super().read_from_directory(dataset_info_dir)
+
+    def _read_from_bucket(self, folder: epath.Path) -> None:
+        with _source_errors(folder / INFO_NAME):
+            wnids = (folder / LABELS_NAME).read_text().split()
+            if wnids != self.features["label"].names:
+                self.replace_labels(wnids)
+            super().read_from_directory(folder)
 
 
 def write_info(info: tfds.core.DatasetInfo, folder: Path, *, sync: bool = True) -> list[Path]:
@@ -129,6 +145,7 @@ def write_default_config(folder: Path, name: str, staged: Path, *, sync: bool = 
         if sync:
             sync_folder(path.parent)
             sync_folder(folder)
+    upload_beside(path)
 
 
 def _check_provenance(metadata: Mapping[str, object]) -> None:
@@ -143,7 +160,7 @@ def _check_provenance(metadata: Mapping[str, object]) -> None:
 
 
 @contextlib.contextmanager
-def _source_errors(path: Path) -> Iterator[None]:
+def _source_errors(path: os.PathLike) -> Iterator[None]:
     """Raises SourceError instead of what TFDS raises for a file: errors of its parsers, and wrapped system errors."""
     try:
         yield

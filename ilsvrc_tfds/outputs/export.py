@@ -4,23 +4,24 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
-from ilsvrc_tfds.images import CONFIGS, Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op
 from ilsvrc_tfds.outputs.comparison import repaired_images
-from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
 from ilsvrc_tfds.outputs.exported_already import BOXES, NUM_SHARDS, Asked, Source, of_prepared, record_of, require_same
-from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
+from ilsvrc_tfds.outputs.exported_images import exported_images, remaining
+from ilsvrc_tfds.outputs.exported_part import ExportedPart
 from ilsvrc_tfds.outputs.exported_source import source_of
+from ilsvrc_tfds.outputs.in_buckets import to_buckets
 from ilsvrc_tfds.outputs.replaceable import export_in, require_free_for_export, require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.runners import LocalRunner, Runner
@@ -30,18 +31,18 @@ from ilsvrc_tfds.shards.plan import SplitPlan, plan_split
 from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_known
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, select
-from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls, of_splits
-from ilsvrc_tfds.sources.find import find_images
-from ilsvrc_tfds.sources.prepared import has_records_in_place, index_prepared, is_prepared
-from ilsvrc_tfds.sources.record_sets import set_of
+from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.sources.spooling import spooled, streams
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
 from ilsvrc_tfds.storage.staging import claim, tidy
+from ilsvrc_tfds.storage.uploads import place_of
 
 
+@from_buckets("source", whole=True)
+@to_buckets("out", lambda arguments: [""])
 def export(
     source: str | os.PathLike,
     out: str | os.PathLike,
@@ -63,6 +64,7 @@ def export(
     overwrite: bool = False,
     sync: bool = True,
     scratch: str | os.PathLike | None = None,
+    break_lock: bool = False,
 ) -> Path:
     """Writes classic TFRecords and their manifest, all or nothing.
 
@@ -78,7 +80,8 @@ def export(
     Args:
       source: Folder in any layout; or a prepared data set, in any form that `for_training` takes, whose images are
         copied.
-      out: Folder for the files. It must be empty or not exist, unless `overwrite` is set.
+      out: Folder for the files, or its URL (`gs://…`, `s3://…`). It must be empty or not exist, unless `overwrite` is
+        set.
       data_dir: TFDS's data directory, in which the name of a prepared data set is looked up.
       config: Processing of the images: `classification`, `raw256`, or an operation such as `Resized(160)`. None means
         `classification`, or no further processing of images that have been resized before. It must be None if
@@ -103,7 +106,9 @@ def export(
       overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
         power failure. Use False for scratch disks only.
-      scratch: Folder for the images of sources that cannot be read at random; None: beside `out`.
+      scratch: Folder for the images of sources that cannot be read at random, None: beside `out`; and for shards until
+        they are uploaded, None: the system's temporary folder.
+      break_lock: Whether to take the place of a run that has been silent for two minutes, if `out` is a URL.
 
     Returns:
       The path of `out`, absolute and with links resolved.
@@ -130,7 +135,7 @@ def export(
             if (quick := of_prepared(source, splits, subset, shards, there)) is not None:
                 require_same(out, there, quick, asked)
                 return out
-        found, op, made, part = _images(source, config, splits, local)
+        found, op, made, part = exported_images(source, config, splits, local)
         require_not_read(out, found)
         found = subset.of(found, allowed)
         part = part.take(subset)
@@ -149,7 +154,7 @@ def export(
         with contextlib.ExitStack() as stack:
             if streams(found):
                 found = stack.enter_context(spooled(found, spool, runner, sum(plan.num_bytes for plan in plans)))
-                op = op if isinstance(op, Untouched) else _remaining(found, op)
+                op = op if isinstance(op, Untouched) else remaining(found, op)
                 plans = _plans(found, shards, op)
             run.require_sizes(plans, on_error)
             encoder = dataclasses.replace(encoder, op=op, new_labels=part.new_labels)
@@ -207,48 +212,6 @@ def _described(
     )
 
 
-def _images(
-    source: Path,
-    config: str | Original | Resized | None,
-    splits: Collection[str] | None,
-    runner: LocalRunner,
-) -> tuple[Index, Original | Resized | Untouched, Mapping[str, object], ExportedPart]:
-    """Returns the images of a source or of a prepared data set, and how they are processed.
-
-    Returns:
-      images: Index of the images, with those that a prepared data set was made without.
-      op: Operation that remains to be applied to each of them.
-      made: Description, for the manifest, of how the exported images were made.
-      part: Part that a set of ours has, and its labels, which an export keeps.
-    """
-    if not is_prepared(source) or not has_records_in_place(source):
-        images = find_images([source], runner, splits)
-        made = next(iter(images.made.values()), {}) if config is None else {}
-        if made and all(images.made.get(split) == made for split in images.splits):
-            return images, Untouched(), made, part_of_index(images)
-        op = _op(config or "classification")
-        return images, _remaining(images, op), describe_op(op), part_of_index(images)
-    if config is not None:
-        raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
-    output = find_output(source)
-    images = of_splits(index_prepared(output, runner.run), splits)
-    return images, Untouched(), output.config(), part_of_set(set_of(output))
-
-
-def _remaining(images: Index, op: Original | Resized | Untouched) -> Original | Resized | Untouched:
-    """Returns the operation that is left for all splits; for those that need none it does no harm."""
-    remaining = {remaining_op(images, split, op) for split in images.splits}
-    return remaining.pop() if len(remaining) == 1 else op
-
-
-def _op(config: str | Original | Resized) -> Original | Resized:
-    if not isinstance(config, str):
-        return config
-    if config not in CONFIGS:
-        raise OptionError(f"config must be one of {', '.join(CONFIGS)}, or Resized(…), got {config!r}.")
-    return CONFIGS[config]
-
-
 def _shards(num_shards: Mapping[str, int]) -> dict[str, int]:
     """Returns the number of shards of each split that is named, by the data set's own names. Raises OptionError."""
     if not isinstance(num_shards, Mapping):
@@ -294,4 +257,5 @@ def _tasks(
         for shard, name in zip(plan.shards(), _names(plan)):
             own = select(boxes, shard.members.name.tolist()) if boxes else {}
             encode = dataclasses.replace(encoder, boxes=own)
-            yield ShardTask(shard, str(folder / name), encode, on_error=on_error, sync=sync)
+            place = place_of(folder / name)
+            yield ShardTask(shard, place, encode, on_error=on_error, sync=sync, scratch=str(folder))

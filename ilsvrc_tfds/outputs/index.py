@@ -9,6 +9,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import DestinationError, first_few, shown
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.record_index import index_path, is_index, write_index
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.storage.destination import real_path
@@ -18,6 +19,7 @@ from ilsvrc_tfds.terminal.progress import progress
 _log = logging.getLogger(__name__)
 
 
+@from_buckets("data")
 def index_records(
     data: Data,
     *,

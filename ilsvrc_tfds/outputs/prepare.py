@@ -9,15 +9,17 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers, shown
+from ilsvrc_tfds.errors import DestinationError, NotFoundError, first_few, require_integers
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
-from ilsvrc_tfds.outputs.comparison import Made, differences, recorded_images, repaired_images, require_whole
-from ilsvrc_tfds.outputs.data_set import Options, require_room
+from ilsvrc_tfds.outputs.comparison import require_whole
+from ilsvrc_tfds.outputs.data_set import Options, difference, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
-from ilsvrc_tfds.outputs.replaceable import read_within, require_not_read
+from ilsvrc_tfds.outputs.existing import REPLACE, require_same_images
+from ilsvrc_tfds.outputs.in_buckets import to_buckets
+from ilsvrc_tfds.outputs.replaceable import require_not_read
 from ilsvrc_tfds.outputs.scratch import discard_finished, require_outside
 from ilsvrc_tfds.outputs.shared_spool import SharedSpool, discard_spools
 from ilsvrc_tfds.outputs.subset_config import config_of, options_of_lists
@@ -29,11 +31,28 @@ from ilsvrc_tfds.sources.find import find_images, index_layout
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
 
-_REPLACE = "Replace it with --overwrite (overwrite=True), or choose another data directory"
-
 _log = logging.getLogger(__name__)
 
 
+def _folder_of_config(arguments: Mapping[str, Any]) -> list[str]:
+    """Returns the path of the data set below the data directory."""
+    subset = as_subset(arguments["classes"], arguments["relabel"], arguments["images"])
+    config = config_of(arguments["config"], subset, arguments["name"])
+    return [_folder(config if isinstance(config, str) else config.name)]
+
+
+def _folders_of_configs(arguments: Mapping[str, Any]) -> list[str]:
+    lists = (arguments.get("classes"), arguments.get("relabel", False), arguments.get("images"))
+    subset, name = as_subset(*lists), arguments.get("name")
+    configs = [config_of(config.name, subset, name) for config in Ilsvrc2012.BUILDER_CONFIGS]
+    return [_folder(config if isinstance(config, str) else config.name) for config in configs]
+
+
+def _folder(config: str) -> str:
+    return f"{Ilsvrc2012.name}/{config}/{Ilsvrc2012.VERSION}"
+
+
+@to_buckets("data_dir", _folder_of_config)
 def prepare(
     source: str | os.PathLike | Index,
     data_dir: str | os.PathLike,
@@ -54,6 +73,7 @@ def prepare(
     overwrite: bool = False,
     sync: bool = True,
     scratch: str | os.PathLike | None = None,
+    break_lock: bool = False,
 ) -> Ilsvrc2012:
     """Prepares one config and returns its builder.
 
@@ -70,7 +90,8 @@ def prepare(
 
     Args:
       source: Folder with the archives or images, in any layout; or its index.
-      data_dir: TFDS's data directory. The data set is written to `data_dir/ilsvrc2012/<config>/1.0.0`.
+      data_dir: TFDS's data directory, or its URL (`gs://…`, `s3://…`). The data set is written to
+        `data_dir/ilsvrc2012/<config>/1.0.0`.
       config: Name of the config, or a config of your own: `Ilsvrc2012Config(name="raw160", shorter_side=160)`.
       workers: Number of worker processes on this machine; None uses all cores.
       runner: Engine that writes the shards on other machines; see `Ilsvrc2012`.
@@ -87,7 +108,8 @@ def prepare(
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out; see `Ilsvrc2012`.
       overwrite: Whether an existing data set is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names; see `Ilsvrc2012`.
-      scratch: Folder for images that are written in between; see `Ilsvrc2012`.
+      scratch: Folder for images that are written in between, see `Ilsvrc2012`, and for shards until they are uploaded.
+      break_lock: Whether to take the place of a run that has been silent for two minutes, if `data_dir` is a URL.
 
     Raises:
       DestinationError: A data set exists that is not whole, was made with other options or from other images than the
@@ -116,8 +138,7 @@ def prepare(
         require_whole(Path(builder.data_dir))
         index = _index_again(builder, download_config, workers)
         index = index and wanted.subset.of(index, allow_incomplete=True)
-        _require_same_images(builder, index)
-        _require_none_repaired(builder, index, wanted)
+        require_same_images(builder, index, wanted)
         _require_all_images(builder, wanted, index)
         _log.info("%s is prepared already.", builder.data_dir)
         return builder
@@ -127,6 +148,7 @@ def prepare(
     return builder
 
 
+@to_buckets("data_dir", _folders_of_configs)
 def prepare_all(
     source: str | os.PathLike | Index, data_dir: str | os.PathLike, *, overwrite: bool = False, **options: Any
 ) -> dict[str, Ilsvrc2012]:
@@ -138,7 +160,7 @@ def prepare_all(
 
     Args:
       source: Folder with the archives or images, in any layout; or its index.
-      data_dir: TFDS's data directory.
+      data_dir: TFDS's data directory, or its URL.
       overwrite: Whether existing data sets are replaced, each once the new one is finished.
       **options: Other options of `prepare`, except `config`.
 
@@ -209,18 +231,12 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
         "splits": (sorted(splits), sorted(wanted.splits or splits)),
         **options_of_lists(made.get("subset"), wanted.subset),
     }
-    differing = [_difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
+    differing = [difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
     skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     if skipped and wanted.on_error != SKIP:
         differing.append(f"without damaged images ({skipped}), which --on-error skip (on_error='skip') accepts")
     if differing:
-        raise DestinationError(f"{builder.data_dir} exists already, made {'; '.join(differing)}. {_REPLACE}.")
-
-
-def _difference(name: str, there: object, asked: object) -> str:
-    if there is None:
-        return f"without {name}, not with {asked!r}"
-    return f"with {name} {there!r}, not {'without' if asked is None else repr(asked)}"
+        raise DestinationError(f"{builder.data_dir} exists already, made {'; '.join(differing)}. {REPLACE}.")
 
 
 def _index_again(
@@ -243,47 +259,6 @@ def _index_again(
         pass
     _log.warning("The images of %s are no longer in %s: they were not compared.", builder.data_dir, first_few(source))
     return None
-
-
-def _require_same_images(builder: Ilsvrc2012, index: Index | None) -> None:
-    """Raises DestinationError if the source now has other images than those that the data set on disk was made of."""
-    if index is None or _is_source(builder, index):
-        return
-    made, examples = builder.info.metadata, {name: split.num_examples for name, split in builder.info.splits.items()}
-    gone = [split for split in examples if split not in index.splits]
-    if gone:
-        _log.warning("The split %s is no longer in %s: it was not compared.", first_few(gone), index.source)
-    skipped = made.get("skipped_images", {})
-    there = Made(Path(builder.data_dir), examples, made.get("max_examples_per_split"), recorded_images(made), skipped)
-    found = differences(index, there)
-    if not found:
-        return
-    texts = "; ".join(f"{split}: {text}" for split, text in found.items())
-    keep = (
-        f" Or, to leave the new ones out, --splits {','.join(examples)}." if not found.keys() & examples.keys() else ""
-    )
-    raise DestinationError(
-        f"{builder.data_dir} exists already, and was made of other images than {index.source} has now ({texts}). "
-        f"{_REPLACE}.{keep}"
-    )
-
-
-def _is_source(builder: Ilsvrc2012, index: Index) -> bool:
-    """Returns whether all images are read from the data set on disk itself, so that there is nothing to compare."""
-    containers = {container.path for members in index.splits.values() for container in members.containers}
-    return containers <= set(read_within(Path(builder.data_dir), index))
-
-
-def _require_none_repaired(builder: Ilsvrc2012, index: Index | None, wanted: Options) -> None:
-    """Raises DestinationError if an image that was skipped is sound now, even if its name and size are the same."""
-    if index is None:
-        return
-    repaired = repaired_images(index, builder.info.metadata.get("skipped_images", {}), wanted.op)
-    if repaired:
-        raise DestinationError(
-            f"{builder.data_dir} exists already, without images that were damaged then and are sound now in "
-            f"{index.source}: {first_few(map(shown, repaired))}. {_REPLACE}."
-        )
 
 
 def _require_all_images(builder: Ilsvrc2012, wanted: Options, index: Index | None) -> None:

@@ -26,6 +26,7 @@ from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import ANEW, find_output
+from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.outputs.exported_already import MADE_OF, SHARDS, digest_of_shards, require_same_files
 from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read, unpacked_in
@@ -49,6 +50,7 @@ _LONGEST_NAME = 255
 _log = logging.getLogger(__name__)
 
 
+@from_buckets("data", whole=True)
 def unpack(
     data: Data,
     out: str | os.PathLike,

@@ -16,12 +16,16 @@ from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.tfrecord import Record, read_records
+from ilsvrc_tfds.storage.stamps import stamp_of
+from ilsvrc_tfds.storage.stand_ins import beginning
 
 # Number of records that are compared, the first ones of up to as many shards: a folder may mix the shards of two
 # exports.
 _LOOKED_AT = 8
 # If none of these identifies its class, so many records of the first shard are read: at 110 KB each, 0.1 s.
 _MOST_LOOKED_AT = 2000
+# So much of a shard in a bucket is read: eight images have a MB.
+_HEAD_BYTES = 16 << 20
 _SYNSET = "image/class/synset"
 _GZIP = b"\x1f\x8b"
 
@@ -129,7 +133,7 @@ def _first_records(paths: Sequence[str]) -> list[tuple[str, Record]]:
     """Returns path and record of the first records of some shards. Raises SourceError if a shard is compressed."""
     chosen = sorted({len(paths) * k // _LOOKED_AT for k in range(_LOOKED_AT)})
     count = -(-_LOOKED_AT // len(chosen))
-    found = [(paths[k], record) for k in chosen for record in itertools.islice(read_records(paths[k]), count)]
+    found = [(paths[k], record) for k in chosen for record in itertools.islice(_records(paths[k]), count)]
     for path, record in found:
         if record.damage and record.offset == 0 and _begin(path) == _GZIP:
             raise SourceError(
@@ -138,8 +142,13 @@ def _first_records(paths: Sequence[str]) -> list[tuple[str, Record]]:
     return found
 
 
+def _records(path: str) -> Iterator[Record]:
+    with beginning(path, _HEAD_BYTES) as local:
+        yield from read_records(local)
+
+
 def _begin(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with beginning(path, len(_GZIP)) as local, open(local, "rb") as file:
         return file.read(len(_GZIP))
 
 
@@ -175,8 +184,8 @@ def _warn_of_other_splits(output: Output, split: str, records: list[tuple[str, R
 
 def _more_records(output: Output, paths: Sequence[str]) -> Iterator[_Classified]:
     """Yields at most one record, the first one of the first shard with records whose class is known."""
-    path = next(filter(os.path.getsize, paths), paths[0])
-    records = itertools.islice(read_records(path), _MOST_LOOKED_AT)
+    path = next((path for path in paths if stamp_of(path)[0]), paths[0])
+    records = itertools.islice(_records(path), _MOST_LOOKED_AT)
     yield from itertools.islice(_classified(output, ((path, record) for record in records)), 1)
 
 

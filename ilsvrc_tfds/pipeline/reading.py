@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from ilsvrc_tfds.errors import OptionError, SourceError
 from ilsvrc_tfds.formats.tfrecord import read_record, read_records
+from ilsvrc_tfds.storage.bucket import bucket_url
 
 RAISE, SKIP = "raise", "skip"
 
@@ -215,6 +216,21 @@ def opened(path: tf.Tensor) -> tf.Tensor:
     return tf.data.FixedLengthRecordDataset(path, record_bytes=1).take(1).reduce(0, lambda count, _: count + 1)
 
 
+def require_opened(path: str) -> None:
+    """Raises SourceError if TensorFlow cannot open a shard in a bucket: it has a client and credentials of its own.
+
+    Otherwise the shards would be read by the slow way that is meant for damaged ones.
+    """
+    try:
+        opened(tf.constant(path))
+    except tf.errors.OpError as error:
+        reason = " ".join(without_ops(error.message).split())[:200].rstrip(".")
+        raise SourceError(
+            f"{path} cannot be opened by TensorFlow: {reason}. It looks for credentials by itself: log in with "
+            "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
+        ) from error
+
+
 def _filled_up(payloads: tf.data.Dataset, origin: Origin, count: tf.Tensor | int) -> tf.data.Dataset:
     """Returns (origin, payload) `count` times: the payloads up to the first damaged one, then empty ones.
 
@@ -239,7 +255,7 @@ def _survey(path: str) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
             else:
                 whole[record.number] = (record.offset, record.size)
     except SourceError as error:
-        if os.path.lexists(path):
+        if bucket_url(path) or os.path.lexists(path):
             raise
         raise SourceError(f"{path} was removed or renamed since reading began. {REPLACED}") from error
     return whole, damaged

@@ -15,6 +15,8 @@ from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
 from ilsvrc_tfds.pipeline.numbering import label_offset_of
+from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
+from ilsvrc_tfds.storage.stamps import stamp_of, stamps_of
 
 _log = logging.getLogger(__name__)
 
@@ -103,9 +105,20 @@ def find_split(
     name = own_split(split)
     if name is None or name not in output.shards:
         raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
+    if not is_read_by_tensorflow(output.folder):
+        raise OptionError(
+            f"{output.folder} cannot be read by tf.data, because TensorFlow has no file system for s3://. Copy it to a "
+            f"local disk (`aws s3 sync {output.folder} FOLDER`), or mount the bucket. `verify`, `show`, `unpack` and "
+            "`export` read it as it is."
+        )
     paths = tuple(output.paths(name))
     _require_readable(paths)
-    stamps = tuple(map(_stamp, paths))
+    with reading(output.folder):
+        stamps = stamps_of(paths)
+    if bucket_url(output.folder):
+        from ilsvrc_tfds.pipeline.reading import require_opened  # loads TensorFlow
+
+        require_opened(paths[0])
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
@@ -113,19 +126,11 @@ def find_split(
     return Split(name, output.folder, paths, lengths, output.kind, offset, stamps, output.wnids)
 
 
-def stamp_of(path: str) -> tuple[int, int]:
-    """Returns the size of a file in bytes and its modification time in ns. A file that replaces it has other values.
-
-    The inode is left out, because on some network file systems it changes now and then. Raises OSError.
-    """
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
-
-
 def _require_readable(paths: Iterable[str]) -> None:
     """Raises SourceError if permissions forbid to read a shard, now rather than after hours of training."""
     effective = os.access in os.supports_effective_ids
-    refused = [path for path in paths if not os.access(path, os.R_OK, effective_ids=effective)]
+    local = [path for path in paths if bucket_url(path) is None]
+    refused = [path for path in local if not os.access(path, os.R_OK, effective_ids=effective)]
     if refused:
         raise SourceError(
             f"{counted(len(refused), 'shard')} cannot be read (Permission denied): {first_few(refused)}. Check your "
@@ -143,14 +148,9 @@ def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, .
     return lengths
 
 
-def _stamp(path: str) -> tuple[int, int]:
-    with reading(path):
-        return stamp_of(path)
-
-
 def _length(path: str) -> int:
     with reading(path):
-        changed = os.stat(path).st_mtime_ns
+        _, changed = stamp_of(path)
     return _counted(path, changed)
 
 

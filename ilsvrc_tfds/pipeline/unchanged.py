@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.pipeline.reading import REPLACED, Origin, Read, in_utf8
-from ilsvrc_tfds.pipeline.split import Split, stamp_of
+from ilsvrc_tfds.pipeline.split import Split
+from ilsvrc_tfds.storage.stamps import stamp_of
 
 # Record length that no file reaches: only a file that consists of its footer has a valid size.
 _ENDLESS = 1 << 62

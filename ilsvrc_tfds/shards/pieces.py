@@ -68,7 +68,7 @@ def pieces_of(tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
         for start, stop in _bounds(task):
             rows = task.shard.members.take(np.arange(start, stop))
             shard = dataclasses.replace(task.shard, members=rows)
-            yield dataclasses.replace(task, shard=shard, path=_path(task, start, stop), sync=False)
+            yield dataclasses.replace(task, shard=shard, path=_path(task, start, stop), sync=False, scratch="")
 
 
 def join_pieces(task: ShardTask, receipts: Iterator[Receipt]) -> Receipt:
@@ -134,4 +134,6 @@ def _bounds(task: ShardTask) -> list[tuple[int, int]]:
 
 
 def _path(task: ShardTask, start: int, stop: int) -> str:
-    return f"{task.path}{_MARK}{start:07d}-{stop:07d}"
+    # Pieces of a shard that is uploaded stay on this machine.
+    path = os.path.join(task.scratch, os.path.basename(task.path)) if task.scratch else task.path
+    return f"{path}{_MARK}{start:07d}-{stop:07d}"

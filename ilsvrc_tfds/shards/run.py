@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.watching import Watch, watched
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finished_receipt
 from ilsvrc_tfds.sources import reader
-from ilsvrc_tfds.storage.space import require_space
-from ilsvrc_tfds.storage.staging import Staging, receipt_path
+from ilsvrc_tfds.storage.staging import Staging
+from ilsvrc_tfds.storage.uploads import place_of
 
 # Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2
@@ -49,10 +50,11 @@ def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping
     folder, anew = claimed.folder_for(fingerprint(plans, identity))
     if anew:
         _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
-    kept = _finished_bytes(folder)
+    kept = claimed.finished_bytes(folder)
     if kept:
         _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
-    require_space(folder, sum(plan.num_bytes for plan in plans) - kept)
+    largest = max((-(-plan.num_bytes // len(plan)) for plan in plans), default=0)
+    claimed.require_space(folder, sum(plan.num_bytes for plan in plans) - kept, largest * (os.cpu_count() or 1))
     return folder
 
 
@@ -145,7 +147,8 @@ def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
 
 def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
     """Yields the receipt of each task, in order."""
-    for receipt in runner.run(functools.partial(finish_alike, codec_versions()), watch.waiting(tasks), folder):
+    function = functools.partial(finish_alike, codec_versions())
+    for receipt in runner.run(function, watch.waiting(tasks), place_of(folder)):
         watch.finish(receipt)
         yield receipt
 
@@ -169,8 +172,3 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
             "Skipped %s of split %s, which is now incomplete: %s.",
             *(counted(len(skipped), "damaged image"), split, reasons),
         )
-
-
-def _finished_bytes(folder: Path) -> int:
-    """Returns the size of the finished shards in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())

@@ -19,6 +19,7 @@ from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
 from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
 from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.uploads import is_url, upload_with_receipt, uploaded_receipt
 
 # Values of `on_error`: what to do about a damaged image.
 STOP, SKIP = "stop", "skip"
@@ -30,11 +31,12 @@ class ShardTask:
 
     Attributes:
       shard: Images in the order of the records.
-      path: Path of the finished file.
+      path: Path of the finished file, or its URL in a bucket.
       encode: Function that returns the example of an image: `encode(file_name, data, label)`.
       file_format: One of TFDS's file formats: `tfrecord`, `array_record`, ….
       on_error: `stop` to fail at a damaged image, or `skip` to leave it out.
       sync: Whether the bytes of the file must be on disk before it counts as finished.
+      scratch: Folder for a file that is uploaded, and for pieces of it, on machines that have this folder.
     """
 
     shard: Shard
@@ -43,6 +45,7 @@ class ShardTask:
     file_format: str = TFRECORD
     on_error: str = STOP
     sync: bool = True
+    scratch: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +131,7 @@ def finished_receipt(task: ShardTask) -> Receipt | None:
     receipt = _existing(task.path)
     if receipt is None or receipt.skipped and task.on_error == STOP:
         return None
-    if task.sync:  # the run that wrote it may have been killed before it synced the file
+    if task.sync and not is_url(task.path):  # the run that wrote it may have been killed before it synced the file
         with destination_errors(task.path):
             sync_file(task.path)
     return receipt
@@ -143,6 +146,8 @@ def require_known(on_error: str) -> None:
 def _existing(path: str) -> Receipt | None:
     """Returns the receipt of a shard that exists and has the bytes that were written, or None."""
     try:
+        if is_url(path):
+            return None if (values := uploaded_receipt(path)) is None else Receipt(**values)
         with open(receipt_path(path), "rb") as file:
             receipt = Receipt(**json.load(file))
         whole = os.path.getsize(path) == receipt.file_bytes and file_digest(path) == receipt.digest
@@ -162,6 +167,8 @@ def publish_shard(task: ShardTask, write: Callable[[str], Receipt]) -> Receipt:
       DestinationError: The file cannot be written.
     """
     then = "Finished shards are kept: run the same command again to continue."
+    if is_url(task.path):
+        return upload_with_receipt(task.path, write, dataclasses.asdict, scratch=task.scratch, then=then)
     return write_with_receipt(task.path, write, dataclasses.asdict, sync=task.sync, then=then)
 
 

@@ -31,7 +31,7 @@ from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path, remove
 from ilsvrc_tfds.storage.files import destination_errors, require_local
 from ilsvrc_tfds.storage.growth import Growth
-from ilsvrc_tfds.storage.space import is_same_disk, require_space
+from ilsvrc_tfds.storage.space import is_same_disk, require_space, room_for_result
 from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
 from ilsvrc_tfds.terminal.progress import progress
 
@@ -205,7 +205,7 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
         "%s cannot be read at random: they are written to %s first, which needs about %.1f GB%s.",
         *(images, folder, needed / 1e9, "" if len(waiting) == len(tasks) else " more"),
     )
-    left = max(0, then - staged_bytes(spool.destination))
+    left = room_for_result(spool.destination, max(0, then - staged_bytes(spool.destination)))
     if is_same_disk(folder, real_path(spool.destination).parent):
         needed += left
     else:  # now, not after hours of writing the spool

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ilsvrc_tfds.errors import DestinationError, OptionError, unwritable
+from ilsvrc_tfds.storage.bucket import bucket_url
 
 # Suffix of files that are not yet complete. The next run removes those of a killed run.
 PARTIAL_SUFFIX = ".partial"
@@ -178,6 +179,19 @@ def _opened(folder: str | os.PathLike) -> Iterator[int]:
         os.close(descriptor)
 
 
+def require_known_scheme(*paths: str | os.PathLike) -> None:
+    """Raises OptionError for an empty path, and for a URL of neither gs:// nor s3://.
+
+    >>> require_known_scheme("gs://bucket/tfds", "/data/tfds")
+    >>> require_known_scheme("https://host/tfds")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: https://host/tfds is a URL of another kind than gs:// and s3://. ...
+    """
+    for path in paths:
+        if bucket_url(path) is None:
+            _require_local(path, "is a URL of another kind than gs:// and s3://")
+
+
 def require_local(*paths: str | os.PathLike) -> None:
     """Raises OptionError for a URL, because archives are read at a million offsets and finished shards are renamed.
 
@@ -188,10 +202,28 @@ def require_local(*paths: str | os.PathLike) -> None:
     ilsvrc_tfds.errors.OptionError: gs://bucket/imagenet is a URL, and only local paths are supported. ...
     """
     for path in paths:
-        if not os.fspath(path):
-            raise OptionError("A path is empty. Name a file or folder, or '.' for the current folder.")
-        if _URL.match(os.fspath(path)):
+        _require_local(path, "is a URL, and only local paths are supported")
+
+
+def require_local_source(*paths: str | os.PathLike) -> None:
+    """Raises OptionError for a source of images that is a URL, with the command that copies it.
+
+    >>> require_local_source("gs://bucket/imagenet")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: gs://bucket/imagenet is a URL, and images are read at a million places. Copy it ...
+    """
+    for path in paths:
+        if url := bucket_url(path):
+            copy = f"gcloud storage cp -r {url}" if url.startswith("gs:") else f"aws s3 cp --recursive {url}"
             raise OptionError(
-                f"{os.fspath(path)} is a URL, and only local paths are supported. Mount the bucket, or use a local "
-                "folder and copy the result."
+                f"{url} is a URL, and images are read at a million places. Copy it to a local disk, and name the copy: "
+                f"`{copy} FOLDER`"
             )
+        require_local(path)
+
+
+def _require_local(path: str | os.PathLike, what: str) -> None:
+    if not os.fspath(path):
+        raise OptionError("A path is empty. Name a file or folder, or '.' for the current folder.")
+    if _URL.match(os.fspath(path)):
+        raise OptionError(f"{os.fspath(path)} {what}. Mount the bucket, or use a local folder and copy the result.")

@@ -83,7 +83,15 @@ def read_holder(path: Path) -> Holder | None:
 
 def holder_in(file: BinaryIO) -> Holder:
     """Returns the content of a file that was just opened. If it is not a valid holder's file, only `mtime` is set."""
-    data, mtime = file.read(_MOST_BYTES), os.fstat(file.fileno()).st_mtime
+    return holder_of_text(file.read(_MOST_BYTES), os.fstat(file.fileno()).st_mtime)
+
+
+def holder_of_text(data: bytes, mtime: float) -> Holder:
+    """Returns the holder that a text describes. If the text is not valid, only `mtime` is set.
+
+    >>> holder_of_text(b"", 1.5).mtime
+    1.5
+    """
     try:
         words = json.loads(data)
         token, where, locked_by, text = (str(words[key]) for key in ("token", "machine", "kernel", "text"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import destination_errors
+from ilsvrc_tfds.storage.stand_ins import url_of
 
 # For metadata, receipts, and the file system itself.
 _ROOM_BESIDE = 64 << 20
@@ -28,6 +29,15 @@ def require_space(folder: Path, needed: int, then: str = "Make room or choose an
             f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
             f"{free / 1e9:,.1f} GB are free. {then}"
         )
+
+
+def room_for_result(folder: Path, needed: int) -> int:
+    """Returns the number of bytes that a result needs on this machine: none if its folder stands for one in a bucket.
+
+    >>> room_for_result(Path("/data"), 1)
+    1
+    """
+    return needed if url_of(folder) is None else 0
 
 
 def is_same_disk(folder: Path, other: Path) -> bool:

@@ -13,11 +13,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError, unreadable
+from ilsvrc_tfds.errors import DestinationError, IlsvrcError, unreadable
 from ilsvrc_tfds.storage import locks
 from ilsvrc_tfds.storage.destination import is_folder, real_path, remove, remove_incomplete, require_replaceable
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors, sync_folder, sync_name
 from ilsvrc_tfds.storage.publishing import publish_folder
+from ilsvrc_tfds.storage.space import require_space
+from ilsvrc_tfds.storage.stand_ins import url_of
 
 # Another run may remove the folder between two steps, but not this often.
 _ATTEMPTS = 100
@@ -77,6 +79,21 @@ class Staging:
         finally:
             with destination_errors(self._destination):
                 _settle(self._destination)
+
+    def finished_bytes(self, folder: Path) -> int:
+        """Returns the size of the finished shards in a folder that `folder_for` returned."""
+        with destination_errors(folder):
+            return sum(path.stat().st_size for path in folder.iterdir() if Path(receipt_path(str(path))).exists())
+
+    def require_space(self, folder: Path, needed: int, at_once: int) -> None:
+        """Raises DestinationError if there is too little room for shards.
+
+        Args:
+          folder: Folder that `folder_for` returned.
+          needed: Number of bytes of all shards that are not finished.
+          at_once: Number of bytes of those that are written at the same time.
+        """
+        require_space(folder, needed)
 
     def require_free(self, overwrite: bool) -> None:
         """Raises DestinationError if the destination exists by now, because another run has written it.
@@ -162,14 +179,20 @@ def claim(destination: Path) -> Iterator[Staging]:
     destination = real_path(destination)
     folder = staging_folder(destination)
     with _locked(folder, destination) as lock:
-        staging = Staging(folder, destination, lock)
-        with destination_errors(destination):
-            _settle(destination)
-        try:
-            yield staging
-        finally:
-            with contextlib.suppress(OSError):
-                staging.give_back()
+        with contextlib.ExitStack() as stack:
+            if url := url_of(destination):
+                from ilsvrc_tfds.storage.bucket_staging import claim_in_bucket
+
+                staging: Staging = stack.enter_context(claim_in_bucket(folder, destination, lock, url))
+            else:
+                staging = Staging(folder, destination, lock)
+            with destination_errors(destination):
+                _settle(destination)
+            try:
+                yield staging
+            finally:
+                with contextlib.suppress(OSError, IlsvrcError):
+                    staging.give_back()
 
 
 def require_finished(destination: Path, mark: str) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -30,8 +31,10 @@ _LOG_SECONDS = 60.0
 _LOOK_SECONDS, _LOOK_SHARE = 0.3, 0.01
 # The speed is that of the last minute: disks and caches make the first seconds faster or slower than the rest.
 _WINDOW_SECONDS = 60.0
-# Narrower terminals show no bar, or no speed.
-_WIDTH_FOR_BAR, _WIDTH_FOR_SPEED = 70, 50
+_GAP = 2
+# What a narrow terminal does not show.
+_LEAST_FIRST = ("amount", "bar", "speed")
+_STYLES = {"label": "bold", "amount": "dim", "speed": "dim"}
 _MOST_BAR = 40
 
 
@@ -115,24 +118,26 @@ class Progress:
 
     def __rich__(self) -> RenderableType:
         width = console().width
-        columns: list[RenderableType] = [Text(self.label, "bold")]
-        if width >= _WIDTH_FOR_BAR:
-            bar = min(_MOST_BAR, width // 4)
-            done = min(self.finished, self.total)
-            columns.append(
-                ProgressBar(max(self.total, 1), done, width=bar, complete_style="green", finished_style="green")
-            )
-        columns.append(Text(f"{self._share():>4}"))
-        if width >= _WIDTH_FOR_BAR:
-            columns.append(Text(self._amount(), "dim"))
-        if width >= _WIDTH_FOR_SPEED:
-            columns.append(Text(self._speed(), "dim"))
-        columns.append(Text(self._left()))
-        table = Table.grid(padding=(0, 2))
+        bar = " " * min(_MOST_BAR, width // 5)
+        texts = {"label": self.label, "bar": bar, "share": f"{self._share():>4}"}
+        texts |= {"amount": self._amount(), "speed": self._speed(), "left": self._left()}
+        for name in _LEAST_FIRST:
+            if sum(cell_len(text) + _GAP for text in texts.values() if text) - _GAP > width:
+                texts[name] = ""
+        table = Table.grid(padding=(0, _GAP))
+        columns: list[RenderableType] = [
+            self._bar(len(text)) if name == "bar" else Text(text, _STYLES.get(name, ""))
+            for name, text in texts.items()
+            if text
+        ]
         for _ in columns:
-            table.add_column(no_wrap=True, overflow="ellipsis")
+            table.add_column(no_wrap=True)
         table.add_row(*columns)
         return Group(table)
+
+    def _bar(self, width: int) -> ProgressBar:
+        done = min(self.finished, self.total)
+        return ProgressBar(max(self.total, 1), done, width=width, complete_style="green", finished_style="green")
 
     def _redraw(self) -> None:
         if self._show is not None:

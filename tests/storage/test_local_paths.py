@@ -1,4 +1,4 @@
-"""URLs are refused wherever a path is taken, as they are written and as `Path` changes them."""
+"""URLs of no store are refused wherever a path is taken, as they are written and as `Path` changes them."""
 
 from pathlib import Path
 
@@ -27,14 +27,29 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/imagenet", Path("s3://bucket/imagenet")], ids=["text", "path"])
+LOCAL = {
+    "prepare from": "read at a million places. Copy it",
+    "doctor": "read at a million places. Copy it",
+    "unpack to": "only local paths are supported. Mount the",
+    "train to": "only local paths are supported. Mount the",
+}
+
+
+@pytest.mark.parametrize("url", ["https://bucket/imagenet", Path("az://bucket/imagenet")], ids=["text", "path"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_url_is_refused(call, url, tmp_path, monkeypatch):
+def test_url_of_no_store_is_refused(call, url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        OptionError, match="(gs|s3):/+bucket/imagenet.* is a URL, and only local paths are supported. Mount the"
-    ):
+    with pytest.raises(OptionError, match="(https|az):/+bucket/imagenet.* is a URL.*Mount the bucket"):
         call(url)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/imagenet", Path("s3://bucket/imagenet")], ids=["text", "path"])
+@pytest.mark.parametrize("name", LOCAL)
+def test_url_of_a_store_is_refused_where_a_local_path_is_needed(name, url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match=f"(gs|s3):/+bucket/imagenet is a URL, and .*{LOCAL[name]}"):
+        CALLS[name](url)
     assert not list(tmp_path.iterdir())
 
 

@@ -65,9 +65,10 @@ def test_nothing_is_known_of_the_time_before_the_first_work(clock):
 @pytest.mark.parametrize(
     "width, line",
     [
-        (100, "train  ━━━━━━━━━━━━╸               50%  5 of 10 images  1.0 images/s  0:05 left"),
-        (60, "train   50%  1.0 images/s  0:05 left"),
-        (40, "train   50%  0:05 left"),
+        (100, "train  ━━━━━━━━━━             50%  5 of 10 images  1.0 images/s  0:05 left"),
+        (60, "train  ━━━━━━         50%  1.0 images/s  0:05 left"),
+        (44, "train   50%  1.0 images/s  0:05 left"),
+        (30, "train   50%  0:05 left"),
     ],
 )
 def test_line_fits_the_terminal(screen, clock, width, line):

@@ -37,6 +37,8 @@ from ilsvrc_tfds.outputs.alias_place import require_free
 from ilsvrc_tfds.outputs.index import index_records
 from ilsvrc_tfds.outputs.metadata import write_metadata
 from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
+from ilsvrc_tfds.storage.bucket import bucket_url
+from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import default_data_dir
 
 
@@ -80,6 +82,7 @@ def prepare(options: argparse.Namespace) -> int:
         "overwrite": options.overwrite,
         "sync": options.sync,
         "scratch": options.scratch,
+        "break_lock": options.break_lock,
     }
     if options.alias:
         _require_alias(options)
@@ -87,14 +90,15 @@ def prepare(options: argparse.Namespace) -> int:
         builders = list(ilsvrc_tfds.prepare_all(options.source, options.data_dir, **arguments).values())
     else:
         builders = [ilsvrc_tfds.prepare(options.source, options.data_dir, config=options.config, **arguments)]
-    root = Path(builders[0].data_dir).parents[2]
+    root = place(builders[0].data_dir).parents[2]
     sets = [prepared(builder, root) for builder in builders]
     lines = [line for one in sets for line in prepared_lines(one)]
-    folders, configs = [Path(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
+    folders, configs = [place(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
     made = ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite) if options.alias else None
     lines += [_alias_line(made)] if made else []
     other = read_as(IMAGENET2012, root) if made else make_alias(root, configs[-1].name)
-    steps = [*map(check, folders), *look_and_train(folders[-1]), *([] if configs[-1].relabel else [other])]
+    others = [] if configs[-1].relabel or bucket_url(root) else [other]  # an alias is a local folder
+    steps = [*map(check, folders), *look_and_train(folders[-1]), *others]
     values = {"data_dir": str(root), "data_sets": sets, "alias": None if made is None else str(made)}
     return tell(options, lines, values, steps)
 
@@ -193,6 +197,7 @@ def export(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         sync=options.sync,
         scratch=options.scratch,
+        break_lock=options.break_lock,
     )
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
