@@ -9,7 +9,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.runners import RUNNERS
 from ilsvrc_tfds.shards.writer import SKIP, STOP
-from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.storage.files import default_data_dir, without_dots
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
@@ -134,8 +134,8 @@ def add_scratch(command: argparse.ArgumentParser, what: str = "what is written t
 
 
 def path(text: str) -> Path:
-    """Returns a path, with `~` expanded."""
-    return Path(os.path.expanduser(named(text)))
+    """Returns a path, with `~` expanded, and without `..`."""
+    return without_dots(Path(os.path.expanduser(named(text))))
 
 
 def named(text: str) -> str:
