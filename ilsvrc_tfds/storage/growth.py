@@ -14,7 +14,7 @@ class Growth:
     """The growth of files that are written with receipts into one folder.
 
     >>> from pathlib import Path
-    >>> growth = Growth("/data")
+    >>> growth = Growth("/data/")
     >>> growth.expect("/data/shard", amount=100, num_bytes=4_000)
     True
     >>> _ = Path("/data/shard.0123abcd.partial").write_bytes(bytes(1_000))

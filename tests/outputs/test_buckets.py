@@ -54,7 +54,7 @@ def test_exported_objects_are_those_of_a_local_run(source, url, tmp_path):
     assert stores.digests(url) == stores.digests(local)
     assert bucket.listed(url.rpartition("/")[0]).keys() == {f"tfds/{name}" for name in stores.digests(local)}
     assert str(ilsvrc_tfds.export(source, url, **OPTIONS)) == url  # already
-    with pytest.raises(DestinationError, match=f"{url} .* label_offset"):
+    with pytest.raises(DestinationError, match=f"{url} .* made with labels that begin at 1, not 0"):
         ilsvrc_tfds.export(source, url, label_offset=0, **OPTIONS)
 
 
@@ -70,6 +70,23 @@ def test_all_configs_of_parquet_files_are_prepared_from_one_spool(url, tmp_path,
     ilsvrc_tfds.prepare_all(parquet, tmp_path / "local", **OPTIONS)
     assert stores.digests(url) == stores.digests(tmp_path / "local")
     assert not list(scratch.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["beam", "dask", "two processes"])
+def test_engines_need_no_shared_folder(engine, source, url, tmp_path):
+    """Jobs and results go through the bucket, so that workers elsewhere need the source and the bucket alone."""
+    runner = {
+        "beam": lambda: ilsvrc_tfds.BeamRunner("--direct_running_mode=multi_processing --direct_num_workers=2"),
+        "dask": lambda: ilsvrc_tfds.DaskRunner(workers=2),
+        "two processes": lambda: None,
+    }[engine]()
+    options = {**OPTIONS, "workers": 2, "runner": runner}
+    ilsvrc_tfds.export(source, url, config="raw256", scratch=tmp_path / "scratch", **options)
+    ilsvrc_tfds.export(source, tmp_path / "local", config="raw256", **OPTIONS)
+    assert stores.digests(url) == stores.digests(tmp_path / "local")
+    assert len(bucket.listed(url.rpartition("/")[0])) == 6  # no jobs, no receipts, no lock
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_prepared_set_is_compared_and_replaced(source, url, caplog):
