@@ -6,8 +6,8 @@
     python notebooks/run.py --check    writes nothing, and lists the cells whose output has changed
 
 Each notebook runs in an empty temporary folder and a process of its own, on the CPU. It must not write to standard
-error. Numbers that depend on the machine, such as losses, are in cells with the tag `measured`, and only their words are
-compared. Cells with the tag `pytorch` need PyTorch.
+error. Cells with the tag `measured` show numbers that depend on the machine or on versions of libraries, such as losses
+and bytes of JPEGs, and only their words are compared. Cells with the tag `pytorch` need PyTorch.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def differences(kept: NotebookNode, run: NotebookNode) -> Iterator[str]:
         if len(pictures(cell)) != len(pictures(now)):
             yield f"{now.id}: {len(pictures(now))} pictures instead of {len(pictures(cell))}"
         lines = difflib.unified_diff(*(text_of(one).splitlines() for one in (cell, now)), lineterm="", n=0)
-        yield from (f"{now.id}: {line}" for line in lines if line[:3] not in ("---", "+++"))
+        yield from (f"{now.id}: {line}" for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
 def main() -> int:

@@ -12,19 +12,18 @@ from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.sources import demo, drawings
 
 HERE = Path(__file__).parent
+DEMO = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the pictures name it
 PICTURE = "n02782093", "n02782093_843.JPEG"  # a balloon
 _TILE, _GAP, _CROPS, _LABEL = 176, 10, 5, 26
 _PAPER, _INK = "#ffffff", "#57575d"
 
 
-def draw_contact_sheet() -> None:
+def draw_contact_sheet(data_set: Path) -> None:
     """Draws some records of the demo's `raw256`, as `ilsvrc-tfds show` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = demo.draw(Path(folder, "archives"))
-        builder = ilsvrc_tfds.prepare(source, folder, config="raw256", allow_incomplete=True)
-        path = Path(folder, "sheet.png")
-        ilsvrc_tfds.show(builder.data_dir, split="train", num=10, out=path)
-        _save(Image.open(path), HERE / "contact-sheet.png")
+    path = data_set / "sheet.png"
+    ilsvrc_tfds.show(data_set, split="train", num=10, out=path)
+    _save(Image.open(path), HERE / "contact-sheet.png")
+    path.unlink()
 
 
 def draw_augmentations() -> None:
@@ -46,15 +45,12 @@ def draw_augmentations() -> None:
     _save(sheet, HERE / "augmentations.png")
 
 
-def draw_report() -> None:
+def draw_report(data_set: Path) -> None:
     """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo. Needs playwright and Chromium."""
     from playwright.sync_api import sync_playwright
 
-    folder = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the page names it
-    source = demo.draw(folder / "archives")
-    builder = ilsvrc_tfds.prepare(source, folder / "data", config="raw256", allow_incomplete=True)
-    page_path, shot = folder / "report.html", folder / "shot.png"
-    ilsvrc_tfds.report(builder.data_dir, page_path)
+    page_path, shot = DEMO / "report.html", DEMO / "shot.png"
+    ilsvrc_tfds.report(data_set, page_path)
     with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 870}, color_scheme="light")
@@ -62,11 +58,12 @@ def draw_report() -> None:
         page.screenshot(path=shot)
         _save(Image.open(shot), HERE / "report.png")
         page.fill("#search", "ball")
-        page.locator("#pictures").evaluate('element => element.scrollIntoView({behavior: "instant"})')
-        page.wait_for_timeout(500)  # the pictures are drawn as they come into view
+        for _ in range(3):  # what is above grows as it comes into view
+            page.wait_for_timeout(300)
+            page.locator("#pictures").evaluate("element => element.scrollIntoView({behavior: 'instant'})")
+        page.wait_for_timeout(300)
         page.screenshot(path=shot)
         _save(Image.open(shot), HERE / "report-pictures.png")
-    shutil.rmtree(folder)
 
 
 def _augmented(name: str, data: bytes, seed: int):
@@ -83,6 +80,8 @@ def _save(picture: Image.Image, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw_contact_sheet()
+    prepared = ilsvrc_tfds.prepare(demo.draw(DEMO / "archives"), DEMO / "data", config="raw256", allow_incomplete=True)
+    draw_contact_sheet(Path(prepared.data_dir))
     draw_augmentations()
-    draw_report()
+    draw_report(Path(prepared.data_dir))
+    shutil.rmtree(DEMO)

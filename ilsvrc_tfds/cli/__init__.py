@@ -117,5 +117,7 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:
-    kept = " Finished work is kept: run the same command again to continue." if options.resumes else ""
-    return f"{ENDS[signal.Signals(number)]}.{kept}"
+    kept = "Finished work is kept: run the same command again to continue." if options.resumes else ""
+    if "kept" in options:  # the command knows it better
+        kept = options.kept()
+    return f"{ENDS[signal.Signals(number)]}. {kept}".rstrip()

@@ -252,6 +252,13 @@ def evaluate(command: argparse.ArgumentParser) -> None:
         "-Sketch and -C, such as v2=DIR; without DATA only these are evaluated",
     )
     add_allow_incomplete(command, "allow that evaluation sets lack images, classes or severities")
+    command.add_argument(
+        "--report",
+        type=path,
+        metavar="FILE|DIR",
+        help="also write an HTML page on DATA: calibration, classes, confusions and the worst images; in a folder its "
+        "name is evaluation.html",
+    )
     command.add_argument("--json", type=path, metavar="FILE", help="also write the exact scores into this JSON file")
 
 
@@ -274,10 +281,11 @@ def bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seconds",
         type=float,
-        default=2,
+        default=1,
         metavar="N",
-        help="seconds that the whole pipeline is measured in each of 5 rounds (default: %(default)s)",
+        help="seconds that the whole pipeline is measured in each of 9 rounds (default: %(default)s)",
     )
+    command.add_argument("--chart", type=path, metavar="FILE.png", help="also draw the figures into this file")
     command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
 
 

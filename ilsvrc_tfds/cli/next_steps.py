@@ -3,7 +3,6 @@
 They are not part of the result, and scripts parse standard output.
 """
 
-import argparse
 import contextlib
 import glob
 import json
@@ -184,51 +183,6 @@ def mend(folder: Path) -> Iterator[Step]:
         yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))
     else:
         yield Step("check it again, once the problems are solved", command("verify", folder))
-
-
-def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:
-    """Yields the steps after `train`: evaluate, and TensorBoard.
-
-    >>> for step in evaluate_and_plot("ilsvrc2012", Path("run/model.keras"), data_dir=None, label_offset=None):
-    ...     print(step.line)
-    ilsvrc-tfds evaluate ilsvrc2012 --model run/model.keras
-    tensorboard --logdir run/tensorboard
-    """
-    options: list[str | Path] = [] if data_dir is None else ["--data-dir", data_dir]
-    options += [] if label_offset is None else ["--label-offset", str(label_offset)]
-    yield Step("measure the accuracy of the model", command("evaluate", data, *options, "--model", model))
-    yield Step(
-        "plot the loss of each epoch", shlex.join(["tensorboard", "--logdir", f"{model.parent / 'tensorboard'}"])
-    )
-
-
-def use_model(model: str, weights: str | None) -> Step:
-    """Returns the step after `evaluate`: the model in Python.
-
-    >>> use_model("resnet50", "imagenet").line
-    'ilsvrc_tfds.training.load_model("resnet50", weights="imagenet")'
-    """
-    line = call("ilsvrc_tfds.training.load_model", model, weights=weights)
-    return Step("use the model in Python, after `import ilsvrc_tfds`", line)
-
-
-def keep_scores(options: argparse.Namespace) -> Step:
-    """Returns the step after `evaluate --on`: the same command, which keeps the exact scores in a file.
-
-    >>> from ilsvrc_tfds.cli.parser import parse
-    >>> keep_scores(parse(["evaluate", "--model", "m.keras", "--on", "a=/data/my a"])).line
-    "ilsvrc-tfds evaluate --model m.keras --on 'a=/data/my a' --json scores.json"
-    """
-    words: list[str | Path] = [] if options.data is None else [options.data]
-    words += [] if options.data_dir is None else ["--data-dir", options.data_dir]
-    words += [] if options.label_offset is None else ["--label-offset", str(options.label_offset)]
-    words += [] if options.split == "val" else ["--split", options.split]
-    words += ["--model", options.model, *([] if options.weights is None else ["--weights", options.weights])]
-    for option, value, usual in (("--batch-size", options.batch_size, 256), ("--devices", options.devices, None)):
-        words += [] if value == usual else [option, str(value)]
-    words += ["--allow-incomplete"] if options.allow_incomplete else []
-    words += ["--on", *(f"{name}={place}" for name, place in options.on), "--json", "scores.json"]
-    return Step("keep the exact scores in a file", command("evaluate", *words))
 
 
 def read_tfrecords(folder: Path, made: Manifest) -> Iterator[Step]:

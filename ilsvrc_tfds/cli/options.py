@@ -8,8 +8,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.runners import RUNNERS
 from ilsvrc_tfds.shards.writer import SKIP, STOP
-from ilsvrc_tfds.storage.bucket_path import place
-from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.storage.bucket_path import BucketPath, place
+from ilsvrc_tfds.storage.files import default_data_dir, without_dots
 
 
 def add_source(command: argparse.ArgumentParser) -> None:
@@ -139,8 +139,9 @@ def add_break_lock(command: argparse.ArgumentParser) -> None:
 
 
 def path(text: str) -> Path:
-    """Returns a path, with `~` expanded; of a URL, one whose text is that URL."""
-    return place(named(text))
+    """Returns a path, with `~` expanded, and without `..`; of a URL, one whose text is that URL."""
+    found = place(named(text))
+    return found if isinstance(found, BucketPath) else without_dots(found)
 
 
 def named(text: str) -> str:

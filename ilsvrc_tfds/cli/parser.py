@@ -20,7 +20,7 @@ class Command:
       resumes: Whether running the command again resumes an interrupted run.
       reads: Whether the command reads with TensorFlow. While TensorFlow waits, Python's signal handlers do not run.
       makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
-        that is given `--out` or `--json`.
+        that is given `--out`, `--json`, `--report` or `--chart`.
       has_workers: Whether the command has the option `--workers`.
       reports: Whether the command has the option `--json`, which prints its result as JSON. Others may have one
         that takes a file.
@@ -99,6 +99,7 @@ COMMANDS = (
         reads=True,
         makes_files=True,
         has_workers=False,
+        reports=True,
     ),
     Command(
         "evaluate",
@@ -162,5 +163,5 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         if command.has_workers:
             own.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
     options = parser.parse_args(words)
-    options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json"))
+    options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json", "report", "chart"))
     return options

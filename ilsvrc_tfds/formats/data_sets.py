@@ -114,8 +114,9 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
         lines = "".join(f"\n  {shlex.quote(shown(str(one)))}" for one in found[:_MOST_LINES])
         more = f"\n  and {len(found) - _MOST_LINES:,} more" if len(found) > _MOST_LINES else ""
         raise OptionError(f"{path} has {counted(len(found), 'data set')}. Name one of them:{lines}{more}")
-    if found:
-        return found[0]
+    aliases = [version for version in _versions_in(path) if read_alias(version) is not None]
+    if found or aliases:
+        return found[0] if found else max(aliases, key=lambda version: _number(version.name))
     return _existing(path, data_dir)
 
 
@@ -160,6 +161,8 @@ def _existing(folder: Path, data_dir: str | os.PathLike | None) -> Path:
             return folder
         if staging_folder(folder).is_dir():
             raise SourceError(f"{folder} is not finished. Run the command that makes it again to resume.")
+        if folder.is_symlink():
+            os.stat(folder)  # raises if the link leads nowhere
     raise SourceError(f"{folder} is not a folder. Prepare the data set first.{_in_data_dir(folder, data_dir)}")
 
 

@@ -104,6 +104,24 @@ class Options:
             )
 
 
+def difference(name: str, there: object, asked: object) -> str:
+    """Returns the difference of an option between a data set and what is asked for, in words.
+
+    >>> difference("num_shards", {"train": 2}, {"train": 4}), difference("max_examples", 3, None)
+    ('with num_shards train=2, not train=4', 'with max_examples 3, not without')
+    """
+    if there is None:
+        return f"without {name}, not with {_value_in_words(asked)}"
+    return f"with {name} {_value_in_words(there)}, not {'without' if asked is None else _value_in_words(asked)}"
+
+
+def _value_in_words(value: object) -> str:
+    """Returns the value of an option, as far as possible in the form that the command line takes."""
+    if isinstance(value, Mapping):
+        return op_in_words(value) if "op" in value else ",".join(f"{name}={number}" for name, number in value.items())
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Files:
     """Finished files in staging, and a record of how they were made.

@@ -255,9 +255,11 @@ def differing_images(then: Mapping[str, object], now: Mapping[str, object]) -> I
 
 def _differing_splits(then: object, now: object) -> Iterator[str]:
     before, after = (own if isinstance(own, Mapping) else {} for own in (then, now))
-    for split in before.keys() & after.keys():
-        was, is_now = (own[split] if isinstance(own[split], Mapping) else {} for own in (before, after))
-        if was.get(IMAGES) != is_now.get(IMAGES):
-            yield f"{split}: {counted(is_now[IMAGES], 'image')} now, {was.get(IMAGES):,} then"
-        elif any(was.get(key) != is_now[key] for key in (_NAMES, _DIGEST) if key in was and key in is_now):
+    for split, there in after.items():
+        was = before.get(split)
+        if not isinstance(was, Mapping):
+            yield f"{split}: none then"
+        elif was.get(IMAGES) != there[IMAGES]:
+            yield f"{split}: {counted(there[IMAGES], 'image')} now, {was.get(IMAGES)} then"
+        elif was.get(_NAMES) != there[_NAMES] or {_DIGEST} <= was.keys() & there and was[_DIGEST] != there[_DIGEST]:
             yield f"{split}: other images, by name, label or size"

@@ -1,4 +1,4 @@
-"""The images that an export has, and how they are processed: of a source, or of a prepared data set as they are."""
+"""The images of an export, and how they are processed: those of a source, or of a prepared data set as they are."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path

@@ -15,7 +15,7 @@ from ilsvrc_tfds.formats.naming import TFRECORD, own_splits
 from ilsvrc_tfds.images import describe_op
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 from ilsvrc_tfds.outputs.comparison import require_whole
-from ilsvrc_tfds.outputs.data_set import Options, require_room
+from ilsvrc_tfds.outputs.data_set import Options, difference, require_room
 from ilsvrc_tfds.outputs.description import Ilsvrc2012Config
 from ilsvrc_tfds.outputs.existing import REPLACE, require_same_images
 from ilsvrc_tfds.outputs.in_buckets import to_buckets
@@ -231,18 +231,12 @@ def _require_same(builder: Ilsvrc2012, wanted: Options) -> None:
         "splits": (sorted(splits), sorted(wanted.splits or splits)),
         **options_of_lists(made.get("subset"), wanted.subset),
     }
-    differing = [_difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
+    differing = [difference(name, *values) for name, values in pairs.items() if values[0] != values[1]]
     skipped = "; ".join(f"{split}: {first_few(names)}" for split, names in made.get("skipped_images", {}).items())
     if skipped and wanted.on_error != SKIP:
         differing.append(f"without damaged images ({skipped}), which --on-error skip (on_error='skip') accepts")
     if differing:
         raise DestinationError(f"{builder.data_dir} exists already, made {'; '.join(differing)}. {REPLACE}.")
-
-
-def _difference(name: str, there: object, asked: object) -> str:
-    if there is None:
-        return f"without {name}, not with {asked!r}"
-    return f"with {name} {there!r}, not {'without' if asked is None else repr(asked)}"
 
 
 def _index_again(

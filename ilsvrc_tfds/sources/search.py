@@ -18,7 +18,7 @@ from ilsvrc_tfds.sources.nearby import hints
 from ilsvrc_tfds.sources.other_sets import refuse_other_sets
 from ilsvrc_tfds.sources.places import Place, absolute, is_same, kind_of, names_in, refuse_rivals
 from ilsvrc_tfds.sources.sightings import Sighting, describe_missing, sightings, unfinished
-from ilsvrc_tfds.storage.files import require_local_source
+from ilsvrc_tfds.storage.files import require_local_source, without_dots
 
 _DEVKITS = (
     "ILSVRC2012_devkit_t12.tar.gz",
@@ -121,7 +121,7 @@ def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | N
     require_local_source(*candidates)
     looked_at = ""
     for candidate in candidates:
-        source = Path(candidate).expanduser()
+        source = without_dots(Path(candidate).expanduser())
         layout = _look_into(source, splits)
         if layout.places:
             return layout
@@ -144,7 +144,7 @@ def _instead(candidates: Iterable[str | os.PathLike]) -> list[str]:
         except SourceError:  # a folder that cannot be read, or another data set
             return []
 
-    found = [hint for candidate in candidates for hint in hints(Path(candidate).expanduser(), places)]
+    found = [hint for candidate in candidates for hint in hints(without_dots(Path(candidate).expanduser()), places)]
     return found or ["Get the archives from https://image-net.org/download-images and name the folder that holds them."]
 
 

@@ -26,6 +26,7 @@ def real_path(path: str | os.PathLike) -> Path:
         try:
             real = Path(path).expanduser().resolve()
         except RuntimeError as error:  # from Python before 3.13 for a circle, and for an unknown home folder
+            _require_no_circle(Path(path))
             raise DestinationError(
                 f"{os.fspath(path)} cannot be written: {error}. Check the links in the path."
             ) from error

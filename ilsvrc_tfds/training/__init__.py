@@ -13,6 +13,7 @@ from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.recipes import PUBLISHED, RECIPES, Published
 
 _HOMES = {
+    "Predictions": "predictions",
     "Scores": "evaluating",
     "SetScores": "set_scores",
     "build_model": "models",
@@ -20,12 +21,15 @@ _HOMES = {
     "evaluate_on": "evaluation_sets",
     "load_model": "models",
     "model_names": "models",
-    "read_log": "runs",
+    "predictions_of": "evaluating",
+    "read_log": "folder",
     "train": "runs",
+    "write_report": "evaluation_report",
 }
 __all__ = [
     "PUBLISHED",
     "RECIPES",
+    "Predictions",
     "Published",
     "Recipe",
     "Scores",
@@ -35,8 +39,10 @@ __all__ = [
     "evaluate_on",
     "load_model",
     "model_names",
+    "predictions_of",
     "read_log",
     "train",
+    "write_report",
 ]
 
 

@@ -1,14 +1,8 @@
-"""Backups of the state of a training after each epoch, and within epochs if wanted, written atomically.
-
-<out>/backup/00002.weights.h5          after 2 epochs
-<out>/backup/00002-000500.weights.h5   after 500 steps more; the first file stays until the third epoch is done
-"""
+"""Backups of the state of a training after each epoch, and within epochs if wanted, written atomically."""
 
 import logging
 import os
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import keras
@@ -16,36 +10,14 @@ import numpy as np
 
 from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.storage.files import sync_file, sync_folder
-from ilsvrc_tfds.training.weights import SUFFIX, load_weights, weights_of
+from ilsvrc_tfds.training.kept import SUFFIX, Progress, backups_in, name_of
+from ilsvrc_tfds.training.weights import load_weights, weights_of
 
 _PARTIAL = f"partial{SUFFIX}"
-_NAME = re.compile(rf"(?P<epochs>\d+)(?:-(?P<steps>\d+))?{re.escape(SUFFIX)}")
 # Groups of the file: a data set for each random state, named by its number, and one for each metric, by its name.
 _STATES, _METRICS = "seed_generators", "metrics"
 
 _log = logging.getLogger(__name__)
-
-
-class Progress(NamedTuple):
-    """How far a training has come.
-
-    Attributes:
-      epochs: Number of epochs that are done.
-      steps: Number of steps that are done in the epoch after them.
-
-    >>> Progress(2, 500) > Progress(2) > Progress(1, 900)
-    True
-    >>> Progress(2, 500).in_words
-    'epoch 2 and 500 steps of the next'
-    """
-
-    epochs: int = 0
-    steps: int = 0
-
-    @property
-    def in_words(self) -> str:
-        """The same, for messages."""
-        return f"epoch {self.epochs}" + (f" and {self.steps:,} steps of the next" if self.steps else "")
 
 
 class Backup(keras.callbacks.Callback):
@@ -147,12 +119,10 @@ class Backup(keras.callbacks.Callback):
                 path.unlink(missing_ok=True)
 
     def _path(self, progress: Progress) -> Path:
-        steps = f"-{progress.steps:06d}" if progress.steps else ""
-        return self._folder / f"{progress.epochs:05d}{steps}{SUFFIX}"
+        return self._folder / name_of(progress)
 
     def _finished(self) -> list[tuple[Progress, Path]]:
-        named = ((_NAME.fullmatch(path.name), path) for path in self._folder.glob(f"*{SUFFIX}"))
-        return [(Progress(int(match["epochs"]), int(match["steps"] or 0)), path) for match, path in named if match]
+        return backups_in(self._folder)
 
 
 class MetricsOfEpoch(keras.callbacks.Callback):

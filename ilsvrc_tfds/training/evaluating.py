@@ -1,27 +1,34 @@
 """Evaluates a model on each image of a split exactly once."""
 
+import contextlib
 import logging
 import math
 import os
-import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError, counted, require_integers
-from ilsvrc_tfds.pipeline import find_split, source_errors
+from ilsvrc_tfds.pipeline import Split, find_split, source_errors
+from ilsvrc_tfds.pipeline.split import Data
+from ilsvrc_tfds.training.calibration import CalibrationError
 from ilsvrc_tfds.training.devices import Devices, use_devices
+from ilsvrc_tfds.training.evaluation_progress import evaluation_progress
 from ilsvrc_tfds.training.fitting import compiled_by_xla
-from ilsvrc_tfds.training.models import load_model
+from ilsvrc_tfds.training.models import load_model, require_loadable
+from ilsvrc_tfds.training.predictions import Predictions, predict
+from ilsvrc_tfds.training.printing import working
 from ilsvrc_tfds.training.streams import Source, evaluation_batches
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
 _log = logging.getLogger(__name__)
 
-_NAMES = ("cross_entropy", "top1", "top5")
+_NAMES = ("cross_entropy", "top1", "top5", "ece")
 
 
 class Scores(NamedTuple):
@@ -32,6 +39,7 @@ class Scores(NamedTuple):
       loss: Mean cross entropy, in nats.
       top1: Share of the examples whose class has the highest logit, in [0, 1].
       top5: Share of the examples whose class is among the five highest logits, in [0, 1].
+      ece: Expected calibration error, in [0, 1], as in `training/calibration.py`.
 
     >>> from ilsvrc_tfds import training
     >>> training.Scores(examples=50_000, loss=0.99, top1=0.76, top5=0.93).top1
@@ -42,6 +50,7 @@ class Scores(NamedTuple):
     loss: float
     top1: float
     top5: float
+    ece: float = math.nan
 
 
 def evaluate(
@@ -79,27 +88,92 @@ def evaluate(
     >>> training.evaluate("/data/tfds/ilsvrc2012/raw256/1.0.0", training.build_model("small")).examples
     6
     """
-    found = find_split(data, split, data_dir=data_dir, label_offset=label_offset)
+    source: Source = {"data_dir": data_dir, "label_offset": label_offset}
+    with _ready(data, model, weights, batch_size, split, source, devices) as (found, made, images, follow, used):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        made.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=compiled_by_xla(used.several))
+        values = made.evaluate(images, verbose=0, return_dict=True, callbacks=follow)
+    return _finite(Scores(found.num_examples, *(float(values[name]) for name in _NAMES)))
+
+
+def predictions_of(
+    data: "str | os.PathLike | tfds.core.DatasetBuilder",
+    model: str | os.PathLike | keras.Model,
+    *,
+    weights: str | os.PathLike | None = None,
+    batch_size: int = 256,
+    split: str = "val",
+    data_dir: str | os.PathLike | None = None,
+    label_offset: int | None = None,
+    devices: int | None = None,
+) -> Predictions:
+    """Returns what a model says of each image of a split, in the order on disk.
+
+    Args: As for `evaluate`.
+
+    Raises: As `evaluate`, and OptionError for several hosts.
+
+    >>> from ilsvrc_tfds import training
+    >>> model = training.build_model("small")
+    >>> predictions = training.predictions_of("/data/tfds/ilsvrc2012/raw256/1.0.0", model)
+    >>> predictions.label.tolist(), predictions.loss.shape
+    ([...], (6,))
+    """
+    source: Source = {"data_dir": data_dir, "label_offset": label_offset}
+    with _ready(data, model, weights, batch_size, split, source, devices) as (_, made, images, follow, used):
+        return predict(made, images, used.dividing(batch_size), used, follow)
+
+
+def scores_of(predictions: Predictions) -> Scores:
+    """Returns the scores that `evaluate` returns, from the predictions for the same images.
+
+    >>> import numpy as np
+    >>> ones = np.ones(4, int)
+    >>> scores_of(Predictions(ones, ones, ones / 1, ones / 2, 0 * ones))
+    Scores(examples=4, loss=0.5, top1=1.0, top5=1.0, ece=0.0)
+    """
+    mean = predictions
+    return _finite(Scores(len(mean.label), mean.mean_loss, mean.top1, mean.top5, mean.ece))
+
+
+@contextlib.contextmanager
+def _ready(
+    data: Data,
+    model: str | os.PathLike | keras.Model,
+    weights: str | os.PathLike | None,
+    batch_size: int,
+    split: str,
+    source: Source,
+    devices: int | None,
+) -> Iterator[tuple[Split, keras.Model, "tf.data.Dataset", list[keras.callbacks.Callback], Devices]]:
+    """Yields the split, the model, the batches, the callbacks that show progress, and the devices in use."""
+    require_loadable(model)
+    found = find_split(data, split, **source)
     if found.name == "test":
         raise OptionError("The test split has no labels. Choose val or train.")
     require_integers(batch_size=batch_size)
     with use_devices(devices) as used:
-        model = made_for(used, model, weights)
-        if model.output_shape != (None, found.num_labels):
+        with working("loading the model", is_first=used.host.index == 0):
+            made = made_for(used, model, weights)
+        if made.output_shape != (None, found.num_labels):
             raise OptionError(
-                f"A model with {counted(found.num_labels, 'output')} is expected, but {model.name} has "
-                f"{model.output_shape}."
+                f"A model with {counted(found.num_labels, 'output')} is expected, but {made.name} has "
+                f"{made.output_shape}."
             )
-        ops = preprocess.preset("resnet_eval", size=model.input_shape[1])
-        source: Source = {"data_dir": data_dir, "label_offset": label_offset}
-        images = evaluation_batches(data, source, split, used, used.dividing(batch_size), ops)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(loss=loss, weighted_metrics=_metrics(), jit_compile=compiled_by_xla(used.several))
-        with source_errors(found.folder):
-            scores = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
-    if not math.isfinite(scores["cross_entropy"]):
+        ops = preprocess.preset("resnet_eval", size=made.input_shape[1])
+        size, is_first = used.dividing(batch_size), used.host.index == 0
+        images = evaluation_batches(data, source, split, used, size, ops)
+        with (
+            source_errors(found.folder),
+            evaluation_progress(found.name, found.num_examples, size, shown=is_first) as follow,
+        ):
+            yield found, made, images, follow, used
+
+
+def _finite(scores: Scores) -> Scores:
+    if not math.isfinite(scores.loss):
         _log.warning("The loss is not finite: outputs of the model are not numbers, as after a training that diverged.")
-    return Scores(found.num_examples, *(scores[name] for name in _NAMES))
+    return scores
 
 
 def made_for(
@@ -132,9 +206,10 @@ def made_for(
 
 def _metrics() -> list[keras.metrics.Metric]:
     """Returns the metrics of `Scores`. The loss is one of them, because Keras's own counts padding as examples."""
-    loss, top1, top5 = _NAMES
+    loss, top1, top5, ece = _NAMES
     return [
         keras.metrics.SparseCategoricalCrossentropy(loss, from_logits=True),
         keras.metrics.SparseCategoricalAccuracy(top1),
         keras.metrics.SparseTopKCategoricalAccuracy(5, top5),
+        CalibrationError(ece),
     ]

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -24,7 +23,9 @@ from ilsvrc_tfds.pipeline.split import Data
 from ilsvrc_tfds.preprocess import Op
 from ilsvrc_tfds.training.devices import Devices, use_devices
 from ilsvrc_tfds.training.evaluating import Scores, evaluate, made_for
+from ilsvrc_tfds.training.evaluation_progress import evaluation_progress
 from ilsvrc_tfds.training.fitting import compiled_by_xla
+from ilsvrc_tfds.training.models import require_loadable
 from ilsvrc_tfds.training.set_scores import PartScores, SetScores, UnfinishedScores
 
 _EXAMPLES, _TOP1, _TOP5, _LOSS = "examples", "top1", "top5", "cross_entropy"
@@ -81,6 +82,7 @@ def evaluate_on(
     ('ImageNet-A', 6, 200)
     """
     require_integers(batch_size=batch_size)
+    require_loadable(model)
     source: dict[str, Any] = {"data_dir": data_dir, "label_offset": label_offset}
     with use_devices(devices) as used, _no_advice_on_tracing():
         model = made_for(used, model, weights)
@@ -183,8 +185,10 @@ def _part_scores(
     images = batches_of_set(found, part, ops=ops, batch_size=batch_size, host=host, pad=True)
     if not found.multi_label:
         images = images.map(_relabeller(found))
-    with source_errors(found.path):
-        values = model.evaluate(images, verbose=int(sys.stdout.isatty()), return_dict=True)
+    label, size = f"{found.title} {part.name}".rstrip(), batch_size * host.count
+    following = evaluation_progress(label, part.num_examples, size, shown=host.index == 0)
+    with source_errors(found.path), following as callbacks:
+        values = model.evaluate(images, verbose=0, return_dict=True, callbacks=callbacks)
     # Float32 counts exactly up to 2**24 images.
     count = round(float(values[_EXAMPLES]))
     if not count or not found.multi_label and count != part.num_examples:

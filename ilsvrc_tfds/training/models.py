@@ -1,5 +1,6 @@
 """Models by name, from uint8 images to logits: those of `keras.applications`, and a small one for experiments."""
 
+import difflib
 import functools
 import inspect
 import os
@@ -61,9 +62,21 @@ def image_size_of(name: str) -> int:
     >>> image_size_of("resnet50"), image_size_of("inceptionv3")
     (224, 299)
     """
-    if name != SMALL and name not in _applications():
-        raise OptionError(f"There is no model {name!r}. Known models: {', '.join(model_names())}.")
+    require_model(name)
     return _SIZES.get(name, 224)
+
+
+def require_model(name: str) -> None:
+    """Raises OptionError for a name that is not among `model_names()`, with those that are like it.
+
+    >>> require_model("resnet5")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: There is no model 'resnet5'. Did you mean resnet50 or ...? Known models: small, ...
+    """
+    if name not in model_names():
+        like = difflib.get_close_matches(name.lower(), model_names())
+        meant = f" Did you mean {' or '.join(like)}?" if like else ""
+        raise OptionError(f"There is no model {name!r}.{meant} Known models: {', '.join(model_names())}.")
 
 
 def build_model(
@@ -133,14 +146,27 @@ def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = 
         if weights is None:
             raise OptionError(f"The name {path} needs weights: a file of weights, or imagenet.{_hint(path)}")
         return build_model(path, weights=weights)
+    require_loadable(model)
     path = os.path.join(path, MODEL) if os.path.isdir(path) else path
-    if not path.endswith(".keras"):
-        image_size_of(path)  # raises
     if weights is not None:
         raise OptionError(
             f"{path} already has weights. Leave out `weights` (--weights), or name a model from `model_names()`."
         )
     return _read(path, functools.partial(keras.saving.load_model, compile=False))
+
+
+def require_loadable(model: str | os.PathLike | keras.Model) -> None:
+    """Raises OptionError at once for what `load_model` would take for a name, and is not one.
+
+    >>> require_loadable("run/model.keras")
+    >>> require_loadable("vgg")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: There is no model 'vgg'. Did you mean vgg...
+    """
+    if not isinstance(model, keras.Model):
+        path = os.fspath(model)
+        if not path.endswith(".keras") and not os.path.isdir(path):
+            require_model(path)
 
 
 def _hint(name: str) -> str:

@@ -154,6 +154,18 @@ class Recipe:
         """The learning rate at the end of the warm-up."""
         return _LEARNING_RATES[self.optimizer] * self.batch_size if self.learning_rate is None else self.learning_rate
 
+    def learning_rate_at(self, epochs: float) -> float:
+        """Returns the learning rate after some epochs, a number that need not be whole.
+
+        >>> recipe = Recipe(epochs=90, batch_size=256)
+        >>> recipe.learning_rate_at(2.5), recipe.learning_rate_at(5), round(recipe.learning_rate_at(47.5), 3)
+        (0.05, 0.1, 0.05)
+        """
+        if epochs < self.warmup:
+            return self.peak_learning_rate * epochs / self.warmup
+        done = min((epochs - self.warmup) / (self.epochs - self.warmup), 1.0)
+        return self.peak_learning_rate * (1 + math.cos(math.pi * done)) / 2
+
     @property
     def decay(self) -> float:
         """The weight decay of a step, as a multiple of the learning rate."""

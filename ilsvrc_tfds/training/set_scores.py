@@ -8,8 +8,8 @@ from typing import Any
 
 from ilsvrc_tfds.errors import SourceError, counted
 
-# Columns after the first one, and what an empty cell is.
-_COLUMNS = ("images", "top-1", "top-5")
+TITLES = ("set", "images", "top-1", "top-5")
+# What an empty cell is.
 _EMPTY = "–"
 
 
@@ -161,11 +161,22 @@ def table(rows: Iterable[SetScores]) -> str:
     a      7,500   0.16%   4.00%
     """
     rows = list(rows)
-    cells = [("set", *_COLUMNS), *(line for row in rows for line in _lines(row))]
+    text = aligned([TITLES, *(line for row in rows for line in _lines(row))])
+    return "\n".join([text, *(note for row in rows for note in _notes(row))])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Returns cells as a table for a terminal. The first row has the titles, the first column is not of numbers.
+
+    >>> print(aligned([("set", "images"), ("val", "50,000")]))
+    set   images
+    ────────────
+    val   50,000
+    """
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     texts = ["   ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in cells]
     texts.insert(1, "─" * len(texts[0]))
-    return "\n".join([*texts, *(note for row in rows for note in _notes(row))])
+    return "\n".join(texts)
 
 
 def with_name(rows: Iterable[SetScores], model: str | os.PathLike) -> dict[str, Any]:

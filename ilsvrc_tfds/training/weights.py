@@ -14,8 +14,8 @@ from pathlib import Path
 import keras
 
 from ilsvrc_tfds.training.hosts import on_this_host_alone
+from ilsvrc_tfds.training.kept import SUFFIX
 
-SUFFIX = ".weights.h5"
 _IN_ARCHIVE = "model.weights.h5"
 
 

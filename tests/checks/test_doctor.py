@@ -3,6 +3,7 @@ import os
 import re
 
 import drawing
+import forms
 import numpy as np
 import pytest
 
@@ -10,9 +11,11 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks import doctor, heads
 from ilsvrc_tfds.checks.doctor import examine
 from ilsvrc_tfds.checks.room import in_units
+from ilsvrc_tfds.checks.speed import seconds_for
 from ilsvrc_tfds.errors import SourceError
+from ilsvrc_tfds.images import Resized
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.sources import find_layout
+from ilsvrc_tfds.sources import find_layout, index_images
 from ilsvrc_tfds.sources.official import Archive, official_archives
 
 
@@ -203,3 +206,42 @@ def test_nothing_found_lists_the_places(report, tmp_path):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SourceError, match=f"{tmp_path}: found notes.txt"):
         report(tmp_path)
+
+
+def test_source_that_cannot_be_indexed_gets_all_of_its_problems(report, tmp_path):
+    picture = drawing.jpeg(40, 30)
+    for folder, name in (("n01443537", "n01440764_1.JPEG"), ("n99999999", "n99999999_1.JPEG")):
+        (tmp_path / "train" / folder).mkdir(parents=True)
+        (tmp_path / "train" / folder / name).write_bytes(picture)
+    _, problems = report(tmp_path)
+    label, foreign, missing = problems.splitlines()
+    assert "n01443537" in label and "n01440764_1.JPEG of n01440764" in label
+    assert "'n99999999' is not one of the 1000 classes" in foreign
+    assert missing == "val: not there; found: train"
+
+
+def test_values_of_a_report_are_those_of_its_lines(archives, tmp_path):
+    found = examine(archives, tmp_path / "data", workers=1)
+    train, val, test = found.splits
+    assert (train.images, train.classes, len(train.missing_classes), train.state) == (12, 3, 997, "incomplete")
+    assert (val.images, val.official) == (6, 50_000) and (test.images, test.state) == (None, "not needed")
+    assert f"train: 12 images of 3 classes, {in_units(train.bytes)}; official: 1,281,167" in found.facts
+    assert [need.config for need in found.configs] == ["classification", "raw256"]
+    assert all(need.seconds > 0 and need.between_bytes == 0 for need in found.configs)
+
+
+@pytest.mark.parametrize("form", ["archives", "parquet"])
+def test_more_workers_take_less_time(form, archives, tmp_path):
+    source = (
+        archives if form == "archives" else forms.hugging_face(tmp_path / "parquet", drawing.miniature(), how="pyarrow")
+    )
+    index = index_images(find_layout([source]))
+    times = [seconds_for(index, Resized(256), 0, workers) for workers in (1, 1000)]
+    assert 18 * 1e-4 < times[0] < 60 and times[1] < times[0]
+
+
+def test_time_of_images_that_cannot_be_read_is_not_known(archives):
+    index = index_images(find_layout([archives]))
+    for path in archives.iterdir():
+        path.write_bytes(b"")
+    assert seconds_for(index, Resized(256), 0) is None

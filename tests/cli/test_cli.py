@@ -325,7 +325,7 @@ def test_train_and_evaluate_say_the_accuracy(recipe, prepare, tmp_path, capsys):
         main(["evaluate", "ilsvrc2012/raw256", "--data-dir", str(tmp_path / "data"), "--model", f"{out}/model.keras"])
         == 0
     )
-    assert re.search(r"top-1 [\d.]+%, top-5 [\d.]+%, loss [\d.]+, on 6 images, each once", capsys.readouterr().out)
+    assert re.search(r"val +6 +[\d.]+% +[\d.]+% +[\d.]+ +[\d.]+%", capsys.readouterr().out)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
-from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
 from ilsvrc_tfds.formats.data_sets import folder_of
 from ilsvrc_tfds.outputs.exported_source import source_of
 
@@ -113,6 +113,34 @@ def test_part_of_a_name_and_a_missing_version_say_what_is_there(data_dir, monkey
         folder_of("ilsvrc2012/raw256:1.0.1")
     with pytest.raises(OptionError, match="'ilsvrc2012/raw25' is not in .*: there is raw256"):
         folder_of("ilsvrc2012/raw25")
+
+
+def test_links_that_lead_nowhere_and_the_folder_of_an_alias(data_dir):
+    Path("broken").symlink_to("gone"), Path("loop").symlink_to("loop")
+    with pytest.raises(SourceError, match="broken is a link to gone, which does not exist. Correct or remove the link"):
+        folder_of("broken")
+    with pytest.raises(SourceError, match="loop cannot be read: .*Links lead in a circle"):
+        folder_of("loop")
+    with pytest.raises(
+        DestinationError, match="^loop cannot be written: Too many levels of symbolic links. Links lead"
+    ):
+        ilsvrc_tfds.export(data_dir, "loop")
+    alias = ilsvrc_tfds.alias(data_dir)
+    assert folder_of(alias.parent) == folder_of("imagenet2012", data_dir) == alias
+    shutil.rmtree(data_dir / "ilsvrc2012")
+    with pytest.raises(SourceError, match="is an alias of .*raw256/1.0.0, which is not a prepared data set"):
+        ilsvrc_tfds.verify("imagenet2012", data_dir=data_dir)
+
+
+def test_paths_are_said_without_dots(data_dir, capsys):
+    words = ["export", f"../here/../{data_dir.name}", "--out", "../here/../out", "--num-shards", "train=1"]
+    for _ in range(2):
+        assert main(words) == 0
+    assert main([*words, "--label-offset", "0"]) == 1
+    assert main(["metadata", str(data_dir.parent / "here/../nowhere"), "--out", "../here/m.h5"]) == 1
+    assert main(["index", "../here/../out", "--out", "../here/../indexes"]) == 0
+    said = capsys.readouterr()
+    assert ".." not in said.out + said.err and "indexes" in said.out
 
 
 def test_folder_with_the_name_of_a_data_set_is_a_source_of_images(data_dir, monkeypatch):

@@ -62,7 +62,7 @@ def test_documents_are_as_the_page_describes_them(archives, tmp_path, run):
         run("metadata", archives, "--out", tmp_path / "m.h5"),
         run("alias", data),
     ]
-    assert {document["command"] for document in documents} == set(REPORTING) - {"demo"}
+    assert {document["command"] for document in documents} == set(REPORTING) - {"demo", "train"}
     for document in documents:
         assert keys(document) == described(document["command"])
         assert document["schema"] == 1 and document["ok"] == (document["command"] != "doctor")
@@ -103,3 +103,14 @@ def test_document_of_the_demo_names_what_it_made(tmp_path, monkeypatch, run):
     assert {key for key in keys(found) if "[]" not in key} == described("demo")
     assert [made["name"] for made in found["data_sets"]] == ["ilsvrc2012/classification", "ilsvrc2012/raw256"]
     assert Path(found["contact_sheet"]).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_document_of_a_training_has_its_epochs(prepare, tmp_path, run):
+    recipe = ["--image-size", "32", "--epochs", "2", "--batch-size", "4", "--learning-rate", "0.01"]
+    out = tmp_path / "run"
+    found = run("train", prepare(config="raw256").data_dir, "--model", "small", *recipe, "--out", out)
+    assert keys(found) == described("train") and [row["epoch"] for row in found["epochs"]] == [0, 1]
+    assert found["model"] == str(out / "model.keras") and Path(found["curves"]).exists()
+    accuracies = [row["val_top1"] for row in found["epochs"]]
+    assert accuracies[found["best_epoch"] - 1] == max(accuracies)

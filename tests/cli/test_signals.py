@@ -20,7 +20,7 @@ from ilsvrc_tfds.interrupts import ENDS
 
 pytestmark = pytest.mark.slow
 
-KEPT = " Finished work is kept: run the same command again to continue."
+NOTHING_KEPT = " No epoch was finished, so nothing is kept: the same command begins anew."
 HEAD = """
 import ctypes, sys, time
 from ilsvrc_tfds import cli
@@ -121,7 +121,7 @@ SMALL = ["--model", "small", "--image-size", "32", "--epochs", "1", "--warmup-ep
 
 def test_commands_end_while_tensorflow_reads_from_a_file_system_that_stalls(source, tmp_path):
     cases = {  # the split and shard that stall, the words behind the data, the signal, what is said besides
-        "train": ("val", 0, ["--out", str(tmp_path / "run"), *SMALL], signal.SIGTERM, KEPT),
+        "train": ("val", 0, ["--out", str(tmp_path / "run"), *SMALL], signal.SIGTERM, NOTHING_KEPT),
         "evaluate": ("val", 1, ["--model", str(source / "model.keras"), "--batch-size", "2"], signal.SIGINT, ""),
         "bench": ("train", 2, ["--batch-size", "2"], signal.SIGTERM, ""),
     }

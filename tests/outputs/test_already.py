@@ -95,6 +95,17 @@ def test_changed_source_is_named(export, archives, images, set_folder, tmp_path)
     with pytest.raises(DestinationError, match="made of another source"):
         export(source=set_folder)
     described = json.loads((out / "manifest.json").read_text())
+    for broken in (
+        {},
+        {"images": 1},
+        {"images": {}},
+        {"images": {"train": {}, "val": 1}},
+        {"images": {"val": {"images": "x"}}},
+    ):
+        described["made_of"] = {"boxes": "00", **broken}
+        (out / "manifest.json").write_text(json.dumps(described))
+        with pytest.raises(DestinationError, match=r"than the source has now \(train: "):
+            export()
     del described["made_of"]
     (out / "manifest.json").write_text(json.dumps(described))
     with pytest.raises(DestinationError, match="by a version that did not record of which images"):

@@ -141,7 +141,7 @@ def test_split_that_arrives_may_be_left_out(tmp_path, make, again):
 def test_other_splits_are_another_option(tmp_path, make, again):
     source = archives(tmp_path / "source")
     make(source)
-    with pytest.raises(DestinationError, match=r"made with splits \['test', 'train', 'val'\], not \['val'\]"):
+    with pytest.raises(DestinationError, match="made with splits test,train,val, not val"):
         again(source, splits=["val"])
 
 

@@ -23,7 +23,13 @@ REPORT = bench.Report(
     images=2560,
     rounds=5,
     cores=2,
-    stages=(bench.Stage("read", 0.04, 0.04), bench.Stage("parse", 0.08, 0.04), bench.Stage("Decode", 2.0, 1.92)),
+    load=2.0,
+    agreeing=1.0,
+    stages=(
+        bench.Stage("read", 0.04, 0.04, 0.038, 0.05),
+        bench.Stage("parse", 0.08, 0.04, 0.08, 0.1),
+        bench.Stage("Decode", 2.0, 1.92, 1.6, 2.1),
+    ),
 )
 
 
@@ -102,23 +108,30 @@ def test_each_split_has_its_preset(prepared):
 
 def test_report_says_what_bounds_the_job():
     lines = str(REPORT).splitlines()
-    assert lines[0] == "/data, train: 2,560 images in batches of 128, 5 rounds, 2 cores, records in the page cache"
-    assert [line.split() for line in lines[2:-1]] == [
-        ["read", "25,000", "0.040", "0.040"],
-        ["+", "parse", "12,500", "0.080", "0.040"],
-        ["+", "Decode", "500", "2.000", "1.920"],
+    assert lines[:2] == [
+        "/data, train",
+        "2,560 images in batches of 128, 5 rounds, 2 cores, records in the page cache",
     ]
-    assert lines[-1] == "Decode bounds the job: 1.920 of the 2.000 ms that an image takes."
+    assert [line.split() for line in lines[3:-1]] == [
+        ["read", "25,000", "20,000–26,316", "0.040", "0.040", "2%"],
+        ["+", "parse", "12,500", "10,000–12,500", "0.080", "0.040", "2%"],
+        ["+", "Decode", "500", "476–625", "2.000", "1.920", "96%", 19 * "█"],
+    ]
+    assert lines[-1].startswith("Decode limits the pipeline: 1.920 of the 2.000 ms that an image takes, 96%. ")
+    assert "In all 500 images/s; more with more cores, " in lines[-1]
 
 
 def test_bench_prints_a_table_and_writes_json(prepared, tmp_path, capsys):
     words = ["bench", str(prepared), "--split", "val", "--batch-size", "2", "--seconds", "0.05"]
-    assert main([*words, "--json", str(tmp_path / "b.json")]) == 0
+    assert main([*words, "--json", str(tmp_path / "b.json"), "--chart", str(tmp_path / "b.png")]) == 0
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
     report = json.loads((tmp_path / "b.json").read_text())
     assert [stage["name"] for stage in report["stages"]] == ["read", "parse", "DecodeAndCenterCrop", "batch"]
     assert report["split"] == "val" and report["batch_size"] == 2
     assert report["ops"] == ["DecodeAndCenterCrop(size=224, fraction=0.875, fast_dct=False)"]
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{report['bound']} bounds the job: ")
+    said = capsys.readouterr()
+    assert f"{report['bound']} limits the pipeline" in said.out or not report["sure"]
+    assert "ilsvrc-tfds train" in said.err if report["steady"] else "ilsvrc-tfds bench" in said.err
 
 
 @pytest.mark.parametrize(
@@ -129,7 +142,7 @@ def test_bench_prints_a_table_and_writes_json(prepared, tmp_path, capsys):
             "There is no preset 'resnet'; known are resnet_train, resnet_eval, randaugment_train, torchvision_train.",
         ),
         (["--split", "test"], "There is no split 'test' in "),
-        (["--seconds", "nan"], "seconds must be above 0 and rounds at least 1, got nan and 5."),
+        (["--seconds", "nan"], "seconds must be above 0 and rounds at least 1, got nan and 9."),
     ],
 )
 def test_bench_says_what_is_wrong_in_a_line(prepared, words, message, capsys):
@@ -140,7 +153,7 @@ def test_bench_says_what_is_wrong_in_a_line(prepared, words, message, capsys):
 def test_what_cannot_be_measured_is_refused(prepared, tmp_path):
     with pytest.raises(SourceError, match="is not a folder. Prepare the data set first"):
         bench.measure(tmp_path / "nowhere")
-    with pytest.raises(OptionError, match="seconds must be above 0 and rounds at least 1, got 0 and 5"):
+    with pytest.raises(OptionError, match="seconds must be above 0 and rounds at least 1, got 0 and 9"):
         bench.measure(prepared, seconds=0)
     with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
         bench.measure(prepared, batch_size=0)

@@ -21,6 +21,7 @@ def odd_images() -> drawing.Images:
     sharks[shark_names[2]] = sharks[shark_names[1]]  # doubled
     goldfish[names[2]] = drawing.jpeg(4100, 3000, quality=20)  # huge
     goldfish[names[3]] = drawing.jpeg(400, 80)  # long and thin
+    images.test[next(iter(images.test))] = drawing.jpeg(128, 64)  # at the edges of bins
     val[val_names[1]] = drawing.png(300, 200, "RGB")
     return images
 

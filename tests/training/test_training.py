@@ -76,7 +76,9 @@ def test_logits_are_float32_in_half_precision():
 
 
 def test_unknown_model_lists_the_known():
-    with pytest.raises(OptionError, match="There is no model 'resnet51'. Known models: small, .*resnet50, "):
+    with pytest.raises(
+        OptionError, match="There is no model 'resnet51'. Did you mean resnet50.*\\? Known models: small, .*resnet50, "
+    ):
         training.build_model("resnet51")
 
 
@@ -102,7 +104,13 @@ def test_labels_are_smoothed_once(preset, prepared):
 
 
 def test_training_leaves_model_logs_and_recipe(trained):
-    assert {path.name for path in trained.iterdir()} == {"log.csv", "model.keras", "training.json", "tensorboard"}
+    assert {path.name for path in trained.iterdir()} == {
+        "log.csv",
+        "model.keras",
+        "training.json",
+        "tensorboard",
+        "curves.png",
+    }
     rows = training.read_log(trained)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert set(rows[0]) == {"epoch", "loss", "top1", "top5", "val_loss", "val_top1", "val_top5"}

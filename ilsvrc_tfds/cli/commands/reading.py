@@ -1,6 +1,8 @@
 """The commands that read prepared and exported data sets: check, look, train and measure."""
 
 import argparse
+import functools
+import importlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,20 +11,17 @@ from typing import TYPE_CHECKING, Any
 import ilsvrc_tfds
 from ilsvrc_tfds.checks.record_values import record_values
 from ilsvrc_tfds.cli.findings import folder_lines, folder_values
-from ilsvrc_tfds.cli.next_steps import (
-    check,
-    evaluate_and_plot,
-    keep_scores,
-    look_and_train,
-    mend,
-    say_next,
-    use_model,
-)
+from ilsvrc_tfds.cli.next_models import after_bench, evaluate_and_plot, keep_scores, look_at_errors, use_model
+from ilsvrc_tfds.cli.next_steps import check, look_and_train, mend, say_next
 from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.cli.streams import say
-from ilsvrc_tfds.errors import OptionError, counted, first_few
+from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.terminal.tables import mark, wrapped
+from ilsvrc_tfds.training.epoch_table import best_epoch
+from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
+from ilsvrc_tfds.training.printing import working
 
 if TYPE_CHECKING:
     from ilsvrc_tfds.training import SetScores
@@ -46,10 +45,13 @@ def show(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds import training  # loads TensorFlow and Keras
-
     recipe = recipe_of(options)
     out = options.out or Path(f"ilsvrc2012-{recipe.model}")
+    options.kept = functools.partial(kept_by_stopped, out)  # what Ctrl-C says
+
+    _load("ilsvrc_tfds.training.runs")
+    from ilsvrc_tfds import training
+
     model = training.train(
         options.data,
         out,
@@ -60,40 +62,71 @@ def train(options: argparse.Namespace) -> int:
         service=options.service,
         overwrite=options.overwrite,
     )
-    *_, last = training.read_log(out)
-    top1, top5 = last["val_top1"], last["val_top5"]
-    say(f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}")
-    say_next(evaluate_and_plot(options.data, model, **_source(options)))
-    return 0
+    log = training.read_log(out)
+    top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
+    is_best = ", the best one" if best == len(log) > 1 else ""
+    lines = [f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}{is_best}"]
+    if best is not None and not is_best and len(log) > 1:
+        lines += [
+            f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch."
+        ]
+    curves = out / CURVES if (out / CURVES).exists() else None
+    lines += [f"{curves}: loss, accuracies and learning rate of each epoch"] if curves else []
+    values = {"model": str(model), "curves": curves and str(curves), "best_epoch": best, "epochs": log}
+    steps = evaluate_and_plot(options.data, model, **_source(options))
+    return tell(options, map(wrapped, lines), values, steps)
+
+
+def _load(module: str) -> None:
+    """Loads a module that loads TensorFlow, which takes some seconds."""
+    with working("loading TensorFlow"):
+        importlib.import_module(module)
 
 
 def evaluate(options: argparse.Namespace) -> int:
+    _load("ilsvrc_tfds.training.evaluating")
     from ilsvrc_tfds import training
+    from ilsvrc_tfds.pipeline import find_split
+    from ilsvrc_tfds.training.evaluating import scores_of
     from ilsvrc_tfds.training.evaluation_sets import row_of_data
+    from ilsvrc_tfds.training.set_scores import TITLES, aligned
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the evaluation
     if options.on or options.data is None:
         return _evaluate_on_sets(options, json_path)
-    scores = training.evaluate(
-        options.data,
-        options.model,
-        weights=options.weights,
-        batch_size=options.batch_size,
-        split=options.split,
-        **_source(options),
-        devices=options.devices,
-    )
-    _write_scores(json_path, options.model, [row_of_data(options.split, options.data, scores)])
-    accuracy = f"top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}"
-    say(f"{accuracy}, loss {scores.loss:.4f}, on {counted(scores.examples, 'image')}, each once")
-    say_next([use_model(options.model, options.weights)])
+    wanted: dict[str, Any] = {"weights": options.weights, "batch_size": options.batch_size, "split": options.split}
+    wanted |= {**_source(options), "devices": options.devices}
+    report_path = _report_path(options.report)
+    if report_path is None:
+        scores, details = training.evaluate(options.data, options.model, **wanted), {}
+    else:
+        predictions = training.predictions_of(options.data, options.model, **wanted)
+        scores, details = scores_of(predictions), predictions.as_json()
+        split = find_split(options.data, options.split, **_source(options))
+        write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
+    row = row_of_data(options.split, options.data, scores)
+    _write_scores(json_path, options.model, [row], {"loss": scores.loss, "ece": scores.ece, **details})
+    figures = (f"{scores.examples:,}", f"{scores.top1:.2%}", f"{scores.top5:.2%}")
+    say(aligned([(*TITLES, "loss", "ECE"), (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")]))
+    if report_path is not None:
+        say(f"{report_path}: calibration, classes, confusions and the worst images")
+    say_next([*([] if report_path else [look_at_errors(options)]), use_model(options.model, options.weights)])
     return 0
+
+
+def _report_path(path: Path | None) -> Path | None:
+    """Returns the file to write, which can be written."""
+    if path is None:
+        return None
+    return file_to_replace(path / "evaluation.html" if path.is_dir() else path)
 
 
 def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
     from ilsvrc_tfds import training
     from ilsvrc_tfds.training.set_scores import UnfinishedScores, table
 
+    if options.report is not None:
+        raise OptionError("--report is for DATA alone. Leave out --on, or evaluate the sets with another command.")
     names = [name for name, _ in options.on]
     if not names:
         raise OptionError("Name the data set to evaluate (DATA), or evaluation sets (--on v2=DIR), or both.")
@@ -123,11 +156,16 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
     return 0
 
 
-def _write_scores(json_path: Path | None, model: str, rows: "Iterable[SetScores]") -> None:
+def _write_scores(
+    json_path: Path | None, model: str, rows: "Iterable[SetScores]", details: dict[str, Any] | None = None
+) -> None:
+    """Writes the table as JSON. Details belong to its first row."""
     from ilsvrc_tfds.training.set_scores import with_name
 
     if json_path is not None:
-        write_whole(json_path, json.dumps(with_name(rows, model), indent=2).encode() + b"\n")
+        table = with_name(rows, model)
+        table["sets"][0] |= details or {}
+        write_whole(json_path, json.dumps(table, indent=2).encode() + b"\n")
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:
@@ -135,9 +173,12 @@ def _source(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def bench(options: argparse.Namespace) -> int:
-    from ilsvrc_tfds.pipeline.bench import measure  # loads TensorFlow
+    _load("ilsvrc_tfds.pipeline.bench")
+    from ilsvrc_tfds.pipeline.bench import measure
+    from ilsvrc_tfds.pipeline.speeds_chart import draw_speeds
 
     json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
+    chart_path = None if options.chart is None else file_to_replace(options.chart)
     report = measure(
         options.data,
         batch_size=options.batch_size,
@@ -148,5 +189,8 @@ def bench(options: argparse.Namespace) -> int:
     )
     if json_path is not None:
         write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
-    say(report)
+    if chart_path is not None:
+        write_whole(chart_path, draw_speeds(report))
+    say(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow"))
+    say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
     return 0

@@ -40,7 +40,7 @@ def demo(options: argparse.Namespace) -> int:
         "          8 of the 1,000 classes, and no test split: it is incomplete by design",
         f"Prepared  ilsvrc2012/classification and ilsvrc2012/raw256: {data_dir}",
         f"Read      {_first_batch(data_dir)}",
-        f"Drew      {_SHEET_IMAGES} of the images on a contact sheet: {sheet}",
+        f"Sheet     {_SHEET_IMAGES} of the images: {sheet}",
         load,
     ]
     steps = list(_steps(folder))
@@ -72,5 +72,5 @@ def _first_batch(data_dir: Path) -> str:
 
     data = tfds.load("ilsvrc2012/raw256", data_dir=data_dir, split="train", as_supervised=True)
     images, labels = next(iter(data.map(crop).batch(8)))
-    words = [synsets.synsets()[label].words.partition(",")[0] for label in labels.numpy()]
-    return f"a batch: {images.dtype.name} {tuple(images.shape)}, {', '.join(words)}"
+    words = [synsets.synsets()[label].words.partition(",")[0] for label in labels.numpy()[:4]]
+    return f"a batch: {images.dtype.name} {tuple(images.shape)}, {', '.join(words)}, …"
