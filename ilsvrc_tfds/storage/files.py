@@ -210,7 +210,7 @@ def require_disk(path: str | os.PathLike) -> None:
 
     >>> require_disk("gs://bucket/tfds")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: gs://bucket/tfds is in a bucket, which has no room to check. Leave the option out ...
+    ilsvrc_tfds.errors.OptionError: gs://bucket/tfds is in a bucket, which has no room to check. Leave the option ...
     """
     if url := bucket_url(path):
         raise OptionError(
