@@ -41,7 +41,7 @@ _QUALITY = 85
 _OTHERS = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "tensorflow"}
 _OWN = {"ILSVRC2012_DIR", "ILSVRC2012_ALLOW_INCOMPLETE", "ILSVRC_TFDS_NOTEBOOKS"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_NUMBER = re.compile(r"[-+]?\d[\d,.]*(e[-+]\d+)?")
+_NUMBER = re.compile(r"\b[0-9a-f]{12,}\b|[-+]?\d[\d,.]*(e[-+]\d+)?")
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:

@@ -1,15 +1,21 @@
 """Draws the pictures of these pages, from the demo's drawings: `python docs/images/draw.py`."""
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 import ilsvrc_tfds
-from ilsvrc_tfds import preprocess
+from ilsvrc_tfds import cli, preprocess, training
 from ilsvrc_tfds.sources import demo, drawings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 HERE = Path(__file__).parent
 DEMO = Path(tempfile.gettempdir(), "ilsvrc2012-demo")  # the pictures name it
@@ -47,23 +53,45 @@ def draw_augmentations() -> None:
 
 def draw_report(data_set: Path) -> None:
     """Takes two pictures of the page that `ilsvrc-tfds report` makes of the demo. Needs playwright and Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    page_path, shot = DEMO / "report.html", DEMO / "shot.png"
+    page_path = DEMO / "report.html"
     ilsvrc_tfds.report(data_set, page_path)
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 870}, color_scheme="light")
-        page.goto(page_path.as_uri())
-        page.screenshot(path=shot)
-        _save(Image.open(shot), HERE / "report.png")
+    with _opened(page_path) as page:
+        _shoot(page, "report.png")
         page.fill("#search", "ball")
         for _ in range(3):  # what is above grows as it comes into view
             page.wait_for_timeout(300)
             page.locator("#pictures").evaluate("element => element.scrollIntoView({behavior: 'instant'})")
         page.wait_for_timeout(300)
-        page.screenshot(path=shot)
-        _save(Image.open(shot), HERE / "report-pictures.png")
+        _shoot(page, "report-pictures.png")
+
+
+def draw_training(data_set: Path) -> None:
+    """Trains a small model on the demo, as docs/training.md says: its curves, and the page of `evaluate --report`."""
+    recipe = training.Recipe(
+        model="small", optimizer="adamw", learning_rate=0.004, epochs=20, warmup_epochs=2, batch_size=32
+    )
+    training.train(data_set, DEMO / "run", recipe)
+    _save(Image.open(DEMO / "run/curves.png"), HERE / "curves.png")
+    page_path = DEMO / "evaluation.html"
+    cli.main(["evaluate", str(data_set), "--model", str(DEMO / "run"), "--report", str(page_path)])
+    with _opened(page_path) as page:
+        _shoot(page, "evaluation.png")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator["Page"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 870}, color_scheme="light")
+        page.goto(path.as_uri())
+        yield page
+
+
+def _shoot(page: "Page", name: str) -> None:
+    page.screenshot(path=DEMO / name)
+    _save(Image.open(DEMO / name), HERE / name)
 
 
 def _augmented(name: str, data: bytes, seed: int):
@@ -84,4 +112,5 @@ if __name__ == "__main__":
     draw_contact_sheet(Path(prepared.data_dir))
     draw_augmentations()
     draw_report(Path(prepared.data_dir))
+    draw_training(Path(prepared.data_dir))
     shutil.rmtree(DEMO)

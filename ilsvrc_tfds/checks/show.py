@@ -81,8 +81,7 @@ def show(
         subtitle = f"{len(samples):,} of {counted(sum(lengths), 'image')}"
         subtitle += f" · {_images(output)}" if output.config() else ""
         title = " ".join(filter(None, ("ILSVRC2012", output.config_name(), split)))
-        place = shown(os.fspath(output.folder.absolute()))
-        write_whole(sheet_path, draw_sheet(samples, title, place, subtitle))
+        write_whole(sheet_path, draw_sheet(samples, title, _place(output.folder.absolute()), subtitle))
     chosen = f"{len(samples):,} of the {counted(sum(lengths), 'record')} of {split}, evenly spread:"
     return "\n".join(
         [
@@ -109,6 +108,11 @@ def split_of(output: Output, name: str | None) -> str:
             f"There is no split {name!r} in {output.folder}; it has {', '.join(output.shards) or 'none'}."
         )
     return own
+
+
+def _place(folder: Path) -> str:
+    """Returns the path of a folder: below the current folder without that one, so that the sheet may be given away."""
+    return shown(os.fspath(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder))
 
 
 def _header(output: Output) -> list[str]:

@@ -130,9 +130,7 @@ class Report:
     def verdict(self) -> str:
         """Sentences that name the limiting stage and what helps, or say that it cannot be measured now."""
         bound, last = self.bound, self.stages[-1]
-        share = (
-            f"{bound.marginal_ms:.3f} of the {last.ms:.3f} ms that an image takes, {bound.marginal_ms / last.ms:.0%}"
-        )
+        share = f"{bound.marginal_ms:.3f} of the {last.ms:.3f} ms that an image takes"
         rounds = f"{counted(round(self.agreeing * self.rounds), 'round')} of {self.rounds}"
         if self.sure and self.steady:
             speed = f"In all {last.images_per_second:,.0f} images/s; more with {self.advice}."

@@ -40,7 +40,10 @@ def console() -> Console:
     >>> console().quiet
     False
     """
-    return Console(file=cast(TextIO, _StandardError()), highlight=False, soft_wrap=True, force_jupyter=False)
+    # A notebook sets FORCE_COLOR, from which rich concludes that it is a terminal. But it cannot move the cursor.
+    terminal = False if type(sys.stderr).__module__.startswith("ipykernel") else None
+    file = cast(TextIO, _StandardError())
+    return Console(file=file, highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=terminal)
 
 
 class Messages(logging.Handler):

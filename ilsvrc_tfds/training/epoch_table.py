@@ -25,7 +25,7 @@ class Row:
 
     >>> row = Row(3, 90, {"loss": 3.2, "top1": 0.3125}, rate=0.4)
     >>> print(line(row, 70))
-     3/90   3.200   31.25%                                      0.4
+     3/90    3.200   31.25%                            0.4
     """
 
     epoch: int

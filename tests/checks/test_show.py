@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 from pathlib import Path
 
 import drawing
@@ -462,3 +463,17 @@ def test_shard_of_another_length_is_an_error(prepared, tmp_path):
         SourceError, match="00000-of-00004 has 6 records, expected 3. Run `ilsvrc-tfds verify` for details"
     ):
         show(tmp_path)
+
+
+def test_sheet_names_a_folder_below_the_current_one_without_that(prepared, tmp_path, monkeypatch):
+    sheets = []
+    for name in ("one", "another"):
+        shutil.copytree(prepared, tmp_path / name / "data")
+        monkeypatch.chdir(tmp_path / name)
+        show("data", out="sheet.png")
+        sheets.append((tmp_path / name / "sheet.png").read_bytes())
+    show("data", out="same.png")
+    monkeypatch.chdir(tmp_path)
+    show("another/data", out="sheet.png")
+    assert sheets[0] == sheets[1] == (tmp_path / "another/same.png").read_bytes()
+    assert sheets[0] != (tmp_path / "sheet.png").read_bytes()

@@ -46,6 +46,9 @@ class Watch(keras.callbacks.LambdaCallback):
     losses: list[float] = []
     stop_at: tuple[int, int] | None = None
 
+    def __init__(self, **hooks):
+        super().__init__()  # its own methods, in place of those of the printer
+
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 

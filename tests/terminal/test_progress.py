@@ -131,3 +131,10 @@ def test_standard_error_that_cannot_be_written_ends_nothing(monkeypatch, error):
 
     monkeypatch.setattr(sys, "stderr", Full())
     terminal.console().print("text")
+
+
+def test_notebook_is_not_a_terminal(monkeypatch):
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream", "isatty": lambda self: True})
+    monkeypatch.setattr(sys, "stderr", stream())
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a notebook sets it
+    assert not terminal.console.__wrapped__().is_terminal
