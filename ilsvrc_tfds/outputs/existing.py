@@ -23,10 +23,10 @@ def require_same_images(builder: "Ilsvrc2012", index: Index | None, wanted: Opti
 
     >>> import ilsvrc_tfds
     >>> from ilsvrc_tfds.sources import find_layout, index_images
-    >>> from tensorflow_datasets.download import DownloadConfig
+    >>> import tensorflow_datasets as tfds
     >>> builder = ilsvrc_tfds.prepare("/data/imagenet", "/data/tfds")
     >>> index = index_images(find_layout(["/data/imagenet"]))
-    >>> require_same_images(builder, index, builder.options(DownloadConfig()))
+    >>> require_same_images(builder, index, builder.options(tfds.download.DownloadConfig()))
 
     Args:
       builder: Builder of the data set, which is prepared.
