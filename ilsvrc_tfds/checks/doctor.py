@@ -26,7 +26,7 @@ from ilsvrc_tfds.sources.layouts import archives
 from ilsvrc_tfds.sources.mistakes import DOGS
 from ilsvrc_tfds.sources.official import official_archives
 from ilsvrc_tfds.sources.scan import open_archive
-from ilsvrc_tfds.storage.files import require_local, without_dots
+from ilsvrc_tfds.storage.files import require_disk, require_local, without_dots
 from ilsvrc_tfds.storage.space import free_bytes
 
 _OFFICIAL_NAMES = {
@@ -77,11 +77,12 @@ def examine(
 
     Raises:
       SourceError: Nothing was found. Everything else that is wrong with a source is in the report.
-      OptionError: `workers` is less than 1, or `source` or `scratch` is a URL.
+      OptionError: `workers` is less than 1, or `source`, `data_dir` or `scratch` is a URL.
       InterruptedRun: A worker process died.
     """
     if scratch is not None:
         require_local(scratch)
+    require_disk(data_dir)
     with LocalRunner(workers) as runner:
         found = find_layout([source], splits)
         there = [place.split for place in found.places if place.split in (splits or ())]

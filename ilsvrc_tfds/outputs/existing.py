@@ -22,8 +22,11 @@ def require_same_images(builder: "Ilsvrc2012", index: Index | None, wanted: Opti
     """Raises DestinationError if the source now has other images than those that the data set on disk was made of.
 
     >>> import ilsvrc_tfds
+    >>> from ilsvrc_tfds.sources import find_layout, index_images
+    >>> import tensorflow_datasets as tfds
     >>> builder = ilsvrc_tfds.prepare("/data/imagenet", "/data/tfds")
-    >>> require_same_images(builder, None, builder.options(tfds.download.DownloadConfig()))
+    >>> index = index_images(find_layout(["/data/imagenet"]))
+    >>> require_same_images(builder, index, builder.options(tfds.download.DownloadConfig()))
 
     Args:
       builder: Builder of the data set, which is prepared.

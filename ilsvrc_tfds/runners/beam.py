@@ -5,14 +5,12 @@ import os
 import pickle
 import secrets
 import shlex
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ilsvrc_tfds.errors import IlsvrcError, InterruptedRun, OptionError
 from ilsvrc_tfds.runners.runner import Job, Result
-from ilsvrc_tfds.storage.files import destination_errors, write_whole
+from ilsvrc_tfds.storage.shared import make_shared, read_shared, remove_shared, write_shared
 from ilsvrc_tfds.terminal.noise import log_warnings_dropped
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineRunner
 
 _PREFIX = "beam-"
+_FAILURE = "failure"
 # Beam's own default would first download a binary. This is its portable runner in Python, with one process for each
 # core.
 _LOCAL = "--direct_running_mode=multi_processing --direct_num_workers={workers}"
@@ -93,24 +92,21 @@ class BeamRunner:
         Args:
           function: Function of a module that the workers can import.
           jobs: Jobs that can be pickled.
-          shared: Folder that all workers see under this path.
+          shared: Folder that all workers see under this path, or its URL in a bucket.
 
         Raises:
           IlsvrcError: A job failed with this error. Jobs that had not begun by then are skipped.
           InterruptedRun: The pipeline failed or was cancelled.
         """
-        for left_over in Path(shared).glob(f"{_PREFIX}*"):  # from a driver that was killed
-            shutil.rmtree(left_over, ignore_errors=True)
-        folder = Path(shared, _PREFIX + secrets.token_hex(4))
-        with destination_errors(folder):
-            folder.mkdir()
+        folder = make_shared(shared, _PREFIX, secrets.token_hex(4))
         try:
             numbers = range(_write_jobs(function, jobs, folder))
-            self._run_pipeline(numbers, str(folder))
+            self._run_pipeline(numbers, folder)
+            _raise_failure(folder)
             for number in numbers:
                 yield _result(folder, number)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_shared(folder)
 
     def _run_pipeline(self, numbers: range, folder: str) -> None:
         import apache_beam as beam
@@ -131,48 +127,55 @@ class BeamRunner:
             )
 
 
-def _write_jobs(function: Callable[[Job], Any], jobs: Iterable[Job], folder: Path) -> int:
+def _write_jobs(function: Callable[[Job], Any], jobs: Iterable[Job], folder: str) -> int:
     """Writes each job with its function to a file, and returns the number of jobs."""
-    count = 0
-    for count, job in enumerate(jobs, 1):
-        write_whole(_job_path(folder, count - 1), pickle.dumps((function, job)), sync=False)
-    return count
+    names: list[str] = []
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for job in jobs:
+            names.append(_job_name(len(names)))
+            yield names[-1], pickle.dumps((function, job))
+
+    write_shared(folder, files())
+    return len(names)
 
 
 def _do_job(number: int, folder: str) -> None:
     """Runs one job in a worker, unless another job has failed. Writes an IlsvrcError to a file, to stop the others."""
-    failure = _failure_path(folder)
-    if failure.exists():
+    if read_shared(folder, _FAILURE) is not None:
         return
-    function, job = pickle.loads(_job_path(folder, number).read_bytes())
+    data = read_shared(folder, _job_name(number))
+    if data is None:
+        raise FileNotFoundError(f"{folder}/{_job_name(number)}")
+    function, job = pickle.loads(data)
     try:
         result = function(job)
     except IlsvrcError as error:
-        write_whole(failure, pickle.dumps(error), sync=False)
+        write_shared(folder, [(_FAILURE, pickle.dumps(error))])
     else:
-        write_whole(_result_path(folder, number), pickle.dumps(result), sync=False)
+        write_shared(folder, [(_result_name(number), pickle.dumps(result))])
 
 
-def _result(folder: Path, number: int) -> Any:
-    """Returns the result of a job, or raises the error of the job that failed."""
-    try:
-        if _failure_path(folder).exists():
-            raise pickle.loads(_failure_path(folder).read_bytes())
-        return pickle.loads(_result_path(folder, number).read_bytes())
-    except FileNotFoundError as error:
+def _raise_failure(folder: str) -> None:
+    """Raises the error of the job that failed, if one did."""
+    if (failure := read_shared(folder, _FAILURE)) is not None:
+        raise pickle.loads(failure)
+
+
+def _result(folder: str, number: int) -> Any:
+    """Returns the result of a job."""
+    data = read_shared(folder, _result_name(number))
+    if data is None:
         raise InterruptedRun(
             f"The Beam pipeline has ended without a result of job {number}. Check that all its workers see "
-            f"{folder.parent}."
-        ) from error
+            f"{folder.rpartition('/')[0]}."
+        )
+    return pickle.loads(data)
 
 
-def _job_path(folder: str | Path, number: int) -> Path:
-    return Path(folder, f"{number:06d}.job")
+def _job_name(number: int) -> str:
+    return f"{number:06d}.job"
 
 
-def _result_path(folder: str | Path, number: int) -> Path:
-    return Path(folder, f"{number:06d}.result")
-
-
-def _failure_path(folder: str | Path) -> Path:
-    return Path(folder, "failure")
+def _result_name(number: int) -> str:
+    return f"{number:06d}.result"

@@ -165,6 +165,11 @@ def remove_all(urls: Iterable[str]) -> None:
     at_once(lambda url: _tried(url, lambda store, bucket, key: store.remove(bucket, key), writing=True), urls)
 
 
+def drop_parts(url: str) -> None:
+    """Removes the parts of killed uploads below a URL, which are no objects yet."""
+    _tried(url, lambda store, bucket, key: store.drop_parts(bucket, f"{key}/"), writing=True)
+
+
 def at_once(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
     """Returns the result of a function for each item, in order. Several are computed at a time.
 

@@ -38,6 +38,7 @@ class BucketStaging(Staging):
     def folder_for(self, fingerprint: str) -> tuple[Path, bool]:
         """Returns the local folder for one plan, and whether uploaded shards of another plan were removed for it."""
         folder, _ = super().folder_for(fingerprint)
+        bucket.drop_parts(self._staged)
         objects = bucket.listed(self._staged, writing=True)
         others = [name for name in objects if not name.startswith((f"{fingerprint}/", LOCK))]
         bucket.remove_all(f"{self._staged}/{name}" for name in others)

@@ -205,6 +205,20 @@ def require_local(*paths: str | os.PathLike) -> None:
         _require_local(path, "is a URL, and only local paths are supported")
 
 
+def require_disk(path: str | os.PathLike) -> None:
+    """Raises OptionError for a URL where the room of a disk is looked up.
+
+    >>> require_disk("gs://bucket/tfds")
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.OptionError: gs://bucket/tfds is in a bucket, which has no room to check. Leave the option ...
+    """
+    if url := bucket_url(path):
+        raise OptionError(
+            f"{url} is in a bucket, which has no room to check. Leave the option out here; `prepare` takes it."
+        )
+    require_local(path)
+
+
 def require_local_source(*paths: str | os.PathLike) -> None:
     """Raises OptionError for a source of images that is a URL, with the command that copies it.
 

@@ -83,6 +83,9 @@ class Store(Protocol):
     def remove(self, bucket: str, key: str) -> None:
         """Removes an object. Does nothing if it does not exist."""
 
+    def drop_parts(self, bucket: str, prefix: str) -> None:
+        """Removes the parts of uploads that were killed, if the store keeps them, of keys with a prefix."""
+
     def tag_of(self, path: str) -> str:
         """Returns the tag that the store gives to a file's bytes, or "" if that cannot be known."""
 
@@ -127,6 +130,9 @@ class GoogleStorage:
     def remove(self, bucket: str, key: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.call("DELETE", "b/{}/o/{}", bucket, key)
+
+    def drop_parts(self, bucket: str, prefix: str) -> None:
+        """Does nothing: the store removes them within a week, and charges nothing for them."""
 
     def tag_of(self, path: str) -> str:
         """Returns the CRC32C in base64, as the store does."""
@@ -181,6 +187,14 @@ class S3:
 
     def remove(self, bucket: str, key: str) -> None:
         self._fs.call_s3("delete_object", Bucket=bucket, Key=key)
+
+    def drop_parts(self, bucket: str, prefix: str) -> None:
+        """Removes the parts of uploads. Does nothing if the credentials do not allow that, which is seldom granted."""
+        with contextlib.suppress(PermissionError):
+            found = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
+            for upload in found.get("Uploads") or ():
+                own = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+                self._fs.call_s3("abort_multipart_upload", **own)
 
     def tag_of(self, path: str) -> str:
         """Returns "": an ETag depends on the parts of the upload, and on how the bucket encrypts."""

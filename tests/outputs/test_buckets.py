@@ -14,7 +14,8 @@ import stores
 import ilsvrc_tfds
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError
-from ilsvrc_tfds.storage import bucket, bucket_lock
+from ilsvrc_tfds.storage import bucket, bucket_lock, stand_ins
+from ilsvrc_tfds.storage.stores import store_of
 
 SHARDS = {"train": 3, "val": 2}
 OPTIONS = {"workers": 1, "allow_incomplete": True, "num_shards": SHARDS}
@@ -34,7 +35,7 @@ def url(store) -> str:
 
 def left_here() -> list[str]:
     """Returns the local folders that stand for buckets and are still there."""
-    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(("ilsvrc-tfds-0", "ilsvrc-tfds-a"))]
+    return list(filter(stand_ins._NAME.fullmatch, os.listdir(tempfile.gettempdir())))
 
 
 def test_prepared_objects_are_those_of_a_local_run(source, url, tmp_path):
@@ -54,7 +55,7 @@ def test_exported_objects_are_those_of_a_local_run(source, url, tmp_path):
     assert stores.digests(url) == stores.digests(local)
     assert bucket.listed(url.rpartition("/")[0]).keys() == {f"tfds/{name}" for name in stores.digests(local)}
     assert str(ilsvrc_tfds.export(source, url, **OPTIONS)) == url  # already
-    with pytest.raises(DestinationError, match=f"{url} .* label_offset"):
+    with pytest.raises(DestinationError, match=f"{url} .* made with labels that begin at 1, not 0"):
         ilsvrc_tfds.export(source, url, label_offset=0, **OPTIONS)
 
 
@@ -70,6 +71,23 @@ def test_all_configs_of_parquet_files_are_prepared_from_one_spool(url, tmp_path,
     ilsvrc_tfds.prepare_all(parquet, tmp_path / "local", **OPTIONS)
     assert stores.digests(url) == stores.digests(tmp_path / "local")
     assert not list(scratch.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["beam", "dask", "two processes"])
+def test_engines_need_no_shared_folder(engine, source, url, tmp_path):
+    """Jobs and results go through the bucket, so that workers elsewhere need the source and the bucket alone."""
+    runner = {
+        "beam": lambda: ilsvrc_tfds.BeamRunner("--direct_running_mode=multi_processing --direct_num_workers=2"),
+        "dask": lambda: ilsvrc_tfds.DaskRunner(workers=2),
+        "two processes": lambda: None,
+    }[engine]()
+    options = {**OPTIONS, "workers": 2, "runner": runner}
+    ilsvrc_tfds.export(source, url, config="raw256", scratch=tmp_path / "scratch", **options)
+    ilsvrc_tfds.export(source, tmp_path / "local", config="raw256", **OPTIONS)
+    assert stores.digests(url) == stores.digests(tmp_path / "local")
+    assert len(bucket.listed(url.rpartition("/")[0])) == 6  # no jobs, no receipts, no lock
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_prepared_set_is_compared_and_replaced(source, url, caplog):
@@ -157,6 +175,18 @@ def test_heart_writes_the_lock_anew(url, monkeypatch):
         assert bucket.look(f"{url}/lock.holder").version != first
         assert lock.is_held()
     assert not bucket.listed(url)
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_parts_of_a_killed_upload_are_removed(source, url):
+    """They are no objects, and nothing lists them, but they are paid for."""
+    call = store_of("s3")._fs.call_s3
+    above = url.removeprefix(f"s3://{stores.BUCKET}/").rpartition("/")[0]
+    for key in (f"{above}/.tfds.staging/0123456789abcdef/train-00000-of-00003", f"{above}/of-others"):
+        call("create_multipart_upload", Bucket=stores.BUCKET, Key=key)
+    ilsvrc_tfds.export(source, url, **OPTIONS)
+    left = call("list_multipart_uploads", Bucket=stores.BUCKET, Prefix=above)["Uploads"]
+    assert [upload["Key"] for upload in left] == [f"{above}/of-others"]
 
 
 def test_lock_without_preconditions_is_still_one(url, monkeypatch):

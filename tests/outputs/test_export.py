@@ -312,7 +312,7 @@ def test_manifest_describes_every_shard(export):
         ({"splits": ["dev"]}, "no split 'dev'"),
         ({"num_shards": {"test": 1}}, "no split test among those to export: train, val"),
         ({"num_shards": {"train": 13}}, r"num_shards must be in \[1, 12\]"),
-        ({"out": "gs://bucket/imagenet"}, "is a URL, and only local paths"),
+        ({"out": "https://host/imagenet"}, "is a URL, and only local paths"),
     ],
 )
 def test_impossible_options_are_refused(options, message, export, tmp_path):
