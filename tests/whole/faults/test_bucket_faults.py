@@ -84,8 +84,9 @@ def commands(request, store) -> list[str]:
 @pytest.mark.slow
 def test_killed_run_is_continued(source, above, between, store, local, request):
     for command in commands(request, store):
+        between.writes = 0
         finished(started(command, source, f"{above}/{command}", between.address))
-        writes, between.writes = between.writes, 0
+        writes = between.writes
         assert stores.digests(f"{above}/{command}") == local[command]
         # The lock; shards; the copies at the end; the last object that is removed.
         for moment in sorted({2, writes // 4, writes // 2, 3 * writes // 4, writes - 1}):
