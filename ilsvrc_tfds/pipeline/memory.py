@@ -13,8 +13,8 @@ import os
 # is the size of the heaps of threads.
 _M_TOP_PAD = -2
 _KEPT_BYTES = 64 << 20
-# The size from which a block is got from the kernel by itself. glibc raises it by and by, from 128 KiB up to this number,
-# but no longer once the first setting is made: a batch would then be cleared each time, 4,865 page faults.
+# The size from which a block is got from the kernel by itself. glibc raises it by and by, from 128 KiB to this number,
+# but no longer once the first setting is made: a batch could then have 4,865 page faults each time.
 _M_MMAP_THRESHOLD, _MOST_IN_HEAP = -3, 32 << 20
 
 
@@ -22,8 +22,8 @@ _M_MMAP_THRESHOLD, _MOST_IN_HEAP = -3, 32 << 20
 def keep_freed_memory() -> bool:
     """Makes glibc keep the memory that its threads free, for all of this process. Returns whether it does.
 
-    Nothing is changed with another C library, or if an environment variable (`MALLOC_TOP_PAD_`) has set it. Blocks of up
-    to 32 MiB are then taken from the heaps, unless `MALLOC_MMAP_THRESHOLD_` says otherwise.
+    Nothing is changed with another C library, or if an environment variable (`MALLOC_TOP_PAD_`) has set it. Blocks of
+    up to 32 MiB are then taken from the heaps, unless `MALLOC_MMAP_THRESHOLD_` says otherwise.
 
     >>> keep_freed_memory() in (True, False)
     True
