@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.cli.next_models import after_bench
-from ilsvrc_tfds.cli.next_steps import Step, call, command, say_next
+from ilsvrc_tfds.cli.next_steps import Step, call, command, mend, say_next
 from ilsvrc_tfds.cli.parser import parse
 
 
@@ -99,6 +99,10 @@ def test_subset_numbered_anew_gets_no_step_that_fails(archives, tmp_path, steps)
     (tmp_path / "two.txt").write_text("n01440764\nn01491361\n")
     words = ["--data-dir", tmp_path, "--allow-incomplete", "--classes", tmp_path / "two.txt", "--relabel"]
     assert not [line for line in steps("prepare", archives, *words, "--name", "two") if "alias" in line]
+    folder = tmp_path / "ilsvrc2012/two-classification/1.0.0"
+    (folder / "metadata.h5").unlink()
+    (step,) = mend(folder)
+    assert step.line == f"ilsvrc-tfds verify {folder}"  # --config has no such value
 
 
 @pytest.mark.slow
