@@ -94,3 +94,23 @@ class Report:
     free_bytes: int | None = None
     checked: tuple[SplitChecked, ...] = ()
     digests: bool = False
+
+    def config_with_room(self, *, between_elsewhere: bool = False) -> str:
+        """Returns `all` if both configs can be prepared and fit together, or else the largest one that fits.
+
+        >>> needs = ConfigNeeds("classification", 150, 0, None), ConfigNeeds("raw256", 40, 0, None)
+        >>> [Report((), (), configs=needs, free_bytes=free).config_with_room() for free in (200, 180, 60)]
+        ['all', 'classification', 'raw256']
+
+        Args:
+          between_elsewhere: Whether the images that are written in between are on another disk.
+        """
+
+        def fits(*needs: ConfigNeeds) -> bool:
+            between = 0 if between_elsewhere else max(need.between_bytes for need in needs)
+            return sum(need.bytes for need in needs) + between <= (self.free_bytes or 0)
+
+        largest_first = sorted(self.configs, key=lambda need: -need.bytes)
+        if len(largest_first) > 1 and fits(*largest_first):
+            return "all"
+        return next((need.config for need in largest_first if fits(need)), largest_first[-1].config)

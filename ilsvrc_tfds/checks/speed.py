@@ -1,12 +1,13 @@
 """About how long the data sets of a source will take on this machine, from a few of its images."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from ilsvrc_tfds.errors import IlsvrcError
+from ilsvrc_tfds.errors import IlsvrcError, ImageError
 from ilsvrc_tfds.images import Original, Resized, Untouched, describe_op
 from ilsvrc_tfds.runners.local import num_cores
 from ilsvrc_tfds.sources import Index, Members, Reader
@@ -51,13 +52,14 @@ def _seconds_an_image(members: Members, op: Original | Resized | Untouched) -> f
     begin = last = time.monotonic()
     try:
         for image in _some(members):
-            op(image)
+            with contextlib.suppress(ImageError):  # a damaged image, which is not what is looked for here
+                op(image)
             now = time.monotonic()
             times.append(now - last)
             last = now
             if now - begin > _SECONDS:
                 break
-    except IlsvrcError:  # a damaged image, which is not what is looked for here
+    except IlsvrcError:  # the images behind it cannot be read
         pass
     times = times[1:] or times  # the first loads the codecs, and opens the archive
     return sum(times) / len(times) if times else None

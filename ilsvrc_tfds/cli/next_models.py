@@ -39,8 +39,11 @@ def after_bench(options: argparse.Namespace, speed: float | None) -> Iterator[St
     words: list[str | Path] = [options.data, *([] if options.data_dir is None else ["--data-dir", options.data_dir])]
     words += [] if options.label_offset is None else ["--label-offset", str(options.label_offset)]
     if speed is None:
-        seconds = ("--seconds", f"{3 * options.seconds:g}")
-        yield Step("again, longer, when the machine is idle", command("bench", *words, *seconds))
+        words += [] if options.ops is None else ["--ops", options.ops]
+        words += [] if options.split == "train" else ["--split", options.split]
+        words += [] if options.batch_size == 128 else ["--batch-size", str(options.batch_size)]
+        words += ["--seconds", f"{3 * options.seconds:g}"]
+        yield Step("again, longer, when the machine is idle", command("bench", *words))
     else:
         purpose = f"train: with far fewer than {speed:,.0f} images/s, the model is the limit and not the data"
         yield Step(purpose, command("train", *words, "--model", "resnet50"))

@@ -19,6 +19,7 @@ from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.record_index import PREFIX
+from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
 from ilsvrc_tfds.terminal.console import console
 
@@ -170,12 +171,20 @@ def mend(folder: Path) -> Iterator[Step]:
     ilsvrc-tfds export SOURCE --out /data/damaged --overwrite
     """
     folder = folder.expanduser()
-    purpose = "make it anew, where SOURCE has the images; the old files stay until that is finished"
+    purpose = (
+        "make it anew, where SOURCE has the images, and with the other options that it was made with; the old files stay "
+        "until that is finished"
+    )
     try:
         output = find_output(folder)
     except SourceError:
         return
-    if output.folder.parent.parent.name == "ilsvrc2012" and output.kind == TFDS:
+    # A subset, or a config of one's own, is made with options that are not recorded as such.
+    if (
+        output.folder.parent.parent.name == "ilsvrc2012"
+        and output.kind == TFDS
+        and output.folder.parent.name in CONFIGS
+    ):
         folder = output.folder
         words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
         yield Step(purpose, command("prepare", "SOURCE", *words))

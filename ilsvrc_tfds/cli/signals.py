@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from ilsvrc_tfds.interrupts import start_thread
+from ilsvrc_tfds.terminal.console import leave_terminal
 
 # Time until Python runs the handler. A step of a large model may take some seconds. Docker kills a process 10 seconds
 # after SIGTERM, SLURM 30.
@@ -77,6 +78,7 @@ def ended_in_any_case(last_words: Callable[[int], str]) -> Iterator[None]:
                 with contextlib.suppress(OSError):
                     os.write(before, byte)
             if byte[0] in handlers and not (came.wait(_SECONDS_TO_COME_BACK) and ended.wait(_SECONDS_TO_END)):
+                leave_terminal()
                 with contextlib.suppress(OSError):
                     os.write(_STDERR, f"ilsvrc-tfds: {last_words(byte[0])}\n".encode())
                 os._exit(128 + byte[0])

@@ -205,7 +205,7 @@ def require_same_files(out: Path, mark: Mapping[str, object], output: Output, im
             f"{out} holds unpacked images, made {'; '.join(differing)}. Replace them with --overwrite "
             "(overwrite=True), or choose another folder."
         )
-    _log.info("%s is unpacked already.", out)
+    _log.info("%s is unpacked already. Its files were counted, not read.", out)
 
 
 def _differing_options(out: Path, there: Manifest, source: Source, asked: Asked) -> Iterator[str]:

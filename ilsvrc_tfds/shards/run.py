@@ -156,7 +156,7 @@ def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, watch: W
 def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
     """Yields the receipt of each shard, in order. Those that are not there yet are written in pieces."""
     finished = {task.path: receipt for task in tasks if (receipt := finished_receipt(task))}
-    watch.work.already(sum(receipt.records for receipt in finished.values()))
+    watch.keep(task for task in tasks if task.path in finished)
     pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, watch)
     for task in tasks:
         yield finished.get(task.path) or join_pieces(task, pieces)

@@ -44,6 +44,12 @@ class Watch:
             self._running.append(task.path)
             yield task
 
+    def keep(self, tasks: Iterable[ShardTask]) -> None:
+        """Adds the images of tasks that an earlier run finished, and whose files are not watched."""
+        images = sum(len(task.shard.members) for task in tasks)
+        self._growth.add(images)
+        self.work.already(images)
+
     def finish(self, receipt: Receipt) -> None:
         """Adds the next file, in the order of the tasks, that is finished."""
         self._growth.finish(self._running.popleft(), receipt.file_bytes)
@@ -68,12 +74,15 @@ def watched(label: str, plans: Sequence[SplitPlan], folder: str | os.PathLike, r
     """
     growth = Growth(folder)
     watches: list[Watch] = []
-    with (
-        stopped(runner),
-        progress(label, sum(len(plan.order) for plan in plans), look=lambda work: watches[0].look(work)) as work,
-    ):
+    images = sum(len(plan.order) for plan in plans)
+    with stopped(runner), progress(label, images, look=lambda work: _look(watches, work)) as work:
         watches.append(Watch(label, work, growth, plans))
         yield watches[0]
+
+
+def _look(watches: "Sequence[Watch | FilesWatch]", work: Progress) -> None:
+    for watch in watches:  # none yet, if the thread that looks is the first
+        watch.look(work)
 
 
 class _Files(NamedTuple):
@@ -139,7 +148,7 @@ def watched_files(tasks: Iterable[FilesTask], runner: Runner) -> Iterator[FilesW
     watches: list[FilesWatch] = []
     with (
         stopped(runner),
-        progress("unpack", images, done=done, look=lambda work: watches[0].look(work)) as work,
+        progress("unpack", images, done=done, look=lambda work: _look(watches, work)) as work,
     ):
         watches.append(FilesWatch(work, waited))
         yield watches[0]

@@ -47,6 +47,11 @@ class Growth:
             self._waiting[os.path.basename(path)] = amount, max(num_bytes, 1)
             return True
 
+    def add(self, amount: float) -> None:
+        """Adds work that is finished, and whose files are not watched."""
+        with self._lock:
+            self._amount += amount
+
     def finish(self, path: str, num_bytes: int) -> None:
         """States that a file is finished, with its size."""
         with self._lock:

@@ -1,7 +1,9 @@
 """The terminal behind standard error: its width, its colours, and whether anything but errors is wanted."""
 
+import contextlib
 import functools
 import logging
+import os
 import sys
 from typing import Any, TextIO, cast
 
@@ -9,25 +11,35 @@ from rich.console import Console
 from rich.text import Text
 
 _WARNING_STYLE = "yellow"
+_DESCRIPTOR = 2  # of standard error
 
 
 class _StandardError:
     """Standard error of this moment. If it is closed or full nothing is written, so that no work is lost by it."""
 
+    @property
+    def rich_proxied_file(self) -> "_StandardError":
+        """This. While progress is shown, rich would take the stream itself from its stand-in for `sys.stderr`."""
+        return self
+
     def write(self, text: str) -> int:
         try:
-            return sys.stderr.write(text)
+            return _stream().write(text)
         except (OSError, ValueError, AttributeError):
             return 0
 
     def flush(self) -> None:
         try:
-            sys.stderr.flush()
+            _stream().flush()
         except (OSError, ValueError, AttributeError):
             return
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
+
+
+def _stream() -> TextIO:
+    return cast(TextIO, getattr(sys.stderr, "rich_proxied_file", sys.stderr))
 
 
 @functools.cache
@@ -44,6 +56,16 @@ def console() -> Console:
     terminal = False if type(sys.stderr).__module__.startswith("ipykernel") else None
     file = cast(TextIO, _StandardError())
     return Console(file=file, highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=terminal)
+
+
+def leave_terminal() -> None:
+    """Shows the cursor and clears its line, for a process that is ended while progress is shown.
+
+    >>> leave_terminal()
+    """
+    if console().is_terminal and not console().is_dumb_terminal:
+        with contextlib.suppress(OSError):
+            os.write(_DESCRIPTOR, b"\r\x1b[2K\x1b[?25h")
 
 
 class Messages(logging.Handler):

@@ -72,7 +72,8 @@ class _QuietLoader(importlib.abc.Loader):
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Holds back what is written to descriptor 2 while the block runs. If the block fails it is printed after all.
+    """Holds back what is written to descriptor 2 while the block runs. If the block fails it is printed after all,
+    but not if it is interrupted.
 
     TensorFlow 2.21 writes its first lines before it reads TF_CPP_MIN_LOG_LEVEL, so that only this silences them. Lines
     of Python, such as warnings, are held back too: keep to the import in the block.
@@ -92,7 +93,7 @@ def held_back() -> Iterator[None]:
             return
         try:
             yield
-        except BaseException:
+        except Exception:  # not for an interrupt
             _flush()
             os.dup2(kept, 2)
             file.seek(0)

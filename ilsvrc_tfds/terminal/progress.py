@@ -80,7 +80,8 @@ class Progress:
 
     def advance(self, amount: float = 1) -> None:
         """Adds finished work of this run, and draws the line anew if it is time."""
-        self.move_to(self.finished + amount)
+        with self._lock:
+            self.move_to(self.finished + amount)
 
     def already(self, amount: float) -> None:
         """Adds work that an earlier run finished, which counts neither for the speed nor for the time left."""

@@ -85,7 +85,7 @@ class CalibrationError(keras.metrics.Metric):
         """Called by Keras."""
         ops = keras.ops
         probabilities = ops.softmax(ops.cast(y_pred, "float32"))
-        confidence = ops.max(probabilities, axis=-1)
+        confidence = ops.nan_to_num(ops.max(probabilities, axis=-1))  # as in `bins_of`
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         correct = ops.cast(ops.equal(ops.cast(ops.argmax(probabilities, axis=-1), "int32"), labels), "float32")
         number = ops.clip(ops.cast(ops.ceil(confidence * BINS), "int32") - 1, 0, BINS - 1)

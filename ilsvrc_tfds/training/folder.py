@@ -13,8 +13,7 @@ from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.differences import differences
-from ilsvrc_tfds.training.kept import BACKUP, CURVES, backups_in
-from ilsvrc_tfds.training.models import MODEL
+from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, backups_in
 from ilsvrc_tfds.training.recipe import Recipe
 
 LOG, TENSORBOARD, UNFINISHED = "log.csv", "tensorboard", "unfinished.keras"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ilsvrc_tfds.errors import counted
 
-BACKUP, CURVES = "backup", "curves.png"
+BACKUP, CURVES, MODEL = "backup", "curves.png", "model.keras"
 SUFFIX = ".weights.h5"
 _NAME = re.compile(rf"(?P<epochs>\d+)(?:-(?P<steps>\d+))?{re.escape(SUFFIX)}")
 
@@ -67,6 +67,8 @@ def kept_by_stopped(out: str | os.PathLike) -> str:
     Args:
       out: Folder of the training.
     """
+    if Path(out, MODEL).exists():
+        return f"The training is finished: {Path(out, MODEL)}."
     done = max((progress for progress, _ in backups_in(Path(out, BACKUP))), default=Progress())
     if done == Progress():
         return "No epoch was finished, so nothing is kept: the same command begins anew."

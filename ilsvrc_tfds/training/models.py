@@ -15,11 +15,10 @@ import tensorflow as tf
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted
 from ilsvrc_tfds.pipeline import standardize_layer
+from ilsvrc_tfds.training.kept import MODEL
 from ilsvrc_tfds.training.weights import load_weights
 
 SMALL, IMAGENET = "small", "imagenet"
-# File name in the folder of a training.
-MODEL = "model.keras"
 
 _Loaded = TypeVar("_Loaded")
 

@@ -29,8 +29,8 @@ from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.folder import LOG, TENSORBOARD, UNFINISHED, cut_log, make_ready, read_log
 from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
-from ilsvrc_tfds.training.kept import BACKUP, CURVES, Progress
-from ilsvrc_tfds.training.models import MODEL, image_size_of
+from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, Progress
+from ilsvrc_tfds.training.models import image_size_of
 from ilsvrc_tfds.training.printing import Printer, shown, working
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import in_stages, one_size

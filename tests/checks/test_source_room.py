@@ -81,3 +81,11 @@ def test_next_step_has_the_folder(source, tmp_path, capsys):
 def test_disks_are_told_apart(tmp_path):
     assert space.is_same_disk(tmp_path / "no/folder", tmp_path)
     assert not space.is_same_disk(tmp_path, Path("/proc/self"))
+
+
+def test_time_is_known_although_the_first_image_is_damaged(tmp_path):
+    images = drawing.miniature()
+    for own in (*images.train.values(), images.val):
+        own[next(iter(own))] = drawing.jpeg()[:-100]
+    report = examine(drawing.official_archives(tmp_path / "source", images), tmp_path / "data", workers=1)
+    assert [need.seconds is not None for need in report.configs] == [True, True]

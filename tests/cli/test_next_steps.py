@@ -13,7 +13,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.cli import main
-from ilsvrc_tfds.cli.next_steps import Step, call, command, say_next
+from ilsvrc_tfds.cli.next_models import after_bench
+from ilsvrc_tfds.cli.next_steps import Step, call, command, mend, say_next
 from ilsvrc_tfds.cli.parser import parse
 
 
@@ -98,6 +99,26 @@ def test_subset_numbered_anew_gets_no_step_that_fails(archives, tmp_path, steps)
     (tmp_path / "two.txt").write_text("n01440764\nn01491361\n")
     words = ["--data-dir", tmp_path, "--allow-incomplete", "--classes", tmp_path / "two.txt", "--relabel"]
     assert not [line for line in steps("prepare", archives, *words, "--name", "two") if "alias" in line]
+    folder = tmp_path / "ilsvrc2012/two-classification/1.0.0"
+    (folder / "metadata.h5").unlink()
+    (step,) = mend(folder)
+    assert step.line == f"ilsvrc-tfds verify {folder}"  # --config has no such value
+
+
+@pytest.mark.slow
+def test_doctor_of_a_set_of_resized_images_ends_with_the_one_config_that_can_be_made(archives, tmp_path, steps):
+    data, words = tmp_path / "data", ["--data-dir", tmp_path / "more"]
+    steps("prepare", archives, "--data-dir", data, "--allow-incomplete", "--config", "raw256", "--workers", "1")
+    folder = data / "ilsvrc2012/raw256/1.0.0"
+    (line,) = steps("doctor", folder, *words)
+    assert line == f"ilsvrc-tfds prepare {folder} --data-dir {tmp_path / 'more'} --config raw256"
+    assert main(shlex.split(line)[1:]) == 0
+
+
+def test_bench_that_could_not_measure_ends_with_the_same_measurement():
+    line = "bench ilsvrc2012 --ops resnet_eval --split val --batch-size 64 --seconds 2"
+    (step,) = after_bench(parse(line.split()), None)
+    assert step.line == f"ilsvrc-tfds {line.replace('seconds 2', 'seconds 6')}"
 
 
 def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):

@@ -67,7 +67,8 @@ ORDERLY = """
 
 @contextlib.contextmanager
 def started(*command, **options):
-    with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, **options) as process:
+    options = {"stderr": subprocess.PIPE, **options}
+    with subprocess.Popen([sys.executable, *command], text=True, **options) as process:
         try:
             yield process
         finally:
@@ -86,6 +87,28 @@ def test_command_that_is_blocked_ends_with_its_status_and_line(code, number):
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 128 + number
     assert errors == f"ilsvrc-tfds: {ENDS[number]}.\n"
+
+
+SHOWN = """
+    from ilsvrc_tfds.terminal.progress import progress
+    with progress("val", 3) as work:
+        block()
+"""
+
+
+def test_terminal_has_its_cursor_again_after_a_command_that_was_blocked():
+    ours, theirs = os.openpty()
+    with started(
+        "-c", HEAD + SHOWN + TAIL, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    ) as process:
+        os.close(theirs)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 128 + signal.SIGINT
+        said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "\x1b[?25l" in said and said.endswith("\r\x1b[2K\x1b[?25hilsvrc-tfds: Interrupted.\r\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

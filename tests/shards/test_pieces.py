@@ -14,6 +14,7 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import pieces, run
 from ilsvrc_tfds.shards.encoders import TfdsExample
 from ilsvrc_tfds.shards.plan import plan_split
+from ilsvrc_tfds.shards.watching import Watch
 from ilsvrc_tfds.shards.writer import SKIP, ShardTask, finish_shard
 from ilsvrc_tfds.sources import find_layout, index_images
 
@@ -81,6 +82,20 @@ def test_finished_shards_are_not_cut(plans, tmp_path):
     with LocalRunner(2) as runner:
         assert run.fill(tasks, plans, runner, folder)[0] == first
     assert (folder / "train-0").stat().st_mtime_ns == time
+
+
+def test_shards_of_an_earlier_run_count_as_done_until_the_end(plans, tmp_path, monkeypatch):
+    tasks, folder, seen, look = tasks_of(plans, tmp_path / "out"), tmp_path / "out", [], Watch.look
+
+    def looked(self, work):
+        look(self, work)
+        seen.append((work.finished, work.total))
+
+    monkeypatch.setattr(Watch, "look", looked)
+    finish_shard(tasks[0])  # 6 of the 18 images
+    with LocalRunner(2) as runner:
+        run.fill(tasks, plans, runner, folder)
+    assert seen[0][0] >= 6 and seen[-1] == (18, 18)
 
 
 def test_skipped_images_of_all_pieces_are_in_the_receipt(tmp_path):

@@ -22,6 +22,14 @@ def test_failure_shows_what_was_written_before_it(capfd):
     assert capfd.readouterr().err == "why it failed\n"
 
 
+def test_interrupt_shows_no_noise(capfd):
+    with pytest.raises(KeyboardInterrupt), held_back():
+        os.write(2, b"noise\n")
+        raise KeyboardInterrupt
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
 def test_closed_standard_error_is_no_failure(monkeypatch):
     def closed(descriptor):
         raise OSError(9, "Bad file descriptor")

@@ -133,6 +133,30 @@ def test_standard_error_that_cannot_be_written_ends_nothing(monkeypatch, error):
     terminal.console().print("text")
 
 
+def test_terminal_that_is_closed_meanwhile_ends_nothing(monkeypatch):
+    class Terminal(io.StringIO):
+        is_open = True
+
+        def write(self, text):
+            if not self.is_open:
+                raise OSError(5, "Input/output error")
+            return super().write(text)
+
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(terminal.console(), "_force_terminal", True)
+    monkeypatch.setattr(terminal.console(), "quiet", False)
+    logger = logging.Logger("own")
+    logger.addHandler(terminal.Messages())
+    with progress("train", 3) as work:
+        logger.warning("Skipped")
+        assert "Skipped" in stream.getvalue()
+        stream.is_open = False
+        logger.warning("Skipped another")
+        work._show()
+    assert sys.stderr is stream and "another" not in stream.getvalue()
+
+
 def test_notebook_is_not_a_terminal(monkeypatch):
     stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream", "isatty": lambda self: True})
     monkeypatch.setattr(sys, "stderr", stream())

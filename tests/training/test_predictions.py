@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import html.parser
 import json
+import math
 import re
 
 import drawing
@@ -14,11 +15,13 @@ import pytest
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, training
 from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.cli.commands import reading
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.pipeline.schedule import Host
 from ilsvrc_tfds.training import calibration, evaluation_report, predictions
 from ilsvrc_tfds.training.devices import Devices
 from ilsvrc_tfds.training.evaluating import scores_of
+from ilsvrc_tfds.training.evaluation_sets import row_of_data
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +163,17 @@ def test_outputs_that_are_not_numbers_are_wrong(prepared, caplog):
     made = training.predictions_of(data, model)
     assert (made.rank == 1000).all() and scores_of(made).top5 == 0
     assert "The loss is not finite" in caplog.text
+    assert training.evaluate(data, model).ece == pytest.approx(scores_of(made).ece)
+
+
+def test_figures_that_are_not_numbers_are_null_in_json(tmp_path):
+    row = row_of_data("val", "/data", training.Scores(6, math.nan, 0.0, 0.0, math.inf))
+    reading._write_scores(
+        tmp_path / "scores.json", "small", [row], {"loss": math.nan, "ece": math.inf, "per_class": []}
+    )
+    text = (tmp_path / "scores.json").read_text()
+    (scores,) = json.loads(text, parse_constant=pytest.fail)["sets"]
+    assert scores["loss"] is None and scores["ece"] is None and scores["per_class"] == []
 
 
 def test_several_hosts_are_refused(prepared):

@@ -237,3 +237,8 @@ def test_stopped_training_says_what_is_kept(done, words, tmp_path):
     for progress in done:
         (tmp_path / "backup" / name_of(progress)).touch()
     assert kept_by_stopped(tmp_path) == words
+
+
+def test_training_that_is_stopped_after_its_end_does_not_say_that_nothing_is_kept(tmp_path):
+    (tmp_path / "model.keras").touch()
+    assert kept_by_stopped(tmp_path) == f"The training is finished: {tmp_path / 'model.keras'}."

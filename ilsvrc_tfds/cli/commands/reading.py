@@ -4,6 +4,7 @@ import argparse
 import functools
 import importlib
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,8 @@ def _write_scores(
 
     if json_path is not None:
         table = with_name(rows, model)
-        table["sets"][0] |= details or {}
+        for key, value in (details or {}).items():  # JSON has neither NaN nor infinity
+            table["sets"][0][key] = None if isinstance(value, float) and not math.isfinite(value) else value
         write_whole(json_path, json.dumps(table, indent=2).encode() + b"\n")
 
 

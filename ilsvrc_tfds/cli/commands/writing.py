@@ -63,7 +63,9 @@ def doctor(options: argparse.Namespace) -> int:
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
         step = Step("examine it again, once the problems are solved", command("doctor", *same))
     else:
-        step = Step("prepare both configs", command("prepare", *same, "--config", "all"))
+        config = report.config_with_room(between_elsewhere=options.scratch is not None)
+        purpose = "prepare both configs" if config == "all" else f"prepare the config {config}"
+        step = Step(purpose, command("prepare", *same, "--config", config))
     values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
     return tell(options, source_lines(report, options.data_dir), values, [step], ok=not report.problems)
 
