@@ -12,15 +12,17 @@ import sys
 from typing import NoReturn
 
 from ilsvrc_tfds.cli.parser import parse
-from ilsvrc_tfds.cli.results import document
+from ilsvrc_tfds.cli.results import say_error
 from ilsvrc_tfds.cli.signals import Terminated, ended_in_any_case, termination_heeded
-from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable, say
+from ilsvrc_tfds.cli.streams import OutputError, complain, flush, give_up_output, make_usable
 from ilsvrc_tfds.errors import IlsvrcError, unreadable
 from ilsvrc_tfds.formats.data_sets import folder_of
-from ilsvrc_tfds.interrupts import ENDS, take_interrupts
+from ilsvrc_tfds.interrupts import ENDS, start_thread, take_interrupts
 from ilsvrc_tfds.runners.open_files import require_open_files
 from ilsvrc_tfds.terminal.console import Messages, console
 from ilsvrc_tfds.terminal.noise import silence_libraries
+
+_SECONDS_FOR_DOCUMENT = 1.0
 
 
 def run() -> NoReturn:
@@ -74,23 +76,24 @@ def main(arguments: list[str] | None = None) -> int:
         complain(f"{error} Everything else is finished." if options.makes_files else f"{error} Send it elsewhere.")
         return 0 if options.makes_files else 1
     except IlsvrcError as error:
-        complain(error)
-        if options.as_json:
-            with contextlib.suppress(OutputError, BrokenPipeError):
-                say(document(options, False, {"error": str(error)}))
-        return 1
+        return _failed(options, str(error), 1)
     except KeyboardInterrupt as interrupt:
         number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
-        complain(_last_words(options, number))
-        return 128 + number
+        return _failed(options, _last_words(options, number), 128 + number)
     except BrokenPipeError:
         give_up_output()
         return 141
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
-            raise
-        complain(unreadable(error.filename or "A file", error))
-        return 1
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return _failed(options, unreadable(error.filename or "A file", error), 1)
+        say_error(options, f"{type(error).__name__}: {error}")  # a bug, whose traceback follows
+        raise
+
+
+def _failed(options: argparse.Namespace, text: object, status: int) -> int:
+    complain(text)
+    say_error(options, text)
+    return status
 
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -111,9 +114,17 @@ def _carried_out(options: argparse.Namespace) -> int:
     logging.getLogger("ilsvrc_tfds").setLevel(logging.INFO)
     if options.names_folder:
         options.folder = folder_of(options.folder, options.data_dir)
-    last_words = functools.partial(_last_words, options)
+    last_words = functools.partial(_last_words_of_all, options)
     with ended_in_any_case(last_words) if options.reads else termination_heeded():
         return options.command(options)
+
+
+def _last_words_of_all(options: argparse.Namespace, number: int) -> str:
+    """Returns the last words, after the document of `--json`. The main thread is blocked, and another one calls this."""
+    words = _last_words(options, number)
+    # In a thread of its own: nobody may read the pipe that is the standard output, and the process must end.
+    start_thread(functools.partial(say_error, options, words)).join(_SECONDS_FOR_DOCUMENT)
+    return words
 
 
 def _last_words(options: argparse.Namespace, number: int) -> str:

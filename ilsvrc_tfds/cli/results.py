@@ -1,12 +1,13 @@
 """The result of a command: lines for people, or one JSON document for programs (`--json`)."""
 
 import argparse
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ilsvrc_tfds.cli.next_steps import Step, say_next
-from ilsvrc_tfds.cli.streams import say
+from ilsvrc_tfds.cli.streams import OutputError, say
 
 # Increased if a key is renamed or removed, or means something else. New keys do not change it.
 SCHEMA = 1
@@ -49,11 +50,32 @@ def tell(
     steps = list(steps)
     if options.as_json:
         following = [{"purpose": step.purpose, "line": step.line} for step in steps]
+        options.told = True
         say(document(options, ok, {**values, "next": following}))
     else:
         say(*lines)
     say_next(steps)
     return 0 if ok else 1
+
+
+def say_error(options: argparse.Namespace, text: object) -> None:
+    """Prints the document of a command that failed or was interrupted, with `--json`, unless its result is printed.
+
+    It does nothing if the document cannot be written.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> say_error(parse(["index", "/data/x", "--json"]), "There is none.")
+    {
+      "schema": 1,
+      "command": "index",
+      "ok": false,
+      "error": "There is none."
+    }
+    """
+    if options.as_json and "told" not in options:
+        options.told = True
+        with contextlib.suppress(OutputError, BrokenPipeError):
+            say(document(options, False, {"error": str(text)}))
 
 
 def document(options: argparse.Namespace, ok: bool, values: Mapping[str, Any]) -> str:

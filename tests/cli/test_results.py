@@ -1,15 +1,18 @@
 """`--json`: one document on standard output, as docs/json.md describes it; and `--quiet`."""
 
+import errno
 import functools
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from ilsvrc_tfds.cli import main
+from ilsvrc_tfds.cli import _last_words_of_all, main
 from ilsvrc_tfds.cli.commands import trying
-from ilsvrc_tfds.cli.parser import COMMANDS
+from ilsvrc_tfds.cli.parser import COMMANDS, parse
+from ilsvrc_tfds.cli.signals import Terminated
 from ilsvrc_tfds.terminal.console import console
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
@@ -82,6 +85,39 @@ def test_error_is_a_document_too(tmp_path, capsys):
     found = json.loads(said.out)
     assert (found["command"], found["ok"]) == ("verify", False)
     assert said.err == f"ilsvrc-tfds: {found['error']}\n"
+
+
+def test_interrupt_and_bug_are_documents_too(tmp_path, capsys, monkeypatch):
+    for error, status in ((KeyboardInterrupt(), 130), (Terminated(), 143), (OSError(errno.EMFILE, "Too many"), 1)):
+        monkeypatch.setattr("ilsvrc_tfds.verify", raising(error))
+        assert main(["verify", str(tmp_path), "--json"]) == status
+        said = capsys.readouterr()
+        assert said.err == f"ilsvrc-tfds: {json.loads(said.out)['error']}\n" and not json.loads(said.out)["ok"]
+    monkeypatch.setattr("ilsvrc_tfds.verify", raising(ZeroDivisionError("a bug")))
+    with pytest.raises(ZeroDivisionError):
+        main(["verify", str(tmp_path), "--json"])
+    assert json.loads(capsys.readouterr().out)["error"] == "ZeroDivisionError: a bug"
+
+
+def test_interrupt_after_the_document_does_not_add_another(prepare, capsys, monkeypatch):
+    monkeypatch.setattr("ilsvrc_tfds.cli.results.say_next", raising(KeyboardInterrupt()))
+    assert main(["verify", str(prepare().data_path), "--json", "--workers", "1"]) == 130
+    assert json.loads(capsys.readouterr().out)["ok"]
+
+
+def test_document_is_there_if_the_main_thread_never_comes_back(capsys):
+    options = parse(["train", "ilsvrc2012/raw256", "--json"])
+    assert _last_words_of_all(options, signal.SIGTERM).startswith("Terminated.")
+    assert json.loads(capsys.readouterr().out)["error"].startswith("Terminated.")
+
+
+def raising(error: BaseException):
+    """Returns a function that raises an error."""
+
+    def function(*args, **options):
+        raise error
+
+    return function
 
 
 def test_quiet_prints_the_result_and_nothing_else(archives, tmp_path, capfd, caplog):
