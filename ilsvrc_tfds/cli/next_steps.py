@@ -172,8 +172,8 @@ def mend(folder: Path) -> Iterator[Step]:
     """
     folder = folder.expanduser()
     purpose = (
-        "make it anew, where SOURCE has the images, and with the other options that it was made with; the old files stay "
-        "until that is finished"
+        "make it anew, where SOURCE has the images, and with the other options that it was made with; the old files "
+        "stay until that is finished"
     )
     try:
         output = find_output(folder)
