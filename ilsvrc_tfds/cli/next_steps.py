@@ -179,14 +179,10 @@ def mend(folder: Path) -> Iterator[Step]:
         output = find_output(folder)
     except SourceError:
         return
-    # A subset, or a config of one's own, is made with options that are not recorded as such.
-    if (
-        output.folder.parent.parent.name == "ilsvrc2012"
-        and output.kind == TFDS
-        and output.folder.parent.name in CONFIGS
-    ):
+    config = output.folder.parent.name  # of a subset, `--config` does not take it
+    if output.folder.parent.parent.name == "ilsvrc2012" and output.kind == TFDS and config in CONFIGS:
         folder = output.folder
-        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", folder.parent.name, "--overwrite"]
+        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", config, "--overwrite"]
         yield Step(purpose, command("prepare", "SOURCE", *words))
     elif output.kind == CLASSIC:
         yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))

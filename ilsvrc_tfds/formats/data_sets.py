@@ -80,16 +80,6 @@ def is_name(data: object) -> bool:
     return isinstance(data, str) and _NAME.fullmatch(data) is not None
 
 
-def config_in_name(name: str) -> str:
-    """Returns the config that a name means.
-
-    >>> config_in_name("ilsvrc2012"), config_in_name("ilsvrc2012/raw256:1.0.0")
-    ('classification', 'raw256')
-    """
-    match = _NAME.fullmatch(name)
-    return match["config"] or DEFAULT_CONFIG if match is not None else DEFAULT_CONFIG
-
-
 def prepared_in(folder: Path) -> list[Path]:
     """Returns the prepared data sets in a data directory, its folder `ilsvrc2012`, or the folder of a config.
 

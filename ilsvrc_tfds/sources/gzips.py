@@ -1,8 +1,8 @@
 """Tars that are compressed with gzip: lists them, and reads their images in the order in which they are stored.
 
 A gzip stream is read from its beginning to its end, a block at a time, and its checksum is compared at the end. ISA-L
-decompresses JPEGs at 1.1 GB/s where zlib does at 0.65 GB/s. What
-Python's `tarfile` does not do is to keep the positions of 1.3 million members in little memory, see `tar`.
+decompresses JPEGs at 1.1 GB/s where zlib does at 0.65 GB/s. What Python's `tarfile` does not do is to keep the
+positions of 1.3 million members in little memory, see `tar`.
 """
 
 import dataclasses

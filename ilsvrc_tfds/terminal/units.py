@@ -6,11 +6,13 @@ def in_bytes(number: float) -> str:
 
     >>> in_bytes(58_900_000_000), in_bytes(310_200_000), in_bytes(1_234), in_bytes(12)
     ('58.9 GB', '310 MB', '1.23 kB', '12 B')
+    >>> in_bytes(9_999), in_bytes(999_600_000)
+    ('10.0 kB', '1.00 GB')
     """
     for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= size:
-            amount = number / size
-            return f"{amount:.{max(0, 3 - len(str(int(amount))))}f} {unit}"
+        amount = number / size
+        if amount >= 0.9995:  # 999.6 MB are 1.00 GB, and not 1000 MB
+            return f"{amount:.{2 if amount < 9.995 else 1 if amount < 99.95 else 0}f} {unit}"
     return f"{number:.0f} B"
 
 

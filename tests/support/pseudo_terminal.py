@@ -24,7 +24,8 @@ def run(columns: int, *words: str, **environment: str) -> tuple[int, str, str]:
         for name in ("COLUMNS", "LINES", "NO_COLOR", "PYTEST_XDIST_WORKER"):
             os.environ.pop(name, None)
         os.environ.update({"TERM": "xterm-256color", "LOKY_MAX_CPU_COUNT": "1", **environment})
-        os.execv(sys.executable, [sys.executable, *words])
+        # With these variables, and not those that readline has set behind Python's back, such as COLUMNS.
+        os.execve(sys.executable, [sys.executable, *words], dict(os.environ))
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     written = b""
     while True:
