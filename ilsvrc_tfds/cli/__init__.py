@@ -120,7 +120,7 @@ def _carried_out(options: argparse.Namespace) -> int:
 
 
 def _last_words_of_all(options: argparse.Namespace, number: int) -> str:
-    """Returns the last words, after the document of `--json`. Another thread calls this: the main one is blocked."""
+    """Prints the document of `--json`, and returns the last words. Another thread than the main one calls this."""
     words = _last_words(options, number)
     # In a thread of its own: nobody may read the pipe that is the standard output, and the process must end.
     start_thread(functools.partial(say_error, options, words)).join(_SECONDS_FOR_DOCUMENT)

@@ -15,9 +15,19 @@ from ilsvrc_tfds.formats.manifest import Manifest, classes_digest, shard_entries
 from ilsvrc_tfds.formats.naming import TFRECORD, own_splits, shard_name
 from ilsvrc_tfds.formats.record_index import write_index
 from ilsvrc_tfds.images import Original, Resized, Untouched, codec_versions, describe_op
+from ilsvrc_tfds.outputs.changed import changed_files
 from ilsvrc_tfds.outputs.comparison import repaired_images
 from ilsvrc_tfds.outputs.export_boxes import ANNOTATED, boxes_of, digest_of, log_boxes
-from ilsvrc_tfds.outputs.exported_already import BOXES, NUM_SHARDS, Asked, Source, of_prepared, record_of, require_same
+from ilsvrc_tfds.outputs.exported_already import (
+    BOXES,
+    IMAGES,
+    NUM_SHARDS,
+    Asked,
+    Source,
+    of_prepared,
+    record_of,
+    require_same,
+)
 from ilsvrc_tfds.outputs.exported_images import exported_images, remaining
 from ilsvrc_tfds.outputs.exported_part import ExportedPart
 from ilsvrc_tfds.outputs.exported_source import source_of
@@ -146,7 +156,8 @@ def export(
         if there is not None:
             repaired = repaired_images(found, there.skipped, op)
             counts = {plan.members.split: len(plan) for plan in plans}
-            require_same(out, there, Source(made, part, made_of, counts, found.skipped, repaired), asked)
+            changed = changed_files(found, out / manifest.NAME) if IMAGES in made_of else ()
+            require_same(out, there, Source(made, part, made_of, counts, found.skipped, repaired, changed), asked)
             return out
         # Boxes may be in pixels of the original images.
         spool_op = Original() if boxes or isinstance(op, Untouched) else op

@@ -20,10 +20,11 @@ from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.images import op_in_words
+from ilsvrc_tfds.outputs.changed import changed_shards
 from ilsvrc_tfds.outputs.comparison import require_whole
 from ilsvrc_tfds.outputs.export_boxes import digest_of
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_set
-from ilsvrc_tfds.outputs.replaceable import files_below
+from ilsvrc_tfds.outputs.replaceable import bytes_below, files_below
 from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
 from ilsvrc_tfds.shards.writer import SKIP
 from ilsvrc_tfds.sources import Index
@@ -36,8 +37,8 @@ from ilsvrc_tfds.sources.subset import Subset, in_words
 SHARDS, IMAGES, BOXES = "shards", "images", "boxes"
 # The numbers that readers hard-code, except for test, a split that the original scripts did not write.
 NUM_SHARDS = {"train": 1024, "val": 128, "test": 128}
-# Key of the record in the mark of unpacked images.
-MADE_OF = "made_of"
+# Keys in the mark of unpacked images: the record, and the size of all files in each folder.
+MADE_OF, BYTES = "made_of", "bytes"
 _NAMES, _DIGEST = "names", "digest"
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Source(NamedTuple):
       shards: Number of shards of each split.
       skipped: Damaged images of each split that the source was made without: the reason by file name.
       repaired: Names of images that were skipped and can be used now.
+      changed: Files of the source that are newer than the export.
     """
 
     config: Mapping[str, object]
@@ -77,6 +79,7 @@ class Source(NamedTuple):
     shards: Mapping[str, int]
     skipped: Mapping[str, Mapping[str, str]]
     repaired: Collection[str] = ()
+    changed: Iterable[str] = ()
 
 
 def record_of(source: str | os.PathLike, found: Index, boxes: Mapping[bytes, Boxes] | None) -> dict[str, object]:
@@ -147,6 +150,7 @@ def of_prepared(
     if output.manifest is None or not {*(splits or ()), *num_shards} <= output.shards.keys():
         return None
     require_whole(output.folder)
+    require_unchanged(output)
     wanted = [split for split in splits or output.shards if split != "test" or subset.classes is None]
     return Source(
         output.config(),
@@ -169,13 +173,30 @@ def require_same(out: Path, there: Manifest, source: Source, asked: Asked) -> No
     differing = [*_differing_options(out, there, source, asked), *differing_images(there.made_of, source.made_of)]
     if source.repaired:
         differing.append(f"without images that are sound now: {first_few(map(shown, source.repaired))}")
+    if not differing and (changed := list(source.changed)):
+        differing.append(
+            f"before files of the source were changed, so that images may differ: {first_few(map(shown, changed))}"
+        )
     if differing:
         raise DestinationError(
             f"{out} holds an export, made {'; '.join(differing)}. Replace it with --overwrite (overwrite=True), or "
             "choose another folder."
         )
     require_whole(out)
+    require_unchanged(find_output(out))
     _log.info("%s is exported already.", out)
+
+
+def require_unchanged(output: Output) -> None:
+    """Raises DestinationError if a shard is newer than the manifest, and not the one that the manifest describes.
+
+    >>> require_unchanged(find_output("/data/tfds/ilsvrc2012/classification/1.0.0"))
+    """
+    if changed := changed_shards(output):
+        raise DestinationError(
+            f"{output.folder} has shards that were changed after they were made: {first_few(changed)}. Run "
+            "`ilsvrc-tfds verify` for details. Make it again with --overwrite (overwrite=True)."
+        )
 
 
 def require_same_files(out: Path, mark: Mapping[str, object], output: Output, images: Mapping[str, object]) -> None:
@@ -188,6 +209,7 @@ def require_same_files(out: Path, mark: Mapping[str, object], output: Output, im
       images: Recorded operation on its images.
     """
     made_of, held = (own if isinstance(own, dict) else {} for own in (mark.get(MADE_OF), mark.get("files")))
+    require_unchanged(output)
     digest = digest_of_shards(output, output.shards)
     differing = [*differing_images(made_of, {SHARDS: digest})] if digest else ["of a set that has no manifest.json"]
     if mark.get("images") != images:
@@ -195,6 +217,10 @@ def require_same_files(out: Path, mark: Mapping[str, object], output: Output, im
     for name, count in held.items():
         if (lost := count - files_below(out / name)) > 0:
             differing.append(f"with {counted(count, 'file')} in {name}, of which {counted(lost, 'is', 'are')} missing")
+    sizes = found if isinstance(found := mark.get(BYTES), dict) else {}
+    for name, size in () if differing else sizes.items():
+        if (now := bytes_below(out / name)) != size:
+            differing.append(f"with {size:,} bytes in {name}, which has {now:,} now")
     labelled = [name for name in held if not name.startswith("test")]
     beside = [name for name in (hdf5.NAME, CLASSES_NAME) if labelled and not (out / name).is_file()]
     differing += [f"with {name}, which is missing" for name in beside]

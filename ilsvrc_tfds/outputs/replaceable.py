@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few
+from ilsvrc_tfds.errors import DestinationError, SourceError, counted, first_few, reading
 from ilsvrc_tfds.formats import hdf5, manifest
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
@@ -239,6 +239,16 @@ def files_below(folder: Path) -> int:
     0
     """
     return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def bytes_below(folder: Path) -> int:
+    """Returns the size in bytes of all files in a folder and all folders in it.
+
+    >>> bytes_below(Path("/data/nowhere"))
+    0
+    """
+    with reading(folder):
+        return sum(os.stat(os.path.join(own, name)).st_size for own, _, files in os.walk(folder) for name in files)
 
 
 def _held(path: Path) -> Mapping[str, int] | None:

@@ -28,7 +28,7 @@ from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import ANEW, find_output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.nearby import MARK_NAME
-from ilsvrc_tfds.outputs.exported_already import MADE_OF, SHARDS, digest_of_shards, require_same_files
+from ilsvrc_tfds.outputs.exported_already import BYTES, MADE_OF, SHARDS, digest_of_shards, require_same_files
 from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read, unpacked_in
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
@@ -231,12 +231,14 @@ def _describe(tree: Path, described: Mapping[str, object], files: Sequence[Membe
     """Writes the classes, the metadata and the mark. If `sync`, they and all files are on disk when this returns."""
     add_classes(tree, files)
     held = {split_folder(members): len(members) for members in files}
+    sizes = {split_folder(members): int(members.size.sum()) for members in files}
     beside = tree.parent / hdf5.NAME  # written beside the files, so that no partial file of a killed run is among them
     if any(members.split in hdf5.SPLITS for members in files):
         hdf5.write(beside, files, sync=sync)
     with destination_errors(tree):
         if beside.exists():
             beside.rename(tree / hdf5.NAME)
-        (tree / MARK_NAME).write_text(json.dumps({"format": 1, **described, "files": held}, indent=1) + "\n")
+        mark = {"format": 1, **described, "files": held, BYTES: sizes}
+        (tree / MARK_NAME).write_text(json.dumps(mark, indent=1) + "\n")
         if sync:
             sync_file_system(tree)

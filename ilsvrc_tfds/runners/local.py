@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from ilsvrc_tfds.errors import InterruptedRun, OptionError, require_integers
@@ -170,6 +171,7 @@ class LocalRunner:
         try:
             with interrupts_held():
                 if self._executor is None:
+                    resource_tracker.ensure_running()  # which unblocks the signals, in Python 3.11
                     self._executor = ProcessPoolExecutor(
                         self.workers,
                         context=get_context("loky"),
@@ -177,7 +179,8 @@ class LocalRunner:
                         initargs=(os.getpid(),),
                         env={WORKER_VARIABLE: "1", **_MEMORY_KEPT},
                     )
-                return self._executor.submit(function, job)
+                with interrupts_held():  # so that the workers inherit the mask, and not die of Ctrl-C while they start
+                    return self._executor.submit(function, job)
         except OSError as error:
             self._kill_started()
             raise OptionError(

@@ -25,6 +25,13 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errn
 # `gs://bucket`, or `gs:/bucket`, which `Path` makes of it.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
+# Names of shards, archives, tables, images, and of what describes a data set.
+_OF_DATA_SET = re.compile(
+    r"-\d{5}-of-\d{5}|\.(tar|tgz|tar\.gz|zip|parquet|arrow|tfrecord|array_record|jpe?g)$"
+    r"|^(manifest|dataset_info|features|unpacked)\.json$",
+    re.IGNORECASE,
+)
+
 # Names for messages.
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -112,7 +119,8 @@ def file_to_replace(path: str | os.PathLike) -> Path:
 
     Use it only for paths that the user named: links in a folder of somebody else may lead anywhere.
 
-    Raises DestinationError if the path exists and is not a regular file but a folder, a pipe or a device.
+    Raises DestinationError if the file cannot be written, because the path is that of a folder, a pipe or a device, or
+    its folder does not exist or is read-only; or if it has the name of a file of a data set.
 
     >>> file_to_replace("/data/note")
     PosixPath('/data/note')
@@ -127,7 +135,35 @@ def file_to_replace(path: str | os.PathLike) -> Path:
         raise DestinationError(
             f"{os.fspath(path)} cannot be written: it is {kind}, and only a file is replaced. Choose another place."
         )
-    return Path(os.path.realpath(path))
+    found = Path(os.path.realpath(path))
+    with destination_errors(path):
+        if not found.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(found.parent))
+        if not os.access(found.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(found.parent))
+    if found.exists() and _OF_DATA_SET.search(found.name):
+        raise DestinationError(
+            f"{os.fspath(path)} exists already, and has the name of a file of a data set. It is not replaced: choose "
+            "another name."
+        )
+    return found
+
+
+def files_to_replace(*paths: str | os.PathLike | None) -> list[Path | None]:
+    """Returns `file_to_replace` of several files that one command writes, and None for those that it does not.
+
+    >>> files_to_replace("/data/note", None)
+    [PosixPath('/data/note'), None]
+
+    Raises:
+      OptionError: Two of them are the same file.
+      DestinationError: See `file_to_replace`.
+    """
+    found = [None if path is None else file_to_replace(path) for path in paths]
+    named = [path for path in found if path is not None]
+    if twice := next((path for path in named if named.count(path) > 1), None):
+        raise OptionError(f"{twice} is named for two files, and one would replace the other. Name two files.")
+    return found
 
 
 def sync_file(path: str | os.PathLike) -> None:

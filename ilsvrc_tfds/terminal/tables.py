@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,8 @@ from rich.text import Text
 # The width of what is not a terminal, such as a file.
 _WIDTH = 120
 _COLUMN_GAP = 2
+# The last column keeps so much, in which its longest word or number fits mostly.
+_LEAST_LAST = 16
 
 
 def width() -> int:
@@ -29,6 +32,8 @@ def table(
     header: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Iterable[int] = (), spare: Iterable[int] = ()
 ) -> str:
     """Returns an aligned table. On a narrow terminal columns are left out, and cells of the last one are wrapped.
+
+    What is too wide even so is wrapped by the terminal: a number is never cut.
 
     >>> print(table(["split", "found"], [["train", "12"], ["val", "6"]], right=[1]))
     split  found
@@ -49,12 +54,21 @@ def table(
     made.add_row(*(Text(header[k], "dim") for k in shown))
     for row in rows:
         made.add_row(*(cell if isinstance(cell := row[k], Text) else Text(cell) for k in shown))
-    return _rendered(made)
+    *first, _ = widths = _widths([[row[k] for k in shown] for row in [header, *rows]])
+    return _rendered(made, max(width(), sum(first) + _COLUMN_GAP * len(first) + min(widths[-1], _LEAST_LAST)))
+
+
+def _widths(rows: Iterable[Sequence[str | Text]]) -> list[int]:
+    return [max(map(_cells, column)) for column in zip(*rows)]
+
+
+def _cells(cell: str | Text) -> int:
+    return cell_len(cell) if isinstance(cell, str) else cell.cell_len
 
 
 def _shown(rows: Sequence[Sequence[str | Text]], spare: list[int]) -> list[int]:
     """Returns the columns that fit the width, or those that are left without the spare ones."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    widths = _widths(rows)
     shown = list(range(len(widths)))
     while spare and sum(widths[k] + _COLUMN_GAP for k in shown) - _COLUMN_GAP > width():
         shown.remove(spare.pop(0))
@@ -107,11 +121,11 @@ def bad(text: str) -> str:
     return mark(text, "bold red")
 
 
-def _rendered(what: Table | Text) -> str:
+def _rendered(what: Table | Text, columns: int | None = None) -> str:
     file = io.StringIO()
     console = Console(
         file=file,
-        width=width(),
+        width=columns or width(),
         force_terminal=_is_terminal(),
         force_jupyter=False,
         highlight=False,

@@ -19,7 +19,7 @@ _SAMPLES = 400  # of the learning rate, which changes within an epoch
 
 
 def draw_curves(log: Sequence[Mapping[str, float]], recipe: Recipe, path: Path) -> None:
-    """Draws the curves of a training as a PNG. If that cannot be written, warns: the model is there all the same.
+    """Draws the curves of a training as a PNG. If that fails, warns: the model is there all the same.
 
     >>> epochs = [{"epoch": k, "loss": 7 - k, "top1": 0.1, "top5": 0.2} for k in range(3)]
     >>> log = [{**epoch, "val_loss": 6.5, "val_top1": 0.1, "val_top5": 0.3} for epoch in epochs]
@@ -37,6 +37,8 @@ def draw_curves(log: Sequence[Mapping[str, float]], recipe: Recipe, path: Path) 
             write_whole(path, _drawn(log, recipe))
     except DestinationError as error:
         _log.warning("%s The training is finished all the same.", error)
+    except Exception as error:  # Matplotlib is missing or broken, for example: hours of work are worth more
+        _log.warning("%s cannot be drawn: %s. The training is finished all the same.", path, error)
 
 
 def _drawn(log: Sequence[Mapping[str, float]], recipe: Recipe) -> bytes:

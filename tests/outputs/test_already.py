@@ -113,6 +113,55 @@ def test_changed_source_is_named(export, archives, images, set_folder, tmp_path)
     assert manifest.read(out).made_of == {}
 
 
+def change_a_byte(path: Path, at: int = -30) -> None:
+    """Changes a byte of a file, whose size stays the same, a second after all others were written."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x55
+    path.write_bytes(data)
+    later = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+
+
+def test_changed_byte_of_an_image_is_noticed(export, archives, images, tmp_path):
+    folders = drawing.folders(tmp_path / "folders", images)
+    image = next(folders.rglob("*.JPEG"))
+    for source, path, at in ((archives, archives / "ILSVRC2012_img_val.tar", 900), (folders, image, -30)):
+        out = export(source, tmp_path / f"out-{source.name}")
+        change_a_byte(path, at)
+        with pytest.raises(DestinationError, match=f"before files of the source were changed.*{path.name}"):
+            export(source, out)
+
+
+def test_changed_byte_of_a_shard_is_noticed_and_a_copy_is_not(export, set_folder, tmp_path, caplog):
+    out, files = export(source=set_folder), ilsvrc_tfds.unpack(set_folder, tmp_path / "files", workers=1)
+    own = [folder / name for folder in (set_folder, out) for name in manifest_names(folder)]
+    for path in own:
+        later = path.stat().st_mtime_ns + 10**9
+        os.utime(path, ns=(later, later))
+    is_kept(export, out, source=set_folder)
+    is_kept(lambda: ilsvrc_tfds.unpack(set_folder, files, workers=1), files)
+    change_a_byte(out / "train-00001-of-00002")
+    with pytest.raises(DestinationError, match="shards that were changed after they were made: train-00001-of-00002"):
+        export(source=set_folder)
+    shard = next(set_folder.glob("*train*"))
+    change_a_byte(shard)
+    for make in (lambda: export(source=set_folder), lambda: ilsvrc_tfds.unpack(set_folder, files, workers=1)):
+        with pytest.raises(DestinationError, match=f"{set_folder} has shards that were changed .* {shard.name}"):
+            make()
+
+
+def manifest_names(folder: Path) -> list[str]:
+    return [entry.name for shards in manifest.read(folder).shards.values() for entry in shards]
+
+
+def test_shortened_file_of_an_unpacked_set_is_noticed(set_folder, tmp_path):
+    out = ilsvrc_tfds.unpack(set_folder, tmp_path / "files", workers=1)
+    path = next(out.rglob("*.JPEG"))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DestinationError, match=r"with [\d,]+ bytes in train, which has [\d,]+ now"):
+        ilsvrc_tfds.unpack(set_folder, out, workers=1)
+
+
 def test_damaged_export_is_not_there_already(export):
     out = export()
     (out / "train-00001-of-00002").unlink()

@@ -98,7 +98,7 @@ def test_provenance_tells_a_subset_from_the_whole(prepare, images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": [TENCH, SHARK]}, "list of classes '2 with xxh3_128"),
+        ({"classes": [TENCH, SHARK]}, "list of classes 2 with xxh3_128"),
         ({"classes": [SHARK, TENCH], "relabel": True}, "relabel False, not True"),
         ({"classes": [SHARK, TENCH], "images": [f"{TENCH}_9"]}, "without list of images"),
     ],

@@ -332,3 +332,16 @@ def test_one_worker_takes_over_nothing():
 def test_named_number_of_workers_is_taken_at_its_word():
     with LocalRunner(2) as runner:
         assert os.getpid() not in set(runner.run_short(pid, [0.0, 0.0]))
+
+
+def test_workers_do_not_take_interrupts_while_they_start():
+    code = """
+import functools, signal
+from ilsvrc_tfds.runners import LocalRunner
+with LocalRunner(2) as runner:
+    masks = list(runner.run(functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK), [[], []]))
+print(all({signal.SIGINT, signal.SIGTERM} <= mask for mask in masks), signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+    # In a process of its own: the resource tracker of this one may have been started.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True set()\n"

@@ -1,6 +1,7 @@
 """The figures that a training prints and draws are those of Keras."""
 
 import logging
+import sys
 
 import drawing
 import keras
@@ -69,7 +70,10 @@ def test_curves_are_drawn_beside_the_model(trained):
         assert len(image.convert("RGB").getcolors(1 << 20)) > 100
 
 
-def test_picture_that_cannot_be_written_leaves_the_model(trained, tmp_path, caplog):
+def test_picture_that_cannot_be_written_leaves_the_model(trained, tmp_path, caplog, monkeypatch):
     (tmp_path / "curves.png").mkdir()
     training.curves.draw_curves(training.read_log(trained[0]), RECIPE, tmp_path / "curves.png")
     assert "The training is finished all the same." in caplog.text
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    training.curves.draw_curves(training.read_log(trained[0]), RECIPE, tmp_path / "other.png")
+    assert "other.png cannot be drawn: import of matplotlib.figure halted" in caplog.text

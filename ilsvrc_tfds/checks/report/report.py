@@ -26,7 +26,7 @@ from ilsvrc_tfds.checks.report.values import Check, Group, Odd, Picture, Report
 from ilsvrc_tfds.errors import OptionError, require_integers
 from ilsvrc_tfds.outputs.exported_source import source_of
 from ilsvrc_tfds.runners import LocalRunner
-from ilsvrc_tfds.storage.files import file_to_replace, require_local, write_whole
+from ilsvrc_tfds.storage.files import files_to_replace, require_local, write_whole
 from ilsvrc_tfds.terminal.progress import progress
 
 # So many odd images of each way have a picture, and so many groups of equal images.
@@ -82,7 +82,9 @@ def report(
         raise OptionError(f"samples must be in [0, {sampling.MOST_SAMPLES}], got {samples}.")
     require_local(*(path for path in (out, json) if path is not None))
     # Before the work, so that a mistyped path does not cost hours.
-    page_path, json_path = (None if path is None else file_to_replace(Path(path).expanduser()) for path in (out, json))
+    page_path, json_path = files_to_replace(
+        *(None if path is None else Path(path).expanduser() for path in (out, json))
+    )
     with LocalRunner(workers) as runner:
         found = _made(open_data(source_of(data, data_dir), tuple(bbox), runner), samples, seed, runner)
     if json_path is not None:

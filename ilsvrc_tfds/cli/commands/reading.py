@@ -18,7 +18,7 @@ from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import OptionError, first_few
-from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.storage.files import files_to_replace, write_whole
 from ilsvrc_tfds.terminal.tables import mark, wrapped
 from ilsvrc_tfds.training.epoch_table import best_epoch
 from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
@@ -92,12 +92,11 @@ def evaluate(options: argparse.Namespace) -> int:
     from ilsvrc_tfds.training.evaluation_sets import row_of_data
     from ilsvrc_tfds.training.set_scores import TITLES, aligned
 
-    json_path = None if options.json is None else file_to_replace(options.json)  # before the evaluation
+    json_path, report_path = files_to_replace(options.json, _report_path(options.report))  # before the evaluation
     if options.on or options.data is None:
         return _evaluate_on_sets(options, json_path)
     wanted: dict[str, Any] = {"weights": options.weights, "batch_size": options.batch_size, "split": options.split}
     wanted |= {**_source(options), "devices": options.devices}
-    report_path = _report_path(options.report)
     if report_path is None:
         scores, details = training.evaluate(options.data, options.model, **wanted), {}
     else:
@@ -116,10 +115,8 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _report_path(path: Path | None) -> Path | None:
-    """Returns the file to write, which can be written."""
-    if path is None:
-        return None
-    return file_to_replace(path / "evaluation.html" if path.is_dir() else path)
+    """Returns the page to write: in a folder that exists, a file in it."""
+    return path / "evaluation.html" if path is not None and path.is_dir() else path
 
 
 def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> int:
@@ -179,8 +176,9 @@ def bench(options: argparse.Namespace) -> int:
     from ilsvrc_tfds.pipeline.bench import measure
     from ilsvrc_tfds.pipeline.speeds_chart import draw_speeds
 
-    json_path = None if options.json is None else file_to_replace(options.json)  # before the measurement
-    chart_path = None if options.chart is None else file_to_replace(options.chart)
+    json_path, chart_path = files_to_replace(options.json, options.chart)  # before the measurement
+    if chart_path is not None:
+        _require_matplotlib()
     report = measure(
         options.data,
         batch_size=options.batch_size,
@@ -196,3 +194,10 @@ def bench(options: argparse.Namespace) -> int:
     say(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow"))
     say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
     return 0
+
+
+def _require_matplotlib() -> None:
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ImportError as error:
+        raise OptionError(f"--chart needs Matplotlib, which cannot be imported: {error}. Install it again.") from error
