@@ -156,7 +156,7 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
       InterruptedRun: A worker died.
     """
     index = options.chosen(index)
-    log_shortfalls(index, options.allow_incomplete, options.splits)
+    log_shortfalls(index, options.allow_incomplete, options.splits, subset_as_whole=False)
     for split in index.splits:
         remaining_op(index, split, options.op)  # before anything is written
     needed = sum(plan.num_bytes for plan in _plans(index, options))

@@ -80,7 +80,7 @@ class SharedSpool:
             yield index
             return
         allowed = incomplete_is_allowed(self.options.get("allow_incomplete"))
-        log_shortfalls(index, allowed, self.splits)  # before hours of work
+        log_shortfalls(index, allowed, self.splits, subset_as_whole=False)  # before hours of work
         engine = self.options.get("runner")
         with contextlib.ExitStack() as stack:
             with engine or contextlib.nullcontext(local) as runner:

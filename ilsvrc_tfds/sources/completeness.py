@@ -48,7 +48,9 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
     )
 
 
-def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str] | None = None) -> None:
+def log_shortfalls(
+    index: Index, allow_incomplete: bool, splits: Collection[str] | None = None, *, subset_as_whole: bool = True
+) -> None:
     """Logs which splits and images are missing. Raises IncompleteError if any are, and that is not allowed.
 
     What a prepared or exported data set was made without is allowed: it was when that was made.
@@ -57,8 +59,15 @@ def log_shortfalls(index: Index, allow_incomplete: bool, splits: Collection[str]
       index: Index of the source.
       allow_incomplete: Whether missing splits and images are allowed.
       splits: Splits that were asked for; see `missing_splits`.
+      subset_as_whole: Whether a subset is taken without permission where no list asks for it again: by `export`, whose
+        result is that subset; not by `prepare`, whose result has the name of the whole data set.
     """
-    refused = {} if allow_incomplete else {s: t for s, t in shortfalls(index).items() if not is_as_recorded(index, s)}
+    short = {} if allow_incomplete else shortfalls(index)
+    refused = {
+        s: text
+        for s, text in short.items()
+        if not is_as_recorded(index, s) or not subset_as_whole and _is_part_of(index, s)
+    }
     _log_allowed(index, splits, refused, allow_incomplete)
 
 
@@ -106,6 +115,11 @@ def is_as_recorded(index: Index, split: str) -> bool:
     if split not in index.splits:
         return split in index.left_out
     return split in index.recorded and len(index.splits[split]) >= index.recorded[split]
+
+
+def _is_part_of(index: Index, split: str) -> bool:
+    """Returns whether a split of a subset is taken for the whole split of ILSVRC2012."""
+    return split in index.parts and split not in index.whole
 
 
 def shortfalls(index: Index) -> dict[str, str]:
