@@ -21,8 +21,10 @@ from ilsvrc_tfds.sources import demo
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 OTHER_PROGRAMS = {
+    ". .venv/bin/activate",
     "python -m pip",
     "python -m pytest",
+    "python -m venv",
     "dask ",
     "export KERAS_",
     "hf download",
