@@ -15,7 +15,7 @@ import numpy as np
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
-from ilsvrc_tfds.storage.files import write_whole
+from ilsvrc_tfds.storage.files import sync_file, write_whole
 from ilsvrc_tfds.storage.regular import open_regular, size_of
 from ilsvrc_tfds.storage.uploads import upload_beside
 
@@ -42,6 +42,8 @@ def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard)).encode()
     if not _has_content(path, text):
         write_whole(path, text, sync=sync)
+    elif sync:  # it may be that of a run that did not sync its files
+        sync_file(path)
     upload_beside(Path(path))
     return path
 

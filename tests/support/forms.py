@@ -97,7 +97,8 @@ def _classic(tf, name: str, data: bytes, label: int, label_offset: int):
 def results(source: Path, out: Path, *, configs: tuple[str, ...] = ("classification", "raw256")) -> dict[str, str]:
     """Returns the sha256 of every file that `prepare`, `export` and `metadata` make of a source, by its path.
 
-    Of `metadata.json` only what does not name the layout, or count what was changed, is compared.
+    Of `metadata.json` only what does not name the layout, or count what was changed, is compared, and of an export's
+    manifest what does not tell its source.
     """
     for config in configs:
         ilsvrc_tfds.prepare(source, out, config=config, **PLAIN)
@@ -112,7 +113,14 @@ def _digest(path: Path) -> str:
         provenance = json.loads(data)
         kept = {key: value for key, value in provenance.items() if key not in ("source_layout", "changed_images")}
         data = json.dumps(kept, sort_keys=True).encode()
+    if path.name == "manifest.json":
+        data = manifest_without_source(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def manifest_without_source(data: bytes) -> bytes:
+    """Returns a manifest without what an export records of its source, to recognize it."""
+    return json.dumps({key: value for key, value in json.loads(data).items() if key != "made_of"}).encode()
 
 
 def webdataset(folder: Path, images: drawing.Images, *, like_timm: bool = True, shards: int = 2) -> Path:

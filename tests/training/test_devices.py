@@ -83,7 +83,7 @@ def test_scores_on_evaluation_sets_are_those_of_one_device(outcomes):
 def test_validation_is_that_of_the_saved_model(outcomes):
     *_, last = outcomes["with dropout"]["log"]
     scores = [last[f"val_{name}"] for name in ("loss", "top1", "top5")]
-    assert scores == pytest.approx(outcomes["scores with dropout"][1:], abs=1e-5)
+    assert scores == pytest.approx(outcomes["scores with dropout"][1:4], abs=1e-5)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ class Run:
         return process.returncode, *output
 
     def again(self) -> int:
-        """Runs the same command in this process, and returns its exit status: 1 where all is there already."""
+        """Runs the same command in this process, and returns its exit status."""
         return main(self.words)
 
     def files(self) -> dict[str, str]:
