@@ -148,9 +148,11 @@ def _warnings(index: Index, deep: bool) -> list[str]:
 
 def _missing(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
     """Yields a line for each split that is missing, or does not have the official number of images, if not allowed."""
-    rest = ",".join(index.splits)
-    advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
-    for split, text in () if allowed else _short(index, splits):
+    short = {} if allowed else dict(_short(index, splits))
+    whole = ",".join(split for split in index.splits if split not in short or is_as_recorded(index, split))
+    others = f"prepare the others with --splits {whole}, or with" if whole else "prepare the others with"
+    advice = f"complete or rename it, or {others} --allow-incomplete"
+    for split, text in short.items():
         if not is_as_recorded(index, split):
             cure = advice if split not in index.splits else "complete it, or prepare it with --allow-incomplete"
             yield f"{split}: {text}; {cure}"

@@ -18,6 +18,7 @@ from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.images import look
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # A contact sheet of this many records has 12,400 x 6,600 pixels.
 _MOST = 1000
@@ -128,7 +129,7 @@ def _header(output: Output) -> list[str]:
         sizes = [os.path.getsize(path) for name in names if os.path.isfile(path := os.path.join(output.folder, name))]
         missing = f", {len(names) - len(sizes):,} MISSING" if len(sizes) < len(names) else ""
         shards = f"{len(names):>5,} {'shard, ' if len(names) == 1 else 'shards,'}"
-        lines.append(f"  {split:5} {examples}{shards} {sum(sizes) / 1e6:>9,.1f} MB{missing}")
+        lines.append(f"  {split:5} {examples}{shards} {in_bytes(sum(sizes)):>9}{missing}")
     return lines
 
 

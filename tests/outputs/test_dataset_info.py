@@ -239,7 +239,7 @@ def test_set_without_tfrecords_is_refused_with_the_formats_that_it_has(prepare):
     (folder / "dataset_info.json").write_text(json.dumps({**info, "alternativeFileFormats": ["riegeli"]}))
     for read in (ilsvrc_tfds.show, lambda folder: ilsvrc_tfds.for_evaluation(folder, batch_size=1)):
         with pytest.raises(
-            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it in this format"
+            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it as tfrecord: `ils"
         ):
             read(folder)
 

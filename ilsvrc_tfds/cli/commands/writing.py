@@ -98,7 +98,8 @@ def prepare(options: argparse.Namespace) -> int:
     folders, configs = [place(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
     made = ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite) if options.alias else None
     lines += [_alias_line(made)] if made else []
-    other = read_as(IMAGENET2012, root) if made else make_alias(root, configs[-1].name)
+    splits = list(builders[-1].info.splits)
+    other = read_as(IMAGENET2012, root, splits) if made else make_alias(root, configs[-1].name)
     others = [] if configs[-1].relabel or bucket_url(root) else [other]  # an alias is a local folder
     steps = [*map(check, folders), *look_and_train(folders[-1]), *others]
     values = {"data_dir": str(root), "data_sets": sets, "alias": None if made is None else str(made)}
@@ -124,7 +125,8 @@ def alias(options: argparse.Namespace) -> int:
         name=options.name,
         overwrite=options.overwrite,
     )
-    steps = [check(folder), read_as(options.name, folder.parents[1])]
+    splits = list(find_output(folder).shards)
+    steps = [check(folder), read_as(options.name, folder.parents[1], splits)]
     values = {"folder": str(folder), "name": options.name, "alias_of": str(find_output(folder).folder)}
     return tell(options, [_alias_line(folder), steps[-1].line], values, steps[:1])
 
@@ -248,6 +250,5 @@ def unpack(options: argparse.Namespace) -> int:
         options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
     counts = json.loads((out / MARK_NAME).read_text())["files"]
-    images = ", ".join(f"{count:,} in {folder}" for folder, count in counts.items())
-    lines = [f"{out}: images {images}", *(step.line for step in read_as_image_folder(out))]
-    return tell(options, lines, {"folder": str(out), "images": counts})
+    images = ", ".join(f"{counted(count, 'image')} in {folder}" for folder, count in counts.items())
+    return tell(options, [f"{out}: {images}"], {"folder": str(out), "images": counts}, read_as_image_folder(out))
