@@ -71,7 +71,7 @@ def examine(
         the end of an image.
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
-      scratch: Folder for the images of sources that cannot be read at random; None: beside the data.
+      scratch: Folder for the images of sources without random access; None: beside the data.
       allow_incomplete: Whether missing splits and images are facts and not problems; None asks the environment
         variable ILSVRC2012_ALLOW_INCOMPLETE.
 
@@ -164,7 +164,7 @@ def _allowed(index: Index, splits: Collection[str] | None, allowed: bool) -> Ite
         if is_as_recorded(index, split):
             yield f"{split}: {text} (as when the set was made)"
         elif allowed:
-            yield f"{split}: {text} (allowed)"
+            yield f"{split} is not there (allowed)" if split not in index.splits else f"{split}: {text} (allowed)"
 
 
 def _short(index: Index, splits: Collection[str] | None) -> Iterator[tuple[str, str]]:

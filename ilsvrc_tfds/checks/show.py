@@ -16,7 +16,7 @@ from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
-from ilsvrc_tfds.images import look
+from ilsvrc_tfds.images import look, op_in_words
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
 from ilsvrc_tfds.terminal.units import in_bytes
 
@@ -135,9 +135,7 @@ def _header(output: Output) -> list[str]:
 
 def _images(output: Output) -> str:
     """Returns how the images were processed, in words."""
-    config = dict(output.config())
-    op = config.pop("op", "not recorded")
-    return shown(", ".join([str(op), *(f"{key.replace('_', ' ')} {value}" for key, value in config.items())]))[:200]
+    return shown(op_in_words(output.config()))[:200]
 
 
 def _lines(sample: Sample) -> list[str]:

@@ -32,7 +32,7 @@ from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD
-from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.images import CONFIGS, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
@@ -269,8 +269,8 @@ def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Map
 
 
 def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
-    config = ", ".join(f"{key} {value}" for key, value in output.config().items())
-    yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}" + (f" ({config})" if config else "")
+    images = f" (images: {op_in_words(output.config())})" if output.config() else ""
+    yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}{images}"
     for split, skipped in skipped_images(output).items():
         images = counted(len(skipped), "damaged image was", "damaged images were")
         yield f"{split}: {images} skipped when it was made: {first_few(map(shown, skipped))}"

@@ -161,7 +161,8 @@ def _read_array_records(output: Output) -> Iterator[Step]:
 def has_few(output: Output) -> bool:
     """Returns whether a set has so few train images that the default recipe, which is for 1.2 million, learns nothing.
 
-    >>> has_few(find_output("/data/tfrecords"))
+    >>> import ilsvrc_tfds
+    >>> has_few(find_output(ilsvrc_tfds.export("/data/imagenet", "/data/few")))
     True
     """
     return sum(output.stated_lengths("train") or (_FEW,)) < _FEW
@@ -260,7 +261,7 @@ def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:
         if bucket_url(path):
             return  # DALI reads local files
         stem = path.name.rpartition("-of-")[0].rpartition("-")[0]
-        places = (folder, stem.removeprefix(PREFIX)), (path.parent, stem)
+        places = (folder.absolute(), stem.removeprefix(PREFIX)), (path.parent.absolute(), stem)
         patterns = (os.path.join(glob.escape(os.fspath(place)), f"{name}-*") for place, name in places)
         shards, indexes_of = map(_literal, patterns)
         line = f"path=sorted(glob({shards})), index_path=sorted(glob({indexes_of}))"

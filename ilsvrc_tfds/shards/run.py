@@ -169,6 +169,6 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
         if not sum(receipt.records for receipt in receipts[split]):
             raise ImageError(f"None of the images of split {split!r} can be used ({len(skipped):,}): {reasons}.")
         _log.warning(
-            "Skipped %s of split %s, which is now incomplete: %s.",
+            "Skipped %s of the split %s, which is now incomplete: %s.",
             *(counted(len(skipped), "damaged image"), split, reasons),
         )

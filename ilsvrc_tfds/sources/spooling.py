@@ -203,7 +203,7 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
     needed = sum(_room(task.members, spool.op) for task in waiting)
     images = counted(sum(len(task.members) for task in tasks), "image")
     _log.info(
-        "%s cannot be read at random: they are written to %s first, which needs about %s%s.",
+        "%s have no random access: they are written to %s first, which needs about %s%s.",
         *(images, folder, in_bytes(needed), "" if len(waiting) == len(tasks) else " more"),
     )
     left = room_for_result(spool.destination, max(0, then - staged_bytes(spool.destination)))

@@ -99,7 +99,7 @@ def test_prepared_folder_in_words(prepared, images):
     text = show(prepared, num=100)
     lines = text.splitlines()
     assert lines[0] == str(prepared)
-    assert lines[1] == "a prepared data set; images: Original; labels: class index"
+    assert lines[1] == "a prepared data set; images: unchanged; labels: class index"
     assert re.fullmatch(r"  train +12 examples in +4 shards, +[0-9.]+ kB", lines[2])
     assert re.fullmatch(r"  val +6 examples in +2 shards, +[0-9.]+ kB", lines[3])
     assert re.fullmatch(r"  test +3 examples in +1 shard, +[0-9.]+ kB", lines[4])
@@ -134,7 +134,7 @@ def test_grey_and_fixed_images_in_words(prepared, images):
 
 def test_classic_records_in_words(exported):
     text = show(exported, num=12)
-    assert text.splitlines()[1] == "classic TFRecords; images: Original; labels: class index + 1"
+    assert text.splitlines()[1] == "classic TFRecords; images: unchanged; labels: class index + 1"
     for record in blocks(text):
         label, index = map(int, re.match(r"(\d+): class (\d+), n\d+", record["label"]).groups())
         assert label == index + 1

@@ -205,7 +205,7 @@ def test_tfrecords_beside_another_format_are_read_by_everything(converted_to_tfr
     out = capsys.readouterr().out
     assert (
         "12 examples in     3 shards" in out
-        and "Resized, shorter side 256" in out
+        and "images: shorter side 256" in out
         and "ilsvrc2012-train.tfrecord-" in out
     )
     assert ilsvrc_tfds.verify(folder, workers=1).problems == ()

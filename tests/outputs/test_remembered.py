@@ -136,4 +136,4 @@ def test_doctor_takes_shortfalls_as_facts_where_they_are_allowed(images, tmp_pat
     shutil.rmtree(source / "train")
     monkeypatch.setenv("ILSVRC2012_ALLOW_INCOMPLETE", "1")
     assert main(["doctor", str(source)]) == 0
-    assert "train: not there; found: val (allowed)" in capsys.readouterr().out
+    assert "train is not there (allowed)" in capsys.readouterr().out

@@ -443,7 +443,7 @@ def test_damaged_record_is_named(prepare, tmp_path):
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SourceError, match=f"{path}: record 5, byte [0-9,]+: its data do not match their checksum"):
+    with pytest.raises(SourceError, match=f"{path}: record 5, byte [0-9,]+: its data does not match the checksum"):
         unpack(folder, tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out*"))
 

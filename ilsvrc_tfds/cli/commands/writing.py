@@ -40,6 +40,7 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
 from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.terminal.units import in_bytes
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -60,14 +61,18 @@ def doctor(options: argparse.Namespace) -> int:
     same += ["--scratch", options.scratch] if options.scratch is not None else []
     same += ["--allow-incomplete"] if options.allow_incomplete else []
     if report.problems:
+        as_it_is = [*same, "--config", report.config_with_room(between_elsewhere=options.scratch is not None)]
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
-        step = Step("examine it again, once the problems are solved", command("doctor", *same))
+        steps = [Step("examine it again, once the problems are solved", command("doctor", *same))]
+        if all("--allow-incomplete" in problem for problem in report.problems):
+            purpose = "or, if it is meant to be incomplete, prepare it as it is"
+            steps += [Step(purpose, command("prepare", *as_it_is, "--allow-incomplete"))]
     else:
         config = report.config_with_room(between_elsewhere=options.scratch is not None)
         purpose = "prepare both configs" if config == "all" else f"prepare the config {config}"
-        step = Step(purpose, command("prepare", *same, "--config", config))
+        steps = [Step(purpose, command("prepare", *same, "--config", config))]
     values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
-    return tell(options, source_lines(report, options.data_dir), values, [step], ok=not report.problems)
+    return tell(options, source_lines(report, options.data_dir), values, steps, ok=not report.problems)
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -174,7 +179,7 @@ def metadata(options: argparse.Namespace) -> int:
     images = {split: len(table.image_filenames) for split, table in hdf5.read(options.out).items()}
     step = Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))
     counts = ", ".join(f"{count:,} {split}" for split, count in images.items())
-    line = f"{options.out}: {counts} images, {counted(size, 'byte')}"
+    line = f"{options.out}: {counts} images, {in_bytes(size)}"
     return tell(options, [line], {"file": str(options.out), "bytes": size, "images": images}, [step])
 
 
