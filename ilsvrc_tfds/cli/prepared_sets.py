@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ilsvrc_tfds.cli.next_steps import call
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD
+from ilsvrc_tfds.terminal.tables import wrapped
 from ilsvrc_tfds.terminal.units import in_bytes
 
 if TYPE_CHECKING:
@@ -41,5 +42,6 @@ def prepared(builder: "Ilsvrc2012", data_dir: Path) -> dict[str, Any]:
 def prepared_lines(made: Mapping[str, Any]) -> Iterator[str]:
     """Yields two lines about a data set that `prepared` returned: what it has, and how to load it."""
     splits = ", ".join(f"{split['examples']:,} {split['split']}" for split in made["splits"])
-    yield f"{made['folder']}: {splits} examples, {in_bytes(sum(split['bytes'] for split in made['splits']))}"
+    size = in_bytes(sum(split["bytes"] for split in made["splits"]))
+    yield wrapped(f"{made['folder']}: {splits} examples, {size}")
     yield made["load"]

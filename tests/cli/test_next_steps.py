@@ -123,11 +123,16 @@ def test_bench_that_could_not_measure_ends_with_the_same_measurement():
     assert step.line == f"ilsvrc-tfds {line.replace('seconds 2', 'seconds 6')}"
 
 
-def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
+@pytest.mark.slow
+def test_doctor_with_problems_ends_with_itself_and_what_can_be_prepared(archives, tmp_path, capsys):
     assert main(["doctor", str(archives), "--data-dir", str(tmp_path), "--splits", "train,val"]) == 1
     said = capsys.readouterr()
     assert "Next:" not in said.out
-    assert said.err.splitlines()[-1] == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
+    *_, again, _, prepare = said.err.splitlines()
+    assert again == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
+    assert prepare.startswith(f"  ilsvrc-tfds prepare {archives} --data-dir {tmp_path} --splits train,val --config ")
+    assert prepare.endswith(" --allow-incomplete")
+    assert main(shlex.split(prepare)[1:]) == 0
 
 
 @pytest.mark.slow

@@ -32,6 +32,14 @@ def test_no_color_and_a_dumb_terminal_get_plain_text(archives, tmp_path):
         assert "\x1b[3" not in written and "\x1b[1;3" not in written
 
 
+def test_errors_are_broken_at_words(archives, tmp_path):
+    words = ["-m", "ilsvrc_tfds.cli", "prepare", str(archives), "--data-dir", str(tmp_path)]
+    status, _, seen = pseudo_terminal.run(60, *words)
+    lines = [line for line in seen.splitlines() if str(tmp_path) not in line]
+    assert status == 1 and max(map(len, lines)) <= 60
+    assert " allow it: --allow-incomplete, allow_incomplete=True, or" in " ".join(map(str.strip, seen.splitlines()))
+
+
 SLOWLY = """
 import sys, time
 from ilsvrc_tfds.cli import main

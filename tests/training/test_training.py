@@ -390,7 +390,7 @@ def test_image_that_cannot_be_decoded_is_named(prepared, trained, tmp_path):
 
 def test_model_of_other_classes_is_refused(prepared):
     model = training.build_model("small", num_classes=10)
-    with pytest.raises(OptionError, match=r"A model with 1000 outputs is expected, but small has \(None, 10\)"):
+    with pytest.raises(OptionError, match=r"A model with 1,000 outputs is expected, but small has \(None, 10\)"):
         training.evaluate(prepared, model)
 
 

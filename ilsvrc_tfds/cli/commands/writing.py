@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import ilsvrc_tfds
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.cli.findings import source_lines, source_values
 from ilsvrc_tfds.cli.next_steps import (
     Step,
@@ -40,6 +42,7 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
 from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.terminal.tables import wrapped
 from ilsvrc_tfds.terminal.units import in_bytes
 
 
@@ -61,18 +64,27 @@ def doctor(options: argparse.Namespace) -> int:
     same += ["--scratch", options.scratch] if options.scratch is not None else []
     same += ["--allow-incomplete"] if options.allow_incomplete else []
     if report.problems:
-        as_it_is = [*same, "--config", report.config_with_room(between_elsewhere=options.scratch is not None)]
+        as_it_is = [*_as_it_is(options, report, same)]
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
         steps = [Step("examine it again, once the problems are solved", command("doctor", *same))]
-        if all("--allow-incomplete" in problem for problem in report.problems):
-            purpose = "or, if it is meant to be incomplete, prepare it as it is"
-            steps += [Step(purpose, command("prepare", *as_it_is, "--allow-incomplete"))]
+        steps += as_it_is
     else:
         config = report.config_with_room(between_elsewhere=options.scratch is not None)
         purpose = "prepare both configs" if config == "all" else f"prepare the config {config}"
         steps = [Step(purpose, command("prepare", *same, "--config", config))]
     values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
     return tell(options, source_lines(report, options.data_dir), values, steps, ok=not report.problems)
+
+
+def _as_it_is(options: argparse.Namespace, report: Report, words: list[str | Path]) -> Iterator[Step]:
+    """Yields the step that prepares a source in spite of its problems, if options of `prepare` allow all of them."""
+    marks = {"--allow-incomplete": ["--allow-incomplete"], "Get it again": ["--on-error", "skip"], "was repacked": []}
+    ways = [next((mark for mark in marks if mark in problem), None) for problem in report.problems]
+    given = [word for mark, own in marks.items() if mark in ways for word in own]
+    if report.configs and given and None not in ways:
+        config = report.config_with_room(between_elsewhere=options.scratch is not None)
+        purpose = "or prepare what is there" + (", without damaged images" if "skip" in given else "")
+        yield Step(purpose, command("prepare", *words, "--config", config, *given))
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -139,7 +151,7 @@ def alias(options: argparse.Namespace) -> int:
 def _alias_line(folder: Path) -> str:
     output = find_output(folder)
     counts = [f"{sum(output.stated_lengths(s) or ()):,} {KINDS[CLASSIC].splits[s]}" for s in output.shards]
-    return f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}"
+    return wrapped(f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}")
 
 
 class _Engine(TypedDict):
@@ -180,7 +192,7 @@ def metadata(options: argparse.Namespace) -> int:
     step = Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))
     counts = ", ".join(f"{count:,} {split}" for split, count in images.items())
     line = f"{options.out}: {counts} images, {in_bytes(size)}"
-    return tell(options, [line], {"file": str(options.out), "bytes": size, "images": images}, [step])
+    return tell(options, [wrapped(line)], {"file": str(options.out), "bytes": size, "images": images}, [step])
 
 
 def _splits(options: argparse.Namespace) -> tuple[str, ...] | None:
@@ -211,7 +223,7 @@ def export(options: argparse.Namespace) -> int:
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
     lines = [f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}"]
-    lines += [step.line for step in read_tfrecords(out, made)]
+    lines = [*map(wrapped, lines), *(step.line for step in read_tfrecords(out, made))]
     write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
     values = {
         "folder": str(out),
@@ -247,7 +259,7 @@ def index(options: argparse.Namespace) -> int:
     place = options.out or folder
     line = f"{place}: {counted(len(paths), 'index', 'indexes')}, {names}"
     values = {"folder": str(place), "shards_in": str(folder), "indexes": len(paths)}
-    return tell(options, [line], values, read_with_dali(paths, folder))
+    return tell(options, [wrapped(line)], values, read_with_dali(paths, folder))
 
 
 def unpack(options: argparse.Namespace) -> int:
@@ -256,4 +268,6 @@ def unpack(options: argparse.Namespace) -> int:
     )
     counts = json.loads((out / MARK_NAME).read_text())["files"]
     images = ", ".join(f"{counted(count, 'image')} in {folder}" for folder, count in counts.items())
-    return tell(options, [f"{out}: {images}"], {"folder": str(out), "images": counts}, read_as_image_folder(out))
+    return tell(
+        options, [wrapped(f"{out}: {images}")], {"folder": str(out), "images": counts}, read_as_image_folder(out)
+    )
