@@ -44,7 +44,7 @@ def test_each_command_ends_with_commands_that_run(archives, tmp_path, steps, cap
         assert program == "ilsvrc-tfds" and parse(words)
     assert main(["unpack", str(folder), "--out", str(files)]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == [f"{files}: 12 images in train256, 6 images in val256"]
+    assert said.out.splitlines() == [f"{files}: 12 images in train256, 6 in val256"]
     line = f'torchvision.datasets.ImageFolder("{files}/train256", allow_empty=True)'
     assert said.err.splitlines()[-1].strip() == line
     (line,) = steps("index", out)

@@ -89,7 +89,7 @@ def test_prepare_all_wants_room_for_all_before_it_begins(archives, tmp_path, mon
 
 def test_other_config_of_the_same_name_is_refused(prepare):
     prepare(config=Ilsvrc2012Config(name="small", shorter_side=32))
-    with pytest.raises(DestinationError, match="images .*'shorter_side': 32.*, not .*'shorter_side': 48"):
+    with pytest.raises(DestinationError, match="images shorter side 32.*, not shorter side 48"):
         prepare(config=Ilsvrc2012Config(name="small", shorter_side=48))
 
 

@@ -267,7 +267,9 @@ def unpack(options: argparse.Namespace) -> int:
         options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
     counts = json.loads((out / MARK_NAME).read_text())["files"]
-    images = ", ".join(f"{counted(count, 'image')} in {folder}" for folder, count in counts.items())
+    first = next(iter(counts), None)
+    numbers = {folder: counted(count, "image") if folder == first else f"{count:,}" for folder, count in counts.items()}
+    images = ", ".join(f"{number} in {folder}" for folder, number in numbers.items())
     return tell(
         options, [wrapped(f"{out}: {images}")], {"folder": str(out), "images": counts}, read_as_image_folder(out)
     )
