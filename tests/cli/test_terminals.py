@@ -71,5 +71,5 @@ def test_bar_moves_within_a_shard_and_is_gone_at_the_end(archives, tmp_path, col
     bars = [part for part in written.split("\x1b[2K") if "classification" in part and "%" in part]
     assert len(bars) > 2 and any("train" in bar for bar in bars)
     assert (columns >= 70) == any("━" in bar for bar in bars)
-    shown = seen.partition("classification/1.0.0: ")[2]
+    shown = seen.partition("classification/1.0.0:")[2]
     assert "tfds.load(" in shown and "%" not in seen
