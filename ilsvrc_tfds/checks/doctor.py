@@ -71,7 +71,7 @@ def examine(
         the end of an image.
       splits: Splits that are wanted. None requires train and val, and includes test if it is there.
       workers: Number of worker processes; None uses all cores.
-      scratch: Folder for the images of sources that cannot be read at random; None: beside the data.
+      scratch: Folder for the images of sources without random access; None: beside the data.
       allow_incomplete: Whether missing splits and images are facts and not problems; None asks the environment
         variable ILSVRC2012_ALLOW_INCOMPLETE.
 
@@ -148,9 +148,11 @@ def _warnings(index: Index, deep: bool) -> list[str]:
 
 def _missing(index: Index, splits: Collection[str] | None, allowed: bool) -> Iterator[str]:
     """Yields a line for each split that is missing, or does not have the official number of images, if not allowed."""
-    rest = ",".join(index.splits)
-    advice = f"complete or rename it, or prepare the others with --splits {rest}, or with --allow-incomplete"
-    for split, text in () if allowed else _short(index, splits):
+    short = {} if allowed else dict(_short(index, splits))
+    whole = ",".join(split for split in index.splits if split not in short or is_as_recorded(index, split))
+    others = f"prepare the others with --splits {whole}, or with" if whole else "prepare the others with"
+    advice = f"complete or rename it, or {others} --allow-incomplete"
+    for split, text in short.items():
         if not is_as_recorded(index, split):
             cure = advice if split not in index.splits else "complete it, or prepare it with --allow-incomplete"
             yield f"{split}: {text}; {cure}"
@@ -162,7 +164,7 @@ def _allowed(index: Index, splits: Collection[str] | None, allowed: bool) -> Ite
         if is_as_recorded(index, split):
             yield f"{split}: {text} (as when the set was made)"
         elif allowed:
-            yield f"{split}: {text} (allowed)"
+            yield f"{split} is not there (allowed)" if split not in index.splits else f"{split}: {text} (allowed)"
 
 
 def _short(index: Index, splits: Collection[str] | None) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ class Room:
                 spools = True
                 yield (
                     f"room needed for {name} while it is made: about {in_units(between)} more, because "
-                    f"{self.index.layout} cannot be read at random; {self._spool_in_words()}"
+                    f"{self.index.layout} has no random access; {self._spool_in_words()}"
                 )
         yield f"room free at {self.data_dir}: {in_units(free_bytes(self.data_dir))}"
         if self.scratch is not None and spools:
@@ -54,7 +54,7 @@ class Room:
     def notes(self) -> Iterator[str]:
         """Yields lines about the images that are written in between, if there are any."""
         if any(room(self.index, op) for op in self._configs().values()):
-            yield f"{self.index.layout} cannot be read at random; {self._spool_in_words()}"
+            yield f"{self.index.layout} has no random access; {self._spool_in_words()}"
             if self.scratch is not None:
                 yield f"room free at {self.scratch}: {in_units(free_bytes(self.scratch))}"
 

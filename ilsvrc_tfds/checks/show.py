@@ -16,8 +16,9 @@ from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.tfrecord import read_spans
-from ilsvrc_tfds.images import look
+from ilsvrc_tfds.images import look, op_in_words
 from ilsvrc_tfds.storage.files import file_to_replace, write_whole
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # A contact sheet of this many records has 12,400 x 6,600 pixels.
 _MOST = 1000
@@ -128,15 +129,13 @@ def _header(output: Output) -> list[str]:
         sizes = [os.path.getsize(path) for name in names if os.path.isfile(path := os.path.join(output.folder, name))]
         missing = f", {len(names) - len(sizes):,} MISSING" if len(sizes) < len(names) else ""
         shards = f"{len(names):>5,} {'shard, ' if len(names) == 1 else 'shards,'}"
-        lines.append(f"  {split:5} {examples}{shards} {sum(sizes) / 1e6:>9,.1f} MB{missing}")
+        lines.append(f"  {split:5} {examples}{shards} {in_bytes(sum(sizes)):>9}{missing}")
     return lines
 
 
 def _images(output: Output) -> str:
     """Returns how the images were processed, in words."""
-    config = dict(output.config())
-    op = config.pop("op", "not recorded")
-    return shown(", ".join([str(op), *(f"{key.replace('_', ' ')} {value}" for key, value in config.items())]))[:200]
+    return shown(op_in_words(output.config()))[:200]
 
 
 def _lines(sample: Sample) -> list[str]:

@@ -31,8 +31,8 @@ from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
-from ilsvrc_tfds.formats.naming import TFRECORD
-from ilsvrc_tfds.images import CONFIGS
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD
+from ilsvrc_tfds.images import CONFIGS, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources.subset import in_words
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX
@@ -269,8 +269,8 @@ def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Map
 
 
 def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
-    config = ", ".join(f"{key} {value}" for key, value in output.config().items())
-    yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}" + (f" ({config})" if config else "")
+    images = f" (images: {op_in_words(output.config())})" if output.config() else ""
+    yield f"{output.folder}: {KINDS[output.kind].words}, {output.file_format}{images}"
     for split, skipped in skipped_images(output).items():
         images = counted(len(skipped), "damaged image was", "damaged images were")
         yield f"{split}: {images} skipped when it was made: {first_few(map(shown, skipped))}"
@@ -279,6 +279,7 @@ def _folder_facts(output: Output, decode: bool) -> Iterator[str]:
     if output.manifest is None:
         yield f"sizes and digests are not compared: {manifest.NAME} is missing"
     if output.file_format != TFRECORD:
-        yield f"records are not read: the format is {output.file_format}, of which only whole files are compared"
+        cure = "; `doctor --decode` reads them" if output.file_format == ARRAY_RECORD else ""
+        yield f"records are not read: the format is {output.file_format}, of which only whole files are compared{cure}"
     else:
         yield "every image is decoded" if decode else "only the head and the end of each image are checked"

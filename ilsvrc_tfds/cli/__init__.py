@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     If the output cannot be written, for example to a full disk, only commands that make no files fail.
 
     >>> main(["metadata", "/data/imagenet", "--out", "/data/metadata.h5"])
-    /data/metadata.h5: ... bytes
+    /data/metadata.h5: ... kB
     0
     >>> main(["show", "/data/nowhere"])
     1

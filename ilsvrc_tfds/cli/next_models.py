@@ -5,7 +5,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.cli.next_steps import Step, call, command
+from ilsvrc_tfds.cli.next_steps import Step, call, command, has_few, recipe_words
+from ilsvrc_tfds.errors import IlsvrcError
+from ilsvrc_tfds.formats.data_sets import folder_of
+from ilsvrc_tfds.formats.folder import find_output
 
 
 def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_offset: int | None) -> Iterator[Step]:
@@ -46,7 +49,14 @@ def after_bench(options: argparse.Namespace, speed: float | None) -> Iterator[St
         yield Step("again, longer, when the machine is idle", command("bench", *words))
     else:
         purpose = f"train: with far fewer than {speed:,.0f} images/s, the model is the limit and not the data"
-        yield Step(purpose, command("train", *words, "--model", "resnet50"))
+        yield Step(purpose, command("train", *words, *recipe_words(few=_has_few(options))))
+
+
+def _has_few(options: argparse.Namespace) -> bool:
+    try:
+        return has_few(find_output(folder_of(options.data, options.data_dir)))
+    except IlsvrcError:  # it has been measured, and has vanished since
+        return False
 
 
 def use_model(model: str, weights: str | None) -> Step:

@@ -9,15 +9,17 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats.alias import IMAGENET2012
-from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD
 from ilsvrc_tfds.formats.record_index import PREFIX
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.storage.bucket import bucket_url, is_read_by_tensorflow
@@ -43,7 +45,7 @@ class Step(NamedTuple):
     line: str
 
 
-def say_next(steps: Iterable[Step], title: str = "Next:", *, beside: bool = False) -> None:
+def say_next(steps: Iterable[Step], title: str = "Next:") -> None:
     """Prints steps to standard error, unless `--quiet` was given, there are none, or it cannot be written.
 
     >>> say_next([Step("check every record", command("verify", Path("/data/tfrecords")))])
@@ -51,14 +53,10 @@ def say_next(steps: Iterable[Step], title: str = "Next:", *, beside: bool = Fals
     Args:
       steps: Steps to print.
       title: Line above them.
-      beside: Whether each purpose is printed behind its line, and not above it. A shell takes it as a comment too.
     """
     if console().quiet:
         return
-    if beside:
-        lines = [f"  {step.line}  # {step.purpose}" for step in steps]
-    else:
-        lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
+    lines = [line for step in steps for line in (f"  # {step.purpose}", f"  {step.line}")]
     with contextlib.suppress(OSError):
         print(title, *lines, sep="\n", file=sys.stderr, flush=True) if lines else None
 
@@ -110,13 +108,14 @@ def check(folder: Path) -> Step:
     return Step("check every record", command("verify", folder))
 
 
-def read_as(name: str, data_dir: Path) -> Step:
-    """Returns the step that reads the validation split of an alias with TFDS.
+def read_as(name: str, data_dir: Path, splits: Collection[str]) -> Step:
+    """Returns the step that reads a split of an alias with TFDS: the validation split, if it has one.
 
-    >>> read_as("imagenet2012", Path("/data/tfds")).line
+    >>> read_as("imagenet2012", Path("/data/tfds"), ["train", "val"]).line
     'tfds.load("imagenet2012", data_dir="/data/tfds", split="validation")'
     """
-    line = call("tfds.load", name, data_dir=data_dir, split="validation")
+    split = "val" if "val" in splits else next(iter(splits), "train")
+    line = call("tfds.load", name, data_dir=data_dir, split=KINDS[CLASSIC].splits[split])
     return Step(f"read it in Python, as code written for {name} does", line)
 
 
@@ -140,12 +139,33 @@ def look_and_train(folder: Path) -> Iterator[Step]:
     ilsvrc-tfds train /data/tfrecords --model small --optimizer adamw ...
     """
     try:
-        output = find_output(folder).in_tfrecord()
+        output = find_output(folder)
+        if output.file_format == ARRAY_RECORD:
+            yield from _read_array_records(output)
+        output = output.in_tfrecord()
     except SourceError:
         return
     yield Step("draw a contact sheet of some of the images", command("show", folder, "--out", "contact-sheet.png"))
     if {"train", "val"} <= output.shards.keys() and is_read_by_tensorflow(folder):
-        yield train(folder, few=sum(output.stated_lengths("train") or (_FEW,)) < _FEW)
+        yield train(folder, few=has_few(output))
+
+
+def _read_array_records(output: Output) -> Iterator[Step]:
+    yield Step("decode every image, which verify does not", command("doctor", output.folder, "--decode"))
+    version, config = output.folder, output.folder.parent
+    if config.parent.name == "ilsvrc2012":
+        line = call("tfds.data_source", f"ilsvrc2012/{config.name}", data_dir=version.parents[2])
+        yield Step("read it in Python, by number", line)
+
+
+def has_few(output: Output) -> bool:
+    """Returns whether a set has so few train images that the default recipe, which is for 1.2 million, learns nothing.
+
+    >>> import ilsvrc_tfds
+    >>> has_few(find_output(ilsvrc_tfds.export("/data/imagenet", "/data/few")))
+    True
+    """
+    return sum(output.stated_lengths("train") or (_FEW,)) < _FEW
 
 
 def train(folder: Path, *, few: bool = True) -> Step:
@@ -159,7 +179,16 @@ def train(folder: Path, *, few: bool = True) -> Step:
       few: Whether it has so few images that the default recipe, which is for 1.2 million, learns nothing.
     """
     model = "a small model on these few images" if few else "a model"
-    return Step(f"train {model}", command("train", folder, *(_SMALL_TRAINING if few else ("--model", "resnet50"))))
+    return Step(f"train {model}", command("train", folder, *recipe_words(few=few)))
+
+
+def recipe_words(*, few: bool) -> tuple[str, ...]:
+    """Returns the options of `train` for few images, or for many.
+
+    >>> recipe_words(few=False)
+    ('--model', 'resnet50')
+    """
+    return _SMALL_TRAINING if few else ("--model", "resnet50")
 
 
 def mend(folder: Path) -> Iterator[Step]:
@@ -168,26 +197,33 @@ def mend(folder: Path) -> Iterator[Step]:
     >>> import ilsvrc_tfds
     >>> for step in mend(ilsvrc_tfds.export("/data/imagenet", "/data/damaged")):
     ...     print(step.line)
-    ilsvrc-tfds export SOURCE --out /data/damaged --overwrite
+    ilsvrc-tfds export SOURCE --out /data/damaged --overwrite --allow-incomplete
     """
     folder = folder.expanduser()
     purpose = (
-        "make it anew, where SOURCE has the images, and with the other options that it was made with; the old files "
+        "make it again; SOURCE is the folder of the images. Add the other options that it was made with. The old files "
         "stay until that is finished"
     )
     try:
         output = find_output(folder)
     except SourceError:
         return
+    again = ["--overwrite", *(["--allow-incomplete"] if _is_short(output) else [])]
     config = output.folder.parent.name  # of a subset, `--config` does not take it
     if output.folder.parent.parent.name == "ilsvrc2012" and output.kind == TFDS and config in CONFIGS:
         folder = output.folder
-        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", config, "--overwrite"]
+        words: list[str | Path] = ["--data-dir", folder.parents[2], "--config", config, *again]
         yield Step(purpose, command("prepare", "SOURCE", *words))
     elif output.kind == CLASSIC:
-        yield Step(purpose, command("export", "SOURCE", "--out", folder, "--overwrite"))
+        yield Step(purpose, command("export", "SOURCE", "--out", folder, *again))
     else:
         yield Step("check it again, once the problems are solved", command("verify", folder))
+
+
+def _is_short(output: Output) -> bool:
+    """Returns whether a split was made with fewer images than there are officially."""
+    lengths = {split: output.stated_lengths(split) for split in output.shards}
+    return any(own is not None and sum(own) < synsets.OFFICIAL_COUNTS[split] for split, own in lengths.items())
 
 
 def read_tfrecords(folder: Path, made: Manifest) -> Iterator[Step]:
@@ -221,7 +257,7 @@ def read_with_dali(indexes: Iterable[Path], folder: Path) -> Iterator[Step]:
         if bucket_url(path):
             return  # DALI reads local files
         stem = path.name.rpartition("-of-")[0].rpartition("-")[0]
-        places = (folder, stem.removeprefix(PREFIX)), (path.parent, stem)
+        places = (folder.absolute(), stem.removeprefix(PREFIX)), (path.parent.absolute(), stem)
         patterns = (os.path.join(glob.escape(os.fspath(place)), f"{name}-*") for place, name in places)
         shards, indexes_of = map(_literal, patterns)
         line = f"path=sorted(glob({shards})), index_path=sorted(glob({indexes_of}))"

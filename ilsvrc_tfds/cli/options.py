@@ -127,7 +127,7 @@ def add_no_sync(command: argparse.ArgumentParser) -> None:
 
 def add_scratch(command: argparse.ArgumentParser, what: str = "what is written there is removed at the end") -> None:
     text = (
-        f"folder for the images of sources that cannot be read at random, such as parquet, and for shards until they "
+        f"folder for the images of sources without random access, such as parquet, and for shards until they "
         f"are in a bucket; {what} (default: beside the result; for buckets the system's temporary folder)"
     )
     command.add_argument("--scratch", type=path, metavar="DIR", help=text)

@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import difflib
 import importlib.metadata
+import sys
 from collections.abc import Callable
 
 from ilsvrc_tfds.cli import arguments, commands, report_options
@@ -162,6 +164,20 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
             own.add_argument("--json", dest="as_json", action="store_true", help="print the result as JSON")
         if command.has_workers:
             own.add_argument("--workers", type=count, metavar="N", help="processes (default: all cores)")
+    words = sys.argv[1:] if words is None else words
+    _require_command(parser, words)
     options = parser.parse_args(words)
     options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json", "report", "chart"))
     return options
+
+
+def _require_command(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    """Ends the process with the list of commands if there are no words, or if the first one is no command."""
+    if not words:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    names = [command.name for command in COMMANDS]
+    if not words[0].startswith("-") and words[0] not in names:
+        like = difflib.get_close_matches(words[0], names, 1)
+        meant = f"Did you mean {like[0]}?" if like else f"Commands are {', '.join(names)}."
+        parser.error(f"there is no command {words[0]!r}. {meant}")

@@ -34,11 +34,13 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     if options.recipe is None:
         return Recipe(**given)
     published = PUBLISHED[options.recipe]
-    _log.info(
-        "%s: top-1 %.2f %% is published (%s); it was not run with this package, where %s.",
-        *(options.recipe, published.top1, published.source, published.differs),
-    )
-    return published.recipe.changed(**given)
+    recipe = published.recipe.changed(**given)
+    if recipe == published.recipe:
+        _log.info(
+            "%s: top-1 %.2f%% is published (%s); it was not run with this package, where %s.",
+            *(options.recipe, published.top1, published.source, published.differs),
+        )
+    return recipe
 
 
 def sizes(text: str) -> tuple[tuple[int, int], ...]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from ilsvrc_tfds.errors import IlsvrcError
+from ilsvrc_tfds.terminal.console import for_terminal
 
 _REPLACED = "ilsvrc_tfds.replaced"
 
@@ -77,7 +78,7 @@ def _output_errors() -> Iterator[None]:
 def complain(text: object) -> None:
     """Prints a line to standard error. Does nothing if that cannot be written."""
     with contextlib.suppress(OSError):
-        print(f"ilsvrc-tfds: {text}", file=sys.stderr, flush=True)
+        print(for_terminal(f"ilsvrc-tfds: {text}"), file=sys.stderr, flush=True)
 
 
 def give_up_output() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ilsvrc_tfds.formats.alias import followed
 from ilsvrc_tfds.formats.info import INFO_NAME, named_labels, read_info
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
-from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name, shard_name
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.formats.nearby import advice
 from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.storage.bucket_path import place
@@ -23,9 +24,7 @@ from ilsvrc_tfds.storage.regular import missing_files, names_in
 ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
 # `tfds convert_format`, ends without an error and converts nothing if the shards are not TFRecords.
-IN_TFRECORD = (
-    "Prepare it in this format, from the source that it was made of; `tfds convert_format` can convert TFRecords only."
-)
+IN_TFRECORD = "Prepare the source that it was made of as TFRecords; `tfds convert_format` can convert TFRecords only."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +133,15 @@ class Output:
                 if output.file_format == wanted:
                     return output
         formats = first_few([self.file_format, *(other.file_format for other in self.alternatives())])
-        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. {IN_TFRECORD}")
+        raise SourceError(f"{self.folder} is in the format {formats}; expected {TFRECORD}. {self._as_tfrecord()}")
+
+    def _as_tfrecord(self) -> str:
+        """Returns what to do about another format: such a set of ours is a source itself."""
+        if self.file_format != ARRAY_RECORD:
+            return IN_TFRECORD
+        config = self.config_name()
+        words = ["ilsvrc-tfds", "prepare", str(self.folder), *(["--config", config] if config in CONFIGS else [])]
+        return f"Prepare it as {TFRECORD}: `{shlex.join(words)} --data-dir OTHER`."
 
 
 def find_output(folder: str | os.PathLike) -> Output:

@@ -13,7 +13,7 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.formats.kinds import KINDS
 
-TFRECORD = "tfrecord"
+TFRECORD, ARRAY_RECORD = "tfrecord", "array_record"
 
 # The data set's own name of a split, by each name that a kind of records has for it.
 _OWN_NAMES = {name: own for kind in KINDS.values() for own, name in kind.splits.items()}

@@ -274,4 +274,4 @@ def _data_damage(payload: bytes, footer: bytes) -> str:
     differing = sum(a != b for a, b in zip(footer, masked(google_crc32c.value(payload))))
     if differing == 1:  # damaged data would cause this only once in 4 million records
         return "the checksum of its data is damaged: a single byte of it"
-    return "its data do not match their checksum" if differing else ""
+    return "its data does not match the checksum" if differing else ""

@@ -132,9 +132,14 @@ def op_in_words(made: Mapping[str, object]) -> str:
     """Returns an operation, as `describe_op` returns it, in words.
 
     >>> op_in_words(describe_op(Resized(256)))
-    'Resized(shorter_side=256, quality=95)'
+    'shorter side 256, quality 95'
+    >>> op_in_words(describe_op(Original()))
+    'unchanged'
     """
-    return f"{made.get('op')}({', '.join(f'{name}={value}' for name, value in made.items() if name != 'op')})"
+    values = [f"{name.replace('_', ' ')} {value}" for name, value in made.items() if name not in ("op", "name")]
+    op = made.get("op", "not recorded")
+    words = [] if op == "Resized" and values else ["unchanged" if op == "Original" else str(op)]
+    return ", ".join([*words, *values])
 
 
 def needs_fix(head: Head) -> bool:

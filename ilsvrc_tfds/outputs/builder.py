@@ -82,7 +82,7 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
             metadata, and the data set counts as incomplete.
           sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
             power failure. Use False for scratch disks only.
-          scratch: Folder for the images of sources that cannot be read at random; None: beside the data set.
+          scratch: Folder for the images of sources without random access; None: beside the data set.
           **kwargs: Arguments of the base class: `data_dir`, `config`, `version`, `file_format`.
         """
         data_dir = kwargs.get("data_dir")

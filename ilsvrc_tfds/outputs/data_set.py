@@ -196,9 +196,9 @@ def remaining_op(index: Index, split: str, op: Original | Resized | Untouched) -
     if made == describe_op(op):
         return Untouched()
     raise OptionError(
-        f"{index.source}: the images of {split} were made with {op_in_words(made)}, and {op_in_words(describe_op(op))} "
-        "cannot be made of them, because pixels are lost. Take the archives, or a data set of the config "
-        "`classification`, as the source."
+        f"{index.source}: the images of {split} were made with {op_in_words(made)}; other ones "
+        f"({op_in_words(describe_op(op))}) cannot be made of them, because pixels are lost. Take the archives, or a "
+        "data set of the config `classification`, as the source."
     )
 
 

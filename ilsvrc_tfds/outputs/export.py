@@ -116,7 +116,7 @@ def export(
       overwrite: Whether an existing export in `out` is replaced, once the new one is finished.
       sync: Whether all files must be on disk before they get their final names, so that they are whole even after a
         power failure. Use False for scratch disks only.
-      scratch: Folder for the images of sources that cannot be read at random, None: beside `out`; and for shards until
+      scratch: Folder for the images of sources without random access, None: beside `out`; and for shards until
         they are uploaded, None: the system's temporary folder.
       break_lock: Whether to take the place of a run that has been silent for two minutes, if `out` is a URL.
 

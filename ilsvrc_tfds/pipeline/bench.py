@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ilsvrc_tfds import preprocess
 from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.pipeline import find_split, source_errors
 from ilsvrc_tfds.pipeline.batches import PREFETCHED_BATCHES
 from ilsvrc_tfds.pipeline.epochs import key_of, records_in_order, records_of_epochs, share_of
@@ -89,6 +90,7 @@ def measure(
         images=batches * batch_size,
         cores=num_cores(),
         load=os.getloadavg()[0],
+        resized=find_output(found.folder).config().get("op", "Original") != "Original",
     )
 
 

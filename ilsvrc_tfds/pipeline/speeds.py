@@ -59,6 +59,7 @@ class Report:
       load: Load average of the machine over the last minute, at the end. This measurement makes about `cores` of it.
       agreeing: Share of the rounds in which the limiting stage added most.
       stages: Stages in the order in which an image passes them.
+      resized: Whether the images are resized already.
     """
 
     folder: str
@@ -71,6 +72,7 @@ class Report:
     load: float
     agreeing: float
     stages: tuple[Stage, ...]
+    resized: bool = False
 
     @property
     def bound(self) -> Stage:
@@ -96,7 +98,8 @@ class Report:
         """Returns the report as values that `json` can write."""
         stages = [{**dataclasses.asdict(stage), "images_per_second": stage.images_per_second} for stage in self.stages]
         figures = {"ops": [repr(op) for op in self.ops], "stages": stages, "bound": self.bound.name}
-        return {**vars(self), **figures, "spread": self.spread, "sure": self.sure, "steady": self.steady}
+        facts = {name: value for name, value in vars(self).items() if name != "resized"}
+        return {**facts, **figures, "spread": self.spread, "sure": self.sure, "steady": self.steady}
 
     def __str__(self) -> str:
         return f"{self.table}\n{self.verdict}"
@@ -147,7 +150,8 @@ class Report:
         """What makes the limiting stage faster, in words."""
         name = self.bound.name
         if name.startswith("Decode"):
-            return "more cores, a tf.data service (train --service) or smaller images (prepare --config raw256)"
+            others = "" if self.resized else " or smaller images (prepare --config raw256)"
+            return f"more cores{', ' if others else ' or '}a tf.data service (train --service){others}"
         if name in ("read", "parse"):
             return "more hosts, each with its share of the records (shard=…)"
         if name == "batch":

@@ -104,7 +104,10 @@ def find_split(
     output = find_output(folder_of(data, data_dir)).in_tfrecord()
     name = own_split(split)
     if name is None or name not in output.shards:
-        raise OptionError(f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}.")
+        raise OptionError(
+            f"There is no split {split!r} in {output.folder}; it has {', '.join(output.shards)}. Name one of "
+            f"these{'' if name is None else f', or make the set again with {name}'}."
+        )
     if not is_read_by_tensorflow(output.folder):
         raise OptionError(
             f"{output.folder} cannot be read by tf.data, because TensorFlow has no file system for s3://. Copy it to a "

@@ -19,6 +19,7 @@ from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, fi
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.staging import Staging
 from ilsvrc_tfds.storage.uploads import place_of
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # Increase this number if the records or the receipts change, so that shards of older versions are not reused.
 _FORMAT = 2
@@ -52,7 +53,7 @@ def shard_folder(claimed: Staging, plans: Sequence[SplitPlan], identity: Mapping
         _log.warning("The source or an option has changed since the last run was stopped: starting anew.")
     kept = claimed.finished_bytes(folder)
     if kept:
-        _log.info("Continuing: %.1f GB are finished already.", kept / 1e9)
+        _log.info("Continuing: %s are finished already.", in_bytes(kept))
     largest = max((-(-plan.num_bytes // len(plan)) for plan in plans), default=0)
     claimed.require_space(folder, sum(plan.num_bytes for plan in plans) - kept, largest * (os.cpu_count() or 1))
     return folder
@@ -169,6 +170,6 @@ def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:
         if not sum(receipt.records for receipt in receipts[split]):
             raise ImageError(f"None of the images of split {split!r} can be used ({len(skipped):,}): {reasons}.")
         _log.warning(
-            "Skipped %s of split %s, which is now incomplete: %s.",
+            "Skipped %s of the split %s, which is now incomplete: %s.",
             *(counted(len(skipped), "damaged image"), split, reasons),
         )

@@ -18,6 +18,7 @@ from ilsvrc_tfds.errors import SourceError, shown, system_error, unreadable
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
 from ilsvrc_tfds.formats.folder import IN_TFRECORD
 from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD
 from ilsvrc_tfds.formats.tfrecord import Record
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE
 from ilsvrc_tfds.sources.record_scan import RecordScan
@@ -25,7 +26,7 @@ from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.storage.receipts import file_digest
 from ilsvrc_tfds.storage.regular import require_regular
 
-KIND = ARRAY_RECORD = "array_record"
+KIND = ARRAY_RECORD
 # One chunk after another in this thread: there is a worker for each core.
 _OPTIONS = "readahead_buffer_size:0,max_parallelism:0"
 _AGAIN = "Get the shard again, or make the set again."

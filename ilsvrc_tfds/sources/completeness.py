@@ -85,7 +85,7 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
         of_what = "the subset" if index.whole else "ILSVRC2012"
         raise IncompleteError(
             f"{index.source} is not the whole of {of_what} ({texts}). Complete it; or, if this is intended, "
-            f"{_choice(index) if lost else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
+            f"{_choice(index, refused) if lost else ''}allow it: --allow-incomplete, allow_incomplete=True, or "
             f"ILSVRC2012_ALLOW_INCOMPLETE=1.{_advice(index)}"
         )
     for split, text in missing.items():
@@ -100,7 +100,7 @@ def _log_allowed(index: Index, splits: Collection[str] | None, refused: dict[str
 
 def _why_allowed(index: Index, split: str, allow_incomplete: bool) -> str:
     if is_as_recorded(index, split):
-        return ", as its source was made"
+        return ", like the data set it was read from"
     return ", and allowed" if allow_incomplete else ""
 
 
@@ -162,6 +162,7 @@ def _advice(index: Index) -> str:
     return f" It is {parts}: name the same list (--classes, --images) to make that subset again." if parts else ""
 
 
-def _choice(index: Index) -> str:
-    """Returns the option that chooses exactly the splits that exist, as part of a message."""
-    return f"name the splits to take, --splits {','.join(index.splits)} (splits={list(index.splits)}), or "
+def _choice(index: Index, refused: Collection[str]) -> str:
+    """Returns the option that chooses exactly the splits that can be taken, as part of a message; empty if none can."""
+    whole = [split for split in index.splits if split not in refused]
+    return f"name the splits to take, --splits {','.join(whole)} (splits={whole}), or " if whole else ""

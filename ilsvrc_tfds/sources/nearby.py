@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, first_few
+from ilsvrc_tfds.formats.alias import read_alias
 from ilsvrc_tfds.formats.nearby import UNPACKED, kind_of_set
 from ilsvrc_tfds.sources.places import Place, names_in
 
@@ -39,9 +40,10 @@ def hints(folder: Path, places_in: Callable[[Path], Sequence[Place]]) -> Iterato
                 yield f"{folder} {part} the split {place.split} of {above}: name {above}."
                 return
     inside = _folders_in(folder)
-    # Two levels down are the sets in a data directory of TFDS: `ilsvrc2012/raw256`.
-    deeper = (path for path in inside for path in _folders_in(path))
-    if below := list(filter(places_in, inside)) or list(filter(places_in, itertools.islice(deeper, _MOST_FOLDERS))):
+    # Two levels down are the sets in a data directory of TFDS: `ilsvrc2012/raw256`. An alias of one is not a choice.
+    near = [path for path in inside if places_in(path) and not any(map(read_alias, _folders_in(path)))]
+    deeper = (path for path in inside for path in _folders_in(path) if read_alias(path) is None)
+    if below := near or list(filter(places_in, itertools.islice(deeper, _MOST_FOLDERS))):
         choice = "that folder" if len(below) == 1 else "one of them"
         yield f"ILSVRC2012 is in {first_few(below)}: name {choice}."
 

@@ -9,9 +9,8 @@ from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats.folder import ANEW, Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import TFDS
-from ilsvrc_tfds.formats.naming import TFRECORD, parse_shard_name
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
-from ilsvrc_tfds.sources.array_records import ARRAY_RECORD
 from ilsvrc_tfds.sources.members import Whole
 from ilsvrc_tfds.sources.origin import left_out_of, provenance_of, recorded_of, repaired_of
 from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of

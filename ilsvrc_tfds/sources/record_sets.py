@@ -14,10 +14,10 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
 from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
-from ilsvrc_tfds.formats.naming import TFRECORD, own_split, parse_shard_name
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, own_split, parse_shard_name
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op
-from ilsvrc_tfds.sources.array_records import ARRAY_RECORD, ArrayRecordScan, require_package
+from ilsvrc_tfds.sources.array_records import ArrayRecordScan, require_package
 from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.label_offset import first_offset
 from ilsvrc_tfds.sources.origin import provenance_of

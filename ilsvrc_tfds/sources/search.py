@@ -128,8 +128,8 @@ def find_layout(candidates: list[str | os.PathLike], splits: Collection[str] | N
         looked_at += f"\n  {describe_searched(source, layout.aside)}"
     roots = ", ".join(OWN_ROOTS[1:] + KAGGLE_ROOTS[1:])
     raise NotFoundError(
-        f"No ILSVRC2012 found. Looked for {EXPECTED} at these places, and in {roots} "
-        f"below them:{looked_at}\n" + " ".join(_instead(candidates))
+        f"No ILSVRC2012 found. {' '.join(_instead(candidates))}\nLooked for {EXPECTED} at these places, and in {roots} "
+        f"below them:{looked_at}"
     )
 
 

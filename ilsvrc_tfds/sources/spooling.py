@@ -34,6 +34,7 @@ from ilsvrc_tfds.storage.growth import Growth
 from ilsvrc_tfds.storage.space import is_same_disk, require_space, room_for_result
 from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
 from ilsvrc_tfds.terminal.progress import progress
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # Increase this number if the files or the receipts change, so that those of older versions are not reused.
 _FORMAT = 2
@@ -202,8 +203,8 @@ def _require_room(spool: Spool, folder: Path, tasks: list[SpoolTask], then: int)
     needed = sum(_room(task.members, spool.op) for task in waiting)
     images = counted(sum(len(task.members) for task in tasks), "image")
     _log.info(
-        "%s cannot be read at random: they are written to %s first, which needs about %.1f GB%s.",
-        *(images, folder, needed / 1e9, "" if len(waiting) == len(tasks) else " more"),
+        "%s have no random access: they are written to %s first, which needs about %s%s.",
+        *(images, folder, in_bytes(needed), "" if len(waiting) == len(tasks) else " more"),
     )
     left = room_for_result(spool.destination, max(0, then - staged_bytes(spool.destination)))
     if is_same_disk(folder, real_path(spool.destination).parent):

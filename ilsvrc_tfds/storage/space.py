@@ -8,6 +8,7 @@ from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import destination_errors
 from ilsvrc_tfds.storage.stand_ins import url_of
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # For metadata, receipts, and the file system itself.
 _ROOM_BESIDE = 64 << 20
@@ -26,8 +27,8 @@ def require_space(folder: Path, needed: int, then: str = "Make room or choose an
     free = free_bytes(folder)
     if free < needed + _ROOM_BESIDE:
         raise DestinationError(
-            f"Too little room at {folder}: about {(needed + _ROOM_BESIDE) / 1e9:,.1f} GB are needed and "
-            f"{free / 1e9:,.1f} GB are free. {then}"
+            f"Too little room at {folder}: about {in_bytes(needed + _ROOM_BESIDE)} are needed and "
+            f"{in_bytes(free)} are free. {then}"
         )
 
 

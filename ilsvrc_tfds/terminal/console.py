@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import sys
+import textwrap
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -58,6 +59,33 @@ def console() -> Console:
     return Console(file=file, highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=terminal)
 
 
+def broken_at_words(text: str, columns: int) -> str:
+    """Returns a text with line breaks between words. A word that is longer than a line, such as a path, stays whole.
+
+    >>> print(broken_at_words("Complete it; or, if this is intended, allow it.", 30))
+    Complete it; or, if this is
+      intended, allow it.
+    """
+    wrapper = textwrap.TextWrapper(
+        columns,
+        subsequent_indent="  ",
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.split("\n"))
+
+
+def for_terminal(text: str) -> str:
+    """Returns a text for standard error: broken at words if it is a terminal, and as it is elsewhere.
+
+    >>> for_terminal("The training is finished already.")
+    'The training is finished already.'
+    """
+    return broken_at_words(text, console().width) if console().is_terminal else text
+
+
 def leave_terminal() -> None:
     """Shows the cursor and clears its line, for a process that is ended while progress is shown.
 
@@ -86,7 +114,7 @@ class Messages(logging.Handler):
         if line in self._printed:
             return
         self._printed.add(line)
-        text = Text(line, _WARNING_STYLE if record.levelno >= logging.WARNING else "")
+        text = Text(for_terminal(line), _WARNING_STYLE if record.levelno >= logging.WARNING else "")
         if not console().quiet:
             console().print(text)
         elif record.levelno >= logging.WARNING:

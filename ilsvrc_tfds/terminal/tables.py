@@ -3,7 +3,6 @@
 import io
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -11,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ilsvrc_tfds.terminal.console import broken_at_words
 
 # The width of what is not a terminal, such as a file.
 _WIDTH = 120
@@ -81,17 +82,7 @@ def wrapped(text: str) -> str:
     >>> wrapped("train: 1,281,167 images")
     'train: 1,281,167 images'
     """
-    if not _is_terminal():
-        return text
-    wrapper = textwrap.TextWrapper(
-        width(),
-        subsequent_indent="  ",
-        expand_tabs=False,
-        replace_whitespace=False,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(wrapper.wrap(text))
+    return broken_at_words(text, width()) if _is_terminal() else text
 
 
 def mark(text: str, style: str) -> str:

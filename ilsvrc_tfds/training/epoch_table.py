@@ -61,10 +61,12 @@ def in_loss(loss: float) -> str:
 def in_percent(share: float) -> str:
     """Returns a share as a percentage with two decimals.
 
-    >>> in_percent(0.00045956), in_percent(1.0)
-    ('0.05%', '100.00%')
+    Keras's shares have float32's seven digits: those behind the sixth do not decide how the last one is rounded.
+
+    >>> in_percent(0.00045956), in_percent(1.0), in_percent(159 / 160), in_percent(0.9937499761581421)
+    ('0.05%', '100.00%', '99.38%', '99.38%')
     """
-    return f"{share:.2%}"
+    return f"{round(share, 6):.2%}"
 
 
 _COLUMNS = (

@@ -20,6 +20,7 @@ from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.training.calibration import BINS, Bin
+from ilsvrc_tfds.training.epoch_table import in_percent
 from ilsvrc_tfds.training.predictions import Predictions
 
 WORST = 48
@@ -154,8 +155,8 @@ def _thumbnail(image: bytes) -> str:
 
 def _tiles(predictions: Predictions) -> str:
     figures = {
-        "top-1": f"{predictions.top1:.2%}",
-        "top-5": f"{predictions.top5:.2%}",
+        "top-1": in_percent(predictions.top1),
+        "top-5": in_percent(predictions.top5),
         "loss": f"{predictions.mean_loss:.4f}",
         "ECE": f"{predictions.ece:.2%}",
         "images": f"{len(predictions.label):,}",

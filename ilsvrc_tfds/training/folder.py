@@ -13,11 +13,10 @@ from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.differences import differences
-from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, backups_in
+from ilsvrc_tfds.training.kept import ASKED, BACKUP, CURVES, MODEL, backups_in
 from ilsvrc_tfds.training.recipe import Recipe
 
 LOG, TENSORBOARD, UNFINISHED = "log.csv", "tensorboard", "unfinished.keras"
-_ASKED = "training.json"
 
 
 def read_log(out: str | os.PathLike) -> list[dict[str, float]]:
@@ -72,7 +71,7 @@ def make_ready(out: Path, recipe: Recipe, split: Split, overwrite: bool) -> None
       OptionError: The folder has another training, which may not be removed.
       DestinationError: The folder has something else.
     """
-    path, wanted = out / _ASKED, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)})
+    path, wanted = out / ASKED, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)})
     if out.exists() and not path.exists() and any(out.iterdir()):
         raise DestinationError(f"{out} is not empty, and no training was begun in it. Name another folder.")
     out.mkdir(parents=True, exist_ok=True)
@@ -115,5 +114,5 @@ def _remove(out: Path) -> None:
     """Removes the files of a training, and no others."""
     for name in (BACKUP, TENSORBOARD):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in (MODEL, UNFINISHED, LOG, CURVES, _ASKED):
+    for name in (MODEL, UNFINISHED, LOG, CURVES, ASKED):
         (out / name).unlink(missing_ok=True)

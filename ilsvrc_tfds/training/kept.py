@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ilsvrc_tfds.errors import counted
 
-BACKUP, CURVES, MODEL = "backup", "curves.png", "model.keras"
+ASKED, BACKUP, CURVES, MODEL = "training.json", "backup", "curves.png", "model.keras"
 SUFFIX = ".weights.h5"
 _NAME = re.compile(rf"(?P<epochs>\d+)(?:-(?P<steps>\d+))?{re.escape(SUFFIX)}")
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted
 from ilsvrc_tfds.pipeline import standardize_layer
-from ilsvrc_tfds.training.kept import MODEL
+from ilsvrc_tfds.training.kept import ASKED, BACKUP, MODEL
 from ilsvrc_tfds.training.weights import load_weights
 
 SMALL, IMAGENET = "small", "imagenet"
@@ -65,7 +65,7 @@ def image_size_of(name: str) -> int:
     return _SIZES.get(name, 224)
 
 
-def require_model(name: str) -> None:
+def require_model(name: str, expected: str = "") -> None:
     """Raises OptionError for a name that is not among `model_names()`, with those that are like it.
 
     >>> require_model("resnet5")
@@ -75,7 +75,8 @@ def require_model(name: str) -> None:
     if name not in model_names():
         like = difflib.get_close_matches(name.lower(), model_names())
         meant = f" Did you mean {' or '.join(like)}?" if like else ""
-        raise OptionError(f"There is no model {name!r}.{meant} Known models: {', '.join(model_names())}.")
+        other = f" Expected {expected}." if expected else ""
+        raise OptionError(f"There is no model {name!r}.{meant}{other} Known models: {', '.join(model_names())}.")
 
 
 def build_model(
@@ -146,6 +147,10 @@ def load_model(model: str | os.PathLike, *, weights: str | os.PathLike | None = 
             raise OptionError(f"The name {path} needs weights: a file of weights, or imagenet.{_hint(path)}")
         return build_model(path, weights=weights)
     require_loadable(model)
+    if os.path.isdir(path) and not os.path.exists(os.path.join(path, MODEL)):
+        if any(os.path.exists(os.path.join(path, name)) for name in (ASKED, BACKUP)):
+            raise SourceError(f"The training in {path} is not finished: it has no {MODEL} yet. Run it again.")
+        raise SourceError(f"{path} has no {MODEL}. Name the folder of a finished training, or a .keras file.")
     path = os.path.join(path, MODEL) if os.path.isdir(path) else path
     if weights is not None:
         raise OptionError(
@@ -165,7 +170,7 @@ def require_loadable(model: str | os.PathLike | keras.Model) -> None:
     if not isinstance(model, keras.Model):
         path = os.fspath(model)
         if not path.endswith(".keras") and not os.path.isdir(path):
-            require_model(path)
+            require_model(path, "a .keras file, the folder of a training, or the name of a model")
 
 
 def _hint(name: str) -> str:

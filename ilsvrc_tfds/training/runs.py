@@ -127,9 +127,9 @@ def train(
                 return out / MODEL
             _log.log(
                 logging.INFO if is_first else logging.DEBUG,
-                "%s of %.1f million parameters, %d pixels: %d epochs of %d steps of %d images",
-                *(recipe.model, model.count_params() / 1e6, side, recipe.epochs, steps),
-                recipe.batch_size,
+                "%s: %.1f million parameters, %d pixels; %s of %s of %s",
+                *(recipe.model, model.count_params() / 1e6, side, counted(recipe.epochs, "epoch")),
+                *(counted(steps, "step"), counted(recipe.batch_size, "image")),
             )
             if progress > Progress() and is_first:
                 _log.info("Resuming after %s.", progress.in_words)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ilsvrc_tfds.errors import SourceError, counted
+from ilsvrc_tfds.training.epoch_table import in_percent
 
 TITLES = ("set", "images", "top-1", "top-5")
 # What an empty cell is.
@@ -198,7 +199,7 @@ def _lines(row: SetScores) -> Iterator[tuple[str, ...]]:
 
 
 def _cells(images: int, top1: float, top5: float | None) -> tuple[str, str, str]:
-    return f"{images:,}", f"{top1:.2%}", _EMPTY if top5 is None else f"{top5:.2%}"
+    return f"{images:,}", in_percent(top1), _EMPTY if top5 is None else in_percent(top5)
 
 
 def _notes(row: SetScores) -> Iterator[str]:

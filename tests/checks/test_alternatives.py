@@ -113,7 +113,7 @@ def test_damage_of_tfrecords_beside_is_found(tfrecords_beside):
     os.truncate(second, 0)
     problems = found(tfrecords_beside)
     assert any(
-        re.match(f"{first.name}: record 5, byte [\\d,]+: its data do not match their checksum", line)
+        re.match(f"{first.name}: record 5, byte [\\d,]+: its data does not match the checksum", line)
         for line in problems
     )
     assert f"{second.name} is empty" in problems

@@ -35,7 +35,7 @@ def test_thumbnails_are_small_pictures_of_the_images(of_source, pictures):
 
 
 def test_sample_is_chosen_by_the_seed_and_says_so(source, of_source):
-    assert of_source.sampling == "All 21 images are shown."
+    assert of_source.sampling == "The page has all 21 images."
     few = [report(source, samples=7, seed=seed, workers=1) for seed in (0, 0, 1)]
     names = [{(p.split, p.name) for p in found.samples} for found in few]
     assert names[0] == names[1] != names[2] and len(names[0]) == len(names[2]) == 7

@@ -55,7 +55,7 @@ def test_set_without_any_of_its_shards_is_reported_all_the_same(prepared, tmp_pa
             (tmp_path / path.name).write_bytes(path.read_bytes())
     found = report(tmp_path, tmp_path / "report.html", workers=1)
     assert found.images == 0 and found.splits == () and checks_of(found)["All shards are there"][0] == "failed"
-    assert found.sampling == "0 images are shown."
+    assert found.sampling == "The page has 0 images."
 
 
 def test_boxes_of_an_exported_set_are_counted_and_kept(of_exported):

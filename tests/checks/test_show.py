@@ -99,10 +99,10 @@ def test_prepared_folder_in_words(prepared, images):
     text = show(prepared, num=100)
     lines = text.splitlines()
     assert lines[0] == str(prepared)
-    assert lines[1] == "a prepared data set; images: Original; labels: class index"
-    assert re.fullmatch(r"  train +12 examples in +4 shards, +0.0 MB", lines[2])
-    assert re.fullmatch(r"  val +6 examples in +2 shards, +0.0 MB", lines[3])
-    assert re.fullmatch(r"  test +3 examples in +1 shard, +0.0 MB", lines[4])
+    assert lines[1] == "a prepared data set; images: unchanged; labels: class index"
+    assert re.fullmatch(r"  train +12 examples in +4 shards, +[0-9.]+ kB", lines[2])
+    assert re.fullmatch(r"  val +6 examples in +2 shards, +[0-9.]+ kB", lines[3])
+    assert re.fullmatch(r"  test +3 examples in +1 shard, +[0-9.]+ kB", lines[4])
     assert lines[6] == "12 of the 12 records of train, evenly spread:"
     said = blocks(text)
     assert [record["number"] for record in said] == [str(k) for k in range(12)]
@@ -134,7 +134,7 @@ def test_grey_and_fixed_images_in_words(prepared, images):
 
 def test_classic_records_in_words(exported):
     text = show(exported, num=12)
-    assert text.splitlines()[1] == "classic TFRecords; images: Original; labels: class index + 1"
+    assert text.splitlines()[1] == "classic TFRecords; images: unchanged; labels: class index + 1"
     for record in blocks(text):
         label, index = map(int, re.match(r"(\d+): class (\d+), n\d+", record["label"]).groups())
         assert label == index + 1
@@ -174,7 +174,7 @@ def test_only_the_wanted_shards_are_read(prepared, tmp_path):
     (tmp_path / "ilsvrc2012-val.tfrecord-00001-of-00002").unlink()
     text = show(tmp_path, num=2)
     assert [record["number"] for record in blocks(text)] == ["3", "9"]
-    assert re.search(r"val +6 examples in +2 shards, +0.0 MB, 1 MISSING", text)
+    assert re.search(r"val +6 examples in +2 shards, +[0-9.]+ kB, 1 MISSING", text)
 
 
 # Folders of others.
@@ -185,7 +185,7 @@ def test_without_a_manifest_the_records_are_counted_and_named_by_their_wnid(expo
         (tmp_path / path.name).write_bytes(path.read_bytes())
     text, described = show(tmp_path, num=5), show(exported, num=5)
     assert text.splitlines()[1] == "classic TFRecords; images: not recorded; labels: unknown numbering"
-    assert re.fullmatch(r"  train +4 shards, +0.0 MB", text.splitlines()[2])
+    assert re.fullmatch(r"  train +4 shards, +[0-9.]+ k?B", text.splitlines()[2])
     assert blocks(text) == blocks(described)
 
 
@@ -193,7 +193,7 @@ def test_size_of_a_split_is_in_millions_of_bytes(tmp_path):
     for k in range(2):
         (tmp_path / f"train-0000{k}-of-00003").touch()
         os.truncate(tmp_path / f"train-0000{k}-of-00003", 70 * 10**9)
-    assert show_module._header(find_output(tmp_path))[2] == "  train     3 shards, 140,000.0 MB, 1 MISSING"
+    assert show_module._header(find_output(tmp_path))[2] == "  train     3 shards,    140 GB, 1 MISSING"
 
 
 def test_without_a_manifest_tfds_info_counts(prepared, tmp_path):

@@ -60,7 +60,7 @@ def test_room_is_compared_on_the_disk_of_each_folder(source, disks, tmp_path, sc
 def test_folder_for_images_in_between_is_stated(source, disks, tmp_path):
     disks(data=ENOUGH, scratch=FOR_ONE)
     facts = examine(source, tmp_path / "data", workers=1, scratch=tmp_path / "scratch").facts
-    assert any(f"cannot be read at random; that is put into {tmp_path}/scratch" in fact for fact in facts)
+    assert any(f"has no random access; that is put into {tmp_path}/scratch" in fact for fact in facts)
     assert facts[-2:] == (f"room free at {tmp_path}/data: 1.0 GB", f"room free at {tmp_path}/scratch: 0.5 MB")
 
 

@@ -204,7 +204,7 @@ def renumbered(shards: Set) -> None:
 
 # The faults of single records and what is said of them where `{here}` is their place, whatever the set.
 RECORD_FAULTS = {
-    "bit of the image": (flip(lambda offset, size: offset + size // 2), "{here}its data do not match their checksum"),
+    "bit of the image": (flip(lambda offset, size: offset + size // 2), "{here}its data does not match the checksum"),
     "bit of the data's checksum": (
         flip(lambda offset, size: offset + size - 2),
         "{here}the checksum of its data is damaged",
@@ -631,7 +631,7 @@ def test_all_of_the_damage_is_listed(copy_of):
     shards.shard().write_bytes(data)
     problems = [line for line in report_of(shards.folder, workers=2).problems if line.startswith(shards.shard().name)]
     places = [f"{shards.shard().name}: record {k}, byte {offset:,}" for k, (offset, _) in enumerate(spans)]
-    assert problems == [f"{place}: its data do not match their checksum" for place in places]
+    assert problems == [f"{place}: its data does not match the checksum" for place in places]
 
 
 @pytest.mark.parametrize("with_manifest", [True, False], ids=["manifest", "no manifest"])
@@ -661,8 +661,7 @@ def test_images_that_were_skipped_are_told(tmp_path):
 def test_facts_tell_what_there_is(whole):
     folder = whole["raw256"].folder
     assert (
-        report_of(folder).facts[0]
-        == f"{folder}: a prepared data set, tfrecord (op Resized, shorter_side 256, quality 95)"
+        report_of(folder).facts[0] == f"{folder}: a prepared data set, tfrecord (images: shorter side 256, quality 95)"
     )
     facts = "\n".join(report_of(whole["exported"].folder).facts)
     pattern = (
@@ -772,7 +771,10 @@ def test_other_formats_are_compared_as_whole_files(prepare):
     folder = Path(prepare(file_format="array_record", num_shards={"train": 2}).data_dir)
     report = report_of(folder)
     assert report.problems == ()
-    assert "records are not read: the format is array_record, of which only whole files are compared" in report.facts
+    assert (
+        "records are not read: the format is array_record, of which only whole files are compared; `doctor --decode` "
+        "reads them"
+    ) in report.facts
     shard = folder / "ilsvrc2012-train.array_record-00001-of-00002"
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1

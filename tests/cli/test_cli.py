@@ -384,3 +384,10 @@ def test_version_is_that_of_the_distribution(module):
 def test_dir_names_what_is_public():
     assert set(ilsvrc_tfds.__all__) < set(dir(ilsvrc_tfds))
     assert all(hasattr(ilsvrc_tfds, name) for name in dir(ilsvrc_tfds))
+
+
+def test_missing_and_mistyped_commands_are_told_what_there_is(capsys):
+    for words, text in (([], "draw a miniature ILSVRC2012"), (["prepar"], "Did you mean prepare?"), (["x"], "bench, ")):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2 and text in capsys.readouterr().err

@@ -43,8 +43,10 @@ def test_each_command_ends_with_commands_that_run(archives, tmp_path, steps, cap
     for program, *words in map(shlex.split, lines):
         assert program == "ilsvrc-tfds" and parse(words)
     assert main(["unpack", str(folder), "--out", str(files)]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [f"{files}: 12 images in train256, 6 in val256"]
     line = f'torchvision.datasets.ImageFolder("{files}/train256", allow_empty=True)'
-    assert capsys.readouterr().out.splitlines() == [f"{files}: images 12 in train256, 6 in val256", line]
+    assert said.err.splitlines()[-1].strip() == line
     (line,) = steps("index", out)
     assert line == f'path=sorted(glob("{out}/train-*")), index_path=sorted(glob("{out}/index-train-*"))'
     (line,) = steps("metadata", archives, "--out", tmp_path / "m.h5")
@@ -121,21 +123,54 @@ def test_bench_that_could_not_measure_ends_with_the_same_measurement():
     assert step.line == f"ilsvrc-tfds {line.replace('seconds 2', 'seconds 6')}"
 
 
-def test_doctor_with_problems_ends_with_itself(archives, tmp_path, capsys):
+@pytest.mark.slow
+def test_doctor_with_problems_ends_with_itself_and_what_can_be_prepared(archives, tmp_path, capsys):
     assert main(["doctor", str(archives), "--data-dir", str(tmp_path), "--splits", "train,val"]) == 1
     said = capsys.readouterr()
     assert "Next:" not in said.out
-    assert said.err.splitlines()[-1] == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
+    *_, again, _, prepare = said.err.splitlines()
+    assert again == f"  ilsvrc-tfds doctor {archives} --data-dir {tmp_path} --splits train,val"
+    assert prepare.startswith(f"  ilsvrc-tfds prepare {archives} --data-dir {tmp_path} --splits train,val --config ")
+    assert prepare.endswith(" --allow-incomplete")
+    assert main(shlex.split(prepare)[1:]) == 0
 
 
 @pytest.mark.slow
 def test_formats_that_are_not_read_here_get_no_step_that_fails(archives, tmp_path, steps):
     pytest.importorskip("array_record")
     words = ["--data-dir", tmp_path, "--allow-incomplete", "--file-format", "array_record"]
+    folder = tmp_path / "ilsvrc2012/classification/1.0.0"
+    load = f'tfds.data_source("ilsvrc2012/classification", data_dir="{tmp_path}")'
     assert steps("prepare", archives, *words) == [
-        f"ilsvrc-tfds verify {tmp_path}/ilsvrc2012/classification/1.0.0",
+        f"ilsvrc-tfds verify {folder}",
+        f"ilsvrc-tfds doctor {folder} --decode",
+        load,
         f"ilsvrc-tfds alias {tmp_path} --config classification",
     ]
+    assert steps("verify", folder) == [f"ilsvrc-tfds doctor {folder} --decode", load]
+    assert len(eval(load, {"tfds": tfds})["train"]) == 12
+    assert main(["doctor", str(folder), "--decode"]) == 0
+
+
+@pytest.mark.slow
+def test_alias_of_a_set_without_val_ends_with_a_split_that_it_has(archives, tmp_path, steps):
+    words = ["--data-dir", tmp_path, "--allow-incomplete", "--splits", "train", "--alias"]
+    load = steps("prepare", archives, *words)[-1]
+    assert load == f'tfds.load("imagenet2012", data_dir="{tmp_path}", split="train")'
+    assert len(list(eval(load, {"tfds": tfds}))) == 12
+
+
+def test_incomplete_set_is_made_again_with_the_permission(archives, tmp_path, steps):
+    steps("prepare", archives, "--data-dir", tmp_path, "--allow-incomplete", "--workers", "1")
+    (step,) = mend(tmp_path / "ilsvrc2012/classification/1.0.0")
+    assert step.line.endswith("--config classification --overwrite --allow-incomplete")
+
+
+@pytest.mark.slow
+def test_bench_of_few_images_ends_with_the_recipe_for_few_images(archives, tmp_path, steps):
+    steps("prepare", archives, "--data-dir", tmp_path, "--allow-incomplete", "--config", "raw256")
+    (step,) = after_bench(parse(["bench", "ilsvrc2012/raw256", "--data-dir", str(tmp_path)]), 900.0)
+    assert " --model small " in step.line
 
 
 @pytest.mark.parametrize(

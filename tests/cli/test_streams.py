@@ -136,7 +136,7 @@ def test_bytes_of_a_path_that_are_no_text_are_printed_as_they_are(prepare, tmp_p
     with open(1, "w", encoding="utf-8", closefd=False) as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         assert main(["unpack", str(folder), "--out", os.fsdecode(out), "--workers", "1"]) == 0
-    assert capfdbinary.readouterr().out.startswith(out + b": images 12 in train, 6 in val\n")
+    assert capfdbinary.readouterr().out.startswith(out + b": 12 images in train, 6 in val\n")
 
 
 def test_closed_descriptor_is_not_given_to_the_next_file():

@@ -32,6 +32,14 @@ def test_no_color_and_a_dumb_terminal_get_plain_text(archives, tmp_path):
         assert "\x1b[3" not in written and "\x1b[1;3" not in written
 
 
+def test_errors_are_broken_at_words(archives, tmp_path):
+    words = ["-m", "ilsvrc_tfds.cli", "prepare", str(archives), "--data-dir", str(tmp_path)]
+    status, _, seen = pseudo_terminal.run(60, *words)
+    lines = [line for line in seen.splitlines() if str(tmp_path) not in line]
+    assert status == 1 and max(map(len, lines)) <= 60
+    assert " allow it: --allow-incomplete, allow_incomplete=True, or" in " ".join(map(str.strip, seen.splitlines()))
+
+
 SLOWLY = """
 import sys, time
 from ilsvrc_tfds.cli import main
@@ -72,5 +80,5 @@ def test_bar_moves_within_a_shard_and_is_gone_at_the_end(archives, tmp_path, col
     assert len(bars) > 2 and any("train" in bar for bar in bars)
     last = [bar for bar in bars if " left" in bar][-1]  # the first ones have room for more
     assert (columns >= 70) == ("━" in last)
-    shown = seen.partition("classification/1.0.0: ")[2]
+    shown = seen.partition("classification/1.0.0:")[2]
     assert "tfds.load(" in shown and "%" not in seen

@@ -124,7 +124,9 @@ def test_tfrecords_beside_shards_of_another_format_are_found(tmp_path):
     assert beside == found.in_tfrecord() and (beside.file_format, beside.shards) == ("tfrecord", {"val": VAL})
     assert beside.in_tfrecord() == beside
     only = outputs.find_output(write_info(tmp_path, fileFormat="riegeli", alternativeFileFormats=["array_record"]))
-    with pytest.raises(SourceError, match="is in the format riegeli, array_record; expected tfrecord. Prepare it in"):
+    with pytest.raises(
+        SourceError, match="is in the format riegeli, array_record; expected tfrecord. Prepare the source"
+    ):
         only.in_tfrecord()
 
 

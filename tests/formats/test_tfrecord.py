@@ -81,7 +81,7 @@ def test_empty_file_has_no_records(tmp_path):
 
 
 WHOLE = framed(PAYLOADS)
-WRONG_DATA = "its data do not match their checksum"
+WRONG_DATA = "its data does not match the checksum"
 # Damage done to record 3: the bytes of the file, offset and size of what is reported, its text, the records behind it.
 DAMAGE = {
     "data": (flipped(WHOLE, START + 50), START, SIZE, WRONG_DATA, 4),

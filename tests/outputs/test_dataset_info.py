@@ -206,7 +206,7 @@ def test_tfrecords_beside_another_format_are_read_by_everything(converted_to_tfr
     out = capsys.readouterr().out
     assert (
         "12 examples in     3 shards" in out
-        and "Resized, shorter side 256" in out
+        and "images: shorter side 256" in out
         and "ilsvrc2012-train.tfrecord-" in out
     )
     assert ilsvrc_tfds.verify(folder, workers=1).problems == ()
@@ -240,7 +240,7 @@ def test_set_without_tfrecords_is_refused_with_the_formats_that_it_has(prepare):
     (folder / "dataset_info.json").write_text(json.dumps({**info, "alternativeFileFormats": ["riegeli"]}))
     for read in (ilsvrc_tfds.show, lambda folder: ilsvrc_tfds.for_evaluation(folder, batch_size=1)):
         with pytest.raises(
-            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it in this format"
+            SourceError, match="is in the format array_record, riegeli; expected tfrecord. Prepare it as tfrecord: `ils"
         ):
             read(folder)
 

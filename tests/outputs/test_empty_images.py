@@ -60,7 +60,7 @@ def test_empty_file_is_skipped_and_listed(prepare, source, tmp_path, caplog):
         assert ilsvrc_tfds.verify(made_folder, workers=1).problems == ()
     names = {Path(name).name for name in hdf5.read(folder / hdf5.NAME)["train"].image_filenames}
     assert len(names) == 12 and EMPTY not in names
-    assert f"Skipped 1 damaged image of split train, which is now incomplete: {EMPTY}: {WHY}" in caplog.text
+    assert f"Skipped 1 damaged image of the split train, which is now incomplete: {EMPTY}: {WHY}" in caplog.text
 
 
 def test_file_that_is_whole_by_now_is_seen(prepare, source):

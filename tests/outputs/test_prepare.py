@@ -82,14 +82,14 @@ def test_prepare_all_compares_what_is_there_before_it_makes_the_rest(prepare, ar
 def test_prepare_all_wants_room_for_all_before_it_begins(archives, tmp_path, monkeypatch):
     # 18 images of 2 KB would fit, but they need 18 times 44 KB for raw256 as well.
     monkeypatch.setattr(space, "free_bytes", lambda folder: (64 << 20) + 500_000)
-    with pytest.raises(DestinationError, match="Too little room at .*: about 0.1 GB are needed"):
+    with pytest.raises(DestinationError, match="Too little room at .*: about [0-9.]+ MB are needed"):
         ilsvrc_tfds.prepare_all(archives, tmp_path / "data", workers=1, allow_incomplete=True)
     assert not (tmp_path / "data").exists()
 
 
 def test_other_config_of_the_same_name_is_refused(prepare):
     prepare(config=Ilsvrc2012Config(name="small", shorter_side=32))
-    with pytest.raises(DestinationError, match=r"images .*shorter_side=32.*, not .*shorter_side=48"):
+    with pytest.raises(DestinationError, match="images shorter side 32.*, not shorter side 48"):
         prepare(config=Ilsvrc2012Config(name="small", shorter_side=48))
 
 

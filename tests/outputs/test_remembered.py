@@ -47,7 +47,7 @@ def sets(made: Path) -> list[Path]:
 @pytest.mark.parametrize("name", ["whole", "val", "few", "two", "exported/it"])
 def test_export_asks_for_nothing(name, made, tmp_path, caplog):
     out = ilsvrc_tfds.export(made / name, tmp_path / "out", workers=1)
-    assert "Incomplete, as its source was made: val has" in caplog.text or name == "two"
+    assert "Incomplete, like the data set it was read from: val has" in caplog.text or name == "two"
     assert (name == "val") == ("the split train is not there" in caplog.text)
     again = ilsvrc_tfds.export(out, tmp_path / "again", workers=1)
     assert manifest.read(again).shards == manifest.read(out).shards
@@ -72,7 +72,7 @@ def test_prepare_asks_for_nothing_when_repeated_neither(name, made, tmp_path, ca
 
 def test_subset_of_an_incomplete_set_asks_if_a_class_is_missing(made, tmp_path, caplog):
     out = ilsvrc_tfds.export(made / "whole", tmp_path / "out", classes=TWO, workers=1)
-    assert "as its source was made: train has 8 of at least 1,464 images" in caplog.text
+    assert "like the data set it was read from: train has 8 of at least 1,464 images" in caplog.text
     assert ilsvrc_tfds.export(out, tmp_path / "again", workers=1)
     with pytest.raises(IncompleteError, match="1 class missing.*--allow-incomplete"):
         ilsvrc_tfds.export(made / "whole", tmp_path / "three", classes=[*TWO, "n15075141"], workers=1)
@@ -136,4 +136,4 @@ def test_doctor_takes_shortfalls_as_facts_where_they_are_allowed(images, tmp_pat
     shutil.rmtree(source / "train")
     monkeypatch.setenv("ILSVRC2012_ALLOW_INCOMPLETE", "1")
     assert main(["doctor", str(source)]) == 0
-    assert "train: not there; found: val (allowed)" in capsys.readouterr().out
+    assert "train is not there (allowed)" in capsys.readouterr().out

@@ -54,7 +54,7 @@ def test_skipped_images_are_listed_and_nowhere_else(prepare, file_format, caplog
     skipped = json.loads(Path(builder.data_dir, "metadata.json").read_text())["skipped_images"]
     assert skipped == manifest.read(builder.data_dir).skipped and skipped["train"].keys() == DAMAGED.keys()
     assert all(skipped["train"][name].startswith(why) for name, why in DAMAGED.items())
-    assert "Skipped 2 damaged images of split train, which is now incomplete" in caplog.text
+    assert "Skipped 2 damaged images of the split train, which is now incomplete" in caplog.text
 
 
 def test_set_without_skipped_images_counts_as_incomplete_and_is_sound(prepare):
@@ -135,3 +135,9 @@ def test_nothing_but_damaged_images_is_an_error(tmp_path):
         ilsvrc_tfds.prepare(
             source, tmp_path / "data", config="raw256", allow_incomplete=True, workers=1, on_error="skip"
         )
+
+
+def test_doctor_ends_with_the_command_that_skips(source, tmp_path, capsys):
+    assert main(["doctor", str(source), "--data-dir", str(tmp_path), "--decode", "--workers", "1"]) == 1
+    prepare = capsys.readouterr().err.splitlines()[-1]
+    assert prepare.startswith("  ilsvrc-tfds prepare ") and prepare.endswith(" --allow-incomplete --on-error skip")

@@ -130,6 +130,7 @@ def test_bench_prints_a_table_and_writes_json(prepared, tmp_path, capsys):
     assert report["split"] == "val" and report["batch_size"] == 2
     assert report["ops"] == ["DecodeAndCenterCrop(size=224, fraction=0.875, fast_dct=False)"]
     said = capsys.readouterr()
+    assert f"{tmp_path}/b.png: the chart" in said.out and f"{tmp_path}/b.json: " in said.out
     assert f"{report['bound']} limits the pipeline" in said.out or not report["sure"]
     assert "ilsvrc-tfds train" in said.err if report["steady"] else "ilsvrc-tfds bench" in said.err
 

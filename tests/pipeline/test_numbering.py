@@ -158,7 +158,7 @@ def test_damage_of_the_first_record_is_named_if_no_record_is_sound(tmp_path):
         data = bytearray(shard.read_bytes())
         data[40] ^= 1
         shard.write_bytes(data)
-    message = f"{shards[0]}: record 0, byte 0: its data do not match their checksum; no sound record was found, so the"
+    message = f"{shards[0]}: record 0, byte 0: its data does not match the checksum; no sound record was found, so the"
     with pytest.raises(SourceError, match=message):
         pipeline.find_split(shards[0].parent, "train")
 

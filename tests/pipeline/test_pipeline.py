@@ -395,7 +395,7 @@ def damaged(prepared, tmp_path):
 @pytest.mark.parametrize("options", [{}, {"fraction": 1.0}], ids=["all", "subset"])
 def test_damaged_record_is_named(options, damaged):
     folder, path, number, _ = damaged
-    with pytest.raises(tf.errors.OpError, match=f"{path}: record {number}: byte [0-9,]+: its data do not match"):
+    with pytest.raises(tf.errors.OpError, match=f"{path}: record {number}: byte [0-9,]+: its data does not match"):
         batches(training(folder, epochs=1, **options))
 
 

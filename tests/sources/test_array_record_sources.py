@@ -92,7 +92,7 @@ def test_single_images_are_read_in_any_order(made, ours):
 def test_doctor_looks_at_each_image_and_states_the_room(ours, tmp_path):
     report = examine(ours, tmp_path, deep=True, workers=1)
     assert any(fact.startswith("train: 1") and "RGB JPEG" in fact for fact in report.facts)
-    assert any("because prepared data set in array_record cannot be read at random" in fact for fact in report.facts)
+    assert any("because prepared data set in array_record has no random access" in fact for fact in report.facts)
 
 
 def test_without_the_package_the_error_says_how_to_install_it(ours, monkeypatch):

@@ -61,13 +61,13 @@ def test_missing_and_empty_places_are_all_listed(tmp_path):
     with pytest.raises(SourceError) as caught:
         find_layout([tmp_path / name for name in ("missing", "empty", "gone", "holiday", "file.bin")])
     message = str(caught.value)
-    assert message.startswith("No ILSVRC2012 found. Looked for ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, ")
+    assert message.startswith("No ILSVRC2012 found. Get the archives from https://image-net.org")
+    assert "\nLooked for ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, " in message
     assert f"{tmp_path}/missing: does not exist" in message
     assert f"{tmp_path}/empty: found nothing" in message
     assert f"{tmp_path}/gone: a link to /no/such/disk, which is not there" in message
     assert f"{tmp_path}/holiday: found beach.jpg" in message
     assert f"{tmp_path}/file.bin: a file with an unknown name" in message
-    assert "Get the archives from https://image-net.org" in message
 
 
 @pytest.mark.parametrize(

@@ -362,7 +362,7 @@ def test_export_of_a_prepared_set_lacks_no_split_in_silence(tmp_path, whole, cap
     source = drawing.official_archives(tmp_path / "source", IMAGES)
     prepared = ilsvrc_tfds.prepare(source, tmp_path / "data", workers=1, splits=["val"]).data_dir
     ilsvrc_tfds.export(prepared, tmp_path / "asked", workers=1)
-    assert "Incomplete, as its source was made: the split train is not there" in caplog.text
+    assert "Incomplete, like the data set it was read from: the split train is not there" in caplog.text
     with pytest.raises(IncompleteError, match="does not have the split train, which was asked for; it has val"):
         ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, splits=["train"])
     assert ilsvrc_tfds.export(prepared, tmp_path / "out", workers=1, splits=["validation"]).exists()

@@ -34,11 +34,22 @@ def root(tmp_path_factory):
         ("files/train256", "{} is one of the folders of image files that `unpack` wrote: readers of image folders"),
     ],
 )
-def test_message_ends_with_the_folder_to_name_or_what_reads_this_one(folder, words, root):
+def test_message_begins_with_the_folder_to_name_or_what_reads_this_one(folder, words, root):
     with pytest.raises(NotFoundError, match="No ILSVRC2012 found") as caught:
         find_layout([root / folder])
-    last = str(caught.value).splitlines()[-1]
-    assert last.startswith(words.replace("{root}", str(root)).replace("{}", str(root / folder)))
+    first = str(caught.value).splitlines()[0].removeprefix("No ILSVRC2012 found. ")
+    assert first.startswith(words.replace("{root}", str(root)).replace("{}", str(root / folder)))
+
+
+def test_alias_does_not_choose_between_two_configs(archives, tmp_path):
+    for config in ("classification", "raw256"):
+        ilsvrc_tfds.prepare(archives, tmp_path / "data", config=config, workers=1, allow_incomplete=True)
+        ilsvrc_tfds.alias(tmp_path / "data", config=config, overwrite=True)
+        if config == "classification":
+            assert find_layout([tmp_path / "data"]).places  # there is no choice
+    both = f"{tmp_path}/data/ilsvrc2012/classification, {tmp_path}/data/ilsvrc2012/raw256: name one of them."
+    with pytest.raises(NotFoundError, match=f"ILSVRC2012 is in {both}"):
+        find_layout([tmp_path / "data"])
 
 
 def test_message_without_anything_near_says_where_to_get_the_archives(root, tmp_path):

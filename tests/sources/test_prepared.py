@@ -47,7 +47,7 @@ def test_damage_is_named_by_shard_record_and_byte(prepare):
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SourceError, match=f"{path}: record 5, byte [0-9,]+: its data do not match their checksum"):
+    with pytest.raises(SourceError, match=f"{path}: record 5, byte [0-9,]+: its data does not match the checksum"):
         index_prepared(find_output(builder.data_dir))
 
 

@@ -52,7 +52,10 @@ def test_another_optimizer_gets_its_own_learning_rate_and_decay():
 def test_recipe_says_where_its_accuracy_comes_from(caplog):
     caplog.set_level(logging.INFO)
     recipe_from("--recipe", "resnet50-90")
-    assert re.search(r"resnet50-90: top-1 76.40 % is published \(Goyal et al. 2017, .*it was not run with", caplog.text)
+    assert re.search(r"resnet50-90: top-1 76.40% is published \(Goyal et al. 2017, .*it was not run with", caplog.text)
+    caplog.clear()
+    recipe_from("--recipe", "resnet50-90", "--epochs", "1")
+    assert "published" not in caplog.text  # not of this recipe
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

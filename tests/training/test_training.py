@@ -355,6 +355,16 @@ def test_weights_of_another_model_are_refused(trained, tmp_path):
             training.build_model("mobilenetv2", image_size=32, weights=path)
 
 
+def test_folder_without_a_model_says_what_to_do(tmp_path):
+    with pytest.raises(SourceError, match=r"has no model.keras. Name the folder of a finished training"):
+        training.load_model(tmp_path)
+    (tmp_path / "training.json").touch()
+    with pytest.raises(SourceError, match=r"The training in .* is not finished: .* Run it again"):
+        training.load_model(tmp_path)
+    with pytest.raises(OptionError, match=r"no model 'nothing'.* Expected a .keras file, the folder of a training"):
+        training.load_model("nothing")
+
+
 def test_damaged_record_is_an_error_that_names_it(prepared, trained, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "prepared")
     (shard,) = folder.glob("*-val.tfrecord-*")

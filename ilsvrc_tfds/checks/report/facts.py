@@ -90,7 +90,7 @@ def _image_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[s
     changed = made.get("changed_images")
     if isinstance(changed, Mapping):
         counts = [f"{split} {count:,}" for split, count in changed.items() if isinstance(count, int)]
-        yield "Images with new bytes", ", ".join(counts)
+        yield "Re-encoded images", ", ".join(counts)
 
 
 def _names_facts(name: str, found: object) -> Iterator[tuple[str, str]]:

@@ -41,12 +41,12 @@ def in_words(shown: Sequence[int], totals: Sequence[int], splits: Sequence[str],
     """Returns a sentence on the number of images that are shown.
 
     >>> in_words([12, 6], [12, 6], ["train", "val"], 0)
-    'All 18 images are shown.'
+    'The page has all 18 images.'
     >>> in_words([4000, 2000], [1281167, 50000], ["train", "val"], 0)
     '4,000 of 1,281,167 images of train and 2,000 of 50,000 images of val are shown: ...'
     """
     if sum(shown) == sum(totals):
-        return f"{'All ' if sum(totals) > 1 else ''}{counted(sum(totals), 'image is', 'images are')} shown."
+        return f"The page has {'all ' if sum(totals) > 1 else ''}{counted(sum(totals), 'image')}."
     each = [f"{own:,} of {counted(total, 'image')} of {split}" for own, total, split in zip(shown, totals, splits)]
     text = " and ".join(filter(None, (", ".join(each[:-1]), each[-1])))
     return f"{text} are shown: the same number of each class where there are as many, chosen at random (seed {seed})."

@@ -68,7 +68,7 @@ def _figures(report: Report) -> str:
         (
             "In several splits",
             f"{across:,}",
-            f"groups of equal images, of {equal.groups:,} in all",
+            f"of {counted(equal.groups, 'group')} of equal images",
             "bad" if across else "",
         ),
         (

@@ -9,7 +9,7 @@ SCHEMA = 1
 
 
 class Fact(NamedTuple):
-    """A line about how the data was made, such as `config` and `Resized(shorter_side=256, quality=95)`."""
+    """A line about how the data was made, such as `config` and `shorter side 256, quality 95`."""
 
     name: str
     value: str

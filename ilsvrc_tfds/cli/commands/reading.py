@@ -20,7 +20,7 @@ from ilsvrc_tfds.cli.streams import say
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.storage.files import files_to_replace, write_whole
 from ilsvrc_tfds.terminal.tables import mark, wrapped
-from ilsvrc_tfds.training.epoch_table import best_epoch
+from ilsvrc_tfds.training.epoch_table import best_epoch, in_percent
 from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
 from ilsvrc_tfds.training.printing import working
 
@@ -65,12 +65,12 @@ def train(options: argparse.Namespace) -> int:
     )
     log = training.read_log(out)
     top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
-    is_best = ", the best one" if best == len(log) > 1 else ""
-    lines = [f"{model}: validation top-1 {top1:.2%}, top-5 {top5:.2%} at the end of epoch {recipe.epochs}{is_best}"]
-    if best is not None and not is_best and len(log) > 1:
-        lines += [
-            f"Best epoch: {best}, with top-1 {log[best - 1]['val_top1']:.2%}. The model is that of the last epoch."
-        ]
+    highest = None if best is None else log[best - 1]["val_top1"]
+    is_best = ", the best one" if len(log) > 1 and highest == top1 else ""
+    accuracy = f"validation top-1 {in_percent(top1)}, top-5 {in_percent(top5)}"
+    lines = [f"{model}: {accuracy} at the end of epoch {recipe.epochs}{is_best}"]
+    if highest is not None and not is_best and len(log) > 1:
+        lines += [f"Best epoch: {best}, with top-1 {in_percent(highest)}. The model is that of the last epoch."]
     curves = out / CURVES if (out / CURVES).exists() else None
     lines += [f"{curves}: loss, accuracies and learning rate of each epoch"] if curves else []
     values = {"model": str(model), "curves": curves and str(curves), "best_epoch": best, "epochs": log}
@@ -106,10 +106,10 @@ def evaluate(options: argparse.Namespace) -> int:
         write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
     row = row_of_data(options.split, options.data, scores)
     _write_scores(json_path, options.model, [row], {"loss": scores.loss, "ece": scores.ece, **details})
-    figures = (f"{scores.examples:,}", f"{scores.top1:.2%}", f"{scores.top5:.2%}")
+    figures = (f"{scores.examples:,}", in_percent(scores.top1), in_percent(scores.top5))
     say(aligned([(*TITLES, "loss", "ECE"), (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")]))
-    if report_path is not None:
-        say(f"{report_path}: calibration, classes, confusions and the worst images")
+    _say_file(report_path, "calibration, classes, confusions and the worst images")
+    _say_file(json_path, "the exact scores as JSON")
     say_next([*([] if report_path else [look_at_errors(options)]), use_model(options.model, options.weights)])
     return 0
 
@@ -147,9 +147,11 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
         if error.rows:
             _write_scores(json_path, options.model, error.rows)
             say(table(error.rows))
+            _say_file(json_path, "the exact scores of these sets as JSON")
         raise
     _write_scores(json_path, options.model, rows)
     say(table(rows))
+    _say_file(json_path, "the exact scores as JSON")
     say_next([*([keep_scores(options)] if json_path is None else []), use_model(options.model, options.weights)])
     return 0
 
@@ -165,6 +167,11 @@ def _write_scores(
         for key, value in (details or {}).items():  # JSON has neither NaN nor infinity
             table["sets"][0][key] = None if isinstance(value, float) and not math.isfinite(value) else value
         write_whole(json_path, json.dumps(table, indent=2).encode() + b"\n")
+
+
+def _say_file(path: Path | None, what: str) -> None:
+    if path is not None:
+        say(wrapped(f"{path}: {what}"))
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:
@@ -192,6 +199,8 @@ def bench(options: argparse.Namespace) -> int:
     if chart_path is not None:
         write_whole(chart_path, draw_speeds(report))
     say(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow"))
+    _say_file(chart_path, "the chart of these speeds")
+    _say_file(json_path, "the same figures as JSON")
     say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
     return 0
 

@@ -15,6 +15,7 @@ from ilsvrc_tfds.sources import completeness, find
 from ilsvrc_tfds.sources.demo import draw
 
 _SHEET_IMAGES = 24
+_NOTEBOOKS = 'python -m pip install ".[notebooks]" && jupyter lab notebooks'
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -47,8 +48,8 @@ def demo(options: argparse.Namespace) -> int:
     values = {"archives": str(archives), "data_dir": str(root), "data_sets": sets, "contact_sheet": str(sheet)}
     status = tell(options, lines, values, steps if options.as_json else ())
     if not options.as_json:
-        say_next(steps[:-2], "Next, with the demo's data:", beside=True)
-        say_next(steps[-2:], "Next, with your own images, in any layout:", beside=True)
+        say_next(steps[:-2], "Next, with the demo's data:")
+        say_next(steps[-2:], "Next, with your own images, in any layout:")
     return status
 
 
@@ -57,9 +58,12 @@ def _steps(folder: Path) -> Iterator[Step]:
     yield Step("describe some records", command("show", folder))
     yield check(folder)
     yield Step("train a small model on it", train(folder).line)
-    yield Step("in a checkout of the repository", "jupyter lab notebooks")
-    yield Step("what is there, what is missing", command("doctor", "FOLDER"))
-    yield Step("hours, at full size", command("prepare", "FOLDER", "--config", "all", "--data-dir", "DATA_DIR"))
+    yield Step("run the notebooks, in a checkout of the repository", _NOTEBOOKS)
+    yield Step("see what is there, and what is missing", command("doctor", "FOLDER"))
+    yield Step(
+        "prepare them; doctor says how long that takes",
+        command("prepare", "FOLDER", "--config", "all", "--data-dir", "DATA_DIR"),
+    )
 
 
 def _first_batch(data_dir: Path) -> str:

@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 import ilsvrc_tfds
 from ilsvrc_tfds.checks.doctor import examine
+from ilsvrc_tfds.checks.findings import Report
 from ilsvrc_tfds.cli.findings import source_lines, source_values
 from ilsvrc_tfds.cli.next_steps import (
     Step,
@@ -40,6 +42,8 @@ from ilsvrc_tfds.runners import BeamRunner, DaskRunner, Runner
 from ilsvrc_tfds.storage.bucket import bucket_url
 from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import default_data_dir
+from ilsvrc_tfds.terminal.tables import wrapped
+from ilsvrc_tfds.terminal.units import in_bytes
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -60,14 +64,27 @@ def doctor(options: argparse.Namespace) -> int:
     same += ["--scratch", options.scratch] if options.scratch is not None else []
     same += ["--allow-incomplete"] if options.allow_incomplete else []
     if report.problems:
+        as_it_is = [*_as_it_is(options, report, same)]
         same += [f"--{name}" for name in ("deep", "decode") if getattr(options, name)]
-        step = Step("examine it again, once the problems are solved", command("doctor", *same))
+        steps = [Step("examine it again, once the problems are solved", command("doctor", *same))]
+        steps += as_it_is
     else:
         config = report.config_with_room(between_elsewhere=options.scratch is not None)
         purpose = "prepare both configs" if config == "all" else f"prepare the config {config}"
-        step = Step(purpose, command("prepare", *same, "--config", config))
+        steps = [Step(purpose, command("prepare", *same, "--config", config))]
     values = {"source": options.source, "data_dir": str(options.data_dir), **source_values(report)}
-    return tell(options, source_lines(report, options.data_dir), values, [step], ok=not report.problems)
+    return tell(options, source_lines(report, options.data_dir), values, steps, ok=not report.problems)
+
+
+def _as_it_is(options: argparse.Namespace, report: Report, words: list[str | Path]) -> Iterator[Step]:
+    """Yields the step that prepares a source in spite of its problems, if options of `prepare` allow all of them."""
+    marks = {"--allow-incomplete": ["--allow-incomplete"], "Get it again": ["--on-error", "skip"], "was repacked": []}
+    ways = [next((mark for mark in marks if mark in problem), None) for problem in report.problems]
+    given = [word for mark, own in marks.items() if mark in ways for word in own]
+    if report.configs and given and None not in ways:
+        config = report.config_with_room(between_elsewhere=options.scratch is not None)
+        purpose = "or prepare what is there" + (", without damaged images" if "skip" in given else "")
+        yield Step(purpose, command("prepare", *words, "--config", config, *given))
 
 
 def prepare(options: argparse.Namespace) -> int:
@@ -98,7 +115,8 @@ def prepare(options: argparse.Namespace) -> int:
     folders, configs = [place(builder.data_dir) for builder in builders], [b.builder_config for b in builders]
     made = ilsvrc_tfds.alias(folders[-1], overwrite=options.overwrite) if options.alias else None
     lines += [_alias_line(made)] if made else []
-    other = read_as(IMAGENET2012, root) if made else make_alias(root, configs[-1].name)
+    splits = list(builders[-1].info.splits)
+    other = read_as(IMAGENET2012, root, splits) if made else make_alias(root, configs[-1].name)
     others = [] if configs[-1].relabel or bucket_url(root) else [other]  # an alias is a local folder
     steps = [*map(check, folders), *look_and_train(folders[-1]), *others]
     values = {"data_dir": str(root), "data_sets": sets, "alias": None if made is None else str(made)}
@@ -124,7 +142,8 @@ def alias(options: argparse.Namespace) -> int:
         name=options.name,
         overwrite=options.overwrite,
     )
-    steps = [check(folder), read_as(options.name, folder.parents[1])]
+    splits = list(find_output(folder).shards)
+    steps = [check(folder), read_as(options.name, folder.parents[1], splits)]
     values = {"folder": str(folder), "name": options.name, "alias_of": str(find_output(folder).folder)}
     return tell(options, [_alias_line(folder), steps[-1].line], values, steps[:1])
 
@@ -132,7 +151,7 @@ def alias(options: argparse.Namespace) -> int:
 def _alias_line(folder: Path) -> str:
     output = find_output(folder)
     counts = [f"{sum(output.stated_lengths(s) or ()):,} {KINDS[CLASSIC].splits[s]}" for s in output.shards]
-    return f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}"
+    return wrapped(f"{folder}: {', '.join(counts)} examples, an alias of {output.folder}")
 
 
 class _Engine(TypedDict):
@@ -172,8 +191,8 @@ def metadata(options: argparse.Namespace) -> int:
     images = {split: len(table.image_filenames) for split, table in hdf5.read(options.out).items()}
     step = Step("read it in Python, after `import ilsvrc_tfds`", call("ilsvrc_tfds.metadata.read", options.out))
     counts = ", ".join(f"{count:,} {split}" for split, count in images.items())
-    line = f"{options.out}: {counts} images, {counted(size, 'byte')}"
-    return tell(options, [line], {"file": str(options.out), "bytes": size, "images": images}, [step])
+    line = f"{options.out}: {counts} images, {in_bytes(size)}"
+    return tell(options, [wrapped(line)], {"file": str(options.out), "bytes": size, "images": images}, [step])
 
 
 def _splits(options: argparse.Namespace) -> tuple[str, ...] | None:
@@ -204,7 +223,7 @@ def export(options: argparse.Namespace) -> int:
     made = cast(Manifest, manifest.read(out))  # export has just written it
     counts = [f"{_records(made, split)} in {counted(len(shards), 'shard')}" for split, shards in made.shards.items()]
     lines = [f"{out}: {', '.join(counts)}; labels {made.label_offset} to {made.label_offset + made.num_classes - 1}"]
-    lines += [step.line for step in read_tfrecords(out, made)]
+    lines = [*map(wrapped, lines), *(step.line for step in read_tfrecords(out, made))]
     write_indexes = Step("write the indexes that NVIDIA DALI reads", command("index", out))
     values = {
         "folder": str(out),
@@ -240,7 +259,7 @@ def index(options: argparse.Namespace) -> int:
     place = options.out or folder
     line = f"{place}: {counted(len(paths), 'index', 'indexes')}, {names}"
     values = {"folder": str(place), "shards_in": str(folder), "indexes": len(paths)}
-    return tell(options, [line], values, read_with_dali(paths, folder))
+    return tell(options, [wrapped(line)], values, read_with_dali(paths, folder))
 
 
 def unpack(options: argparse.Namespace) -> int:
@@ -248,6 +267,9 @@ def unpack(options: argparse.Namespace) -> int:
         options.folder, options.out, workers=options.workers, overwrite=options.overwrite, sync=options.sync
     )
     counts = json.loads((out / MARK_NAME).read_text())["files"]
-    images = ", ".join(f"{count:,} in {folder}" for folder, count in counts.items())
-    lines = [f"{out}: images {images}", *(step.line for step in read_as_image_folder(out))]
-    return tell(options, lines, {"folder": str(out), "images": counts})
+    first = next(iter(counts), None)
+    numbers = {folder: counted(count, "image") if folder == first else f"{count:,}" for folder, count in counts.items()}
+    images = ", ".join(f"{number} in {folder}" for folder, number in numbers.items())
+    return tell(
+        options, [wrapped(f"{out}: {images}")], {"folder": str(out), "images": counts}, read_as_image_folder(out)
+    )

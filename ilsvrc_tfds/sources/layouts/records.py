@@ -113,11 +113,21 @@ def _folders(folder: Path) -> list[Path]:
     """Returns the folders that may hold shards: this one, those of splits, and versions from the newest."""
     splits = [folder / name for names in FOLDERS.values() for name in names]
     versions = [
-        above / name
+        path
         for above in (folder, folder / IMAGENET2012)
         for name in sorted(filter(_VERSION.fullmatch, names_in(above)), key=_numbers, reverse=True)
+        if not _is_one_of_several(path := above / name) or above == folder
     ]
     return [folder, *splits, *versions]
+
+
+def _is_one_of_several(folder: Path) -> bool:
+    """Returns whether a folder is the alias of one of several configs: their data directory does not say which."""
+    alias = read_alias(folder)
+    if alias is None:
+        return False
+    sets = alias.target.parents[1].glob(f"*/*/{INFO_NAME}")
+    return len({path.parent.parent for path in sets}) > 1
 
 
 def _numbers(version: str) -> tuple[int, ...]:
