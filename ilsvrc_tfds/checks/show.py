@@ -43,9 +43,9 @@ def show(
     >>> import ilsvrc_tfds
     >>> print(ilsvrc_tfds.show("/data/tfrecords", split="val", num=1, out="/data/val.png"))
     /data/tfrecords
-    classic TFRecords; images: Original; labels: class index + 1
-      train          12 examples in    12 shards,       0.0 MB
-      val             6 examples in     6 shards,       0.0 MB
+    classic TFRecords; images: unchanged; labels: class index + 1
+      train          12 examples in    12 shards,   ... kB
+      val             6 examples in     6 shards,   ... kB
     <BLANKLINE>
     1 of the 6 records of val, evenly spread:
     <BLANKLINE>

@@ -73,8 +73,12 @@ def test_source_that_is_read_in_place_needs_no_such_folder(archives, disks, tmp_
 def test_next_step_has_the_folder(source, tmp_path, capsys):
     words = [str(source), "--data-dir", str(tmp_path / "data"), "--scratch", f"{tmp_path}/my disk"]
     assert main(["doctor", *words, "--workers", "1"]) == 1
-    line = f"  ilsvrc-tfds doctor {source} --data-dir {tmp_path}/data --scratch '{tmp_path}/my disk'"
-    assert capsys.readouterr().err.splitlines()[-1] == line
+    again, prepare = (
+        f"  ilsvrc-tfds {name} {source} --data-dir {tmp_path}/data --scratch '{tmp_path}/my disk'"
+        for name in ("doctor", "prepare")
+    )
+    lines = capsys.readouterr().err.splitlines()
+    assert again in lines and lines[-1] == f"{prepare} --config all --allow-incomplete"
     assert not list(tmp_path.iterdir())
 
 

@@ -61,7 +61,7 @@ def test_recipe_says_where_its_accuracy_comes_from(caplog):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_docs_name_the_published_accuracy(name):
     (row,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{name}` |")]
-    assert f"{PUBLISHED[name].top1:g} %" in row and "not run by us" in row
+    assert f"{PUBLISHED[name].top1:g}%" in row and "not run by us" in row
 
 
 @pytest.mark.parametrize(
