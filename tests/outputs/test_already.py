@@ -62,7 +62,7 @@ def test_repeated_export_of_archives_is_kept_wherever_they_are_now(export, archi
 @pytest.mark.parametrize(
     "options, difference",
     [
-        ({"config": "raw256"}, r"with images Original\(\), not Resized"),
+        ({"config": "raw256"}, "with images unchanged, not shorter side 256"),
         ({"label_offset": 0}, "with labels that begin at 1, not 0"),
         ({"num_shards": {"train": 3}}, "with (2 shards of train, not 3|1 shard of validation, not 6)"),
         ({"splits": ["val"], "num_shards": {"val": 1}}, "with splits train,validation, not validation"),

@@ -504,6 +504,8 @@ def test_metadata_of_tfds_that_makes_no_sense(text, prepare, tmp_path):
 def test_mark_says_what_is_there(prepared, tmp_path):
     mark = json.loads((unpack(prepared, tmp_path / "out", workers=1) / "unpacked.json").read_text())
     assert len(mark.pop("made_of")["shards"]) == 32
+    folders = {name: (tmp_path / "out" / name).rglob("*.JPEG") for name in ("train256", "val256", "test256")}
+    assert mark.pop("bytes") == {name: sum(path.stat().st_size for path in paths) for name, paths in folders.items()}
     assert mark == {
         "format": 1,
         "images": {"op": "Resized", "shorter_side": 256, "quality": 95},

@@ -189,8 +189,9 @@ def test_command_prints_one_table_and_writes_the_same_numbers(model, prepare, tm
     capsys.readouterr()
     assert main([*words, "--on", f"v2={v2}", f"mine={a}", "--json", str(tmp_path / "s.json")]) == 0
     said = capsys.readouterr()
-    *lines, note, other = said.out.splitlines()
+    *lines, note, other, place = said.out.splitlines()
     assert (note, other) == ("v2: the set is not complete", "mine: the set is not complete")
+    assert place == f"{tmp_path}/s.json: the exact scores as JSON"
     assert len({len(line) for line in lines}) == 1 and lines[0].split() == ["set", "images", "top-1", "top-5"]
     assert [line.split()[:2] for line in lines[2:]] == [["val", "6"], ["v2", "2"], ["mine", "6"]]
     scores = json.loads((tmp_path / "s.json").read_text())

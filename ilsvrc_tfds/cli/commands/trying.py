@@ -1,6 +1,7 @@
 """The command `demo`: draws a source, prepares it, reads it back, and draws a contact sheet."""
 
 import argparse
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,9 @@ def demo(options: argparse.Namespace) -> int:
     """Draws, prepares, reads back, and draws the contact sheet. All output comes at the end, after all of the work."""
     archives, data_dir = options.folder / "archives", options.folder / "data"
     draw(archives)
-    for module in (completeness, find):  # the demo is incomplete by design, which it says itself, once
-        logging.getLogger(module.__name__).setLevel(logging.ERROR)
     try:
-        builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
+        with _said_once():
+            builders = ilsvrc_tfds.prepare_all(archives, data_dir, workers=options.workers, allow_incomplete=True)
     except DestinationError as error:
         raise DestinationError(
             f"{error} The demo itself replaces nothing. Name another folder: `ilsvrc-tfds demo OTHER_DIR`."
@@ -51,6 +51,20 @@ def demo(options: argparse.Namespace) -> int:
         say_next(steps[:-2], "Next, with the demo's data:")
         say_next(steps[-2:], "Next, with your own images, in any layout:")
     return status
+
+
+@contextlib.contextmanager
+def _said_once() -> Iterator[None]:
+    """Leaves out messages on what is missing: the demo is incomplete by design, which it says itself."""
+    loggers = [logging.getLogger(module.__name__) for module in (completeness, find)]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
 
 
 def _steps(folder: Path) -> Iterator[Step]:
