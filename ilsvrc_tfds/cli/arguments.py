@@ -4,6 +4,7 @@ import argparse
 
 from ilsvrc_tfds.cli.options import (
     add_allow_incomplete,
+    add_bbox,
     add_break_lock,
     add_data,
     add_data_dir,
@@ -137,14 +138,7 @@ def export(command: argparse.ArgumentParser) -> None:
         default=1,
         help="label of the first class (default: 1, since 0 is the background class)",
     )
-    command.add_argument(
-        "--bbox",
-        nargs="+",
-        default=[],
-        type=path,
-        metavar="FILE",
-        help="sources of bounding boxes: archives, folders of XML files, or Kaggle's tables",
-    )
+    add_bbox(command, "sources of bounding boxes: archives, folders of XML files, or Kaggle's tables")
     command.add_argument(
         "--index", action="store_true", help="also write an index for DALI and tfrecord beside each shard"
     )

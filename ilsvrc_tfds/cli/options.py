@@ -133,6 +133,10 @@ def add_scratch(command: argparse.ArgumentParser, what: str = "what is written t
     command.add_argument("--scratch", type=path, metavar="DIR", help=text)
 
 
+def add_bbox(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--bbox", nargs="+", default=[], type=path, metavar="FILE", help=text)
+
+
 def add_break_lock(command: argparse.ArgumentParser) -> None:
     text = "take the place of a run that was killed on another machine while it wrote to the same bucket"
     command.add_argument("--break-lock", action="store_true", help=text)

@@ -17,6 +17,7 @@ from ilsvrc_tfds.formats.framing import FRAME_BYTES, MOST_BYTES
 from ilsvrc_tfds.formats.tfrecord import read_spans
 from ilsvrc_tfds.storage.files import sync_file, write_whole
 from ilsvrc_tfds.storage.regular import open_regular, size_of
+from ilsvrc_tfds.storage.stand_ins import fetched
 from ilsvrc_tfds.storage.uploads import upload_beside
 
 PREFIX = "index-"
@@ -42,9 +43,9 @@ def write_index(shard: str, *, out: str | None = None, sync: bool = True) -> str
     text = "".join(f"{offset} {size}\n" for offset, size in read_spans(shard)).encode()
     if not _has_content(path, text):
         write_whole(path, text, sync=sync)
+        upload_beside(Path(path))
     elif sync:  # it may be that of a run that did not sync its files
         sync_file(path)
-    upload_beside(Path(path))
     return path
 
 
@@ -64,8 +65,10 @@ def index_path(shard: str, out: str | None = None) -> str:
 
 def _has_content(path: str, text: bytes) -> bool:
     try:
-        with open_regular(path) as file:
-            return os.path.getsize(path) == len(text) and file.read(len(text) + 1) == text
+        if os.path.getsize(path) != len(text):
+            return False
+        with fetched(path) as local, open_regular(local) as file:
+            return file.read(len(text) + 1) == text
     except (OSError, SourceError):
         return False
 

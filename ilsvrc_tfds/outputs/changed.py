@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import xxhash
 
 from ilsvrc_tfds.errors import unreadable
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.sources.members import WHOLE_FILE, Index
-
-_CHUNK = 1 << 20
+from ilsvrc_tfds.storage.receipts import file_digest
+from ilsvrc_tfds.storage.stand_ins import fetched
 
 
 def changed_shards(output: Output) -> list[str]:
@@ -71,11 +70,8 @@ def _time(path: str | os.PathLike) -> int:
 
 
 def _digest(path: Path) -> str:
-    digest = xxhash.xxh3_64()
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return digest.hexdigest()
+    with fetched(path) as local:
+        try:
+            return file_digest(os.fspath(local))
+        except OSError as error:
+            raise unreadable(path, error) from error

@@ -12,6 +12,7 @@ from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.storage import stand_ins
 from ilsvrc_tfds.storage.bucket import bucket_url, require_folder
 from ilsvrc_tfds.storage.bucket_staging import tidy_in_bucket
+from ilsvrc_tfds.storage.files import require_local
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -57,8 +58,10 @@ def to_buckets(
                 return function(*positional, **named)
             require_folder(url)
             scratch = arguments.get("scratch") or tempfile.gettempdir()
+            require_local(scratch)
             with _written(url, results(arguments), scratch, break_lock) as folder:
                 bound.arguments[name] = folder
+                bound.arguments.get("options", {}).pop("break_lock", None)  # the stand-in knows
                 (bound.arguments["options"] if "options" in bound.arguments else bound.arguments)["scratch"] = scratch
                 return _in_bucket(function(*bound.args, **bound.kwargs))
 

@@ -21,6 +21,7 @@ from ilsvrc_tfds.shards.image_folders import CLASSES_NAME
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.storage.files import PARTIAL_SUFFIX, destination_errors
 from ilsvrc_tfds.storage.regular import open_regular
+from ilsvrc_tfds.storage.stand_ins import url_of
 
 # The ending of the temporary files that `index` leaves if it is killed.
 _PARTIAL = rf"(\.[0-9a-f]+{re.escape(PARTIAL_SUFFIX)})?"
@@ -163,8 +164,11 @@ def read_within(folder: Path, index: Index) -> list[str]:
     if own is None:  # nothing is there that could be lost
         return []
     containers = {container.path for members in index.splits.values() for container in members.containers}
+    paths = [*sorted(containers - {index.source}), index.source]
+    if url := url_of(folder):  # of which source and destination are different stand-ins
+        return [own_url for path in paths if (own_url := url_of(path)) and f"{own_url}/".startswith(f"{url}/")]
     is_folder: dict[Path, bool] = {}
-    return [path for path in [*sorted(containers - {index.source}), index.source] if _is_in(path, own, is_folder)]
+    return [path for path in paths if _is_in(path, own, is_folder)]
 
 
 def _is_in(path: str, folder: os.stat_result, is_folder: dict[Path, bool]) -> bool:

@@ -71,6 +71,8 @@ class BucketLock:
             words = json.dumps({**json.loads(self._words), "beats": beats}).encode()
             with contextlib.suppress(IlsvrcError):  # the store may be away for a while
                 stored = bucket.write_instead(self._url, words, self._version)
+                if stored is None and self.is_held():
+                    stored = bucket.look(self._url)  # the answer to the last write was lost
                 if stored is None:
                     self._is_lost = True
                     return

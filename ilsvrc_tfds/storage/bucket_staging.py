@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ilsvrc_tfds.errors import DestinationError
+from ilsvrc_tfds.errors import DestinationError, first_few, shown
 from ilsvrc_tfds.storage import bucket, bucket_lock, locks
 from ilsvrc_tfds.storage.bucket_lock import LOCK, BucketLock
 from ilsvrc_tfds.storage.space import require_space
@@ -71,10 +71,20 @@ class BucketStaging(Staging):
             raise DestinationError(
                 f"Another run has taken {self._url} over while this one did not answer. Wait for the other one to end."
             )
+        self._require_nothing_new()
         planned = {"folder": folder, "names": [path.name for path in files], "copied": False}
         bucket.write(f"{self._staged}/{_PLANNED}", json.dumps(planned).encode())
         _copy_planned(self._url)
         super().publish(local, sync=False)
+
+    def _require_nothing_new(self) -> None:
+        """Raises DestinationError for objects at the destination that were not there when this run looked."""
+        seen = {path.relative_to(self._destination).as_posix() for path in self._destination.rglob("*")}
+        if new := sorted(bucket.listed(self._url, writing=True).keys() - seen):
+            raise DestinationError(
+                f"{self._url} has objects that were written in the meantime: {first_few(map(shown, new))}. They would "
+                "be removed. Move them away, or choose another place; finished shards are kept."
+            )
 
     def give_back(self) -> None:
         """Removes what was uploaded if no shard of it is finished, and what is left on this machine."""
@@ -111,17 +121,23 @@ def tidy_in_bucket(url: str, *, break_lock: bool) -> None:
     objects = bucket.listed(staged, writing=True)
     if not objects or _PLANNED not in objects and any(receipt_path(name) in objects for name in objects):
         return
-    # Another run may be writing there, and then this one is refused later.
-    with contextlib.suppress(DestinationError), bucket_lock.acquire(staged, url, break_lock=break_lock):
-        _copy_planned(url) if _PLANNED in objects else _remove_staged(staged)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(bucket_lock.acquire(staged, url, break_lock=break_lock))
+        except DestinationError:  # another run is writing there, and this one is refused later
+            return
+        if bucket.look(f"{staged}/{_PLANNED}"):
+            _copy_planned(url)
+        elif _PLANNED not in objects:
+            _remove_staged(staged)
 
 
 def _copy_planned(url: str) -> None:
     """Copies what is planned to a destination, removes everything else there, and empties the staging folder."""
     staged = _staging_url(url)
     planned = json.loads(bucket.read(f"{staged}/{_PLANNED}") or b"{}")
-    names, folder = planned.get("names", []), f"{staged}/{planned.get('folder')}"
-    if not planned.get("copied", True):
+    names, folder = planned["names"], f"{staged}/{planned['folder']}"
+    if not planned["copied"]:
         there = bucket.listed(url, writing=True)
         for mark in reversed(_MARKS):  # one by one, TFDS's first
             bucket.remove_all([f"{url}/{mark}"] if mark in there else [])

@@ -229,7 +229,12 @@ def _mirror(tree: Path, url: str, folders: Iterable[str], *, writing: bool) -> N
     """Fills a stand-in with what is in some folders of the bucket."""
     for folder in folders:
         objects = bucket.listed(f"{url}/{folder}", writing=writing)
-        shown = {name: stored for name, stored in objects.items() if not any(p[0] == "." for p in name.split("/") if p)}
+        # Hidden objects are looked at where they could be lost.
+        shown = {
+            name: stored
+            for name, stored in objects.items()
+            if writing or not any(part.startswith(".") for part in name.split("/"))
+        }
         small = [name for name in shown if name.endswith(_SMALL)]
         with destination_errors(tree):
             for name, stored in shown.items():
@@ -268,6 +273,8 @@ def _fetch(path: Path) -> None:
     partial = path.with_name(f"{path.name}.1{PARTIAL_SUFFIX}")
     bucket.download(url, partial)
     with destination_errors(path):
+        if path.exists():
+            os.utime(partial, ns=(path.stat().st_mtime_ns,) * 2)  # of the object
         os.replace(partial, path)
 
 

@@ -235,7 +235,7 @@ def _without_retries(kind: type) -> type:
 
 
 def _range(offset: int, size: int | None) -> dict[str, int]:
-    return {} if size is None else {"start": offset, "end": offset + size}
+    return {"start": offset} | ({} if size is None else {"end": offset + size}) if offset or size is not None else {}
 
 
 def _google(found: dict[str, Any]) -> Stored:

@@ -44,11 +44,7 @@ def test_damage_in_a_row_group_is_told_once(tmp_path):
     options = {"row_group_size": 40, "write_page_checksum": True, "compression": "zstd"}
     forms.hugging_face(tmp_path, images, how="pyarrow", shards=1, **options)
     [path] = tmp_path.glob("data/train*")
-    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
-    data, middle = bytearray(path.read_bytes()), chunk.total_compressed_size // 2
-    middle += chunk.dictionary_page_offset or chunk.data_page_offset
-    data[middle : middle + 20] = bytes(20)
-    path.write_bytes(data)
+    forms.damage_second_row_group(path)
     facts, problems = looked(tmp_path)
     [problem] = [line for line in problems if "shorter side" not in line]
     assert problem.startswith(f"{path}: row group 1 is damaged or cut short")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import drawing
 import forms
-import pyarrow.parquet as pq
 import pytest
 from report_sets import (
     GOLDFISH,
@@ -120,11 +119,7 @@ def test_damaged_stream_is_listed_with_the_number_of_its_lost_images(tmp_path):
     options = {"row_group_size": 40, "write_page_checksum": True, "compression": "zstd"}
     forms.hugging_face(tmp_path, drawing.miniature(train=30), how="pyarrow", shards=1, **options)
     [path] = tmp_path.glob("data/train*")
-    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
-    data, middle = bytearray(path.read_bytes()), chunk.total_compressed_size // 2
-    middle += chunk.dictionary_page_offset or chunk.data_page_offset
-    data[middle : middle + 20] = bytes(20)
-    path.write_bytes(data)
+    forms.damage_second_row_group(path)
     found = report(tmp_path, workers=1)
     assert (found.num_faults, split_of(found, "train").damaged, split_of(found, "train").images) == (50, 50, 40)
     assert "row group 1 is damaged" in found.faults[0].reason and len(found.faults) == 1

@@ -190,13 +190,17 @@ def test_parts_of_a_killed_upload_are_removed(source, url):
 
 
 def test_lock_without_preconditions_is_still_one(url, monkeypatch):
+    """A store that ignores conditions lets two runs write: the one whose words are not there then has no lock."""
+
     def ignores(target, data, version):
-        return bucket.write(target, data)
+        stored = bucket.write(target, data)
+        bucket.write(target, b'{"text": "a rival"}')
+        return stored
 
     monkeypatch.setattr(bucket, "write_instead", ignores)
-    with bucket_lock.acquire(url, url, break_lock=False):
-        with pytest.raises(DestinationError, match="Another run is making"):
-            bucket_lock.acquire(url, url, break_lock=False)
+    monkeypatch.setattr(bucket_lock, "_seen", lambda target: None)  # both looked before either wrote
+    with pytest.raises(DestinationError, match="is written by several runs at once"):
+        bucket_lock.acquire(url, url, break_lock=False)
 
 
 def test_what_cannot_be_in_a_bucket_says_what_to_do(source, url, tmp_path, capsys):

@@ -213,12 +213,7 @@ def test_file_that_is_damaged_inside_is_named(part, tmp_path):
     options = {"row_group_size": 6, "write_page_checksum": part != "header of a page", "compression": "zstd"}
     source = forms.hugging_face(tmp_path / "hf", drawing.miniature(), how="pyarrow", shards=1, **options)
     path = source / "data/train-00000-of-00001.parquet"
-    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
-    assert chunk.path_in_schema == "image.bytes"
-    data, start = bytearray(path.read_bytes()), chunk.dictionary_page_offset or chunk.data_page_offset
-    start += 0 if part == "header of a page" else chunk.total_compressed_size // 2
-    data[start : start + 20] = bytes(20)
-    path.write_bytes(data)
+    forms.damage_second_row_group(path, header=part == "header of a page")
     assert len(index_images(find_layout([source])).splits["train"]) == 12
     with pytest.raises(SourceError, match=f"{path}: row group 1 is damaged or cut short"):
         prepared(source, tmp_path / "out")

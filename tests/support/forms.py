@@ -222,6 +222,18 @@ def hugging_face(folder: Path, images: drawing.Images, *, shards: int = 2, how: 
     return folder
 
 
+def damage_second_row_group(path: Path, *, header: bool = False) -> None:
+    """Writes zeros into the images of a parquet file's second row group: into a page, or into the header of the first."""
+    import pyarrow.parquet
+
+    chunk = pyarrow.parquet.ParquetFile(path).metadata.row_group(1).column(0)
+    assert chunk.path_in_schema == "image.bytes"
+    data, start = bytearray(path.read_bytes()), chunk.dictionary_page_offset or chunk.data_page_offset
+    start += 0 if header else chunk.total_compressed_size // 2
+    data[start : start + 20] = bytes(20)
+    path.write_bytes(data)
+
+
 def hugging_face_archives(folder: Path, images: drawing.Images) -> Path:
     """Writes `data/train_images_0.tar.gz` to `_4`, `val_images.tar.gz` and `test_images.tar.gz`. Returns the folder."""
     (folder / "data").mkdir(parents=True)

@@ -47,7 +47,7 @@ def class_of(label: int) -> str:
 
 
 def strip(pictures: Sequence[Picture]) -> str:
-    """Returns the thumbnails of pictures in a row, with captions; empty if there are none.
+    """Returns the thumbnails of pictures in a row, with captions; an empty text without pictures.
 
     >>> strip([])
     ''

@@ -36,7 +36,7 @@ class Item(NamedTuple):
       name: File name.
       label: Class index, or -1 if it has none.
       signs: NO_CLASS if its label is not valid, OTHER_CLASS if its name contradicts the label, or 0.
-      image: Its bytes, or the reason why there are none.
+      image: Bytes of the image file, or the reason why it cannot be read.
       boxes: Bounding boxes, as xmin, ymin, xmax, ymax from 0 to 1; those that make no sense are left out.
     """
 

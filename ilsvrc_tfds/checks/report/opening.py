@@ -35,7 +35,7 @@ class Data:
       knows_boxes: Whether it is known which images have bounding boxes.
       output: The shards; None for a source.
       verify: The command that checks the data fully.
-      subset: The subset that the data is, in words; empty if it is none.
+      subset: Description of the subset that the data is; empty if it is not a subset.
       warnings: What a source has and is not read.
     """
 

@@ -70,8 +70,8 @@ def report(
       workers: Number of worker processes; None uses all cores.
 
     Raises:
-      SourceError: There is no data set, or its places and labels cannot be read. Damaged images and records are part of
-        the report.
+      SourceError: The data set does not exist, or its places and labels cannot be read. Damaged images and
+        records are part of the report.
       LabelError: Two sources of a label contradict each other.
       OptionError: An option has an impossible value, or a path is a URL.
       DestinationError: A file cannot be written.

@@ -87,7 +87,7 @@ def checks_of_completeness(splits: Sequence[Split], subset: str, warnings: Seque
 
     Args:
       splits: Numbers of the splits.
-      subset: The subset that the data is, in words; empty if it is none.
+      subset: Description of the subset that the data is; empty if it is not a subset.
       warnings: What a source has and is not read.
     """
     short = [f"{s.split} {s.images:,} of {s.official:,}" for s in splits if s.images != s.official]
