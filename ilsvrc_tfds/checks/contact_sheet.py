@@ -63,7 +63,7 @@ def _tile(sample: Sample) -> Image.Image:
     try:
         image = _decoded(sample.image)
     except ImageError:
-        pen.text((_WIDTH / 2, _HEIGHT / 2), "no sound image", _FAINT, _font(15), anchor="mm")
+        pen.text((_WIDTH / 2, _HEIGHT / 2), "damaged image", _FAINT, _font(15), anchor="mm")
         return tile
     scale = min((_WIDTH - 2 * _MAT) / image.width, (_HEIGHT - 2 * _MAT) / image.height)
     width, height = (max(1, round(side * scale)) for side in image.size)

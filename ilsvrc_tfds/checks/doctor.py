@@ -98,9 +98,9 @@ def examine(
         counts = tuple(split_counts(index, splits))
         allowed = incomplete_is_allowed(allow_incomplete)
         short = [*_allowed(index, splits, allowed)]
-        notes = [f"{index.layout} in {index.source}", *index.notes, *_made(index)]
-        facts = [*notes, *(line for split in counts for line in in_words(split, index)), *short, *_odd_names(index)]
-        notes += [*short, *_odd_names(index), *rooms.notes()]
+        notes, odd = [f"{index.layout} in {index.source}", *index.notes, *_made(index)], [*_odd_names(index)]
+        facts = [*notes, *(line for split in counts for line in in_words(split, index)), *short, *odd]
+        notes += [*short, *odd, *rooms.notes()]
         facts += rooms.facts()
         problems = [
             *_warnings(index, deep or decode),

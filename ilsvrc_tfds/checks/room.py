@@ -9,7 +9,7 @@ from ilsvrc_tfds.checks.speed import seconds_for
 from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.images import CONFIGS, Original, Resized, describe_op
 from ilsvrc_tfds.outputs.scratch import require_outside
-from ilsvrc_tfds.shards.plan import plan_split
+from ilsvrc_tfds.shards.plan import planned_bytes
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.spooling import room
 from ilsvrc_tfds.storage.space import free_bytes, is_same_disk
@@ -86,7 +86,7 @@ class Room:
 
     def _needed(self, op: Original | Resized) -> int:
         splits = self.index.splits.values()
-        return sum(plan_split(members, image_bytes=op.image_bytes).num_bytes for members in splits)
+        return sum(planned_bytes(members.size, op.image_bytes) for members in splits)
 
     def _lacking(self, op: Original | Resized) -> str:
         """Returns a line if there is too little room for a config, or an empty string."""

@@ -14,7 +14,7 @@ from ilsvrc_tfds.sources import Index, Members, Reader
 from ilsvrc_tfds.sources.spool import images_in_order
 from ilsvrc_tfds.sources.spooling import is_stream, parts_of
 
-# So many images are measured, or fewer if that takes longer than this.
+# Number of images that are measured, or fewer if that takes longer than this.
 _IMAGES, _SECONDS = 48, 0.6
 # Writing a byte, and what an image takes besides reading and resizing it.
 _SECONDS_A_BYTE, _SECONDS_AN_IMAGE = 1e-9, 5e-5

@@ -16,12 +16,13 @@ def evaluate_and_plot(data: str, model: Path, *, data_dir: Path | None, label_of
 
     >>> for step in evaluate_and_plot("ilsvrc2012", Path("run/model.keras"), data_dir=None, label_offset=None):
     ...     print(step.line)
-    ilsvrc-tfds evaluate ilsvrc2012 --model run/model.keras
+    ilsvrc-tfds evaluate ilsvrc2012 --model run/model.keras --report evaluation.html
     tensorboard --logdir run/tensorboard
     """
     options: list[str | Path] = [] if data_dir is None else ["--data-dir", data_dir]
     options += [] if label_offset is None else ["--label-offset", str(label_offset)]
-    yield Step("measure the accuracy of the model", command("evaluate", data, *options, "--model", model))
+    options += ["--model", model, "--report", "evaluation.html"]
+    yield Step("measure the accuracy, and see which images are wrong", command("evaluate", data, *options))
     yield Step(
         "plot the loss of each epoch", shlex.join(["tensorboard", "--logdir", f"{model.parent / 'tensorboard'}"])
     )

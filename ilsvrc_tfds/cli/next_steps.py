@@ -191,11 +191,11 @@ def recipe_words(*, few: bool) -> tuple[str, ...]:
     return _SMALL_TRAINING if few else ("--model", "resnet50")
 
 
-def mend(folder: Path) -> Iterator[Step]:
+def make_again(folder: Path) -> Iterator[Step]:
     """Yields the step after `verify` has found problems: make the data anew, from its source.
 
     >>> import ilsvrc_tfds
-    >>> for step in mend(ilsvrc_tfds.export("/data/imagenet", "/data/damaged")):
+    >>> for step in make_again(ilsvrc_tfds.export("/data/imagenet", "/data/damaged")):
     ...     print(step.line)
     ilsvrc-tfds export SOURCE --out /data/damaged --overwrite --allow-incomplete
     """

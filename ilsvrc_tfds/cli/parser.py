@@ -172,7 +172,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 
 def _require_command(parser: argparse.ArgumentParser, words: list[str]) -> None:
-    """Ends the process with the list of commands if there are no words, or if the first one is no command."""
+    """Ends the process with the list of commands if there are no words, or if the first one is not a command."""
     if not words:
         parser.print_help(sys.stderr)
         parser.exit(2)

@@ -87,8 +87,7 @@ def plan_split(
         raise OptionError(f"max_examples must be at least 1, got {max_examples}.")
     order = disk_order(members.split, members.name)[:max_examples]
     n = len(order)
-    sizes = members.size[order]
-    num_bytes = int(sizes[sizes <= LARGEST_IMAGE].sum()) if image_bytes is None else n * image_bytes
+    num_bytes = planned_bytes(members.size[order], image_bytes)
     count = shard_count(num_bytes, n) if num_shards is None else num_shards
     if not 1 <= count <= n:
         raise OptionError(
@@ -96,6 +95,19 @@ def plan_split(
         )
     bounds = tuple(round(n * i / count) for i in range(count + 1))
     return SplitPlan(members, order, bounds, num_bytes)
+
+
+def planned_bytes(sizes: np.ndarray, image_bytes: int | None) -> int:
+    """Returns the estimated size of records of images.
+
+    >>> planned_bytes(np.array([100, 200]), None), planned_bytes(np.array([100, 200]), 50)
+    (300, 100)
+
+    Args:
+      sizes: Size of each image in the source; int of shape (n,).
+      image_bytes: Expected mean size of an image in a record; None if images keep their sizes.
+    """
+    return int(sizes[sizes <= LARGEST_IMAGE].sum()) if image_bytes is None else len(sizes) * image_bytes
 
 
 def shard_count(num_bytes: int, n: int) -> int:

@@ -99,7 +99,7 @@ def leave_terminal() -> None:
 class Messages(logging.Handler):
     """Prints log records above the progress bar, if there is one. Warnings are yellow on a terminal.
 
-    What two configs of one source say in the same words is printed once.
+    A message that was printed already is not repeated: two configs of one source have most in common.
 
     >>> handler = Messages()
     >>> handler.emit(logging.makeLogRecord({"msg": "Continuing: %.1f GB", "args": (0.5,), "levelno": logging.INFO}))

@@ -102,6 +102,10 @@ class Progress:
                 self._samples.popleft()
             self._redraw()
 
+    def restart(self) -> None:
+        """Starts the clock anew: what took place until now says nothing of the speed, as compiling does not."""
+        self._samples = collections.deque([(self._clock(), self.finished)])
+
     def speed(self) -> float:
         """Returns the work of a second, over the last minute of this run; 0 as long as it is not known."""
         (begin, before), now = self._samples[0], self._clock()

@@ -107,7 +107,7 @@ def predictions_of(
     label_offset: int | None = None,
     devices: int | None = None,
 ) -> Predictions:
-    """Returns what a model says of each image of a split, in the order on disk.
+    """Returns the predictions of a model for each image of a split, in the order on disk.
 
     Args: As for `evaluate`.
 
@@ -132,8 +132,9 @@ def scores_of(predictions: Predictions) -> Scores:
     >>> scores_of(Predictions(ones, ones, ones / 1, ones / 2, 0 * ones))
     Scores(examples=4, loss=0.5, top1=1.0, top5=1.0, ece=0.0)
     """
-    mean = predictions
-    return _finite(Scores(len(mean.label), mean.mean_loss, mean.top1, mean.top5, mean.ece))
+    return _finite(
+        Scores(len(predictions.label), predictions.mean_loss, predictions.top1, predictions.top5, predictions.ece)
+    )
 
 
 @contextlib.contextmanager

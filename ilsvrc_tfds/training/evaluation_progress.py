@@ -43,7 +43,9 @@ class _Follow(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         with self._lock:
-            self._work.label = self._label
             self._work.move_to(min(max(self._work.finished, (batch + 1) * self._batch_size), self._work.total))
+            if self._work.label != self._label:  # the first batch has compiled the model
+                self._work.label = self._label
+                self._work.restart()
 
     on_predict_batch_end = on_test_batch_end

@@ -19,6 +19,7 @@ from ilsvrc_tfds.errors import counted, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.pipeline.split import Split
+from ilsvrc_tfds.storage.stand_ins import fetched
 from ilsvrc_tfds.training.calibration import BINS, Bin
 from ilsvrc_tfds.training.epoch_table import in_percent
 from ilsvrc_tfds.training.predictions import Predictions
@@ -35,7 +36,7 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
 
     Args:
       split: Split that was evaluated.
-      predictions: What the model says of its images.
+      predictions: Predictions for its images.
       model: Name of the model, for the title.
 
     Raises SourceError if the records of the worst images cannot be read.
@@ -130,12 +131,13 @@ def _pictures(split: Split, positions: Sequence[int]) -> dict[int, _Picture]:
         by_shard[bisect.bisect_right(starts, position) - 1].append(position)
     for shard, own in by_shard.items():
         path = split.paths[shard]
-        spans = read_spans(path)
-        for position in own:
-            offset, size = spans[position - starts[shard]]
-            features = parse_example(read_record(path, offset, size), f"{path}: byte {offset:,}")
-            name, image = (next(iter(features.get(key, ())), b"") for key in split.fields[:2])
-            found[position] = _Picture(shown(os.fsdecode(bytes(name))), bytes(image))
+        with fetched(path) as local:  # once, if it is in a bucket
+            spans = read_spans(local)
+            for position in own:
+                offset, size = spans[position - starts[shard]]
+                features = parse_example(read_record(local, offset, size), f"{path}: byte {offset:,}")
+                name, image = (next(iter(features.get(key, ())), b"") for key in split.fields[:2])
+                found[position] = _Picture(shown(os.fsdecode(bytes(name))), bytes(image))
     return found
 
 

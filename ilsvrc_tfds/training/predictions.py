@@ -1,4 +1,4 @@
-"""What a model says of each image of a split, and what follows: accuracy by class, confusions, the worst images."""
+"""The predictions of a model for each image of a split, and their accuracy by class, confusions and worst images."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Confusion(NamedTuple):
 
     Attributes:
       label: Class index of the images.
-      predicted: Class index that the model says.
+      predicted: Class index with the highest probability.
       images: Number of such images.
       share: Share of the images of the class.
     """
@@ -52,7 +52,7 @@ class Confusion(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of each image, in the order on disk. All arrays have one value for each image.
+    """The predictions of a model for each image, in the order on disk. All arrays have one value for each image.
 
     Attributes:
       label: Class index of the image, int64.
@@ -161,7 +161,7 @@ def predict(
     devices: Devices,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Predictions:
-    """Returns what a model says of the images of a data set.
+    """Returns the predictions of a model for the images of a data set.
 
     Only a few numbers of each image leave the device, not its logits.
 

@@ -1,4 +1,4 @@
-"""What a training prints: a row for each finished epoch, and below them the epoch that is at work.
+"""What a training prints: a row for each finished epoch, and below them the epoch in progress.
 
 On a terminal the last lines are drawn again a few times a second. Elsewhere, as in the log of a batch job, each epoch
 is a line, and during long ones there is a line each minute. Loads neither TensorFlow nor Keras.

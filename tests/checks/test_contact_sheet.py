@@ -119,7 +119,7 @@ def test_image_that_is_not_sound_is_an_empty_tile_that_says_so():
     tile = tile_of(drawn(sample(image=b"text"))).crop((0, 0, WIDTH, HEIGHT))
     expected = Image.new("RGB", (WIDTH, HEIGHT), MAT)
     font = ImageFont.load_default(15)
-    ImageDraw.Draw(expected).text((132, 106), "no sound image", FAINT, font, anchor="mm")
+    ImageDraw.Draw(expected).text((132, 106), "damaged image", FAINT, font, anchor="mm")
     np.testing.assert_array_equal(np.asarray(tile), np.asarray(expected))
 
 

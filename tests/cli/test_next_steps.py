@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.cli import main
 from ilsvrc_tfds.cli.next_models import after_bench
-from ilsvrc_tfds.cli.next_steps import Step, call, command, mend, say_next
+from ilsvrc_tfds.cli.next_steps import Step, call, command, make_again, say_next
 from ilsvrc_tfds.cli.parser import parse
 
 
@@ -103,7 +103,7 @@ def test_subset_numbered_anew_gets_no_step_that_fails(archives, tmp_path, steps)
     assert not [line for line in steps("prepare", archives, *words, "--name", "two") if "alias" in line]
     folder = tmp_path / "ilsvrc2012/two-classification/1.0.0"
     (folder / "metadata.h5").unlink()
-    (step,) = mend(folder)
+    (step,) = make_again(folder)
     assert step.line == f"ilsvrc-tfds verify {folder}"  # --config has no such value
 
 
@@ -162,7 +162,7 @@ def test_alias_of_a_set_without_val_ends_with_a_split_that_it_has(archives, tmp_
 
 def test_incomplete_set_is_made_again_with_the_permission(archives, tmp_path, steps):
     steps("prepare", archives, "--data-dir", tmp_path, "--allow-incomplete", "--workers", "1")
-    (step,) = mend(tmp_path / "ilsvrc2012/classification/1.0.0")
+    (step,) = make_again(tmp_path / "ilsvrc2012/classification/1.0.0")
     assert step.line.endswith("--config classification --overwrite --allow-incomplete")
 
 

@@ -55,6 +55,17 @@ def test_speed_is_that_of_the_last_minute(clock):
     assert work.speed() == pytest.approx(10)
 
 
+def test_time_before_a_restart_says_nothing_of_the_speed(clock):
+    work = Progress("val", 1_000, clock=clock)
+    clock.now += 40  # compiling
+    work.advance(100)
+    work.restart()
+    assert work.seconds_left() is None
+    clock.now += 10
+    work.advance(100)
+    assert work.speed() == 10 and work.seconds_left() == 80
+
+
 def test_nothing_is_known_of_the_time_before_the_first_work(clock):
     work = Progress("train", 10, clock=clock)
     clock.now += 5

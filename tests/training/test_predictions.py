@@ -231,7 +231,7 @@ def test_command_writes_page_and_json(prepared, tmp_path, capsys):
     assert main([*words, "--report", str(tmp_path)]) == 0
     assert (tmp_path / "evaluation.html").read_text().startswith("<!doctype html>")
     said = capsys.readouterr()
-    titles, _, row, place, scores_place = said.out.splitlines()
+    titles, _, row, scores_place, place = said.out.splitlines()
     assert scores_place.startswith(f"{tmp_path}/scores.json: ")
     assert titles.split() == ["set", "images", "top-1", "top-5", "loss", "ECE"] and row.split()[:2] == ["val", "6"]
     assert place.startswith(f"{tmp_path}/evaluation.html: ") and "load_model" in said.err

@@ -71,7 +71,6 @@ def test_time_left_counts_steps_and_evaluations_and_not_what_is_compiled(clock):
         clock.now += 1
         printer.step_ends(step, METRICS)
     assert printer.seconds_left() == pytest.approx(390 + 4 * BATCHES)  # as long as no evaluation is known
-    run_epoch(Printer(RECIPE, STEPS, BATCHES, clock=clock), clock, 0, 0.5)
 
 
 def test_time_left_of_the_run_has_the_evaluations_at_their_own_speed(clock):

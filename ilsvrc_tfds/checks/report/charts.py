@@ -12,7 +12,7 @@ from ilsvrc_tfds.terminal.progress import in_bytes
 # Sizes in units of the view box, which are pixels on a wide screen.
 _WIDTH, _LEFT, _RIGHT = 340, 4, 4
 _ROW, _LABEL, _AXIS = 56, 27, 24
-# Of so many classes each has a bar of its own.
+# Up to this number of classes, each has its own bar.
 _FEW_CLASSES = 100
 _PIXEL_TICKS = [(2.0**k, f"{2**k:,}") for k in range(4, 14)]
 _TICKS = {

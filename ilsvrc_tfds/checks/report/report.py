@@ -29,7 +29,7 @@ from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.storage.files import files_to_replace, require_local, write_whole
 from ilsvrc_tfds.terminal.progress import progress
 
-# So many odd images of each way have a picture, and so many groups of equal images.
+# Largest numbers of pictures: of odd images of each way, of groups of equal images, and of images in a group.
 _DRAWN_OF_A_WAY, _DRAWN_GROUPS, _DRAWN_OF_A_GROUP = 12, 60, 4
 # Most bytes of all thumbnails. In the page they take a third more, 27.3 MB, and the rest of it takes 1 MB.
 _MOST_BYTES = 20_500_000

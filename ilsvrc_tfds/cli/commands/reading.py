@@ -13,7 +13,7 @@ import ilsvrc_tfds
 from ilsvrc_tfds.checks.record_values import record_values
 from ilsvrc_tfds.cli.findings import folder_lines, folder_values
 from ilsvrc_tfds.cli.next_models import after_bench, evaluate_and_plot, keep_scores, look_at_errors, use_model
-from ilsvrc_tfds.cli.next_steps import check, look_and_train, mend, say_next
+from ilsvrc_tfds.cli.next_steps import check, look_and_train, make_again, say_next
 from ilsvrc_tfds.cli.recipe_options import recipe_of
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.cli.streams import say
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def verify(options: argparse.Namespace) -> int:
     """Prints the report on a prepared or exported folder. Returns 1 if it has problems."""
     report = ilsvrc_tfds.verify(options.folder, decode=options.decode, workers=options.workers)
-    steps = mend(options.folder) if report.problems else look_and_train(options.folder)
+    steps = make_again(options.folder) if report.problems else look_and_train(options.folder)
     values = {"folder": str(options.folder), **folder_values(report)}
     return tell(options, folder_lines(report), values, steps, ok=not report.problems)
 
@@ -102,14 +102,15 @@ def evaluate(options: argparse.Namespace) -> int:
     else:
         predictions = training.predictions_of(options.data, options.model, **wanted)
         scores, details = scores_of(predictions), predictions.as_json()
-        split = find_split(options.data, options.split, **_source(options))
-        write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
     row = row_of_data(options.split, options.data, scores)
     _write_scores(json_path, options.model, [row], {"loss": scores.loss, "ece": scores.ece, **details})
     figures = (f"{scores.examples:,}", in_percent(scores.top1), in_percent(scores.top5))
     say(aligned([(*TITLES, "loss", "ECE"), (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")]))
-    _say_file(report_path, "calibration, classes, confusions and the worst images")
     _say_file(json_path, "the exact scores as JSON")
+    if report_path is not None:  # after the scores, which are hours of work: it reads images once more
+        split = find_split(options.data, options.split, **_source(options))
+        write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
+        _say_file(report_path, "calibration, classes, confusions and the worst images")
     say_next([*([] if report_path else [look_at_errors(options)]), use_model(options.model, options.weights)])
     return 0
 
