@@ -13,6 +13,9 @@ from unprivileged import give_up_root
 
 import ilsvrc_tfds
 
+pytest.register_assert_rewrite("browsing")
+import browsing  # noqa: E402
+
 
 def pytest_configure(config):
     """Gives the session, and all processes that it starts, a temporary folder of their own, which is removed at the end.
@@ -72,6 +75,13 @@ def heed_interrupts():
 def images() -> drawing.Images:
     """A miniature data set of three classes with the odd images of the real one."""
     return drawing.miniature()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """A headless Chromium. Tests that ask for it are skipped without one."""
+    with browsing.chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session", params=["gs", "s3"])

@@ -66,12 +66,14 @@ def draw_report(data_set: Path) -> None:
 
 
 def draw_training(data_set: Path) -> None:
-    """Trains a small model on the demo, as docs/training.md says: its curves, and the page of `evaluate --report`."""
+    """Trains a small model on the demo, as docs/training.md says: its curves, its page, and that of an evaluation."""
     recipe = training.Recipe(
         model="small", optimizer="adamw", learning_rate=0.004, epochs=20, warmup_epochs=2, batch_size=32
     )
     training.train(data_set, DEMO / "run", recipe)
     _save(Image.open(DEMO / "run/curves.png"), HERE / "curves.png")
+    with _opened(DEMO / "run/training.html") as page:
+        _shoot(page, "training.png")
     page_path = DEMO / "evaluation.html"
     cli.main(["evaluate", str(data_set), "--model", str(DEMO / "run"), "--report", str(page_path)])
     with _opened(page_path) as page:

@@ -13,7 +13,7 @@ from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.differences import differences
-from ilsvrc_tfds.training.kept import ASKED, BACKUP, CURVES, MODEL, backups_in
+from ilsvrc_tfds.training.kept import ASKED, BACKUP, CURVES, MODEL, PAGE, backups_in
 from ilsvrc_tfds.training.recipe import Recipe
 
 LOG, TENSORBOARD, UNFINISHED = "log.csv", "tensorboard", "unfinished.keras"
@@ -114,5 +114,5 @@ def _remove(out: Path) -> None:
     """Removes the files of a training, and no others."""
     for name in (BACKUP, TENSORBOARD):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in (MODEL, UNFINISHED, LOG, CURVES, ASKED):
+    for name in (MODEL, UNFINISHED, LOG, CURVES, PAGE, ASKED):
         (out / name).unlink(missing_ok=True)

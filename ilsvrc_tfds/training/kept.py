@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ilsvrc_tfds.errors import counted
 
-ASKED, BACKUP, CURVES, MODEL = "training.json", "backup", "curves.png", "model.keras"
+ASKED, BACKUP, CURVES, MODEL, PAGE = "training.json", "backup", "curves.png", "model.keras", "training.html"
 SUFFIX = ".weights.h5"
 _NAME = re.compile(rf"(?P<epochs>\d+)(?:-(?P<steps>\d+))?{re.escape(SUFFIX)}")
 

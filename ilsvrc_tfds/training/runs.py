@@ -5,7 +5,8 @@
 <out>/tensorboard/    the same for TensorBoard, with the learning rate
 <out>/backup/         the state after the last epoch, and within it if wanted, until the training is finished
 <out>/model.keras     the trained model
-<out>/curves.png      loss, accuracies and learning rate of each epoch, drawn
+<out>/training.html   a page with curves, recipe and epochs, written anew after each epoch
+<out>/curves.png      loss, accuracies and learning rate of each epoch, drawn at the end
 """
 
 import contextlib
@@ -29,10 +30,11 @@ from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.folder import LOG, TENSORBOARD, UNFINISHED, cut_log, make_ready, read_log
 from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
-from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, Progress
+from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, PAGE, Progress
 from ilsvrc_tfds.training.models import image_size_of
 from ilsvrc_tfds.training.printing import Printer, shown, working
 from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.run_page import Trained, write_run_page
 from ilsvrc_tfds.training.sizes import in_stages, one_size
 from ilsvrc_tfds.training.streams import Source, Streams
 
@@ -134,7 +136,8 @@ def train(
             if progress > Progress() and is_first:
                 _log.info("Resuming after %s.", progress.in_words)
             printer = Printer(recipe, steps, -(-validated.num_examples // recipe.batch_size), earlier=_earlier(out))
-            with _callbacks(out, recipe, backup, used, printer) as callbacks, source_errors(split.folder):
+            about = Trained(f"{split.folder}", split.num_examples, validated.num_examples, model.count_params(), side)
+            with _callbacks(out, recipe, backup, used, printer, about) as callbacks, source_errors(split.folder):
                 _fit(model, side, streams, steps, backup, progress, callbacks, printer)
             finished = model if recipe.sizes is None else one_size(model, side)
             on_first_host(used.host, lambda: _finish(finished, out, recipe))
@@ -186,7 +189,7 @@ def _fit(
 
 @contextlib.contextmanager
 def _callbacks(
-    out: Path, recipe: Recipe, backup: Backup, devices: Devices, printer: Printer
+    out: Path, recipe: Recipe, backup: Backup, devices: Devices, printer: Printer, about: Trained
 ) -> Iterator[list[keras.callbacks.Callback]]:
     """Yields the callbacks, of which those of the first host print, and write logs and backups.
 
@@ -200,10 +203,13 @@ def _callbacks(
         return
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / TENSORBOARD, write_graph=False)
+    page = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: write_run_page(read_log(out), recipe, about, out / PAGE)
+    )
     try:
         with shown(printer):
             # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.
-            yield [log, tensorboard, keras.callbacks.LambdaCallback(**printer.hooks()), *needed, backup]
+            yield [log, tensorboard, page, keras.callbacks.LambdaCallback(**printer.hooks()), *needed, backup]
     finally:
         log.on_train_end()
 

@@ -3,14 +3,14 @@
 import base64
 import contextlib
 import dataclasses
-import html.parser
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import browsing
 import drawing
 import pytest
+from browsing import THEMES, WIDTHS
 from report_sets import GOLDFISH, TENCH
 
 from ilsvrc_tfds import synsets
@@ -20,7 +20,6 @@ from ilsvrc_tfds.checks.report.values import Report
 from ilsvrc_tfds.formats.example import encode_example
 from ilsvrc_tfds.formats.tfrecord import frame
 
-WIDTHS, THEMES = (360, 768, 1280), ("light", "dark")
 HOSTILE = (
     b"</script><script>window.hacked=1</script>.JPEG",
     b"\"><img src=x onerror='window.hacked=1'>.JPEG",
@@ -28,21 +27,6 @@ HOSTILE = (
     b"\xff\xfe\x1b[2J\n.JPEG",
     "\u2028\u202e名.JPEG".encode(),
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `test`)")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_api.sync_playwright() as playwright:
-        try:
-            own = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except sync_api.Error:
-            if found:
-                raise
-            pytest.skip("no Chromium: install Debian's package `chromium`, or run `playwright install chromium`")
-        yield own
-        own.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +43,10 @@ def hostile(tmp_path_factory) -> Report:
 
 @contextlib.contextmanager
 def opened(browser, found: Report, path: Path, width: int = 1280, theme: str = "light") -> Iterator:
-    """Yields the page of a report in the browser. Asserts at the end that it was silent and asked for nothing."""
-    path.write_bytes(page(found))
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-    said, asked = [], []
-    own = context.new_page()
-    own.on("console", lambda message: said.append(message.text))
-    own.on("pageerror", lambda error: said.append(str(error)))
-    own.on("request", lambda request: asked.append(request.url))
-    own.goto(path.as_uri())
-    own.wait_for_selector("#sheet li")
-    yield own
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    """Yields the page of a report in the browser, with its pictures."""
+    with browsing.opened(browser, page(found), path, width, theme) as own:
+        own.wait_for_selector("#sheet li")
+        yield own
 
 
 def shown(own) -> list[str]:
@@ -173,7 +147,7 @@ def test_hostile_names_stay_text(browser, hostile, tmp_path):
 def test_page_can_be_printed_and_used_with_the_keyboard(browser, of_damaged, tmp_path):
     with opened(browser, of_damaged, tmp_path / "report.html") as own:
         own.keyboard.press("Tab")
-        assert own.evaluate("document.activeElement.textContent") == "Skip to the report"
+        assert own.evaluate("document.activeElement.textContent") == "Skip to the content"
         own.locator("#search").focus()
         for name in ("split", "order"):
             own.keyboard.press("Tab")
@@ -212,35 +186,10 @@ def _luminance(colour: str) -> float:
 # Without a browser.
 
 
-class _Parser(html.parser.HTMLParser):
-    """Collects the tags of a page, and asserts that they are closed in order."""
-
-    VOID = {"meta", "link", "input", "img", "br", "wbr", "rect", "line"}
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.labels, self.sources = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        values = dict(attrs)
-        self.sources += [values[key] for key in ("src", "href") if key in values]
-        assert "style" not in values and not [key for key in values if key.startswith("on")]
-        if tag == "svg":
-            self.labels.append(values["aria-label"])
-        if tag == "img":
-            assert values["alt"]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
 @pytest.mark.parametrize("kind", ["of_damaged", "of_exported", "hostile"])
 def test_page_is_well_formed_and_names_no_other_place(kind, request):
-    parser, text = _Parser(), page(request.getfixturevalue(kind)).decode()
-    parser.feed(text)
+    content = page(request.getfixturevalue(kind))
+    parser, text = browsing.Parser(content), content.decode()
     assert parser.open == [] and parser.labels and all(parser.labels)
     assert all(source.startswith(("#", "data:")) for source in parser.sources)
     assert "://" not in re.sub(r"http://www.w3.org/2000/svg", "", text.partition('<script type="application/json"')[0])

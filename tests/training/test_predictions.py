@@ -1,12 +1,11 @@
 """Calibration, confusions and scores from predictions, against plain formulas, Keras and scikit-learn; and the page."""
 
-import collections
 import dataclasses
-import html.parser
 import json
 import math
 import re
 
+import browsing
 import drawing
 import keras
 import numpy as np
@@ -182,36 +181,21 @@ def test_several_hosts_are_refused(prepared):
         predictions.predict(model, None, 4, Devices(2, Host(0, 2)))
 
 
-class Page(html.parser.HTMLParser):
-    """Counts the elements, and collects the links and the text."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.elements, self.links, self.text = collections.Counter(), [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.elements[tag] += 1
-        self.links += [value for name, value in attributes if name in ("src", "href")]
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
 def test_page_has_the_images_and_needs_no_network(prepared):
     data, path = prepared
     split = pipeline.find_split(data, "val")
     made = training.predictions_of(data, path)
-    text = training.write_report(split, made, "small").decode()
-    page = Page(text)
-    assert page.elements["figure"] == 6 and page.elements["script"] == 1
-    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links) and len(page.links) == 6
+    content = training.write_report(split, made, "small")
+    page, text = browsing.Parser(content), content.decode()
+    assert page.tags.count("img") == 6 and page.tags.count("script") == 2 and page.open == []
+    pictures = [link for link in page.sources if link[0] != "#" and link != "data:,"]
+    assert all(link.startswith("data:image/jpeg;base64,") for link in pictures) and len(pictures) == 6
     assert not re.search(r"https?://|@import|url\(", text)
-    words = " ".join("".join(page.text).split())
+    words = " ".join(page.text.split())
     assert f"{made.top1:.2%}" in words and f"{made.ece:.2%}" in words and "ILSVRC2012_val_" in words
     names = evaluation_report.class_words(split)
     assert all(names(int(label))[0] in words for label in made.label)
-    assert page.elements["tr"] == 2 + len(made.confusions()) + len(made.classes())
+    assert page.tags.count("tr") == 2 + len(made.confusions()) + len(made.classes())
 
 
 def test_names_of_files_models_and_folders_are_text_and_not_html(prepared, tmp_path, monkeypatch):
@@ -219,17 +203,17 @@ def test_names_of_files_models_and_folders_are_text_and_not_html(prepared, tmp_p
     picture = evaluation_report._Picture(hostile, b"not an image")
     monkeypatch.setattr(evaluation_report, "_pictures", lambda split, positions: dict.fromkeys(positions, picture))
     split = dataclasses.replace(pipeline.find_split(prepared[0], "val"), folder=tmp_path / hostile)
-    page = Page(training.write_report(split, training.predictions_of(*prepared), hostile).decode())
-    assert page.elements["script"] == 1 and page.elements["figure"] == 6
-    assert "".join(page.text).count(hostile) == 1 + 1 + 1 + 6  # title, heading, facts, figures
-    assert page.links == ["data:,"] * 6
+    page = browsing.Parser(training.write_report(split, training.predictions_of(*prepared), hostile))
+    assert page.tags.count("script") == 2 and page.tags.count("img") == 6
+    assert page.text.count(hostile) == 1 + 1 + 1 + 6  # title, heading, folder, pictures
+    assert [link for link in page.sources if link[0] != "#"] == ["data:,"] * (1 + 6)  # the icon, and the pictures
 
 
 def test_command_writes_page_and_json(prepared, tmp_path, capsys):
     data, path = prepared
     words = ["evaluate", str(data), "--model", str(path), "--json", str(tmp_path / "scores.json")]
     assert main([*words, "--report", str(tmp_path)]) == 0
-    assert (tmp_path / "evaluation.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "evaluation.html").read_text().startswith("<!DOCTYPE html>")
     said = capsys.readouterr()
     titles, _, row, scores_place, place = said.out.splitlines()
     assert scores_place.startswith(f"{tmp_path}/scores.json: ")

@@ -110,6 +110,7 @@ def test_training_leaves_model_logs_and_recipe(trained):
         "training.json",
         "tensorboard",
         "curves.png",
+        "training.html",
     }
     rows = training.read_log(trained)
     assert [row["epoch"] for row in rows] == [0, 1, 2]

@@ -1,5 +1,6 @@
 """What an installation of the package brings along."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -11,10 +12,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-NEEDED = (
-    *("checksums/ilsvrc2012.tsv", "data/synsets.tsv", "data/validation_labels.u2", "data/WORDNET-LICENSE.txt"),
-    *(f"checks/report/page.{suffix}" for suffix in ("html", "css", "js")),
-)
+PACKAGE = ROOT / "ilsvrc_tfds"
+_FILES = (Path(folder, name) for folder, _, names in os.walk(PACKAGE, followlinks=True) for name in names)
+NEEDED = sorted(str(path.relative_to(PACKAGE)) for path in _FILES if path.suffix not in (".py", ".pyc"))
+
+
+def test_package_has_data():
+    assert {"checksums/ilsvrc2012.tsv", "pages/frame.html", "training/evaluation_page.js"} < set(NEEDED)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ilsvrc_tfds.checks.report.values import Histogram, Split
 from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.pages.charts import svg
 from ilsvrc_tfds.terminal.progress import in_bytes
 
 # Sizes in units of the view box, which are pixels on a wide screen.
@@ -44,7 +45,7 @@ def histograms(name: str, splits: Sequence[Split]) -> str:
     height = len(splits) * (_ROW + _LABEL) + _AXIS
     parts += _axis(_TICKS.get(name, _PIXEL_TICKS), scale, height - _AXIS, height - 6)
     medians = (f"{s.split} median {in_units(name, s.measures[name].spread.median)}" for s in splits)
-    return _svg(_WIDTH, height, f"Histogram of {name}: {', '.join(medians)}", parts)
+    return svg(_WIDTH, height, f"Histogram of {name}: {', '.join(medians)}", parts)
 
 
 def classes(split: Split) -> str:
@@ -101,7 +102,7 @@ def shapes(density: Mapping[str, Any]) -> str:
         parts.append(f'<text class="tick end" x="{left - 5}" y="{y(value) + 3.5}">{text}</text>')
     parts.append(f'<text class="tick mid" x="{(left + side) / 2}" y="{side - 3}">width</text>')
     parts.append('<text class="tick" x="0" y="10">height</text>')
-    return _svg(side, side, "Number of images by width and height, in pixels", parts)
+    return svg(side, side, "Number of images by width and height, in pixels", parts)
 
 
 def _occupied(edges: Sequence[float], counts: Sequence[Sequence[int]]) -> tuple[Sequence[float], list[Sequence[int]]]:
@@ -168,10 +169,3 @@ def _axis(ticks: Sequence[tuple[float, str]], scale: _Scale, line: float, text: 
 
 def _pixels(value: float) -> str:
     return f"{value:,.0f}"
-
-
-def _svg(width: float, height: float, words: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
-        f"<title>{escape(words)}</title>{''.join(parts)}</svg>"
-    )

@@ -3,26 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.checks.report import charts
-from ilsvrc_tfds.checks.report.elements import listed, strip, table, tag
+from ilsvrc_tfds.checks.report.elements import listed, strip, tag
 from ilsvrc_tfds.checks.report.statistics import MEASURES
 from ilsvrc_tfds.checks.report.values import Check, Group, Odd, Report, Split
 from ilsvrc_tfds.errors import counted
+from ilsvrc_tfds.pages.elements import Figure, Section, facts, figures, table
 from ilsvrc_tfds.terminal.progress import in_bytes
 
 _STATES = {"passed": ("good", "passed"), "failed": ("bad", "look at this"), "open": ("open", "not checked")}
 _CHARTS = ("width", "height", "aspect ratio", "bytes")
-
-
-class Section(NamedTuple):
-    """A section of the page: its anchor, its title, and its content in HTML."""
-
-    id: str
-    title: str
-    content: str
 
 
 def all_of(report: Report) -> list[Section]:
@@ -35,7 +27,7 @@ def all_of(report: Report) -> list[Section]:
     found = [
         Section("overview", "", _figures(report)),
         Section("checks", "Checks", _checks(report)),
-        Section("made", "How it was made", _facts(report)),
+        Section("made", "How it was made", facts((fact.name, fact.value) for fact in report.facts)),
         Section("splits", "Splits", _splits(report.splits)),
         Section("classes", "Classes", _classes(report)),
         Section("sizes", "Sizes", _sizes(report)),
@@ -45,44 +37,29 @@ def all_of(report: Report) -> list[Section]:
     return [*found, Section("damaged", "Damaged", _faults(report))] if report.num_faults else found
 
 
-def in_html(section: Section) -> str:
-    """Returns a section as an element.
-
-    >>> in_html(Section("odd", "Odd images", "<p>None.</p>")).splitlines()[1]
-    '<h2 id="odd-title">Odd images</h2>'
-    """
-    if not section.title:
-        return section.content
-    title = f'<h2 id="{section.id}-title">{escape(section.title)}</h2>'
-    return f'<section id="{section.id}" aria-labelledby="{section.id}-title">\n{title}\n{section.content}\n</section>'
-
-
 def _figures(report: Report) -> str:
     splits, equal = report.splits, report.duplicates
     across = sum(equal.across.values())
-    figures = [
-        ("Images", f"{report.images:,}", ", ".join(f"{s.split} {s.images:,}" for s in splits), ""),
-        ("Classes", f"{sum(map(any, zip(*(s.per_class for s in splits if s.per_class)))):,}", "of 1,000", ""),
-        ("Size", in_bytes(sum(s.num_bytes for s in splits)), "of all images", ""),
-        ("Cannot be read", f"{report.num_faults:,}", "images or records", "bad" if report.num_faults else ""),
-        (
-            "In several splits",
-            f"{across:,}",
-            f"of {counted(equal.groups, 'group')} of equal images",
-            "bad" if across else "",
-        ),
-        (
-            "To look at",
-            f"{len(report.failed):,}",
-            f"of {counted(len(report.checks), 'check')}",
-            "bad" if report.failed else "good",
-        ),
-    ]
-    cells = (
-        f'<div><dt>{name}</dt><dd class="{colour}">{value}<small>{escape(text)}</small></dd></div>'
-        for name, value, text, colour in figures
+    return figures(
+        [
+            Figure("Images", f"{report.images:,}", ", ".join(f"{s.split} {s.images:,}" for s in splits)),
+            Figure("Classes", f"{sum(map(any, zip(*(s.per_class for s in splits if s.per_class)))):,}", "of 1,000"),
+            Figure("Size", in_bytes(sum(s.num_bytes for s in splits)), "of all images"),
+            Figure("Cannot be read", f"{report.num_faults:,}", "images or records", "bad" if report.num_faults else ""),
+            Figure(
+                "In several splits",
+                f"{across:,}",
+                f"of {counted(equal.groups, 'group')} of equal images",
+                "bad" if across else "",
+            ),
+            Figure(
+                "To look at",
+                f"{len(report.failed):,}",
+                f"of {counted(len(report.checks), 'check')}",
+                "bad" if report.failed else "good",
+            ),
+        ]
     )
-    return f'<dl class="figures">{"".join(cells)}</dl>'
 
 
 def _checks(report: Report) -> str:
@@ -95,11 +72,6 @@ def _checks(report: Report) -> str:
 def _state(check: Check) -> str:
     colour, words = _STATES[check.state]
     return f'<span class="{colour}">{words}</span>'
-
-
-def _facts(report: Report) -> str:
-    rows = "".join(f"<dt>{escape(fact.name)}</dt><dd>{escape(fact.value)}</dd>" for fact in report.facts)
-    return f'<dl class="facts">{rows}</dl>'
 
 
 def _splits(splits: Sequence[Split]) -> str:
@@ -151,9 +123,11 @@ def _sizes(report: Report) -> str:
     if not splits:
         return "<p>No image can be read.</p>"
     titles = {"width": "Width, pixels", "height": "Height, pixels", "aspect ratio": "Width by height", "bytes": "Bytes"}
-    figures = [(titles[name], charts.histograms(name, splits), "") for name in _CHARTS]
-    figures.insert(2, ("Width and height, pixels", charts.shapes(report.density), ' class="tall"'))
-    drawn = "".join(f"<figure{kind}><figcaption>{title}</figcaption>{chart}</figure>" for title, chart, kind in figures)
+    drawings = [(titles[name], charts.histograms(name, splits), "") for name in _CHARTS]
+    drawings.insert(2, ("Width and height, pixels", charts.shapes(report.density), ' class="tall"'))
+    drawn = "".join(
+        f"<figure{kind}><figcaption>{title}</figcaption>{chart}</figure>" for title, chart, kind in drawings
+    )
     rows = [
         [f"{name}, {s.split}", *(charts.in_units(name, value) for value in s.measures[name].spread)]
         for name in MEASURES

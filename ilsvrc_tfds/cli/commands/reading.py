@@ -21,7 +21,7 @@ from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.storage.files import files_to_replace, write_whole
 from ilsvrc_tfds.terminal.tables import mark, wrapped
 from ilsvrc_tfds.training.epoch_table import best_epoch, in_percent
-from ilsvrc_tfds.training.kept import CURVES, kept_by_stopped
+from ilsvrc_tfds.training.kept import CURVES, PAGE, kept_by_stopped
 from ilsvrc_tfds.training.printing import working
 
 if TYPE_CHECKING:
@@ -71,9 +71,11 @@ def train(options: argparse.Namespace) -> int:
     lines = [f"{model}: {accuracy} at the end of epoch {recipe.epochs}{is_best}"]
     if highest is not None and not is_best and len(log) > 1:
         lines += [f"Best epoch: {best}, with top-1 {in_percent(highest)}. The model is that of the last epoch."]
-    curves = out / CURVES if (out / CURVES).exists() else None
-    lines += [f"{curves}: loss, accuracies and learning rate of each epoch"] if curves else []
-    values = {"model": str(model), "curves": curves and str(curves), "best_epoch": best, "epochs": log}
+    page, curves = (out / name if (out / name).exists() else None for name in (PAGE, CURVES))
+    lines += [f"{page}: curves, recipe and epochs, for the browser"] if page else []
+    lines += [f"{curves}: the curves as a picture"] if curves else []
+    values = {"model": str(model), "page": page and str(page), "curves": curves and str(curves)}
+    values |= {"best_epoch": best, "epochs": log}
     steps = evaluate_and_plot(options.data, model, **_source(options))
     return tell(options, map(wrapped, lines), values, steps)
 

@@ -1,0 +1,194 @@
+"""A page about a training: its best epoch, its curves, its recipe and its epochs. It needs no network.
+
+It is written anew after each epoch, so that a training can be followed in a browser while it goes on.
+"""
+
+import dataclasses
+import datetime
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import ilsvrc_tfds
+from ilsvrc_tfds.errors import DestinationError, counted
+from ilsvrc_tfds.pages.charts import Axes, svg, ticks
+from ilsvrc_tfds.pages.elements import Figure, Section, facts, figures, side_by_side, table
+from ilsvrc_tfds.pages.page import Heading, page
+from ilsvrc_tfds.storage.files import destination_errors, write_whole
+from ilsvrc_tfds.training.epoch_table import best_epoch, in_loss, in_percent
+from ilsvrc_tfds.training.recipe import Recipe, sizes_in_words
+
+_log = logging.getLogger(__name__)
+
+_SAMPLES = 240  # of the learning rate, which changes within an epoch
+_TRAIN, _VAL = '<span class="key train">train</span>', '<span class="key val">val</span>'
+_DASHED = '<span class="key">top-5 dashed</span>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a training is of.
+
+    Attributes:
+      data: Folder of the data set.
+      train_images: Number of images of `train`.
+      val_images: Number of images of `val`.
+      parameters: Number of parameters of the model.
+      side: Side of the images that it evaluates, in pixels.
+
+    >>> Trained("/data/tfds/ilsvrc2012/raw256/1.0.0", 1_281_167, 50_000, 25_557_032, 224).side
+    224
+    """
+
+    data: str
+    train_images: int
+    val_images: int
+    parameters: int
+    side: int
+
+
+def write_run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained, path: Path) -> None:
+    """Writes the page. If that fails, warns: the training goes on all the same.
+
+    >>> epochs = [{"epoch": k, "loss": 7 - k, "top1": 0.1, "top5": 0.2} for k in range(2)]
+    >>> log = [{**epoch, "val_loss": 6.5, "val_top1": 0.1, "val_top5": 0.3} for epoch in epochs]
+    >>> write_run_page(log, Recipe(epochs=3), Trained("/data", 16, 4, 1_000, 224), Path("/data/training.html"))
+    >>> Path("/data/training.html").read_bytes()[:15]
+    b'<!DOCTYPE html>'
+
+    Args:
+      log: Metrics of each epoch, as `read_log` returns them.
+      recipe: Hyperparameters.
+      trained: What is trained, and on which data.
+      path: File to write.
+    """
+    try:
+        with destination_errors(path):
+            write_whole(path, run_page(log, recipe, trained, path.parent))
+    except DestinationError as error:
+        _log.warning("%s The training goes on all the same.", error)
+
+
+def run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained, out: Path) -> bytes:
+    """Returns the page as HTML in UTF-8.
+
+    Args:
+      log: Metrics of each epoch, at least of one.
+      recipe: Hyperparameters.
+      trained: What is trained, and on which data.
+      out: Folder of the training.
+    """
+    state = "finished" if len(log) == recipe.epochs else f"after epoch {len(log)} of {recipe.epochs}"
+    created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    title, version = f"{recipe.model}, {trained.side} pixels", ilsvrc_tfds.__version__
+    heading = Heading("training", f"Training, {state}", title, f"{out}", version, created)
+    return page(
+        heading,
+        [
+            Section("overview", "", _figures(log, recipe, trained)),
+            Section("curves", "Curves", _curves(log, recipe)),
+            Section("recipe", "Recipe", facts(_recipe(recipe, trained))),
+            Section("epochs", "Epochs", _epochs(log, recipe)),
+        ],
+    )
+
+
+def _figures(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained) -> str:
+    last, best = log[-1], best_epoch(log) or 1
+    gap = last["top1"] - last["val_top1"]
+    return figures(
+        [
+            Figure("Best top-1 of val", in_percent(log[best - 1]["val_top1"]), f"epoch {best}", "good"),
+            Figure("Top-1 of val", in_percent(last["val_top1"]), f"epoch {len(log)}"),
+            Figure("Top-5 of val", in_percent(last["val_top5"]), f"epoch {len(log)}"),
+            Figure("Loss of val", in_loss(last["val_loss"]), f"train {in_loss(last['loss'])}"),
+            Figure("Train minus val", f"{100 * gap:+.2f}".replace("-", "−"), "top-1, percentage points"),
+            Figure("Parameters", f"{trained.parameters / 1e6:,.1f} M", recipe.model),
+        ]
+    )
+
+
+def _curves(log: Sequence[Mapping[str, float]], recipe: Recipe) -> str:
+    return side_by_side(
+        {
+            f"Loss {_TRAIN} {_VAL}": _chart("Loss", log, recipe, ("loss",)),
+            f"Accuracy {_TRAIN} {_VAL} {_DASHED}": _chart("Accuracy", log, recipe, ("top1", "top5")),
+            "Learning rate": _rate(recipe),
+        }
+    )
+
+
+def _chart(title: str, log: Sequence[Mapping[str, float]], recipe: Recipe, names: Sequence[str]) -> str:
+    """Returns the curves of metrics, for train and val: losses from 0, or accuracies from 0 to 100%."""
+    is_share = names[0] != "loss"
+    in_words = in_percent if is_share else in_loss
+    shown = [row[key] for row in log for name in names for key in (name, f"val_{name}") if math.isfinite(row[key])]
+    top = 1.0 if is_share else 1.05 * max(shown, default=1.0) or 1.0
+    axes = Axes((0, recipe.epochs), (0, top))
+    parts: list[str] = []
+    for name, line in zip(names, ("", " second")):
+        for key, split in ((name, "train"), (f"val_{name}", "val")):
+            points = [(row["epoch"] + 1, row[key]) for row in log]
+            marks = [f"epoch {x:.0f}, {split} {_title(name)}: {in_words(y)}" for x, y in points]
+            parts += axes.line(points, marks, split + line)
+    if is_share and (best := best_epoch(log)):
+        parts.append(f'<circle class="dot best" cx="{axes.x(best)}" cy="{axes.y(log[best - 1]["val_top1"])}" r="6"/>')
+    up = [(value, f"{value:.0%}" if is_share else f"{value:g}") for value in ticks(0, top)]
+    words = f"{title} of each epoch, for train and val"
+    return svg(axes.width, axes.height, words, [*axes.drawn(_whole(recipe), up, "epoch"), *parts])
+
+
+def _rate(recipe: Recipe) -> str:
+    moments = [recipe.epochs * k / _SAMPLES for k in range(_SAMPLES + 1)]
+    points = [(moment, recipe.learning_rate_at(moment)) for moment in moments]
+    axes = Axes((0, recipe.epochs), (0, 1.05 * max(rate for _, rate in points) or 1.0))
+    up = [(value, f"{value:g}") for value in ticks(*axes.up)]
+    parts = [*axes.drawn(_whole(recipe), up, "epoch"), *axes.line(points, [], "rate")]
+    return svg(axes.width, axes.height, f"Learning rate, at most {recipe.peak_learning_rate:g}", parts)
+
+
+def _whole(recipe: Recipe) -> list[tuple[float, str]]:
+    return [(value, f"{value:.0f}") for value in ticks(0, recipe.epochs) if value == int(value)]
+
+
+def _title(name: str) -> str:
+    return name if name == "loss" else f"{name[:3]}-{name[3:]}"
+
+
+def _recipe(recipe: Recipe, trained: Trained) -> list[tuple[str, str]]:
+    own = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    own |= {
+        "image_size": trained.side,
+        "learning_rate": f"{recipe.peak_learning_rate:g} at its peak",
+        "weight_decay": f"{recipe.decay:g} times the learning rate, in each step",
+        "warmup_epochs": recipe.warmup,
+        "sizes": "one" if recipe.sizes is None else sizes_in_words(recipe.sizes),
+        "ema": "none" if recipe.ema is None else recipe.ema,
+    }
+    data = f"{trained.data}: {counted(trained.train_images, 'train image')}, {trained.val_images:,} of val"
+    return [("data", data), *((name.replace("_", " "), _in_words(value)) for name, value in own.items())]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value}"
+
+
+def _epochs(log: Sequence[Mapping[str, float]], recipe: Recipe) -> str:
+    best, rows = best_epoch(log), []
+    for row in reversed(log):
+        number = int(row["epoch"]) + 1
+        mark = ' <span class="good">best</span>' if number == best else ""
+        numbers = [
+            *(in_percent(row[name]) for name in ("val_top1", "val_top5")),
+            in_loss(row["val_loss"]),
+            *(in_percent(row[name]) for name in ("top1", "top5")),
+            in_loss(row["loss"]),
+            f"{recipe.learning_rate_at(number - 0.5):.3g}",
+        ]
+        rows.append([f"{number}{mark}", *map(escape, numbers)])
+    head = ["epoch", "val top-1", "val top-5", "val loss", "top-1", "top-5", "loss", "learning rate"]
+    return f'<p class="lead">The last one first.</p>{table(head, rows, "Epochs")}'
