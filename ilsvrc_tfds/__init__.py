@@ -11,7 +11,6 @@ end_at_interrupts()  # before the imports, which take a second
 
 # isort: split
 import importlib
-import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +95,9 @@ _WHOLE_MODULES = {"metadata", "pipeline", "preprocess", "training"}
 def __getattr__(name: str) -> Any:
     """Loads a name when it is first used: some need TensorFlow, h5py, or many modules."""
     if name == "__version__":
-        return importlib.metadata.version("ilsvrc-tfds")
+        from importlib import metadata  # 5 ms, which each worker would take
+
+        return metadata.version("ilsvrc-tfds")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"ilsvrc_tfds.{_MODULES[name]}")

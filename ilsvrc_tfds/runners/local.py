@@ -35,6 +35,8 @@ _SECONDS_FOR_FEEDER = 1
 # Settings of glibc in a worker: it keeps the memory of an image for the next one. It would return some to the system
 # and take it back, page by page, for 3 % of the time of raw256.
 _MEMORY_KEPT = {"MALLOC_TRIM_THRESHOLD_": f"{64 << 20}", "MALLOC_MMAP_THRESHOLD_": f"{32 << 20}"}
+# NumPy's OpenBLAS would start a thread for each core while it is loaded, for a third of the start of a worker.
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class LocalRunner:
@@ -100,15 +102,16 @@ class LocalRunner:
     def run_short(self, function: Callable[[Job], Result], jobs: Sequence[Job], quick: bool = True) -> Iterator[Result]:
         """Yields what `run` yields, for jobs that are short by themselves and come before long ones.
 
-        This process does some of them, so that it need not wait until worker processes have started. If a number of
-        workers was named, this is `run`.
+        This process does some of them, so that it need not wait until worker processes have started. If there are many,
+        it also does those that wait for a worker, which then does them in vain. If a number of workers was named, this
+        is `run`.
 
         >>> with LocalRunner() as runner:
         ...     list(runner.run_short(len, [b"one", b"three"]))
         [3, 5]
 
         Args:
-          function: Function of any module, or of the caller's script.
+          function: Function of any module, or of the caller's script. It only reads.
           jobs: Jobs that can be pickled.
           quick: Whether all jobs together may take less time than the start of workers. Then that is put off a little.
 
@@ -116,20 +119,19 @@ class LocalRunner:
         """
         if self.workers == 1 or not self.may_use_fewer or self.has_started():
             return self.run(function, jobs)
-        few = len(jobs) < _MANY_JOBS
-        return self._run_helped(function, iter(jobs), _SECONDS_ALONE if quick and few else 0)
+        return self._run_helped(function, iter(jobs), quick, many=len(jobs) >= _MANY_JOBS)
 
     def _run_helped(
-        self, function: Callable[[Job], Result], jobs: Iterator[Job], seconds_alone: float
+        self, function: Callable[[Job], Result], jobs: Iterator[Job], quick: bool, many: bool
     ) -> Iterator[Result]:
-        end = time.monotonic() + seconds_alone
+        end = time.monotonic() + (_SECONDS_ALONE if quick and not many else 0)
         while time.monotonic() < end:
             for job in itertools.islice(jobs, 1):
                 yield function(job)
                 break
             else:
                 return
-        yield from self._run_in_processes(function, jobs, helps=True)
+        yield from self._run_in_processes(function, jobs, helps=True, repeats=many)
 
     def has_started(self) -> bool:
         """Returns whether the worker processes have been started.
@@ -140,22 +142,27 @@ class LocalRunner:
         return self._executor is not None
 
     def _run_in_processes(
-        self, function: Callable[[Job], Result], jobs: Iterator[Job], helps: bool = False
+        self, function: Callable[[Job], Result], jobs: Iterator[Job], helps: bool = False, repeats: bool = False
     ) -> Iterator[Result]:
-        """Yields the result of each job, in order. If this process `helps`, it does so until a worker is ready."""
+        """Yields the result of each job, in order. If this process `helps`, it does so until a worker is ready.
+
+        If it `repeats`, it does not wait for the jobs that no worker has begun, but does them itself.
+        """
         from loky.process_executor import TerminatedWorkerError
 
-        pending: deque[Future[Result]] = deque()
+        pending: deque[tuple[Job, Future[Result]]] = deque()
         most = self.workers * (1 + _WAITING_PER_WORKER)
         try:
             for job in jobs:
-                helps = helps and not (pending and pending[0].done())
+                helps = helps and not (pending and pending[0][1].done())
                 here = helps and len(pending) >= most
-                pending.append(_done_here(function, job) if here else self._submitted(function, job))
+                pending.append((job, _done_here(function, job) if here else self._submitted(function, job)))
                 if not helps and len(pending) >= most:
-                    yield pending.popleft().result()
+                    yield pending.popleft()[1].result()
             while pending:
-                yield pending.popleft().result()
+                job, future = pending.popleft()
+                helps = helps and repeats and not future.done()
+                yield function(job) if helps else future.result()
         except TerminatedWorkerError as error:
             raise InterruptedRun(
                 "A worker process died: it was killed, or memory ran out. Finished work is kept. "
@@ -177,7 +184,7 @@ class LocalRunner:
                         context=get_context("loky"),
                         initializer=_set_up_worker,
                         initargs=(os.getpid(),),
-                        env={WORKER_VARIABLE: "1", **_MEMORY_KEPT},
+                        env={WORKER_VARIABLE: "1", **_MEMORY_KEPT, **_NO_THREADS},
                     )
                 with interrupts_held():  # so that the workers inherit the mask, and not die of Ctrl-C while they start
                     return self._executor.submit(function, job)

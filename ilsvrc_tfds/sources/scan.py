@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
@@ -17,6 +18,8 @@ from ilsvrc_tfds.sources.members import Container, Members
 from ilsvrc_tfds.storage.regular import open_regular
 
 LONGEST_NAME = 255
+# Printable ASCII but no slash, and not only dots.
+_PLAIN = re.compile(rb"(?!\.+\Z)[ -.0-~]{1,%d}" % LONGEST_NAME)
 
 Row = tuple[bytes, int, int]  # name, offset, size
 
@@ -136,9 +139,7 @@ def is_plain(name: bytes) -> bool:
     >>> is_plain(b"n01440764_10026.JPEG"), is_plain(b"../n01440764_10026.JPEG")
     (True, False)
     """
-    if not 0 < len(name) <= LONGEST_NAME or not name.isascii() or b"/" in name or not name.strip(b"."):
-        return False
-    return name.decode().isprintable()
+    return _PLAIN.fullmatch(name) is not None
 
 
 def classes_of_folders(path: bytes) -> tuple[int | None, ...]:

@@ -310,6 +310,15 @@ def test_workers_start_beside_short_jobs_and_take_over_once_they_are_ready(quick
         assert os.getpid() not in set(runner.run_short(pid, [0.0] * 4)), "they are there, and are used"
 
 
+def test_many_short_jobs_do_not_wait_for_the_start_of_workers():
+    with LocalRunner() as runner:
+        runner.workers = 2
+        numbers, pids = zip(*runner.run_short(named_pid, [(k, 0.0) for k in range(100)]))
+        assert numbers == tuple(range(100)) and runner.has_started()
+        assert pids.count(os.getpid()) > 92, "those that were handed to workers are done here too"
+        assert os.getpid() not in set(runner.run(pid, [0.0] * 4)), "the workers go on with the next jobs"
+
+
 def fails_at(job: int) -> int:
     time.sleep(0.02)
     if job in (1, 15):
@@ -317,10 +326,11 @@ def fails_at(job: int) -> int:
     return job
 
 
-def test_error_of_a_job_done_here_comes_in_order():
+@pytest.mark.parametrize("jobs", [20, 200])
+def test_error_of_a_job_done_here_comes_in_order(jobs):
     with LocalRunner() as runner, pytest.raises(ValueError, match="job 1$"):
         runner.workers = 2
-        list(runner.run_short(fails_at, range(20), quick=False))
+        list(runner.run_short(fails_at, range(jobs), quick=False))
 
 
 def test_one_worker_takes_over_nothing():

@@ -12,6 +12,7 @@ from ilsvrc_tfds.formats.tfrecord import frame
 from ilsvrc_tfds.images import Untouched
 from ilsvrc_tfds.shards.encoders import ClassicExample, TfdsExample
 from ilsvrc_tfds.sources.index import index_images
+from ilsvrc_tfds.sources.scan import is_plain
 from ilsvrc_tfds.sources.search import find_layout
 
 SHARK, OWN = "n01491361", "n01443537"  # the second is that of validation image 236
@@ -24,6 +25,19 @@ VALIDATION = [
     "ILSVRC2012_VAL_00000236.JPG",
 ]
 TRAIN = [f"{OWN}_7.JPEG", f"{OWN}_7_{OWN}.JPEG", f"N{OWN[1:]}_7.JPEG"]
+
+
+@pytest.mark.parametrize("name", [b"a", b" ", b"~", b"...a", b"a" * 255, b"n01440764_10026.JPEG"])
+def test_plain_names(name):
+    assert is_plain(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"", b".", b"..", b"." * 255, b"a/b", b"/", b"a\n", b"\n", b".\n", b"\x7f", b"\x1f", b"\x80", b"\0", b"a" * 256],
+)
+def test_names_that_are_not_plain(name):
+    assert not is_plain(name)
 
 
 def labels(tmp_path, split: str, wnid: str, name: str) -> list[int]:
