@@ -21,7 +21,8 @@ _APP0, _APP14, _SOI, _EOI, _SOS = 0xE0, 0xEE, 0xD8, 0xD9, 0xDA
 # Huffman codes, quantization, number of lines, restart interval.
 _TABLES = frozenset({0xC4, 0xDB, 0xDC, 0xDD})
 # The markers of a header, with application data and comments. The number of lines comes after the first scan.
-_IN_A_HEAD = _SOF | _OTHER_SOF | (_TABLES - {0xDC}) | {*range(0xE0, 0xF0), 0xFE}
+_PLAIN = (_TABLES - {0xDC}) | {*range(0xE0, 0xF0), 0xFE}
+_IN_A_HEAD = _SOF | _OTHER_SOF | _PLAIN
 _BETWEEN_SCANS = _TABLES | {_SOS, *range(0xE0, 0xF0), 0xFE}  # with application data and comments
 
 
@@ -145,7 +146,8 @@ def _jpeg_head(data: bytes) -> tuple[Head, int]:
             return _frame(frame, adobe), start
         if marker in _SOF:
             frame = data[start + 4 : stop]
-        adobe |= marker == _APP14 and data.startswith(b"Adobe", start + 4)
+        elif marker == _APP14:
+            adobe |= data.startswith(b"Adobe", start + 4)
     raise AssertionError("_segments ends with a scan")
 
 
@@ -165,20 +167,23 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             position += 1 if marker == 0xFF else 2
             continue
         length = data[position + 2] << 8 | data[position + 3]
-        is_scan = marker == _SOS and has_frame
-        if not is_scan and (marker not in _IN_A_HEAD or length < 2 or marker in _SOF and has_frame):
+        start, position = position, position + 2 + length
+        if marker in _PLAIN and length >= 2:  # first, because most are
+            yield marker, start, position
+            continue
+        if marker == _SOS and has_frame:
+            yield marker, start, position
+            return
+        if marker not in _IN_A_HEAD or length < 2 or marker in _SOF and has_frame:
             raise ImageError(
-                f"the JPEG is damaged: marker {marker:#04x} at byte {position:,} does not belong in its header"
+                f"the JPEG is damaged: marker {marker:#04x} at byte {start:,} does not belong in its header"
             )
         if marker in _OTHER_SOF:
             raise ImageError(
                 f"a JPEG of kind SOF{marker - 0xC0}; expected a baseline or progressive one with Huffman coding"
             )
-        yield marker, position, position + 2 + length
-        if is_scan:
-            return
-        has_frame |= marker in _SOF
-        position += 2 + length
+        has_frame = True
+        yield marker, start, position
 
 
 def _frame(frame: bytes, adobe: bool) -> Head:

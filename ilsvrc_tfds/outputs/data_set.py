@@ -159,13 +159,13 @@ def write_files(index: Index, options: Options, claimed: Staging, runner: Runner
     log_shortfalls(index, options.allow_incomplete, options.splits, subset_as_whole=False)
     for split in index.splits:
         remaining_op(index, split, options.op)  # before anything is written
-    needed = sum(plan.num_bytes for plan in _plans(index, options))
-    with spooled(index, options.spool(claimed.destination), runner, needed, options.taken(index)) as index:
-        return _write_files(index, options, claimed, runner)
-
-
-def _write_files(index: Index, options: Options, claimed: Staging, runner: Runner) -> Files:
     plans = _plans(index, options)
+    needed = sum(plan.num_bytes for plan in plans)
+    with spooled(index, options.spool(claimed.destination), runner, needed, options.taken(index)) as ready:
+        return _write_files(ready, plans if ready is index else _plans(ready, options), options, claimed, runner)
+
+
+def _write_files(index: Index, plans: list[SplitPlan], options: Options, claimed: Staging, runner: Runner) -> Files:
     run.require_sizes(plans, options.on_error)
     identity: dict[str, object] = {"records": TFDS, "op": describe_op(options.op), "file_format": options.file_format}
     identity |= {"numbering": numbering} if (numbering := options.subset.numbering) else {}

@@ -134,7 +134,7 @@ def shortfalls(index: Index) -> dict[str, str]:
         official = Whole(synsets.OFFICIAL_COUNTS[split], synsets.NUM_CLASSES)
         whole = index.whole.get(split, official)
         if len(members) != whole.images:
-            classes = whole.classes - len(np.unique(members.label)) if split != "test" else 0
+            classes = whole.classes - int(np.count_nonzero(np.bincount(members.label))) if split != "test" else 0
             missing = f", {counted(classes, 'class', 'classes')} missing" if classes > 0 else ""
             least = "at least " if whole.at_least else ""
             found[split] = f"{len(members):,} of {least}{whole.images:,} images{missing}"

@@ -110,13 +110,16 @@ class Members:
 
     def take(self, rows: np.ndarray) -> "Members":
         """Returns a table of these rows, with only the containers that they need."""
-        used, container = np.unique(self.container[rows], return_inverse=True)
+        container = self.container[rows]
+        used = np.flatnonzero(np.bincount(container))  # `np.unique` would sort, and import numpy.ma first
+        new = np.zeros(len(self.containers), np.int32)
+        new[used] = np.arange(len(used))
         return Members(
             split=self.split,
             containers=tuple(self.containers[i] for i in used),
             name=self.name[rows],
             label=self.label[rows],
-            container=container.astype(np.int32),
+            container=new[container],
             offset=self.offset[rows],
             size=self.size[rows],
             source_size=None if self.source_size is None else self.source_size[rows],
