@@ -10,7 +10,7 @@ from ilsvrc_tfds.checks.told import class_of
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.storage.stand_ins import fetched
 from ilsvrc_tfds.synsets import Synset
@@ -103,7 +103,7 @@ def _sample(output: Output, number: int, place: str, features: Mapping[str, Sequ
         synset=synset,
         told=None if told == synset else told,
         image=image,
-        boxes=None if output.kind == TFDS else _boxes(features),
+        boxes=_boxes(features) if output.kind == CLASSIC else None,
     )
 
 

@@ -30,7 +30,7 @@ from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD
 from ilsvrc_tfds.images import CONFIGS, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
@@ -172,7 +172,7 @@ def _rules(output: Output, decode: bool) -> Rules | None:
 
 def _file_problems(output: Output) -> Iterator[str]:
     expected = [name for names in output.shards.values() for name in names]
-    if output.kind == TFDS:
+    if output.kind != CLASSIC:
         expected.append(INFO_NAME)
         if output.manifest is not None and output.shards.keys() & set(hdf5.SPLITS):
             expected.append(hdf5.NAME)
@@ -251,7 +251,7 @@ def _offset_lines(output: Output, stated: int | None, offset: int) -> tuple[list
         return [f"{says}, according to the file names and synsets: there is no manifest"], []
     if stated != offset:
         return [], [f"{says}, according to most file names; expected + {stated}"]
-    return ([says] if output.kind != TFDS else []), []
+    return ([says] if output.kind == CLASSIC else []), []
 
 
 def _read_metadata(output: Output, facts: list[str], problems: list[str]) -> Mapping[str, hdf5.SplitMetadata]:

@@ -7,13 +7,13 @@ from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, named_labels
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC
 from ilsvrc_tfds.sources.origin import provenance_of
 
 
 def info_problems(output: Output, findings: list[Findings]) -> Iterator[str]:
     """Yields a line for each disagreement between TFDS's info and the shards."""
-    if output.info is None or output.kind != TFDS:
+    if output.info is None or output.kind == CLASSIC:
         return
     yield from _name_problems(output)
     stated = {split["name"]: split for split in output.info["splits"]}

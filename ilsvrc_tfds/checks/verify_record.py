@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, SourceError, counted
 from ilsvrc_tfds.formats.example_in_place import Picture, parse_payload
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS
 from ilsvrc_tfds.images import Head
 from ilsvrc_tfds.images.ops import needs_fix
 
@@ -73,6 +73,8 @@ def check_record(payload: bytes, rules: Rules, split: str) -> tuple[tuple[bytes,
         problems += _constant_problems(values)
         problems += _class_problems(values, split)
         problems += _box_problems(features, label)
+    if name is not None and rules.kind == IMAGENET2012:
+        name = name.rpartition(b"/")[2]  # its test images are named by their paths in the archive
     if name is not None and not _is_file_name(name):
         problems.append(f"its {name_key} is {name[:40]!r}, which is not a file name")
         name = None

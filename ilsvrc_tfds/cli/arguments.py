@@ -26,7 +26,7 @@ from ilsvrc_tfds.cli.options import (
     shards,
 )
 from ilsvrc_tfds.cli.recipe_options import add_recipe
-from ilsvrc_tfds.formats.alias import IMAGENET2012
+from ilsvrc_tfds.formats.kinds import IMAGENET2012
 from ilsvrc_tfds.images import CONFIGS
 from ilsvrc_tfds.outputs.builder import Ilsvrc2012
 

@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import Output, find_output
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD
 from ilsvrc_tfds.formats.record_index import PREFIX

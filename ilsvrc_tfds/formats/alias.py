@@ -18,12 +18,12 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, named_labels, parsed_info, read_info
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.storage.files import without_dots
 
-# The data set of TFDS that many codes ask for, and its version.
-IMAGENET2012, VERSION = "imagenet2012", "5.1.0"
+# The version of TFDS's `imagenet2012` that many codes ask for.
+VERSION = "5.1.0"
 # The files of an alias.
 FILES = (INFO_NAME, "features.json", LABELS_NAME)
 # The name of a config in a path of an alias.

@@ -5,6 +5,8 @@
 | a name, which is looked up in a data directory | `ilsvrc2012/raw256` |
 | a data directory that has one data set, or a folder in it | `/data/tfds`, `/data/tfds/ilsvrc2012/raw256` |
 | the folder of a prepared data set, an alias or an export | `/data/tfds/ilsvrc2012/raw256/1.0.0` |
+
+`imagenet2012` is the name of an alias of a prepared data set, or of the data set that TFDS's own builder has made.
 """
 
 import itertools
@@ -16,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading, shown
-from ilsvrc_tfds.formats.alias import IMAGENET2012, VERSION, read_alias
+from ilsvrc_tfds.formats.alias import VERSION, read_alias
 from ilsvrc_tfds.formats.folder import is_output
 from ilsvrc_tfds.formats.in_buckets import folder_in_bucket
-from ilsvrc_tfds.formats.nearby import PREPARED, kind_of_set
+from ilsvrc_tfds.formats.kinds import IMAGENET2012
+from ilsvrc_tfds.formats.nearby import OF_TFDS, PREPARED, kind_of_set
 from ilsvrc_tfds.storage.files import default_data_dir, require_known_scheme, without_dots
 from ilsvrc_tfds.storage.staging import staging_folder
 
@@ -50,9 +53,9 @@ def folder_of(data: Data, data_dir: str | os.PathLike | None = None) -> Path:
       ...ilsvrc2012/raw256/1.0.0
 
     Args:
-      data: Name such as `ilsvrc2012/raw256` (or `imagenet2012`, if it is an alias), data directory that has one data
-        set, folder of a data set, or TFDS builder. A string in the form of a name is always a name. Write
-        `./ilsvrc2012/raw256` for the folder.
+      data: Name such as `ilsvrc2012/raw256` or `imagenet2012`, data directory that has one data set, folder of a data
+        set, or TFDS builder. A string in the form of a name is always a name. Write `./ilsvrc2012/raw256` for the
+        folder.
       data_dir: TFDS's data directory, in which names are looked up. If None, the environment's TFDS_DATA_DIR, or
         ~/tensorflow_datasets.
 
@@ -99,7 +102,7 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
     """Returns the folder of the data set at a path: the path itself, or the only data set below it."""
     if is_output(path):
         return path
-    found = prepared_in(path)
+    found = prepared_in(path) + [own for root in (path, path / IMAGENET2012) for own in _latest_set(root, OF_TFDS)]
     if len(found) > 1:
         lines = "".join(f"\n  {shlex.quote(shown(str(one)))}" for one in found[:_MOST_LINES])
         more = f"\n  and {len(found) - _MOST_LINES:,} more" if len(found) > _MOST_LINES else ""
@@ -113,7 +116,7 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
 def _named(match: re.Match, root: Path) -> Path:
     name = match[0]
     if match["alias"]:
-        return _alias(root, name, match["version"] or VERSION)
+        return _imagenet2012(root, name, match["version"])
     config = match["config"] or DEFAULT_CONFIG
     configs = sorted(path.name for path in _folders_in(root / _OWN))
     if config not in configs:
@@ -126,15 +129,18 @@ def _named(match: re.Match, root: Path) -> Path:
     return _existing(folder / (match["version"] or _latest(folder)), None)
 
 
-def _alias(data_dir: Path, name: str, version: str) -> Path:
-    """Returns the folder of the alias `imagenet2012`. Raises OptionError if there is none."""
-    folder = data_dir / IMAGENET2012 / version
-    if read_alias(folder) is not None:
-        return folder
-    there = f"{folder} is not an alias" if is_output(folder) else f"there is no {folder}"
+def _imagenet2012(data_dir: Path, name: str, version: str | None) -> Path:
+    """Returns the folder of `imagenet2012`: of TFDS's own builder, or an alias. Raises OptionError if there is none."""
+    root = data_dir / IMAGENET2012
+    held = [path for path in _versions_in(root) if kind_of_set(path) == OF_TFDS or read_alias(path) is not None]
+    wanted = root / (version or VERSION)
+    if wanted in held or held and version is None:
+        return wanted if wanted in held else max(held, key=lambda path: _number(path.name))
+    there = f"{wanted} holds neither" if is_output(wanted) else f"there is no {wanted}"
     raise OptionError(
-        f"{name!r} stands for an alias of a data set of this package, and {there}. Make one with `ilsvrc-tfds alias "
-        f"{data_dir}`, or name the data set itself, such as ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
+        f"{name!r} stands for an alias of a data set of this package, or for what TFDS's own builder of that name has "
+        f"made, and {there}. Make an alias with `ilsvrc-tfds alias {data_dir}`, or name the data set itself, such as "
+        f"ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
     )
 
 
@@ -171,9 +177,9 @@ def _latest(folder: Path) -> str:
     return max((path.name for path in _versions_in(folder)), key=_number, default="1.0.0")
 
 
-def _latest_set(folder: Path) -> list[Path]:
+def _latest_set(folder: Path, kind: str = PREPARED) -> list[Path]:
     """Returns the latest version in the folder of a config that holds shards, in a list that is empty without any."""
-    held = [path for path in _versions_in(folder) if kind_of_set(path) == PREPARED]
+    held = [path for path in _versions_in(folder) if kind_of_set(path) == kind]
     return [max(held, key=lambda path: _number(path.name))] if held else []
 
 

@@ -11,7 +11,7 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadabl
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.alias import followed
 from ilsvrc_tfds.formats.info import INFO_NAME, named_labels, read_info
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name, shard_name
 from ilsvrc_tfds.formats.nearby import advice
@@ -39,7 +39,8 @@ class Output:
 
     Attributes:
       folder: Folder of the shards.
-      kind: Kind of the shards: `tfds` for a prepared data set, `classic` for exported TFRecords.
+      kind: Kind of the shards: `tfds` for a prepared data set, `imagenet2012` for TFDS's own, `classic` for exported
+        TFRecords.
       file_format: Format of the shards: `tfrecord`, or another format of TFDS.
       shards: File names of each split (train, val, test) in order, including those of missing files.
       manifest: Manifest of the folder; None if it does not have one.
@@ -68,7 +69,8 @@ class Output:
         missing = missing_files(self.folder, paths)
         if missing:
             shards = counted(len(missing), f"shard of split {split!r} is", f"shards of split {split!r} are")
-            raise SourceError(f"{shards} missing: {first_few(missing)}. {ANEW}")
+            cure = "Get them again." if self.kind == IMAGENET2012 else ANEW
+            raise SourceError(f"{shards} missing: {first_few(missing)}. {cure}")
         return paths
 
     def alternatives(self) -> list["Output"]:
@@ -76,12 +78,12 @@ class Output:
 
         `tfds convert_format` writes such shards beside these and adds their format to the info.
         """
-        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind == TFDS else ()
+        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind != CLASSIC else ()
         return [self._alternative(name) for name in formats if name != self.file_format]
 
     def _alternative(self, file_format: str) -> "Output":
         shards = {
-            split: tuple(shard_name(TFDS, split, k, len(names), file_format) for k in range(len(names)))
+            split: tuple(shard_name(self.kind, split, k, len(names), file_format) for k in range(len(names)))
             for split, names in self.shards.items()
         }
         return dataclasses.replace(self, file_format=file_format, shards=shards, manifest=None, images=self.config())
@@ -206,7 +208,8 @@ def is_output(folder: str | os.PathLike) -> bool:
 
 def _counts_of_info(info: Mapping) -> tuple[str, str, dict[str, int]]:
     counts = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
-    return TFDS, info.get("fileFormat", TFRECORD), counts
+    kind = IMAGENET2012 if info["name"] == IMAGENET2012 else TFDS
+    return kind, info.get("fileFormat", TFRECORD), counts
 
 
 def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:

@@ -10,10 +10,12 @@ from typing import Any
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats import json_values
+from ilsvrc_tfds.formats.kinds import IMAGENET2012, KINDS
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
+_OWN = "ilsvrc2012"
 # TFDS's list of the names of labels, one in each line.
 LABELS_NAME = "label.labels.txt"
 # The `dataset_info.json` of 1,152 shards has 20 KB.
@@ -22,6 +24,8 @@ MAX_INFO_BYTES = 64 << 20
 
 def read_info(folder: str | os.PathLike) -> dict | None:
     """Returns TFDS's `dataset_info.json` of a folder, or None if it does not have one.
+
+    The splits have this package's own names: the `validation` of TFDS's `imagenet2012` is `val`.
 
     >>> read_info(folder) is None
     True
@@ -34,8 +38,11 @@ def read_info(folder: str | os.PathLike) -> dict | None:
         info = parsed_info(folder)
         if info is None:
             return None
-        if info["name"] != "ilsvrc2012":
-            raise SourceError(f"{path} describes {info['name']!r}; expected ilsvrc2012.")
+        if info["name"] not in (_OWN, IMAGENET2012):
+            raise SourceError(f"{path} describes {info['name']!r}; expected {_OWN} or {IMAGENET2012}.")
+        if info["name"] == IMAGENET2012:
+            own = {name: split for split, name in KINDS[IMAGENET2012].splits.items()}
+            info = {**info, "splits": [{**split, "name": own[split["name"]]} for split in info["splits"]]}
         _check_info(info)
     except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise senseless(path, error) from error

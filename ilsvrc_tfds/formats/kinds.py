@@ -1,14 +1,14 @@
 """The kinds of records: how their shards are named, and which keys they have.
 
-A kind is added by a value here, a line in `KINDS`, and an encoder in `shards/encoders.py`.
+A kind is added by a value here, a line in `KINDS`, and an encoder in `shards/encoders.py` if this package writes it.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# Records of a prepared data set, and of exported TFRecords.
-TFDS, CLASSIC = "tfds", "classic"
+# Records of a prepared data set, of TFDS's own `imagenet2012`, and of exported TFRecords.
+TFDS, IMAGENET2012, CLASSIC = "tfds", "imagenet2012", "classic"
 
 
 class Fields(NamedTuple):
@@ -60,6 +60,15 @@ KINDS = {
         words="a prepared data set",
         template="ilsvrc2012-{split}.{file_format}-{index}-of-{count}",
         splits={"train": "train", "val": "val", "test": "test"},
+        keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
+        fields=Fields("file_name", "image", "label"),
+        label_offset=0,
+    ),
+    # The form that TFDS's builder of that name writes: https://www.tensorflow.org/datasets/catalog/imagenet2012
+    IMAGENET2012: Kind(
+        words="TFDS's imagenet2012",
+        template="imagenet2012-{split}.{file_format}-{index}-of-{count}",
+        splits={"train": "train", "val": "validation", "test": "test"},
         keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
         fields=Fields("file_name", "image", "label"),
         label_offset=0,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ilsvrc_tfds.errors import first_few
 from ilsvrc_tfds.formats.alias import read_alias
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import parse_shard_name
 
-PREPARED, EXPORTED, UNPACKED = KINDS[TFDS].words, "exported TFRecords", "image files that `unpack` wrote"
+PREPARED, OF_TFDS = KINDS[TFDS].words, KINDS[IMAGENET2012].words
+EXPORTED, UNPACKED = "exported TFRecords", "image files that `unpack` wrote"
 # The file that `unpack` writes into its folder.
 MARK_NAME = "unpacked.json"
 
@@ -22,7 +23,7 @@ _MOST_FOLDERS, _MOST_ENTRIES = 100, 2000
 
 
 def kind_of_set(folder: str | os.PathLike) -> str:
-    """Returns what this package made in a folder, in words, or an empty string if it looks like something else.
+    """Returns what is in a folder, in words, or an empty string if this package cannot read it.
 
     >>> kind_of_set(folder)
     'exported TFRecords'
@@ -31,6 +32,8 @@ def kind_of_set(folder: str | os.PathLike) -> str:
     kinds = {shard.kind for shard in map(parse_shard_name, names) if shard is not None}
     if TFDS in kinds:
         return PREPARED
+    if IMAGENET2012 in kinds:
+        return OF_TFDS
     if CLASSIC in kinds:
         return EXPORTED
     return UNPACKED if MARK_NAME in names else ""
@@ -42,7 +45,7 @@ def advice(folder: Path) -> str:
     >>> advice(Path(folder, "source"))
     ' It looks like the images themselves: make a data set of them with `ilsvrc-tfds prepare`.'
     """
-    found = [path for path in _folders_below(folder) if kind_of_set(path) in (PREPARED, EXPORTED) or read_alias(path)]
+    found = [path for path in _folders_below(folder) if kind_of_set(path) not in (UNPACKED, "") or read_alias(path)]
     if found:
         return f" There are some in {first_few(found)}: name {'that folder' if len(found) == 1 else 'one of them'}."
     if kind_of_set(folder) == UNPACKED:

@@ -7,9 +7,10 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from ilsvrc_tfds.errors import DestinationError, OptionError, SourceError, first_few
-from ilsvrc_tfds.formats.alias import CONFIG_NAME, FILES, IMAGENET2012, VERSION, read_alias
+from ilsvrc_tfds.formats.alias import CONFIG_NAME, FILES, VERSION, read_alias
 from ilsvrc_tfds.formats.data_sets import folder_of, is_name, prepared_in
 from ilsvrc_tfds.formats.info import INFO_NAME
+from ilsvrc_tfds.formats.kinds import IMAGENET2012
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, without_dots
 

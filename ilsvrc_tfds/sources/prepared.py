@@ -8,7 +8,7 @@ import numpy as np
 from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats.folder import ANEW, Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
 from ilsvrc_tfds.sources.members import Whole
@@ -65,7 +65,7 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
       LabelError: The label of a record contradicts its file name.
     """
     output = output.in_tfrecord()
-    if output.kind != TFDS:
+    if output.kind == CLASSIC:
         raise SourceError(
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
         )

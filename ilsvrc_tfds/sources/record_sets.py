@@ -13,8 +13,8 @@ from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
-from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, own_split, parse_shard_name
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
+from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, own_split, parse_shard_name, shard_pattern
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op
 from ilsvrc_tfds.sources.array_records import ArrayRecordScan, require_package
@@ -25,11 +25,8 @@ from ilsvrc_tfds.sources.record_scan import GET_AGAIN, RecordScan
 from ilsvrc_tfds.sources.subset import Subset, in_words
 from ilsvrc_tfds.storage.regular import open_regular
 
-IMAGENET2012 = "imagenet2012"
 GO_WITHOUT = "Or go without this split: name the others (--splits, splits=)."
-_IMAGENET_SHARD = re.compile(
-    rf"{IMAGENET2012}-(?P<split>train|validation|test)\.(?P<file_format>[a-z_]+)-(?P<index>\d{{5}})-of-(?P<count>\d{{5}})"
-)
+_IMAGENET_SHARD = re.compile(shard_pattern(IMAGENET2012))
 # A shard of any of TFDS's data sets.
 TFDS_SHARD = re.compile(r"(?P<name>\w+)-(?P<split>\w+)\.(?P<file_format>[a-z_]+)-\d{5}-of-\d{5}")
 
@@ -186,7 +183,7 @@ def find_set(folder: Path) -> RecordSet | None:
     """
     names = file_names(folder) if os.path.isdir(folder) else []
     if any(map(_IMAGENET_SHARD.fullmatch, names)):
-        if others := list(filter(parse_shard_name, names)):
+        if others := [name for name in names if (shard := parse_shard_name(name)) and shard.kind != IMAGENET2012]:
             raise SourceError(
                 f"{folder} holds shards of several sets: of TFDS's {IMAGENET2012}, and {first_few(others)}. Keep "
                 "one of them there."
@@ -204,7 +201,7 @@ def find_set(folder: Path) -> RecordSet | None:
 
 
 def set_of(output: Output, *others: str) -> RecordSet:
-    """Returns a folder of our own, or of classic TFRecords, as a set.
+    """Returns a folder of our own, of TFDS's `imagenet2012`, or of classic TFRecords, as a set.
 
     Raises SourceError if the set is neither in TFRecord format nor in one of the others.
 
@@ -213,6 +210,8 @@ def set_of(output: Output, *others: str) -> RecordSet:
     {'op': 'Original'}
     """
     output = output.in_tfrecord(*others)
+    if output.kind == IMAGENET2012:
+        return _imagenet2012(output.folder, file_names(output.folder))
     lengths = {split: stated for split in output.shards if (stated := output.stated_lengths(split))}
     if output.kind == CLASSIC and output.manifest is None:
         return RecordSet(output.folder, "classic TFRecords", CLASSIC, output.shards)

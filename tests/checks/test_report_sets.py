@@ -112,7 +112,9 @@ def test_forms_of_others_are_read(form, tmp_path):
             sum(map(len, files(pictures, name).values())),
         )
         assert sum(own.per_class) == own.images and own.damaged == 0
-    assert found.kind == "source" and all(picture.thumbnail for picture in found.samples)
+    assert found.kind == ("prepared" if form == "imagenet2012" else "source") and all(
+        picture.thumbnail for picture in found.samples
+    )
 
 
 def test_damaged_stream_is_listed_with_the_number_of_its_lost_images(tmp_path):

@@ -146,7 +146,7 @@ def test_batches_follow_an_alias(data, tmp_path, monkeypatch):
     ):
         ilsvrc_tfds.for_training("imagenet2012", data_dir=tmp_path / "none", batch_size=2)
     (folder / "dataset_info.json").write_text("{}")
-    with pytest.raises(OptionError, match=r"5.1.0 is not an alias. Make one with `ilsvrc-tfds alias "):
+    with pytest.raises(OptionError, match=r"5.1.0 holds neither. Make an alias with `ilsvrc-tfds alias "):
         ilsvrc_tfds.for_training("imagenet2012", data_dir=data, batch_size=2)
     monkeypatch.chdir(tmp_path)
     os.mkdir("imagenet2012")

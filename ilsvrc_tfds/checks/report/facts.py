@@ -10,7 +10,7 @@ from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.json_values import is_names, is_skipped
-from ilsvrc_tfds.formats.kinds import KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
 from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.completeness import missing_splits
@@ -56,7 +56,7 @@ def _output_facts(output: Output, made: Mapping[str, object]) -> Iterator[tuple[
     yield "Written by", _versions(made)
     info = output.info or {}
     yield "TFDS name", "/".join(str(info[key]) for key in ("name", "configName", "version") if info.get(key))
-    if output.kind != TFDS:
+    if output.kind == CLASSIC:
         yield "Labels", "not recorded" if output.label_offset is None else f"class index + {output.label_offset}"
     if output.wnids is not None:
         yield "Classes", f"{len(output.wnids):,}, numbered anew: {first_few(output.wnids)}"

@@ -14,7 +14,7 @@ from ilsvrc_tfds.checks.report.shards import shard_parts
 from ilsvrc_tfds.checks.report.values import Fact
 from ilsvrc_tfds.errors import OptionError, SourceError, shown
 from ilsvrc_tfds.formats.folder import Output, find_output
-from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012
 from ilsvrc_tfds.formats.naming import TFRECORD
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import find_layout, index_images
@@ -77,7 +77,7 @@ def open_data(folder: Path, bbox: Sequence[str | os.PathLike], runner: LocalRunn
         return Data(
             folder=shown(os.fspath(folder.absolute())),
             title=_title(output),
-            kind="prepared" if output.kind == TFDS else "exported",
+            kind="exported" if output.kind == CLASSIC else "prepared",
             parts=shard_parts(output),
             facts=facts_of_output(output),
             knows_boxes=output.kind == CLASSIC,
@@ -118,5 +118,5 @@ def _in_tfrecord(output: Output | None) -> Output | None:
 
 
 def _title(output: Output) -> str:
-    words = f"ILSVRC2012 {output.config_name()}".rstrip()
-    return words if output.kind == TFDS else f"{words}, TFRecords"
+    words = "imagenet2012" if output.kind == IMAGENET2012 else f"ILSVRC2012 {output.config_name()}".rstrip()
+    return f"{words}, TFRecords" if output.kind == CLASSIC else words

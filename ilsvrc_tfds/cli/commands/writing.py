@@ -28,9 +28,8 @@ from ilsvrc_tfds.cli.prepared_sets import prepared, prepared_lines
 from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.errors import OptionError, counted
 from ilsvrc_tfds.formats import hdf5, manifest
-from ilsvrc_tfds.formats.alias import IMAGENET2012
 from ilsvrc_tfds.formats.folder import find_output
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS
 from ilsvrc_tfds.formats.manifest import Manifest
 from ilsvrc_tfds.formats.naming import own_splits
 from ilsvrc_tfds.formats.nearby import MARK_NAME

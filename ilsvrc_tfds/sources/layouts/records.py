@@ -21,11 +21,12 @@ from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.alias import followed, read_alias
 from ilsvrc_tfds.formats.info import INFO_NAME
+from ilsvrc_tfds.formats.kinds import IMAGENET2012
 from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_scan import KIND as KIND
-from ilsvrc_tfds.sources.record_sets import IMAGENET2012, RecordSet, find_set, split_of_shard
+from ilsvrc_tfds.sources.record_sets import RecordSet, find_set, split_of_shard
 from ilsvrc_tfds.sources.scan import Scan
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
