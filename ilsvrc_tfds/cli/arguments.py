@@ -9,6 +9,7 @@ from ilsvrc_tfds.cli.options import (
     add_data,
     add_data_dir,
     add_folder,
+    add_json_file,
     add_names_dir,
     add_no_sync,
     add_on_error,
@@ -253,7 +254,7 @@ def evaluate(command: argparse.ArgumentParser) -> None:
         help="also write an HTML page on DATA: calibration, classes, confusions and the worst images; in a folder its "
         "name is evaluation.html",
     )
-    command.add_argument("--json", type=path, metavar="FILE", help="also write the exact scores into this JSON file")
+    add_json_file(command, "exact scores")
 
 
 def bench(command: argparse.ArgumentParser) -> None:
@@ -280,7 +281,7 @@ def bench(command: argparse.ArgumentParser) -> None:
         help="seconds that the whole pipeline is measured in each of 9 rounds (default: %(default)s)",
     )
     command.add_argument("--chart", type=path, metavar="FILE.png", help="also draw the figures into this file")
-    command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
+    add_json_file(command, "figures")
 
 
 def demo(command: argparse.ArgumentParser) -> None:

@@ -18,6 +18,9 @@ def add_source(command: argparse.ArgumentParser) -> None:
     )
 
 
+# In place of the name of a file.
+STANDARD_OUTPUT = "-"
+
 _FORMS = "its folder, a data directory that has one, or a name such as ilsvrc2012/raw256"
 
 
@@ -57,6 +60,17 @@ def add_data_dir(command: argparse.ArgumentParser, text: str) -> None:
 
 def add_out(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=path, required=True, metavar="DIR", help="folder to write")
+
+
+def add_json_file(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument(
+        "--json",
+        type=path,
+        nargs="?",
+        const=STANDARD_OUTPUT,
+        metavar="FILE",
+        help=f"also write the {what} into this JSON file; without FILE, print them as JSON and nothing else",
+    )
 
 
 def add_runner(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from ilsvrc_tfds.cli import arguments, commands, report_options
-from ilsvrc_tfds.cli.options import count
+from ilsvrc_tfds.cli.options import STANDARD_OUTPUT, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Command:
       makes_files: Whether the command is run for its files and not for its output. `parse` sets this for every command
         that is given `--out`, `--json`, `--report` or `--chart`.
       has_workers: Whether the command has the option `--workers`.
-      reports: Whether the command has the option `--json`, which prints its result as JSON. Others may have one
-        that takes a file.
+      reports: Whether the command has the option `--json`, which prints its result as JSON. Others have one that takes
+        the name of a file, or none.
     """
 
     name: str
@@ -167,6 +167,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     words = sys.argv[1:] if words is None else words
     _require_command(parser, words)
     options = parser.parse_args(words)
+    if str(getattr(options, "json", None)) == STANDARD_OUTPUT:
+        options.as_json, options.json = True, None
     options.makes_files |= any(getattr(options, name, None) is not None for name in ("out", "json", "report", "chart"))
     return options
 

@@ -3,7 +3,7 @@
 import argparse
 
 from ilsvrc_tfds.checks.report.sampling import MOST_SAMPLES
-from ilsvrc_tfds.cli.options import add_bbox, add_names_dir, count, named, path
+from ilsvrc_tfds.cli.options import add_bbox, add_json_file, add_names_dir, count, named, path
 
 
 def report(command: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def report(command: argparse.ArgumentParser) -> None:
     )
     add_names_dir(command)
     command.add_argument("--out", type=path, required=True, metavar="FILE.html", help="the page to write")
-    command.add_argument("--json", type=path, metavar="FILE", help="also write the figures into this JSON file")
+    add_json_file(command, "figures")
     add_bbox(command, "sources of bounding boxes for a source, as for export; exported records have their own")
     command.add_argument(
         "--samples",

@@ -4,10 +4,12 @@ import argparse
 import contextlib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ilsvrc_tfds.cli.next_steps import Step, say_next
 from ilsvrc_tfds.cli.streams import OutputError, say
+from ilsvrc_tfds.storage.files import write_whole
 
 # Increased if a key is renamed or removed, or means something else. New keys do not change it.
 SCHEMA = 1
@@ -56,6 +58,19 @@ def tell(
         say(*lines)
     say_next(steps)
     return 0 if ok else 1
+
+
+def write_json(options: argparse.Namespace, path: Path | None, values: Mapping[str, Any]) -> None:
+    """Writes the values of a result into a JSON file, with the schema and the command; None writes none.
+
+    >>> from ilsvrc_tfds.cli.parser import parse
+    >>> write_json(parse(["bench", "/data/x"]), Path("/data/figures.json"), {"load": 0.1})
+    >>> json.loads(Path("/data/figures.json").read_bytes())
+    {'schema': 1, 'command': 'bench', 'load': 0.1}
+    """
+    if path is not None:
+        content = {"schema": SCHEMA, "command": options.command.__name__, **values}
+        write_whole(path, json.dumps(content, indent=2).encode() + b"\n")
 
 
 def say_error(options: argparse.Namespace, text: object) -> None:

@@ -13,6 +13,7 @@ from ilsvrc_tfds.cli import _last_words_of_all, main
 from ilsvrc_tfds.cli.commands import trying
 from ilsvrc_tfds.cli.parser import COMMANDS, parse
 from ilsvrc_tfds.cli.signals import Terminated
+from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.terminal.console import console
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
@@ -118,6 +119,52 @@ def raising(error: BaseException):
         raise error
 
     return function
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    from ilsvrc_tfds import training
+
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    training.build_model("small", image_size=32).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_documents_of_bench_evaluate_and_report(prepare, model, tmp_path, run, capsys):
+    data = prepare(config="raw256").data_dir
+    bench = run("bench", data, "--seconds", "0.01", "--batch-size", "2")
+    assert keys(bench) >= {"stages", "bound", "steady"} and bench["command"] == "bench" and bench["next"]
+    page = tmp_path / "report.html"
+    report = run("report", data, "--out", page)
+    assert report["page"] == str(page) and report["images"] == 18 and [step["line"] for step in report["next"]]
+    words = ["evaluate", data, "--model", model]
+    scores = run(*words)
+    assert scores["sets"][0]["images"] == 6 and scores["ok"] and scores["next"]
+    with_page = run(*words, "--report", tmp_path / "evaluation.html")
+    assert with_page["page"] == str(tmp_path / "evaluation.html") and "calibration" in with_page["sets"][0]
+    capsys.readouterr()
+    assert main([*map(str, words), "--json", str(tmp_path / "scores.json")]) == 0
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert (written["schema"], written["command"]) == (1, "evaluate") and capsys.readouterr().out.startswith("set ")
+    assert written["sets"] == scores["sets"]
+
+
+@pytest.mark.slow
+def test_scores_are_printed_if_their_page_fails(prepare, model, tmp_path, capsys, monkeypatch):
+    from ilsvrc_tfds import training
+
+    def fail(*arguments):
+        raise SourceError("the shards are gone")
+
+    monkeypatch.setattr(training, "write_report", fail)
+    words = ["evaluate", str(prepare(config="raw256").data_dir), "--model", str(model)]
+    words += ["--report", str(tmp_path / "page.html")]
+    assert main(words) == 1
+    assert capsys.readouterr().out.startswith("set ")
+    assert main([*words, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["error"], document["sets"][0]["images"]) == (False, "the shards are gone", 6)
 
 
 def test_quiet_prints_the_result_and_nothing_else(archives, tmp_path, capfd, caplog):

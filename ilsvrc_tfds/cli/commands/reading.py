@@ -3,7 +3,6 @@
 import argparse
 import functools
 import importlib
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,10 +12,9 @@ import ilsvrc_tfds
 from ilsvrc_tfds.checks.record_values import record_values
 from ilsvrc_tfds.cli.findings import folder_lines, folder_values
 from ilsvrc_tfds.cli.next_models import after_bench, evaluate_and_plot, keep_scores, look_at_errors, use_model
-from ilsvrc_tfds.cli.next_steps import check, look_and_train, make_again, say_next
+from ilsvrc_tfds.cli.next_steps import check, look_and_train, make_again
 from ilsvrc_tfds.cli.recipe_options import recipe_of
-from ilsvrc_tfds.cli.results import tell
-from ilsvrc_tfds.cli.streams import say
+from ilsvrc_tfds.cli.results import tell, write_json
 from ilsvrc_tfds.errors import OptionError, first_few
 from ilsvrc_tfds.storage.files import files_to_replace, write_whole
 from ilsvrc_tfds.terminal.tables import mark, wrapped
@@ -105,16 +103,22 @@ def evaluate(options: argparse.Namespace) -> int:
         predictions = training.predictions_of(options.data, options.model, **wanted)
         scores, details = scores_of(predictions), predictions.as_json()
     row = row_of_data(options.split, options.data, scores)
-    _write_scores(json_path, options.model, [row], {"loss": scores.loss, "ece": scores.ece, **details})
+    values = _table(options, [row], {"loss": scores.loss, "ece": scores.ece, **details})
+    write_json(options, json_path, values)
     figures = (f"{scores.examples:,}", in_percent(scores.top1), in_percent(scores.top5))
-    say(aligned([(*TITLES, "loss", "ECE"), (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")]))
-    _say_file(json_path, "the exact scores as JSON")
-    if report_path is not None:  # after the scores, which are hours of work: it reads images once more
-        split = find_split(options.data, options.split, **_source(options))
+    found = (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")
+    lines: list[object] = [aligned([(*TITLES, "loss", "ECE"), found]), *_named(json_path, "the exact scores as JSON")]
+    steps = [use_model(options.model, options.weights)]
+    if report_path is None:
+        return tell(options, lines, values, [look_at_errors(options), *steps])
+    split = find_split(options.data, options.split, **_source(options))
+    try:
         write_whole(report_path, training.write_report(split, predictions, Path(options.model).name))
-        _say_file(report_path, "calibration, classes, confusions and the worst images")
-    say_next([*([] if report_path else [look_at_errors(options)]), use_model(options.model, options.weights)])
-    return 0
+    except BaseException as error:  # also Ctrl-C: the scores are hours of work
+        tell(options, lines, {**values, "error": str(error) or type(error).__name__}, ok=False)
+        raise
+    lines += _named(report_path, "calibration, classes, confusions and the worst images")
+    return tell(options, lines, {**values, "page": str(report_path)}, steps)
 
 
 def _report_path(path: Path | None) -> Path | None:
@@ -148,33 +152,32 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
         )
     except UnfinishedScores as error:
         if error.rows:
-            _write_scores(json_path, options.model, error.rows)
-            say(table(error.rows))
-            _say_file(json_path, "the exact scores of these sets as JSON")
+            values = _table(options, error.rows)
+            write_json(options, json_path, values)
+            lines = [table(error.rows), *_named(json_path, "the exact scores of these sets as JSON")]
+            tell(options, lines, {**values, "error": str(error)}, ok=False)
         raise
-    _write_scores(json_path, options.model, rows)
-    say(table(rows))
-    _say_file(json_path, "the exact scores as JSON")
-    say_next([*([keep_scores(options)] if json_path is None else []), use_model(options.model, options.weights)])
-    return 0
+    values = _table(options, rows)
+    write_json(options, json_path, values)
+    keep = [keep_scores(options)] if json_path is None and not options.as_json else []
+    lines = [table(rows), *_named(json_path, "the exact scores as JSON")]
+    return tell(options, lines, values, [*keep, use_model(options.model, options.weights)])
 
 
-def _write_scores(
-    json_path: Path | None, model: str, rows: "Iterable[SetScores]", details: dict[str, Any] | None = None
-) -> None:
-    """Writes the table as JSON. Details belong to its first row."""
+def _table(
+    options: argparse.Namespace, rows: "Iterable[SetScores]", details: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Returns the table in JSON's types. Details belong to its first row."""
     from ilsvrc_tfds.training.set_scores import with_name
 
-    if json_path is not None:
-        table = with_name(rows, model)
-        for key, value in (details or {}).items():  # JSON has neither NaN nor infinity
-            table["sets"][0][key] = None if isinstance(value, float) and not math.isfinite(value) else value
-        write_whole(json_path, json.dumps(table, indent=2).encode() + b"\n")
+    table = with_name(rows, options.model)
+    for key, value in (details or {}).items():  # JSON has neither NaN nor infinity
+        table["sets"][0][key] = None if isinstance(value, float) and not math.isfinite(value) else value
+    return table
 
 
-def _say_file(path: Path | None, what: str) -> None:
-    if path is not None:
-        say(wrapped(f"{path}: {what}"))
+def _named(path: Path | None, what: str) -> list[object]:
+    return [] if path is None else [wrapped(f"{path}: {what}")]
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:
@@ -197,15 +200,16 @@ def bench(options: argparse.Namespace) -> int:
         **_source(options),
         seconds=options.seconds,
     )
-    if json_path is not None:
-        write_whole(json_path, json.dumps(report.as_json(), indent=2).encode() + b"\n")
+    write_json(options, json_path, report.as_json())
     if chart_path is not None:
         write_whole(chart_path, draw_speeds(report))
-    say(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow"))
-    _say_file(chart_path, "the chart of these speeds")
-    _say_file(json_path, "the same figures as JSON")
-    say_next(after_bench(options, report.stages[-1].images_per_second if report.steady else None))
-    return 0
+    lines = [
+        *(report.table, mark(wrapped(report.verdict), "" if report.sure and report.steady else "yellow")),
+        *_named(chart_path, "the chart of these speeds"),
+        *_named(json_path, "the same figures as JSON"),
+    ]
+    steps = after_bench(options, report.stages[-1].images_per_second if report.steady else None)
+    return tell(options, lines, report.as_json(), steps)
 
 
 def _require_matplotlib() -> None:

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 import ilsvrc_tfds
-from ilsvrc_tfds.cli.next_steps import Step, say_next
-from ilsvrc_tfds.cli.streams import say
+from ilsvrc_tfds.cli.next_steps import Step
+from ilsvrc_tfds.cli.results import tell
 from ilsvrc_tfds.errors import counted
 from ilsvrc_tfds.terminal.progress import in_bytes
 
@@ -38,12 +38,12 @@ def report(options: argparse.Namespace) -> int:
     verdict = f"Nothing to look at: {checks}, none failed."
     if found.failed:
         verdict = f"{counted(len(found.failed), 'thing')} to look at, of {checks}:"
-    say(
+    lines = [
         f"{options.out}: {images}, {in_bytes(os.path.getsize(options.out))}",
         verdict,
         *(f"  {check.name}: {check.detail}" for check in found.failed),
-    )
+    ]
     page = Path(options.out).expanduser().absolute().as_uri()
     see = shlex.join(["python", "-m", "webbrowser", page])
-    say_next([Step("see it in a browser", see), Step("check everything, also the pixels", found.verify)])
-    return 0
+    steps = [Step("see it in a browser", see), Step("check everything, also the pixels", found.verify)]
+    return tell(options, lines, {"page": str(options.out), **found.as_json()} if options.as_json else {}, steps)
