@@ -30,7 +30,7 @@ from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
 from ilsvrc_tfds.formats.info import INFO_NAME, read_info
-from ilsvrc_tfds.formats.kinds import CLASSIC, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD
 from ilsvrc_tfds.images import CONFIGS, op_in_words
 from ilsvrc_tfds.runners import LocalRunner
@@ -225,12 +225,21 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
         problems += label_problems(split, offset)
         problems += double_problems(split)
         is_whole = len(split) == sum(output.stated_lengths(split.split) or ())
+        salt = _salt(output, split.split)
         boxes = box_lines(split, _stated_boxes(output, split.split), is_whole)
-        for more_facts, more_problems in (order_problems(split, ours), name_problems(split, ours), boxes):
+        order = ([], []) if salt is None else order_problems(split, ours, salt)
+        for more_facts, more_problems in (order, name_problems(split, ours), boxes):
             facts, problems = [*facts, *more_facts], [*problems, *more_problems]
         if split.split in tables:
             problems += metadata_problems(split, offset, tables[split.split])
     return facts, problems
+
+
+def _salt(output: Output, split: str) -> str | None:
+    """Returns the name of a split by which its records are ordered, or None if the order is not known."""
+    if output.kind != IMAGENET2012:
+        return split
+    return KINDS[IMAGENET2012].splits[split] if split != "test" else None  # by paths in the archive
 
 
 def _stated_boxes(output: Output, split: str) -> int | None:

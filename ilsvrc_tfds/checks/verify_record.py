@@ -28,7 +28,7 @@ class Rules:
     """Rules that the records of a set must follow.
 
     Attributes:
-      kind: `tfds` or `classic`.
+      kind: `tfds`, `imagenet2012` or `classic`.
       keys: Keys of a record and their types: `bytes`, `int64` or `float`.
       exact: Whether each record must have all of the keys and no others. Otherwise the lists of bounding boxes may be
         missing, and other keys are ignored.

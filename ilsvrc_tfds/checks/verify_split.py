@@ -108,19 +108,20 @@ def double_problems(split: SplitRows) -> Iterator[str]:
         yield f"{split.place(second)}: {split.name(second)} occurs twice, first as {split.place(first)}"
 
 
-def order_problems(split: SplitRows, ours: bool) -> tuple[list[str], list[str]]:
+def order_problems(split: SplitRows, ours: bool, salt: str) -> tuple[list[str], list[str]]:
     """Returns facts and problems of the order of the records, which should be that of `naming.disk_order`.
 
     Args:
       split: Records to check.
       ours: Whether this package made the set. Sets of other tools may have another order altogether. A few records out
         of order are a problem in any set, and then the numbers of records in the shards are checked too.
+      salt: Name of the split by which its records are ordered.
     """
     rank = np.empty(len(split), np.int64)
-    rank[disk_order(split.split, split.rows.name)] = np.arange(len(split))
+    rank[disk_order(salt, split.rows.name)] = np.arange(len(split))
     wrong = np.flatnonzero(rank[1:] < rank[:-1]) + 1
     if not ours and len(wrong) > _FEW * len(split):
-        fact = f"{split.split}: the records are in another order than this package writes, so the order is not checked"
+        fact = f"{split.split}: the records are in another order than TFDS's, so the order is not checked"
         return [fact], []
     problem = (
         "{}: {} does not belong after {} ({}): the order is md5(split + name); records were moved, or shards renamed"

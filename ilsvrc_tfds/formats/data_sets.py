@@ -102,7 +102,7 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
     """Returns the folder of the data set at a path: the path itself, or the only data set below it."""
     if is_output(path):
         return path
-    found = prepared_in(path) + [own for root in (path, path / IMAGENET2012) for own in _latest_set(root, OF_TFDS)]
+    found = prepared_in(path) or [own for root in (path, path / IMAGENET2012) for own in _latest_set(root, OF_TFDS)]
     if len(found) > 1:
         lines = "".join(f"\n  {shlex.quote(shown(str(one)))}" for one in found[:_MOST_LINES])
         more = f"\n  and {len(found) - _MOST_LINES:,} more" if len(found) > _MOST_LINES else ""

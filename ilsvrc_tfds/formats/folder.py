@@ -63,14 +63,18 @@ class Output:
         """The class index of each label if the classes are numbered anew; otherwise empty."""
         return tuple(map(synsets.index_of, self.wnids or ()))
 
+    @property
+    def remedy(self) -> str:
+        """What to do about shards that are damaged or missing."""
+        return "Make the data set again with TFDS." if self.kind == IMAGENET2012 else ANEW
+
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards. Raises SourceError if one is missing."""
         paths = [os.path.join(self.folder, name) for name in self.shards[split]]
         missing = missing_files(self.folder, paths)
         if missing:
             shards = counted(len(missing), f"shard of split {split!r} is", f"shards of split {split!r} are")
-            cure = "Get them again." if self.kind == IMAGENET2012 else ANEW
-            raise SourceError(f"{shards} missing: {first_few(missing)}. {cure}")
+            raise SourceError(f"{shards} missing: {first_few(missing)}. {self.remedy}")
         return paths
 
     def alternatives(self) -> list["Output"]:

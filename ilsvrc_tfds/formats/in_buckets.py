@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ilsvrc_tfds.errors import OptionError, SourceError, counted
 from ilsvrc_tfds.formats.info import INFO_NAME
+from ilsvrc_tfds.formats.kinds import IMAGENET2012
 from ilsvrc_tfds.formats.manifest import NAME as MANIFEST_NAME
 from ilsvrc_tfds.formats.naming import parse_shard_name
 from ilsvrc_tfds.storage import bucket, stand_ins
@@ -21,7 +22,9 @@ from ilsvrc_tfds.storage.bucket_path import BucketPath
 from ilsvrc_tfds.storage.files import default_data_dir
 from ilsvrc_tfds.storage.staging import staging_folder
 
-_NAME = re.compile(r"ilsvrc2012(?:/(?P<config>[\w.-]+))?(?::(?P<version>\d+\.\d+\.\d+))?")
+_NAME = re.compile(
+    rf"(?:ilsvrc2012(?:/(?P<config>[\w.-]+))?|(?P<of_tfds>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?"
+)
 # A data set below a data directory, its folder `ilsvrc2012`, or the folder of a config.
 _BELOW = re.compile(rf"((?:[\w.-]+/){{0,2}}?)(\d+\.\d+\.\d+)/{re.escape(INFO_NAME)}")
 
@@ -53,7 +56,7 @@ def folder_in_bucket(data: Any, data_dir: str | os.PathLike | None = None) -> Bu
     if root is None or match is None or not isinstance(data, str):
         return None
     config, version = match["config"] or "classification", match["version"]
-    url = f"{root}/ilsvrc2012/{config}"
+    url = f"{root}/{IMAGENET2012}" if match["of_tfds"] else f"{root}/ilsvrc2012/{config}"
     require_folder(url)
     return _at(f"{url}/{version}" if version else url)
 

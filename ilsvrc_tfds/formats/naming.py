@@ -24,7 +24,7 @@ class ShardName:
     """What the file name of a shard states.
 
     Attributes:
-      kind: Kind of its records, `tfds` or `classic`.
+      kind: Kind of its records: `tfds`, `imagenet2012` or `classic`.
       split: The data set's own name of the split.
       index: Number of the shard, from 0.
       count: Number of shards in the split.
@@ -74,7 +74,7 @@ def shard_name(kind: str, split: str, index: int, count: int, file_format: str =
     """Returns the file name of a shard.
 
     Args:
-      kind: Kind of the records, `tfds` or `classic`.
+      kind: Kind of the records: `tfds`, `imagenet2012` or `classic`.
       split: The data set's own name of the split.
       index: Number of the shard, from 0.
       count: Number of shards in the split.

@@ -14,7 +14,7 @@ from ilsvrc_tfds.errors import IlsvrcError, SourceError, unreadable, unwritable
 from ilsvrc_tfds.formats.alias import FILES, VERSION, read_alias, require_current, shard_template
 from ilsvrc_tfds.formats.folder import ANEW, Output, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
-from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.outputs.alias_place import located, renumbered, require_free
 from ilsvrc_tfds.outputs.comparison import require_whole
@@ -125,8 +125,9 @@ def _remove(folder: Path) -> None:
 def _aliased(target: Path) -> Output:
     """Returns the data set if it can have an alias. Raises SourceError or DestinationError if not."""
     output = find_output(target)
-    if output.info is None:
-        raise SourceError(f"{target} is not a prepared data set: it has no {INFO_NAME}.")
+    if output.info is None or output.kind != TFDS:
+        why = f"it has no {INFO_NAME}" if output.info is None else f"it is {KINDS[output.kind].words}"
+        raise SourceError(f"{target} is not a prepared data set: {why}.")
     if output.wnids is not None:
         raise renumbered(target)
     require_whole(target)

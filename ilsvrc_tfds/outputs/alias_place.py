@@ -11,6 +11,7 @@ from ilsvrc_tfds.formats.alias import CONFIG_NAME, FILES, VERSION, read_alias
 from ilsvrc_tfds.formats.data_sets import folder_of, is_name, prepared_in
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import IMAGENET2012
+from ilsvrc_tfds.formats.nearby import OF_TFDS, kind_of_set
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import destination_errors, require_local, without_dots
 
@@ -44,6 +45,8 @@ def located(
         raise OptionError(f"{place} is an alias itself. Name the data directory, {place.parents[1]}.")
     if (place / INFO_NAME).exists():
         own, root = place.parent.name, place.parents[1]
+        if kind_of_set(place) == OF_TFDS:
+            raise OptionError(f"{place} is {OF_TFDS} already: code that asks for that reads it as it is.")
         if root.name != "ilsvrc2012":
             raise OptionError(
                 f"{place} is not in a data directory: expected …/ilsvrc2012/<config>/1.0.0. Move it there."

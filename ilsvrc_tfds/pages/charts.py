@@ -67,7 +67,7 @@ class Axes:
         yield f'<text class="tick mid" x="{(_LEFT + right) / 2}" y="{self.height - 4}">{escape(title)}</text>'
 
     def bar(self, left: float, right: float, value: float, words: str, kind: str) -> str:
-        """Returns a bar from the bottom to a value, with words that are shown where one points at it."""
+        """Returns a bar from the bottom to a value, with a tooltip."""
         x, top, low = self.x(left) + 0.5, self.y(value), self.y(self.up[0])
         return (
             f'<rect class="{kind}" x="{x:.2f}" y="{top}" width="{self.x(right) - x - 0.5:.2f}" '

@@ -33,7 +33,7 @@ def in_html(section: Section) -> str:
 
 
 class Figure(NamedTuple):
-    """A number that a page shows large: its name, its value, what is to say about it, and `good`, `bad` or nothing."""
+    """A number that a page shows large: its name, its value, a remark, and `good`, `bad` or nothing."""
 
     name: str
     value: str
@@ -77,7 +77,7 @@ def table(
     Args:
       head: Headings of the columns.
       rows: Cells of each row.
-      words: Name of the table, for readers of the screen.
+      words: Name of the table, for screen readers.
       texts: Positions of the columns with text, which stands on the left and may break.
       id: Name by which the page's script finds the rows.
     """

@@ -22,7 +22,7 @@ _PLACE = re.compile(r"\{\{([a-z-]+)\}\}")
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
-    """What stands at the top and at the foot of a page, as plain text.
+    """Texts of the header and the footer of a page, not escaped.
 
     Attributes:
       kind: What the page is, in a word or two, for the title of the window.
@@ -51,7 +51,7 @@ def page(
     True
 
     Args:
-      heading: What stands at its top and at its foot.
+      heading: Texts of its header and its footer.
       sections: Its sections, in order. Those with a title are listed at the top.
       style: Style sheet of its own, behind `base.css`.
       script: Script of its own.

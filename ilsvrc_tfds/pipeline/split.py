@@ -10,7 +10,7 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
-from ilsvrc_tfds.formats.folder import ANEW, Output, find_output
+from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
@@ -81,9 +81,9 @@ def find_split(
     """Returns a split of a prepared data set or of exported TFRecords.
 
     Args:
-      data: Name such as `ilsvrc2012/raw256` (or `imagenet2012`, if it is an alias), data directory that has one data
-        set, folder of the shards, or TFDS builder. A string in the form of a name is always a name. Write
-        `./ilsvrc2012/raw256` for the folder.
+      data: Name such as `ilsvrc2012/raw256` or `imagenet2012`, data directory that has one data set, folder of the
+        shards, or TFDS builder. A string in the form of a name is always a name. Write `./ilsvrc2012/raw256` for the
+        folder.
       split: Name of the split: train, val or validation, test.
       data_dir: TFDS's data directory, in which names are looked up. If None, the environment's TFDS_DATA_DIR, or
         ~/tensorflow_datasets.
@@ -125,7 +125,7 @@ def find_split(
     offset = label_offset_of(output, name, paths, label_offset)
     lengths = _lengths(output, name, paths)
     if not sum(lengths):
-        raise SourceError(f"{output.folder}: split {name!r} has no records. {ANEW}")
+        raise SourceError(f"{output.folder}: split {name!r} has no records. {output.remedy}")
     return Split(name, output.folder, paths, lengths, output.kind, offset, stamps, output.wnids)
 
 

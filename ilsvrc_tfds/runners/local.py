@@ -146,23 +146,26 @@ class LocalRunner:
     ) -> Iterator[Result]:
         """Yields the result of each job, in order. If this process `helps`, it does so until a worker is ready.
 
-        If it `repeats`, it does not wait for the jobs that no worker has begun, but does them itself.
+        If it `repeats`, it does not wait for the jobs that it has handed out by then, but does them once more itself.
         """
         from loky.process_executor import TerminatedWorkerError
 
         pending: deque[tuple[Job, Future[Result]]] = deque()
+        handed_out: list[Future[Result]] = []  # while this process helps; one that is done tells that workers are ready
         most = self.workers * (1 + _WAITING_PER_WORKER)
         try:
             for job in jobs:
-                helps = helps and not (pending and pending[0][1].done())
+                helps = helps and not any(future.done() for future in handed_out)
                 here = helps and len(pending) >= most
-                pending.append((job, _done_here(function, job) if here else self._submitted(function, job)))
+                future = _done_here(function, job) if here else self._submitted(function, job)
+                handed_out += [future] if helps and not here else []
+                pending.append((job, future))
                 if not helps and len(pending) >= most:
                     yield pending.popleft()[1].result()
             while pending:
                 job, future = pending.popleft()
-                helps = helps and repeats and not future.done()
-                yield function(job) if helps else future.result()
+                helps = helps and repeats and not any(future.done() for future in handed_out)
+                yield future.result() if future.done() or not helps else function(job)
         except TerminatedWorkerError as error:
             raise InterruptedRun(
                 "A worker process died: it was killed, or memory ran out. Finished work is kept. "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, first_few, shown
-from ilsvrc_tfds.formats.folder import ANEW, Output, file_names, find_output
+from ilsvrc_tfds.formats.folder import Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import CLASSIC, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name
@@ -111,7 +111,7 @@ def _joined(output: Output, split: str, tables: list[Members]) -> Members:
     """Returns the images of a split. Raises SourceError if there are none, or one is in two shards."""
     if not sum(map(len, tables)):
         names = first_few(output.shards[split]) or "no shards"
-        raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {ANEW}")
+        raise SourceError(f"{output.folder}: there are no images of split {split!r}: {names}. {output.remedy}")
     members = join_members(tables)
     order = np.lexsort((members.size, members.label, members.name))
     same = [column[order][1:] == column[order][:-1] for column in (members.name, members.label, members.size)]
@@ -119,5 +119,7 @@ def _joined(output: Output, split: str, tables: list[Members]) -> Members:
         first, second = sorted(members.containers[members.container[row]].path for row in order[k : k + 2])
         if first != second:
             name = shown(os.fsdecode(members.name[order[k]]))
-            raise SourceError(f"{second}: {name} is in {first} as well, as if that was copied over this. {ANEW}")
+            raise SourceError(
+                f"{second}: {name} is in {first} as well, as if that was copied over this. {output.remedy}"
+            )
     return members

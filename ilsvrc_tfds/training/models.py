@@ -66,17 +66,19 @@ def image_size_of(name: str) -> int:
 
 
 def require_model(name: str, expected: str = "") -> None:
-    """Raises OptionError for a name that is not among `model_names()`, with those that are like it.
+    """Raises OptionError for a name that is not among `model_names()`, with those that are like it, or else with all.
 
     >>> require_model("resnet5")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: There is no model 'resnet5'. Did you mean resnet50 or ...? Known models: small, ...
+    ilsvrc_tfds.errors.OptionError: There is no model 'resnet5'. Did you mean resnet50 or ...?
     """
     if name not in model_names():
         like = difflib.get_close_matches(name.lower(), model_names())
         meant = f" Did you mean {' or '.join(like)}?" if like else ""
         other = f" Expected {expected}." if expected else ""
-        raise OptionError(f"There is no model {name!r}.{meant}{other} Known models: {', '.join(model_names())}.")
+        # A path is not a name that was mistyped.
+        known = "" if like or os.sep in name else f" Known models: {', '.join(model_names())}."
+        raise OptionError(f"There is no model {name!r}.{meant}{other}{known}")
 
 
 def build_model(

@@ -18,6 +18,8 @@ from ilsvrc_tfds.pages.elements import Figure, Section, facts, figures, side_by_
 from ilsvrc_tfds.pages.page import Heading, page
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
 from ilsvrc_tfds.training.epoch_table import best_epoch, in_loss, in_percent
+from ilsvrc_tfds.training.folder import read_log
+from ilsvrc_tfds.training.kept import PAGE
 from ilsvrc_tfds.training.recipe import Recipe, sizes_in_words
 
 _log = logging.getLogger(__name__)
@@ -49,26 +51,27 @@ class Trained:
     side: int
 
 
-def write_run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained, path: Path) -> None:
-    """Writes the page. If that fails, warns: the training goes on all the same.
+def write_run_page(out: Path, recipe: Recipe, trained: Trained) -> None:
+    """Writes the page about the epochs in the log of a training. If that fails, warns: the training goes on.
 
-    >>> epochs = [{"epoch": k, "loss": 7 - k, "top1": 0.1, "top5": 0.2} for k in range(2)]
-    >>> log = [{**epoch, "val_loss": 6.5, "val_top1": 0.1, "val_top5": 0.3} for epoch in epochs]
-    >>> write_run_page(log, Recipe(epochs=3), Trained("/data", 16, 4, 1_000, 224), Path("/data/training.html"))
-    >>> Path("/data/training.html").read_bytes()[:15]
+    >>> Path("/data/page-run").mkdir()
+    >>> head, row = "epoch,loss,top1,top5,val_loss,val_top1,val_top5", "0,6.9,0.1,0.2,6.5,0.1,0.3"
+    >>> _ = Path("/data/page-run/log.csv").write_text(f"{head}\\n{row}\\n")
+    >>> write_run_page(Path("/data/page-run"), Recipe(epochs=3), Trained("/data", 16, 4, 1_000, 224))
+    >>> Path("/data/page-run/training.html").read_bytes()[:15]
     b'<!DOCTYPE html>'
 
     Args:
-      log: Metrics of each epoch, as `read_log` returns them.
+      out: Folder of the training.
       recipe: Hyperparameters.
       trained: What is trained, and on which data.
-      path: File to write.
     """
+    path = out / PAGE
     try:
         with destination_errors(path):
-            write_whole(path, run_page(log, recipe, trained, path.parent))
-    except DestinationError as error:
-        _log.warning("%s The training goes on all the same.", error)
+            write_whole(path, run_page(read_log(out), recipe, trained, out))
+    except (DestinationError, ValueError, LookupError) as error:  # the log cannot be read, or not parsed
+        _log.warning("%s: %s The training goes on all the same.", path, error)
 
 
 def run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained, out: Path) -> bytes:

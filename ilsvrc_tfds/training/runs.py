@@ -30,7 +30,7 @@ from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
 from ilsvrc_tfds.training.folder import LOG, TENSORBOARD, UNFINISHED, cut_log, make_ready, read_log
 from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
-from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, PAGE, Progress
+from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, Progress
 from ilsvrc_tfds.training.models import image_size_of
 from ilsvrc_tfds.training.printing import Printer, shown, working
 from ilsvrc_tfds.training.recipe import Recipe
@@ -203,9 +203,7 @@ def _callbacks(
         return
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / TENSORBOARD, write_graph=False)
-    page = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: write_run_page(read_log(out), recipe, about, out / PAGE)
-    )
+    page = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: write_run_page(out, recipe, about))
     try:
         with shown(printer):
             # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.

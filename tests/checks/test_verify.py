@@ -796,7 +796,7 @@ def test_foreign_records_are_judged_by_less(copy_of):
         shards.write([example.SerializeToString() for example in examples], index)
     report = report_of(shards.folder)
     assert report.problems == ()
-    fact = "train: the records are in another order than this package writes, so the order is not checked"
+    fact = "train: the records are in another order than TFDS's, so the order is not checked"
     assert fact in report.facts
 
 

@@ -93,7 +93,7 @@ def in_order(count: int, moved: int = 0) -> list[bytes]:
 def test_records_out_of_order_are_named_with_the_one_before():
     names = in_order(20, moved=1)
     split = rows_of(names, [0] * 20, [0] * 20, shards=[0] * 10 + [1] * 10)
-    facts, (problem,) = verify_split.order_problems(split, ours=True)
+    facts, (problem,) = verify_split.order_problems(split, True, split.split)
     before, after = (name.decode() for name in names[:2])
     assert facts == [] and problem.startswith(
         f"one: record 1, byte 100: {after} does not belong after {before} (one: record 0, byte 0): the order is md5("
@@ -103,10 +103,10 @@ def test_records_out_of_order_are_named_with_the_one_before():
 @pytest.mark.parametrize("moved", [2, 3])
 def test_order_of_another_tool_is_checked_if_at_most_a_tenth_is_out_of_it(moved):
     split = rows_of(in_order(20, moved), [0] * 20, [0] * 20, shards=[0] * 10 + [1] * 10)
-    assert len(verify_split.order_problems(split, ours=True)[1]) == moved
-    facts, problems = verify_split.order_problems(split, ours=False)
+    assert len(verify_split.order_problems(split, True, split.split)[1]) == moved
+    facts, problems = verify_split.order_problems(split, False, split.split)
     assert (len(facts), len(problems)) == ((0, 2) if moved == 2 else (1, 0))
-    assert not facts or facts[0].startswith("train: the records are in another order than this package writes, so")
+    assert not facts or facts[0].startswith("train: the records are in another order than TFDS's, so")
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_order_of_another_tool_is_checked_if_at_most_a_tenth_is_out_of_it(moved)
 def test_shards_of_another_tool_differ_by_one_record(first, problems):
     counts = (first, 10) if first == 11 else (first, 8)
     split = rows_of(in_order(sum(counts)), [0] * sum(counts), [0] * sum(counts), shards=[0] * first + [1] * counts[1])
-    facts, found = verify_split.order_problems(split, ours=False)
+    facts, found = verify_split.order_problems(split, False, split.split)
     assert facts == [] and [line[: len(problems[0])] for line in found] == problems
-    assert verify_split.order_problems(split, ours=True) == ([], [])
+    assert verify_split.order_problems(split, True, split.split) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import drawing
+import forms
 import pytest
 import stores
 
@@ -121,6 +122,19 @@ def test_readers_name_the_bucket(source, url, tmp_path):
     assert stores.digests(tmp_path / "bucket-export") == stores.digests(tmp_path / "disk-export")
     assert stores.digests(folder) == stores.digests(local)  # with the indexes
     assert not left_here()
+
+
+def test_imagenet2012_of_tfds_is_read_in_a_bucket(url, tmp_path):
+    archives = drawing.official_archives(tmp_path / "archives", forms.consecutive())
+    made = forms.imagenet2012(tmp_path / "made", archives)
+    folder = f"{url}/imagenet2012/5.1.0"
+    for path in made.iterdir():
+        bucket.upload(path, f"{folder}/{path.name}")
+    for data, data_dir in ((folder, None), (url, None), ("imagenet2012", url), ("imagenet2012:5.1.0", url)):
+        report = ilsvrc_tfds.verify(data, data_dir=data_dir, workers=1)
+        assert not report.problems and report.facts[0].startswith(f"{folder}: TFDS's imagenet2012")
+    with pytest.raises(SourceError, match=f"{url}/imagenet2012/5.0.0 holds no data set"):
+        ilsvrc_tfds.verify("imagenet2012:5.0.0", data_dir=url)
 
 
 def test_damage_in_a_bucket_is_found(source, url):

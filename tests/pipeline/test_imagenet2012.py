@@ -76,11 +76,33 @@ def test_latest_version_is_taken_if_there_is_no_5_1_0(copied):
         folder_of("imagenet2012:5.1.0", copied.parents[1])
 
 
-def test_data_directory_with_other_sets_is_ambiguous(copied, tmp_path):
+def test_data_directory_with_other_sets_stands_for_those(copied, tmp_path):
     ilsvrc_tfds.prepare(copied, tmp_path, config="raw256", workers=1, allow_incomplete=True)
-    with pytest.raises(OptionError, match=r"has 2 data sets. Name one of them:\n.*raw256/1.0.0\n.*imagenet2012/5.1.0"):
-        folder_of(tmp_path)
-    assert folder_of("imagenet2012", tmp_path) == copied
+    assert folder_of(tmp_path) == tmp_path / "ilsvrc2012/raw256/1.0.0"
+    assert folder_of("imagenet2012", tmp_path) == folder_of(copied.parent) == copied
+
+
+def test_exchanged_shards_are_found(copied, capsys):
+    first, second = sorted(copied.glob("imagenet2012-train.*"))
+    first.rename(copied / "other")
+    second.rename(first)
+    (copied / "other").rename(second)
+    info = json.loads((copied / "dataset_info.json").read_text())
+    for split in info["splits"]:
+        split["shardLengths"] = split["shardLengths"][:: -1 if split["name"] == "train" else 1]
+    (copied / "dataset_info.json").write_text(json.dumps(info))
+    assert main(["verify", str(copied)]) == 1
+    assert "does not belong after" in capsys.readouterr().out
+
+
+def test_it_needs_no_alias(copied, tmp_path):
+    with pytest.raises(OptionError, match="5.1.0 is TFDS's imagenet2012 already"):
+        ilsvrc_tfds.alias("imagenet2012", data_dir=tmp_path)
+    moved = shutil.copytree(copied, tmp_path / "other/ilsvrc2012/classification/1.0.0")
+    with pytest.raises(OptionError, match="is TFDS's imagenet2012 already"):
+        ilsvrc_tfds.alias(moved)
+    with pytest.raises(SourceError, match="is not a prepared data set: it is TFDS's imagenet2012"):
+        ilsvrc_tfds.alias(tmp_path / "other", config="classification")
 
 
 def test_subsets_have_the_right_images(made):
@@ -125,7 +147,8 @@ def test_counts_of_info_are_compared(copied, capsys):
 def test_missing_shard_is_named(copied):
     (copied / "imagenet2012-train.tfrecord-00001-of-00002").unlink()
     with pytest.raises(
-        SourceError, match="1 shard of split 'train' is missing: .*imagenet2012-train.*-00001.* Get them"
+        SourceError,
+        match="1 shard of split 'train' is missing: .*imagenet2012-train.*-00001.* Make the data set again with TFDS",
     ):
         ilsvrc_tfds.for_training(copied, batch_size=4)
 

@@ -76,9 +76,7 @@ def test_logits_are_float32_in_half_precision():
 
 
 def test_unknown_model_lists_the_known():
-    with pytest.raises(
-        OptionError, match="There is no model 'resnet51'. Did you mean resnet50.*\\? Known models: small, .*resnet50, "
-    ):
+    with pytest.raises(OptionError, match="There is no model 'resnet51'. Did you mean resnet50.*\\?$"):
         training.build_model("resnet51")
 
 

@@ -56,8 +56,16 @@ def test_diverged_epochs_leave_gaps(tmp_path):
 
 
 def test_page_that_cannot_be_written_does_not_end_the_training(tmp_path, caplog):
+    for content in ("epoch,loss\n0,nan?\n", "epoch,loss\n0,6.9\n", None):
+        (tmp_path / "log.csv").write_text(content) if content else (tmp_path / "log.csv").unlink()
+        caplog.clear()
+        write_run_page(tmp_path, Recipe(epochs=2), TRAINED)
+        assert "The training goes on all the same." in caplog.text and not (tmp_path / "training.html").exists()
+    rows = [",".join(log_of(1)[0]), *(",".join(map(str, row.values())) for row in log_of(2))]
+    (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "training.html").mkdir()
-    write_run_page(log_of(2), Recipe(epochs=2), TRAINED, tmp_path / "training.html")
+    caplog.clear()
+    write_run_page(tmp_path, Recipe(epochs=2), TRAINED)
     assert "The training goes on all the same." in caplog.text
 
 
