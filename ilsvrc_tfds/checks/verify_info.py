@@ -6,8 +6,8 @@ from ilsvrc_tfds.checks.verify_shard import Findings
 from ilsvrc_tfds.errors import SourceError, counted
 from ilsvrc_tfds.formats import json_values, manifest
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, named_labels
-from ilsvrc_tfds.formats.kinds import CLASSIC
+from ilsvrc_tfds.formats.info import INFO_NAME, LABELS_NAME, is_official, named_labels
+from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012
 from ilsvrc_tfds.sources.origin import provenance_of
 
 
@@ -32,6 +32,8 @@ def _name_problems(output: Output) -> Iterator[str]:
     except SourceError as error:
         yield str(error)
         return
+    if output.kind == IMAGENET2012 and not is_official(output.folder):
+        yield f"{LABELS_NAME}: it is not the list of the 1000 classes in their order"
     if output.manifest is not None and named != output.wnids:
         other = "the names of labels are not the classes" if output.wnids else "it names other classes than the 1000"
         yield f"{LABELS_NAME}: {other} in the order of {manifest.NAME}"
@@ -47,7 +49,8 @@ def _split_info_problems(output: Output, split: str, stated: Mapping, findings: 
             name, length = names[found.job.index], lengths[found.job.index]
             yield f"{name}: it has {counted(found.records, 'record')}, {INFO_NAME} says {length:,}"
     sizes = [found.payload_bytes for found in findings if found.payload_bytes is not None]
-    if len(sizes) == len(names) and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
+    is_own = output.kind != IMAGENET2012  # older versions of TFDS counted other bytes
+    if is_own and len(sizes) == len(names) and "numBytes" in stated and sum(sizes) != int(stated["numBytes"]):
         yield f"{INFO_NAME}: {split} has {int(stated['numBytes']):,} bytes of data; there are {sum(sizes):,}"
 
 

@@ -102,15 +102,12 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
     """Returns the folder of the data set at a path: the path itself, or the only data set below it."""
     if is_output(path):
         return path
-    found = prepared_in(path) or [own for root in (path, path / IMAGENET2012) for own in _latest_set(root, OF_TFDS)]
+    found = prepared_in(path) or [own for root in (path, path / IMAGENET2012) if (own := _chosen(root))]
     if len(found) > 1:
         lines = "".join(f"\n  {shlex.quote(shown(str(one)))}" for one in found[:_MOST_LINES])
         more = f"\n  and {len(found) - _MOST_LINES:,} more" if len(found) > _MOST_LINES else ""
         raise OptionError(f"{path} has {counted(len(found), 'data set')}. Name one of them:{lines}{more}")
-    aliases = [version for version in _versions_in(path) if read_alias(version) is not None]
-    if found or aliases:
-        return found[0] if found else max(aliases, key=lambda version: _number(version.name))
-    return _existing(path, data_dir)
+    return found[0] if found else _existing(path, data_dir)
 
 
 def _named(match: re.Match, root: Path) -> Path:
@@ -132,16 +129,23 @@ def _named(match: re.Match, root: Path) -> Path:
 def _imagenet2012(data_dir: Path, name: str, version: str | None) -> Path:
     """Returns the folder of `imagenet2012`: of TFDS's own builder, or an alias. Raises OptionError if there is none."""
     root = data_dir / IMAGENET2012
-    held = [path for path in _versions_in(root) if kind_of_set(path) == OF_TFDS or read_alias(path) is not None]
+    if found := _chosen(root, version):
+        return found
     wanted = root / (version or VERSION)
-    if wanted in held or held and version is None:
-        return wanted if wanted in held else max(held, key=lambda path: _number(path.name))
     there = f"{wanted} holds neither" if is_output(wanted) else f"there is no {wanted}"
     raise OptionError(
         f"{name!r} stands for an alias of a data set of this package, or for what TFDS's own builder of that name has "
         f"made, and {there}. Make an alias with `ilsvrc-tfds alias {data_dir}`, or name the data set itself, such as "
         f"ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
     )
+
+
+def _chosen(root: Path, version: str | None = None) -> Path | None:
+    """Returns the version of a set of TFDS or of an alias: the one that codes ask for, or else the latest."""
+    held = [path for path in _versions_in(root) if kind_of_set(path) == OF_TFDS or read_alias(path) is not None]
+    if (wanted := root / (version or VERSION)) in held:
+        return wanted
+    return max(held, key=lambda path: _number(path.name)) if held and version is None else None
 
 
 def _hint(name: str, folder: Path) -> str:
@@ -177,9 +181,9 @@ def _latest(folder: Path) -> str:
     return max((path.name for path in _versions_in(folder)), key=_number, default="1.0.0")
 
 
-def _latest_set(folder: Path, kind: str = PREPARED) -> list[Path]:
+def _latest_set(folder: Path) -> list[Path]:
     """Returns the latest version in the folder of a config that holds shards, in a list that is empty without any."""
-    held = [path for path in _versions_in(folder) if kind_of_set(path) == kind]
+    held = [path for path in _versions_in(folder) if kind_of_set(path) == PREPARED]
     return [max(held, key=lambda path: _number(path.name))] if held else []
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
 # `tfds convert_format`, ends without an error and converts nothing if the shards are not TFRecords.
 IN_TFRECORD = "Prepare the source that it was made of as TFRecords; `tfds convert_format` can convert TFRecords only."
+
+# The folder in which TFDS's builder works, beside the one with the name of the version.
+_INTERRUPTED = re.compile(r"incomplete\.\w+_(\d+\.\d+\.\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +173,15 @@ def find_output(folder: str | os.PathLike) -> Output:
     return describe_output(folder, manifest.read(folder), read_info(folder))
 
 
+def require_finished(folder: Path) -> None:
+    """Raises SourceError if an interrupted run of TFDS has left a folder: shards and records are missing in it."""
+    if match := _INTERRUPTED.fullmatch(folder.name):
+        raise SourceError(
+            f"{folder} is what an interrupted run of TFDS has left of {match[1]}. Make that with TFDS again, and "
+            "remove this folder."
+        )
+
+
 def describe_output(folder: Path, described: Manifest | None, info: Mapping | None) -> Output:
     """Returns the shards in a folder whose manifest and info have been read already.
 
@@ -183,6 +196,7 @@ def describe_output(folder: Path, described: Manifest | None, info: Mapping | No
     Raises:
       SourceError: The folder holds no shards, or shards of several sets.
     """
+    require_finished(folder)
     if described is not None:
         names = {split: tuple(entry.name for entry in entries) for split, entries in described.shards.items()}
         wnids = described.wnids
@@ -193,7 +207,8 @@ def describe_output(folder: Path, described: Manifest | None, info: Mapping | No
         for split in synsets.OFFICIAL_COUNTS
         if split in counts
     }
-    return Output(folder, kind, file_format, shards, None, info, wnids=None if info is None else named_labels(folder))
+    wnids = named_labels(folder) if info is not None and kind != IMAGENET2012 else None
+    return Output(folder, kind, file_format, shards, None, info, wnids=wnids)
 
 
 def is_output(folder: str | os.PathLike) -> bool:
@@ -228,10 +243,11 @@ def _counts(folder: Path) -> tuple[str, str, dict[str, int]]:
             f"(…/ilsvrc2012/raw256/1.0.0), or train-00000-of-…, as exported.{advice(folder)}"
         )
     ((kind, file_format), splits), *others = found.items()
+    kinds = [f"{KINDS[kind].words} in {file_format}" for kind, file_format in found]
     doubles = [f"{split} in {first_few(sorted(counts))} shards" for split, counts in splits.items() if len(counts) > 1]
     if others or doubles:
         raise SourceError(
-            f"{folder} holds the shards of several sets ({first_few([*found, *doubles])}). Keep one of them there."
+            f"{folder} holds the shards of several sets ({first_few([*kinds, *doubles])}). Keep one of them there."
         )
     return kind, file_format, {split: counts.pop() for split, counts in splits.items()}
 

@@ -81,14 +81,22 @@ def named_labels(folder: Path) -> tuple[str, ...] | None:
 
     Raises SourceError if it cannot be read.
     """
-    try:
-        with open_regular(folder / LABELS_NAME) as file:
-            names = tuple(file.read(MAX_INFO_BYTES).decode("ascii", "replace").split())
-    except FileNotFoundError:
+    names = _label_names(folder)
+    if names is None:
         return None
-    except OSError as error:
-        raise unreadable(folder / LABELS_NAME, error) from error
     return names if names != synsets.wnids() and json_values.is_numbering(names) else None
+
+
+def is_official(folder: Path) -> bool:
+    """Returns whether TFDS's list of the names of labels, if there is one, is that of the 1000 classes.
+
+    >>> is_official(Path(folder))
+    True
+
+    Raises SourceError if it cannot be read.
+    """
+    names = _label_names(folder)
+    return names in (None, synsets.wnids())
 
 
 def senseless(path: str | os.PathLike, error: Exception) -> SourceError:
@@ -114,3 +122,13 @@ def _check_info(info: Mapping) -> None:
         if split["name"] not in synsets.OFFICIAL_COUNTS:
             raise ValueError(f"unknown split {split['name']!r}")
         int(split.get("numBytes", 0)), [int(length) for length in split["shardLengths"]]
+
+
+def _label_names(folder: Path) -> tuple[str, ...] | None:
+    try:
+        with open_regular(folder / LABELS_NAME) as file:
+            return tuple(file.read(MAX_INFO_BYTES).decode("ascii", "replace").split())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(folder / LABELS_NAME, error) from error

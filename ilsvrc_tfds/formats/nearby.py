@@ -56,7 +56,8 @@ def advice(folder: Path) -> str:
 
 
 def _folders_below(folder: Path) -> list[Path]:
-    paths = (path for pattern in _BELOW for path in sorted(folder.glob(pattern)))
+    found = (path for pattern in _BELOW for path in sorted(folder.glob(pattern)))
+    paths = (path for path in found if not path.name.startswith("incomplete."))  # TFDS works in it
     try:
         return list(itertools.islice(paths, _MOST_FOLDERS))
     except OSError:  # a folder that cannot be read

@@ -7,6 +7,7 @@ from html import escape
 
 # Sizes in units of the view box, which are pixels on a wide screen.
 _LEFT, _TOP, _FOOT, _RIGHT = 42, 8, 34, 6
+_CHARACTER = 6.8  # width of a digit of a mark
 _MAX_POINTS = 60  # of a line, up to which each one has a mark
 _TICKS = 5
 
@@ -32,6 +33,7 @@ class Axes:
       up: Smallest and largest value of the vertical axis.
       width: Width of the whole drawing.
       height: Height of the whole drawing.
+      left: Room for the marks of the vertical axis; see `room_for`.
 
     >>> axes = Axes((0, 10), (0, 1), 248, 142)
     >>> axes.x(0), axes.x(10), axes.y(0), axes.y(1)
@@ -42,11 +44,12 @@ class Axes:
     up: tuple[float, float]
     width: float = 340
     height: float = 240
+    left: float = _LEFT
 
     def x(self, value: float) -> float:
         """Returns where a value is on the horizontal axis."""
         low, high = self.across
-        return round(_LEFT + (self.width - _LEFT - _RIGHT) * (value - low) / (high - low), 2)
+        return round(self.left + (self.width - self.left - _RIGHT) * (value - low) / (high - low), 2)
 
     def y(self, value: float) -> float:
         """Returns where a value is on the vertical axis."""
@@ -58,13 +61,13 @@ class Axes:
         bottom, right = self.height - _FOOT, self.width - _RIGHT
         for value, text in up:
             y = self.y(value)
-            yield f'<line class="grid" x1="{_LEFT}" y1="{y}" x2="{right}" y2="{y}"/>'
-            yield f'<text class="tick end" x="{_LEFT - 5}" y="{y + 3.5:.1f}">{escape(text)}</text>'
-        yield f'<line class="axis" x1="{_LEFT}" y1="{bottom}" x2="{right}" y2="{bottom}"/>'
+            yield f'<line class="grid" x1="{self.left}" y1="{y}" x2="{right}" y2="{y}"/>'
+            yield f'<text class="tick end" x="{self.left - 5}" y="{y + 3.5:.1f}">{escape(text)}</text>'
+        yield f'<line class="axis" x1="{self.left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>'
         for value, text in across:
             side = "end" if self.x(value) > right - 12 else "mid"
             yield f'<text class="tick {side}" x="{self.x(value)}" y="{bottom + 14}">{escape(text)}</text>'
-        yield f'<text class="tick mid" x="{(_LEFT + right) / 2}" y="{self.height - 4}">{escape(title)}</text>'
+        yield f'<text class="tick mid" x="{(self.left + right) / 2}" y="{self.height - 4}">{escape(title)}</text>'
 
     def bar(self, left: float, right: float, value: float, words: str, kind: str) -> str:
         """Returns a bar from the bottom to a value, with a tooltip."""
@@ -89,6 +92,15 @@ class Axes:
                 if math.isfinite(y):
                     mark = f'<circle class="dot {kind}" cx="{self.x(x)}" cy="{self.y(y)}" r="2.6">'
                     yield f"{mark}<title>{escape(text)}</title></circle>"
+
+
+def room_for(up: Iterable[tuple[float, str]]) -> float:
+    """Returns the room that the marks of a vertical axis need on its left.
+
+    >>> room_for([(0, "0"), (1, "1")]), room_for([(0, "0"), (0.0015, "0.0015")]) > 42
+    (42, True)
+    """
+    return max(_LEFT, 8 + _CHARACTER * max((len(text) for _, text in up), default=0))
 
 
 def ticks(low: float, high: float, most: int = _TICKS) -> list[float]:

@@ -63,7 +63,7 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str, l
                 raise SourceError(f"{place}.")
             if on_error != SKIP:
                 raise SourceError(
-                    f"{place}. Make the data set again with --overwrite; in Python, on_error='skip' leaves it out."
+                    f"{place}. Make the data set again (--overwrite); in Python, on_error='skip' leaves it out."
                 )
             if lost and not skipped:
                 _log.warning(lost)

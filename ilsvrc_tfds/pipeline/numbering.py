@@ -6,6 +6,7 @@ A label is the class index plus the label offset, which is 0 or 1.
 import itertools
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from ilsvrc_tfds.errors import LabelError, OptionError, SourceError, first_few
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.folder import Output
-from ilsvrc_tfds.formats.kinds import KINDS
+from ilsvrc_tfds.formats.kinds import IMAGENET2012, KINDS
 from ilsvrc_tfds.formats.tfrecord import Record, read_records
 from ilsvrc_tfds.storage.stamps import stamp_of
 from ilsvrc_tfds.storage.stand_ins import beginning
@@ -24,6 +25,9 @@ from ilsvrc_tfds.storage.stand_ins import beginning
 _LOOKED_AT = 8
 # If none of these identifies its class, so many records of the first shard are read: at 110 KB each, 0.1 s.
 _MOST_LOOKED_AT = 2000
+# TFDS labels validation images by their positions in the archive, so those behind a missing one are wrong. In so many
+# records, which are in an order like a random one, that is found unless fewer than 1 % are wrong.
+_LABELS_COMPARED = 400
 # So much of a shard in a bucket is read: eight images have a MB.
 _HEAD_BYTES = 16 << 20
 _SYNSET = "image/class/synset"
@@ -86,6 +90,8 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
     if split == "test":  # its labels are -1, whatever the offset of the other splits
         return stated or wanted or 0
     first = _first_records(paths)
+    if output.kind == IMAGENET2012 and split == "val":
+        _require_unshifted(output, paths)
     known = _first_agreed(_classified(output, first))
     if known is None and stated is None:
         known = _first_agreed(_more_records(output, paths))
@@ -103,6 +109,18 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
     if wanted not in (None, known.offset):
         raise OptionError(f"label_offset={wanted}, but {known}. Leave the option out.")
     return known.offset
+
+
+def _require_unshifted(output: Output, paths: Sequence[str]) -> None:
+    """Raises LabelError if a validation record of TFDS's `imagenet2012` has another label than that of its image."""
+    numbers = itertools.chain.from_iterable(((path, record) for record in _records(path)) for path in paths)
+    for record in _classified(output, itertools.islice(numbers, _LABELS_COMPARED)):
+        if record.offset:
+            raise LabelError(
+                f"{record}. TFDS labels validation images by their positions in the archive: if one was missing there, "
+                "the labels of those behind it are wrong. `ilsvrc-tfds verify "
+                f"{shlex.quote(str(output.folder))}` lists them. Make the data set again, of the whole archive."
+            )
 
 
 def _offset_or_error(output: Output, offset: int | None) -> int:

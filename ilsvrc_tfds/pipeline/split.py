@@ -11,6 +11,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, SourceError, counted, first_few, reading
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
 from ilsvrc_tfds.formats.folder import Output, find_output
+from ilsvrc_tfds.formats.framing import FRAME_BYTES
+from ilsvrc_tfds.formats.info import INFO_NAME
 from ilsvrc_tfds.formats.kinds import KINDS, Fields
 from ilsvrc_tfds.formats.naming import own_split
 from ilsvrc_tfds.formats.record_index import shard_spans
@@ -144,11 +146,31 @@ def _require_readable(paths: Iterable[str]) -> None:
 def _lengths(output: Output, split: str, paths: tuple[str, ...]) -> tuple[int, ...]:
     """Returns the number of records in each shard, as the data set states it. If it does not, the shards are read."""
     lengths = output.stated_lengths(split) or tuple(map(_length, paths))
+    if output.manifest is None and output.info is not None and not bucket_url(output.folder):
+        _require_counts(output, split, paths, lengths)
     empty = [path for path, length in zip(paths, lengths) if not length]
     if empty:
         shards = counted(len(empty), f"shard of split {split!r} has", f"shards of split {split!r} have")
         _log.warning("%s no records: %s. `ilsvrc-tfds verify` says whether any are lost.", shards, first_few(empty))
     return lengths
+
+
+def _require_counts(output: Output, split: str, paths: tuple[str, ...], lengths: tuple[int, ...]) -> None:
+    """Raises SourceError if shards have other numbers of records than TFDS's info says: images would be lost.
+
+    The records are only counted if the size of all shards is not the one that follows from the info.
+    """
+    stated = {entry["name"]: entry.get("numBytes") for entry in (output.info or {})["splits"]}.get(split)
+    with reading(output.folder):
+        size = sum(map(os.path.getsize, paths)) - FRAME_BYTES * sum(lengths)
+    if stated is not None and int(stated) == size:
+        return
+    for path, length in zip(paths, lengths):
+        if (found := _length(path)) != length:
+            raise SourceError(
+                f"{path} has {counted(found, 'record')}, {INFO_NAME} says {length:,}. `ilsvrc-tfds verify` says what "
+                f"is wrong. {output.remedy}"
+            )
 
 
 def _length(path: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output
+from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output, require_finished
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
 from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, own_split, parse_shard_name, shard_pattern
@@ -182,6 +182,8 @@ def find_set(folder: Path) -> RecordSet | None:
     Raises SourceError if it holds shards of several sets, of a set that cannot be a source, or in another file format.
     """
     names = file_names(folder) if os.path.isdir(folder) else []
+    if any(map(TFDS_SHARD.fullmatch, names)):
+        require_finished(folder)
     if any(map(_IMAGENET_SHARD.fullmatch, names)):
         if others := [name for name in names if (shard := parse_shard_name(name)) and shard.kind != IMAGENET2012]:
             raise SourceError(

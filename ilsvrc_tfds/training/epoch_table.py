@@ -111,13 +111,25 @@ def line(row: Row, width: int | None = None) -> str:
 
 
 def best_epoch(rows: Iterable[Mapping[str, float]]) -> int | None:
-    """Returns the number of the epoch with the highest `val_top1`, from 1, the first of several; None without epochs.
+    """Returns the number of the epoch with the highest `val_top1`, from 1, the first of several.
+
+    Epochs whose loss is not finite do not count. Returns None if there are no others.
 
     >>> best_epoch([{"val_top1": 0.1}, {"val_top1": 0.3}, {"val_top1": 0.3}])
     2
     """
-    accuracies = [-math.inf if math.isnan(row["val_top1"]) else row["val_top1"] for row in rows]
-    return accuracies.index(max(accuracies)) + 1 if accuracies else None
+    accuracies = [row["val_top1"] if is_finite(row) else -math.inf for row in rows]
+    highest = max(accuracies, default=-math.inf)
+    return None if highest == -math.inf else accuracies.index(highest) + 1
+
+
+def is_finite(metrics: Mapping[str, float]) -> bool:
+    """Returns whether the metrics of an epoch are finite: they are not if the training has diverged.
+
+    >>> is_finite({"loss": float("nan"), "val_top1": 0.0})
+    False
+    """
+    return all(map(math.isfinite, metrics.values()))
 
 
 def _columns(epochs: int, width: int | None) -> list[_Column]:

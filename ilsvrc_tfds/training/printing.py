@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ilsvrc_tfds.terminal.console import console
 from ilsvrc_tfds.terminal.progress import Progress, in_time
-from ilsvrc_tfds.training.epoch_table import BEST, Row, header, in_loss, in_percent, line
+from ilsvrc_tfds.training.epoch_table import BEST, Row, header, in_loss, in_percent, is_finite, line
 from ilsvrc_tfds.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Printer:
         """
         self._recipe, self._steps, self._evaluations = recipe, steps, evaluations
         self._clock = clock or time.monotonic
-        accuracies = [row["val_top1"] for row in earlier if not math.isnan(row["val_top1"])]
+        accuracies = [row["val_top1"] for row in earlier if is_finite(row)]
         self._best = max(accuracies, default=-math.inf)
         self._phase, self._epoch, self._step, self._batch = COMPILING, 0, 0, 0
         self._logs: Mapping[str, float] = {}
@@ -145,7 +145,7 @@ class Printer:
     def epoch_ends(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Called by Keras. Prints the row of the epoch."""
         self._logs = logs
-        best = logs["val_top1"] > self._best
+        best = is_finite(logs) and logs["val_top1"] > self._best
         self._best = logs["val_top1"] if best else self._best
         self._print(line(self._row(finished=True, best=best), self._width))
         self._first_step = 0

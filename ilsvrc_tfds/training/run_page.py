@@ -13,11 +13,11 @@ from pathlib import Path
 
 import ilsvrc_tfds
 from ilsvrc_tfds.errors import DestinationError, counted
-from ilsvrc_tfds.pages.charts import Axes, svg, ticks
+from ilsvrc_tfds.pages.charts import Axes, room_for, svg, ticks
 from ilsvrc_tfds.pages.elements import Figure, Section, facts, figures, side_by_side, table
 from ilsvrc_tfds.pages.page import Heading, page
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
-from ilsvrc_tfds.training.epoch_table import best_epoch, in_loss, in_percent
+from ilsvrc_tfds.training.epoch_table import best_epoch, in_loss, in_percent, is_finite
 from ilsvrc_tfds.training.folder import read_log
 from ilsvrc_tfds.training.kept import PAGE
 from ilsvrc_tfds.training.recipe import Recipe, sizes_in_words
@@ -84,6 +84,7 @@ def run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Traine
       out: Folder of the training.
     """
     state = "finished" if len(log) == recipe.epochs else f"after epoch {len(log)} of {recipe.epochs}"
+    state = state if is_finite(log[-1]) else f"diverged in epoch {len(log)} of {recipe.epochs}"
     created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     title, version = f"{recipe.model}, {trained.side} pixels", ilsvrc_tfds.__version__
     heading = Heading("training", f"Training, {state}", title, f"{out}", version, created)
@@ -99,11 +100,14 @@ def run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Traine
 
 
 def _figures(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Trained) -> str:
-    last, best = log[-1], best_epoch(log) or 1
+    last, best = log[-1], best_epoch(log)
+    highest = Figure("Best top-1 of val", "none", "every epoch has diverged", "bad")
+    if best is not None:
+        highest = Figure("Best top-1 of val", in_percent(log[best - 1]["val_top1"]), f"epoch {best}", "good")
     gap = last["top1"] - last["val_top1"]
     return figures(
         [
-            Figure("Best top-1 of val", in_percent(log[best - 1]["val_top1"]), f"epoch {best}", "good"),
+            highest,
             Figure("Top-1 of val", in_percent(last["val_top1"]), f"epoch {len(log)}"),
             Figure("Top-5 of val", in_percent(last["val_top5"]), f"epoch {len(log)}"),
             Figure("Loss of val", in_loss(last["val_loss"]), f"train {in_loss(last['loss'])}"),
@@ -129,7 +133,8 @@ def _chart(title: str, log: Sequence[Mapping[str, float]], recipe: Recipe, names
     in_words = in_percent if is_share else in_loss
     shown = [row[key] for row in log for name in names for key in (name, f"val_{name}") if math.isfinite(row[key])]
     top = 1.0 if is_share else 1.05 * max(shown, default=1.0) or 1.0
-    axes = Axes((0, recipe.epochs), (0, top))
+    up = [(value, f"{value:.0%}" if is_share else f"{value:g}") for value in ticks(0, top)]
+    axes = Axes((0, recipe.epochs), (0, top), left=room_for(up))
     parts: list[str] = []
     for name, line in zip(names, ("", " second")):
         for key, split in ((name, "train"), (f"val_{name}", "val")):
@@ -138,7 +143,6 @@ def _chart(title: str, log: Sequence[Mapping[str, float]], recipe: Recipe, names
             parts += axes.line(points, marks, split + line)
     if is_share and (best := best_epoch(log)):
         parts.append(f'<circle class="dot best" cx="{axes.x(best)}" cy="{axes.y(log[best - 1]["val_top1"])}" r="6"/>')
-    up = [(value, f"{value:.0%}" if is_share else f"{value:g}") for value in ticks(0, top)]
     words = f"{title} of each epoch, for train and val"
     return svg(axes.width, axes.height, words, [*axes.drawn(_whole(recipe), up, "epoch"), *parts])
 
@@ -146,8 +150,9 @@ def _chart(title: str, log: Sequence[Mapping[str, float]], recipe: Recipe, names
 def _rate(recipe: Recipe) -> str:
     moments = [recipe.epochs * k / _SAMPLES for k in range(_SAMPLES + 1)]
     points = [(moment, recipe.learning_rate_at(moment)) for moment in moments]
-    axes = Axes((0, recipe.epochs), (0, 1.05 * max(rate for _, rate in points) or 1.0))
-    up = [(value, f"{value:g}") for value in ticks(*axes.up)]
+    top = 1.05 * max(rate for _, rate in points) or 1.0
+    up = [(value, f"{value:g}") for value in ticks(0, top)]
+    axes = Axes((0, recipe.epochs), (0, top), left=room_for(up))
     parts = [*axes.drawn(_whole(recipe), up, "epoch"), *axes.line(points, [], "rate")]
     return svg(axes.width, axes.height, f"Learning rate, at most {recipe.peak_learning_rate:g}", parts)
 

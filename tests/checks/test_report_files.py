@@ -96,9 +96,9 @@ def keys_of(value, place: str = "") -> set[str]:
 
 
 def test_every_key_of_the_json_file_is_documented(of_damaged, of_exported):
-    section = (DOCS / "json.md").read_text().partition("## `report --json FILE`")[2].partition("\n## ")[0]
+    section = (DOCS / "json.md").read_text().partition("## `report`\n")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([^`]+)`", section))
-    found = keys_of(json.loads(json.dumps([of_damaged.as_json(), of_exported.as_json()])))
+    found = keys_of(json.loads(json.dumps([of_damaged.as_json(), of_exported.as_json()]))) - {"[].schema"}
     assert len(found) > 60
     for key in found:
         key = key.removeprefix("[].")

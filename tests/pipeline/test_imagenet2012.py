@@ -1,5 +1,6 @@
 """The data set that TFDS's own builder `imagenet2012` has made is read where it lies, as one of this package's own."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,9 +14,10 @@ import tensorflow_datasets as tfds
 import ilsvrc_tfds
 from ilsvrc_tfds import pipeline, preprocess, training
 from ilsvrc_tfds.cli import main
-from ilsvrc_tfds.errors import OptionError, SourceError
+from ilsvrc_tfds.errors import LabelError, OptionError, SourceError
 from ilsvrc_tfds.formats.data_sets import folder_of
 from ilsvrc_tfds.formats.folder import find_output
+from ilsvrc_tfds.formats.tfrecord import read_spans
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +135,92 @@ def test_labels_that_tfds_shifted_are_found(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.endswith("\nNOT OK: 3 problems\n")
     assert "ILSVRC2012_val_00000006.JPEG has the label 516, expected 57 (n01735189)" in out
+
+
+@pytest.mark.parametrize("missing", [2, 60, 110])
+def test_shifted_labels_are_refused_before_any_batch(missing, tmp_path):
+    names = [f"ILSVRC2012_val_{k:08d}.JPEG" for k in range(1, 121) if k != missing]
+    val = {name: drawing.jpeg(20, 16, seed=k) for k, name in enumerate(names)}
+    images = dataclasses.replace(forms.consecutive(), val=val)
+    archives = drawing.official_archives(tmp_path / "archives", images)
+    folder = forms.imagenet2012(tmp_path / "data", archives)
+    for read in (ilsvrc_tfds.for_evaluation, ilsvrc_tfds.for_training):
+        with pytest.raises(
+            LabelError, match=f"has the label .* TFDS labels .* `ilsvrc-tfds verify {folder}` lists them"
+        ):
+            read(folder, split="val", batch_size=2)
+    ilsvrc_tfds.for_training(folder, batch_size=2)
+
+
+@pytest.mark.parametrize("change", ["fewer stated", "a record twice", "another split's shard"])
+def test_other_counts_than_stated_are_refused(change, copied):
+    shard = copied / "imagenet2012-validation.tfrecord-00000-of-00002"
+    if change == "fewer stated":
+        info = json.loads((copied / "dataset_info.json").read_text())
+        [val] = (split for split in info["splits"] if split["name"] == "validation")
+        val["shardLengths"][0] = str(int(val["shardLengths"][0]) - 1)
+        (copied / "dataset_info.json").write_text(json.dumps(info))
+    elif change == "a record twice":
+        size = read_spans(shard)[0][1]
+        shard.write_bytes(shard.read_bytes() + shard.read_bytes()[:size])
+    else:
+        shutil.copy(copied / "imagenet2012-train.tfrecord-00000-of-00002", shard)
+    with pytest.raises(SourceError, match="00000-of-00002 has . records, dataset_info.json says .*with TFDS"):
+        ilsvrc_tfds.for_evaluation(copied, batch_size=2)
+    assert main(["verify", str(copied)]) == 1
+
+
+def test_train_images_in_val_are_a_problem(copied, capsys):
+    shutil.copy(
+        copied / "imagenet2012-train.tfrecord-00000-of-00002",
+        copied / "imagenet2012-validation.tfrecord-00000-of-00002",
+    )
+    info = json.loads((copied / "dataset_info.json").read_text())
+    lengths = {split["name"]: split["shardLengths"] for split in info["splits"]}
+    lengths["validation"][0] = lengths["train"][0]
+    (copied / "dataset_info.json").write_text(json.dumps(info))
+    assert main(["verify", str(copied)]) == 1
+    assert "another split" in capsys.readouterr().out
+
+
+def test_other_list_of_labels_is_a_problem(copied, capsys):
+    path = copied / "label.labels.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[1], lines[0], *lines[2:]]) + "\n")
+    assert main(["verify", str(copied)]) == 1
+    out = capsys.readouterr().out
+    assert "label.labels.txt: it is not the list of the 1000 classes" in out and "NOT OK: 1 problem" in out
+
+
+def test_folder_of_an_interrupted_run_is_refused(copied, capsys):
+    folder = copied.rename(copied.with_name("incomplete.9BUFA3_5.1.0"))
+    (folder / "dataset_info.json").unlink()
+    for command in (["verify", folder], ["show", folder], ["prepare", folder, "--data-dir", copied.parents[2] / "out"]):
+        assert main(list(map(str, command))) == 1
+        assert (
+            "is what an interrupted run of TFDS has left of 5.1.0. Make that with TFDS again" in capsys.readouterr().err
+        )
+    assert main(["verify", str(folder.parent)]) == 1
+    assert "incomplete" not in capsys.readouterr().err
+
+
+def test_name_and_folder_lead_to_the_same_set(copied, tmp_path):
+    older = tmp_path / "data/imagenet2012/5.0.0"
+    ilsvrc_tfds.prepare(copied, tmp_path / "data", config="raw256", workers=1, allow_incomplete=True)
+    ilsvrc_tfds.alias(tmp_path / "data", config="raw256")
+    shutil.move(copied, older)
+    tmp_path = tmp_path / "data"
+    assert folder_of("imagenet2012", tmp_path) == folder_of(older.parent) == older.with_name("5.1.0")
+    assert folder_of("imagenet2012:5.0.0", tmp_path) == older
+
+
+def test_array_record_is_not_called_ok_unread(tmp_path, capsys):
+    pytest.importorskip("array_record")
+    archives = drawing.official_archives(tmp_path / "archives", forms.consecutive())
+    folder = forms.imagenet2012(tmp_path / "data", archives, file_format="array_record")
+    assert main(["verify", str(folder)]) == 1
+    out = capsys.readouterr().out
+    assert "nothing could be compared: records in array_record are not read" in out and "doctor" in out
 
 
 def test_counts_of_info_are_compared(copied, capsys):

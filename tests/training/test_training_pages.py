@@ -49,6 +49,24 @@ def test_page_has_best_epoch_curves_recipe_and_all_epochs(tmp_path):
     assert all(in_percent(row["val_top1"]) in text for row in log)
 
 
+def test_diverged_training_has_no_best_epoch(tmp_path):
+    nan = dict.fromkeys(NAMES, float("nan")) | {"val_top1": 0.0, "epoch": 0.0}
+    text = text_of(run_page([nan], Recipe(epochs=5), TRAINED, tmp_path))
+    assert "Training, diverged in epoch 1 of 5" in text and "every epoch has diverged" in text and " best " not in text
+    later = text_of(run_page([*log_of(2), nan | {"epoch": 2.0}], Recipe(epochs=5), TRAINED, tmp_path))
+    assert "Training, diverged in epoch 3 of 5" in later and later.count(" best ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0015, 1e6, 0.1])
+def test_marks_of_the_axes_are_not_cut(rate, browser, tmp_path):
+    content = run_page(log_of(5), Recipe(epochs=5, learning_rate=rate), TRAINED, tmp_path)
+    with browsing.opened(browser, content, tmp_path / "page.html") as own:
+        for chart in own.locator("figure svg").all():
+            left = chart.bounding_box()["x"]
+            assert all(text.bounding_box()["x"] >= left - 0.5 for text in chart.locator("text.end").all())
+
+
 def test_diverged_epochs_leave_gaps(tmp_path):
     log = log_of(5)
     log[3] = {key: value if key == "epoch" else float("nan") for key, value in log[3].items()}

@@ -64,12 +64,12 @@ def train(options: argparse.Namespace) -> int:
     log = training.read_log(out)
     top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
     highest = None if best is None else log[best - 1]["val_top1"]
-    is_best = ", the best one" if len(log) > 1 and highest == top1 else ""
+    is_best = ", the best one" if len(log) > 1 and best == len(log) else ""
     accuracy = f"validation top-1 {in_percent(top1)}, top-5 {in_percent(top5)}"
     lines = [f"{model}: {accuracy} at the end of epoch {recipe.epochs}{is_best}"]
     if highest is not None and not is_best and len(log) > 1:
         lines += [f"Best epoch: {best}, with top-1 {in_percent(highest)}. The model is that of the last epoch."]
-    page, curves = (out / name if (out / name).exists() else None for name in (PAGE, CURVES))
+    page, curves = (out / name if (out / name).is_file() else None for name in (PAGE, CURVES))
     lines += [f"{page}: curves, recipe and epochs, for the browser"] if page else []
     lines += [f"{curves}: the curves as a picture"] if curves else []
     values = {"model": str(model), "page": page and str(page), "curves": curves and str(curves)}
