@@ -57,6 +57,8 @@ def run_benchmarks(
         )
     # As at an installation by pip. A checkout may have no bytecode, and each worker would compile all modules anew.
     compileall.compile_dir(Path(ilsvrc_tfds.__file__).parent, quiet=1)
+    if arguments.work is not None:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ilsvrc-tfds-benchmark-", dir=arguments.work) as work:
         free = shutil.disk_usage(work).free
         if free < arguments.gigabytes * 1e9 * room:
