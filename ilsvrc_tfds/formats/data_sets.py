@@ -133,10 +133,13 @@ def _imagenet2012(data_dir: Path, name: str, version: str | None) -> Path:
         return found
     wanted = root / (version or VERSION)
     there = f"{wanted} holds neither" if is_output(wanted) else f"there is no {wanted}"
+    cure = "Name its data directory (--data-dir, data_dir=)"
+    if (data_dir / _OWN).is_dir():
+        cure = f"Make an alias with `ilsvrc-tfds alias {data_dir}`"
     raise OptionError(
         f"{name!r} stands for an alias of a data set of this package, or for what TFDS's own builder of that name has "
-        f"made, and {there}. Make an alias with `ilsvrc-tfds alias {data_dir}`, or name the data set itself, such as "
-        f"ilsvrc2012/raw256.{_hint(name, Path(IMAGENET2012))}"
+        f"made, and {there}. {cure}, or name the data set itself, such as ilsvrc2012/raw256."
+        f"{_hint(name, Path(IMAGENET2012))}"
     )
 
 

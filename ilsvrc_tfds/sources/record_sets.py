@@ -182,9 +182,8 @@ def find_set(folder: Path) -> RecordSet | None:
     Raises SourceError if it holds shards of several sets, of a set that cannot be a source, or in another file format.
     """
     names = file_names(folder) if os.path.isdir(folder) else []
-    if any(map(TFDS_SHARD.fullmatch, names)):
-        require_finished(folder)
     if any(map(_IMAGENET_SHARD.fullmatch, names)):
+        require_finished(folder)
         if others := [name for name in names if (shard := parse_shard_name(name)) and shard.kind != IMAGENET2012]:
             raise SourceError(
                 f"{folder} holds shards of several sets: of TFDS's {IMAGENET2012}, and {first_few(others)}. Keep "

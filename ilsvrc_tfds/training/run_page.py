@@ -172,8 +172,10 @@ def _recipe(recipe: Recipe, trained: Trained) -> list[tuple[str, str]]:
         "learning_rate": f"{recipe.peak_learning_rate:g} at its peak",
         "weight_decay": f"{recipe.decay:g} times the learning rate, in each step",
         "warmup_epochs": recipe.warmup,
-        "sizes": "one" if recipe.sizes is None else sizes_in_words(recipe.sizes),
+        "sizes": "the same in all epochs" if recipe.sizes is None else sizes_in_words(recipe.sizes),
+        "scaled": "large crops are decoded at a smaller size" if recipe.scaled else "no",
         "ema": "none" if recipe.ema is None else recipe.ema,
+        "shares": f"{recipe.shares:,}, each with an order of its own" if recipe.shares > 1 else "1, of all images",
     }
     data = f"{trained.data}: {counted(trained.train_images, 'train image')}, {trained.val_images:,} of val"
     return [("data", data), *((name.replace("_", " "), _in_words(value)) for name, value in own.items())]

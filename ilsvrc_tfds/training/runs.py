@@ -203,11 +203,16 @@ def _callbacks(
         return
     log = keras.callbacks.CSVLogger(out / LOG, append=True)
     tensorboard = keras.callbacks.TensorBoard(out / TENSORBOARD, write_graph=False)
-    page = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: write_run_page(out, recipe, about))
+
+    def epoch_ends(epoch: int, logs: dict[str, float]) -> None:
+        printer.epoch_ends(epoch, logs)
+        write_run_page(out, recipe, about)
+
+    hooks = {**printer.hooks(), "on_epoch_end": epoch_ends}
     try:
         with shown(printer):
             # The backup comes last, so that the logs have every epoch that it has, and it never has a diverged one.
-            yield [log, tensorboard, page, keras.callbacks.LambdaCallback(**printer.hooks()), *needed, backup]
+            yield [log, tensorboard, keras.callbacks.LambdaCallback(**hooks), *needed, backup]
     finally:
         log.on_train_end()
 
