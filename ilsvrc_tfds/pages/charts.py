@@ -87,10 +87,11 @@ class Axes:
             path += f"{'M' if begins else 'L'}{self.x(x)} {self.y(y)}"
             begins = False
         yield f'<path class="line {kind}" d="{path}"/>'
+        radius = max(1.0, min(2.6, (self.x(self.across[0] + 1) - self.x(self.across[0])) / 3))
         if len(points) <= _MAX_POINTS:
             for (x, y), text in zip(points, words):
                 if math.isfinite(y):
-                    mark = f'<circle class="dot {kind}" cx="{self.x(x)}" cy="{self.y(y)}" r="2.6">'
+                    mark = f'<circle class="dot {kind}" cx="{self.x(x)}" cy="{self.y(y)}" r="{radius:.1f}">'
                     yield f"{mark}<title>{escape(text)}</title></circle>"
 
 
