@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import gc
+import itertools
 import os
 import signal
 import tempfile
@@ -15,6 +16,8 @@ import ilsvrc_tfds
 
 pytest.register_assert_rewrite("browsing")
 import browsing  # noqa: E402
+
+_NUMBERS = itertools.count()
 
 
 def pytest_configure(config):
@@ -93,6 +96,12 @@ def store(request) -> Iterator[stores.Server]:
         yield server
         for name, value in own.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture
+def url(store) -> str:
+    """The URL of a folder in a bucket that nobody has used."""
+    return store.url(f"folder {next(_NUMBERS)}/tfds")
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
         problems += label_problems(split, offset)
         problems += double_problems(split)
         is_whole = len(split) == sum(output.stated_lengths(split.split) or ())
-        salt = _salt(output, split.split)
+        salt = KINDS[output.kind].salts.get(split.split)
         boxes = box_lines(split, _stated_boxes(output, split.split), is_whole)
         order = ([], []) if salt is None else order_problems(split, ours, salt)
         for more_facts, more_problems in (order, name_problems(split, ours or output.kind == IMAGENET2012), boxes):
@@ -239,13 +239,6 @@ def _compare_records(output: Output, findings: list[Findings]) -> tuple[list[str
         if split.split in tables:
             problems += metadata_problems(split, offset, tables[split.split])
     return facts, problems
-
-
-def _salt(output: Output, split: str) -> str | None:
-    """Returns the name of a split by which its records are ordered, or None if the order is not known."""
-    if output.kind != IMAGENET2012:
-        return split
-    return KINDS[IMAGENET2012].splits[split] if split != "test" else None  # by paths in the archive
 
 
 def _stated_boxes(output: Output, split: str) -> int | None:

@@ -182,4 +182,4 @@ def _require_command(parser: argparse.ArgumentParser, words: list[str]) -> None:
     if not words[0].startswith("-") and words[0] not in names:
         like = difflib.get_close_matches(words[0], names, 1)
         meant = f"Did you mean {like[0]}?" if like else f"Commands are {', '.join(names)}."
-        parser.error(f"there is no command {words[0]!r}. {meant}")
+        parser.error(f"unknown command {words[0]!r}. {meant}")

@@ -22,6 +22,7 @@ from ilsvrc_tfds.formats.alias import VERSION, read_alias
 from ilsvrc_tfds.formats.folder import is_output
 from ilsvrc_tfds.formats.in_buckets import folder_in_bucket
 from ilsvrc_tfds.formats.kinds import IMAGENET2012
+from ilsvrc_tfds.formats.naming import DEFAULT_CONFIG, OWN, SET_NAME
 from ilsvrc_tfds.formats.nearby import OF_TFDS, PREPARED, kind_of_set
 from ilsvrc_tfds.storage.files import default_data_dir, require_known_scheme, without_dots
 from ilsvrc_tfds.storage.staging import staging_folder
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 # A name such as `ilsvrc2012/raw256`, a data directory, a folder, or a TFDS builder.
 Data = Union[str, os.PathLike, "tfds.core.DatasetBuilder"]
 
-DEFAULT_CONFIG = "classification"
-
-_OWN = "ilsvrc2012"
-_NAME = re.compile(rf"(?:{_OWN}(?:/(?P<config>[\w.-]+))?|(?P<alias>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 # Limits for a folder of something else, and for messages.
 _MOST_ENTRIES, _MOST_LINES = 2000, 20
@@ -68,7 +65,7 @@ def folder_of(data: Data, data_dir: str | os.PathLike | None = None) -> Path:
     if hasattr(data, "data_dir"):
         return _folder_of_builder(data)
     require_known_scheme(data)
-    match = _NAME.fullmatch(data) if isinstance(data, str) else None
+    match = SET_NAME.fullmatch(data) if isinstance(data, str) else None
     if match is None:
         return _at(without_dots(Path(data).expanduser()), data_dir)
     return _named(match, without_dots(Path(data_dir or default_data_dir()).expanduser()))
@@ -80,7 +77,7 @@ def is_name(data: object) -> bool:
     >>> is_name("ilsvrc2012/raw256"), is_name("./ilsvrc2012/raw256"), is_name(Path("ilsvrc2012/raw256"))
     (True, False, False)
     """
-    return isinstance(data, str) and _NAME.fullmatch(data) is not None
+    return isinstance(data, str) and SET_NAME.fullmatch(data) is not None
 
 
 def prepared_in(folder: Path) -> list[Path]:
@@ -91,8 +88,8 @@ def prepared_in(folder: Path) -> list[Path]:
     >>> [path.parts[-2] for path in prepared_in(Path(data_dir))]
     ['classification', 'raw256']
     """
-    roots = [folder / _OWN]
-    if _OWN in (folder.name, os.path.basename(os.path.realpath(folder))):
+    roots = [folder / OWN]
+    if OWN in (folder.name, os.path.basename(os.path.realpath(folder))):
         roots.append(folder)
     configs = [folder, *itertools.chain.from_iterable(map(_folders_in, roots))]
     return [path for config in configs for path in _latest_set(config)]
@@ -112,29 +109,29 @@ def _at(path: Path, data_dir: str | os.PathLike | None) -> Path:
 
 def _named(match: re.Match, root: Path) -> Path:
     name = match[0]
-    if match["alias"]:
+    if match["imagenet"]:
         return _imagenet2012(root, name, match["version"])
     config = match["config"] or DEFAULT_CONFIG
-    configs = sorted(path.name for path in _folders_in(root / _OWN))
+    configs = sorted(path.name for path in _folders_in(root / OWN))
     if config not in configs:
         found = f"there is {', '.join(configs)}" if configs else "there is nothing prepared"
-        hint = _hint(name, Path(_OWN, match["config"] or ""))
+        hint = _hint(name, Path(OWN, match["config"] or ""))
         raise OptionError(
             f"{name!r} is not in {root}: {found}. Choose another data set or data_dir, or prepare it.{hint}"
         )
-    folder = root / _OWN / config
+    folder = root / OWN / config
     return _existing(folder / (match["version"] or _latest(folder)), None)
 
 
 def _imagenet2012(data_dir: Path, name: str, version: str | None) -> Path:
-    """Returns the folder of `imagenet2012`: of TFDS's own builder, or an alias. Raises OptionError if there is none."""
+    """Returns the folder of `imagenet2012`: of TFDS's own builder, or an alias. Raises OptionError without either."""
     root = data_dir / IMAGENET2012
     if found := _chosen(root, version):
         return found
     wanted = root / (version or VERSION)
     there = f"{wanted} holds neither" if is_output(wanted) else f"there is no {wanted}"
     cure = "Name its data directory (--data-dir, data_dir=)"
-    if (data_dir / _OWN).is_dir():
+    if (data_dir / OWN).is_dir():
         cure = f"Make an alias with `ilsvrc-tfds alias {data_dir}`"
     raise OptionError(
         f"{name!r} stands for an alias of a data set of this package, or for what TFDS's own builder of that name has "
@@ -174,7 +171,7 @@ def _in_data_dir(path: Path, data_dir: str | os.PathLike | None) -> str:
     if path.is_absolute() or ".." in path.parts:
         return ""
     root = Path(data_dir or default_data_dir()).expanduser()
-    places = [place for place in (root / path, root / _OWN / path) if place.is_dir()]
+    places = [place for place in (root / path, root / OWN / path) if place.is_dir()]
     there = [found for place in places for found in ([place] if is_output(place) else prepared_in(place))]
     return f" Or name it {there[0]}." if there else ""
 

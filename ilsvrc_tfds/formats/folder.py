@@ -21,8 +21,6 @@ from ilsvrc_tfds.storage.bucket_path import place
 from ilsvrc_tfds.storage.files import require_known_scheme
 from ilsvrc_tfds.storage.regular import missing_files, names_in
 
-# The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
-ANEW = "Make the data set again with --overwrite (overwrite=True)."
 # The remedy for other formats, whose records are compressed: no image in them can be read in place. TFDS's converter,
 # `tfds convert_format`, ends without an error and converts nothing if the shards are not TFRecords.
 IN_TFRECORD = "Prepare the source that it was made of as TFRecords; `tfds convert_format` can convert TFRecords only."
@@ -70,7 +68,7 @@ class Output:
     @property
     def remedy(self) -> str:
         """What to do about shards that are damaged or missing."""
-        return "Make the data set again with TFDS." if self.kind == IMAGENET2012 else ANEW
+        return KINDS[self.kind].remedy
 
     def paths(self, split: str) -> list[str]:
         """Returns the paths of a split's shards. Raises SourceError if one is missing."""

@@ -13,18 +13,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from ilsvrc_tfds.errors import OptionError, SourceError, counted
 from ilsvrc_tfds.formats.info import INFO_NAME
-from ilsvrc_tfds.formats.kinds import IMAGENET2012
 from ilsvrc_tfds.formats.manifest import NAME as MANIFEST_NAME
-from ilsvrc_tfds.formats.naming import parse_shard_name
+from ilsvrc_tfds.formats.naming import DEFAULT_CONFIG, OWN, SET_NAME, parse_shard_name
 from ilsvrc_tfds.storage import bucket, stand_ins
 from ilsvrc_tfds.storage.bucket import bucket_url, require_folder
 from ilsvrc_tfds.storage.bucket_path import BucketPath
 from ilsvrc_tfds.storage.files import default_data_dir
 from ilsvrc_tfds.storage.staging import staging_folder
 
-_NAME = re.compile(
-    rf"(?:ilsvrc2012(?:/(?P<config>[\w.-]+))?|(?P<of_tfds>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?"
-)
 # A data set below a data directory, its folder `ilsvrc2012`, or the folder of a config.
 _BELOW = re.compile(rf"((?:[\w.-]+/){{0,2}}?)(\d+\.\d+\.\d+)/{re.escape(INFO_NAME)}")
 
@@ -52,11 +48,11 @@ def folder_in_bucket(data: Any, data_dir: str | os.PathLike | None = None) -> Bu
     if (url := bucket_url(data)) is not None:
         require_folder(url)
         return _at(url)
-    root, match = bucket_url(data_dir or default_data_dir()), _NAME.fullmatch(os.fspath(data))
+    root, match = bucket_url(data_dir or default_data_dir()), SET_NAME.fullmatch(os.fspath(data))
     if root is None or match is None or not isinstance(data, str):
         return None
-    config, version = match["config"] or "classification", match["version"]
-    url = f"{root}/{IMAGENET2012}" if match["of_tfds"] else f"{root}/ilsvrc2012/{config}"
+    config, version = match["config"] or DEFAULT_CONFIG, match["version"]
+    url = f"{root}/{match['imagenet'] or f'{OWN}/{config}'}"
     require_folder(url)
     return _at(f"{url}/{version}" if version else url)
 

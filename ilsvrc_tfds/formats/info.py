@@ -11,11 +11,10 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, unreadable
 from ilsvrc_tfds.formats import json_values
 from ilsvrc_tfds.formats.kinds import IMAGENET2012, KINDS
-from ilsvrc_tfds.formats.naming import TFRECORD
+from ilsvrc_tfds.formats.naming import OWN, TFRECORD
 from ilsvrc_tfds.storage.regular import open_regular
 
 INFO_NAME = "dataset_info.json"
-_OWN = "ilsvrc2012"
 # TFDS's list of the names of labels, one in each line.
 LABELS_NAME = "label.labels.txt"
 # The `dataset_info.json` of 1,152 shards has 20 KB.
@@ -38,8 +37,8 @@ def read_info(folder: str | os.PathLike) -> dict | None:
         info = parsed_info(folder)
         if info is None:
             return None
-        if info["name"] not in (_OWN, IMAGENET2012):
-            raise SourceError(f"{path} describes {info['name']!r}; expected {_OWN} or {IMAGENET2012}.")
+        if info["name"] not in (OWN, IMAGENET2012):
+            raise SourceError(f"{path} describes {info['name']!r}; expected {OWN} or {IMAGENET2012}.")
         if info["name"] == IMAGENET2012:
             own = {name: split for split, name in KINDS[IMAGENET2012].splits.items()}
             info = {**info, "splits": [{**split, "name": own[split["name"]]} for split in info["splits"]]}

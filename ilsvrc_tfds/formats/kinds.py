@@ -10,6 +10,9 @@ from typing import NamedTuple
 # Records of a prepared data set, of TFDS's own `imagenet2012`, and of exported TFRecords.
 TFDS, IMAGENET2012, CLASSIC = "tfds", "imagenet2012", "classic"
 
+# The remedy for damaged or missing shards. Without the option, an existing data set is not made again.
+ANEW = "Make the data set again with --overwrite (overwrite=True)."
+
 
 class Fields(NamedTuple):
     """Keys of the features of a record that every kind has.
@@ -44,6 +47,9 @@ class Kind:
         `int64` or `float`.
       fields: Keys of the file name, the image and the label.
       label_offset: Label of the first class if it is always the same, or None if each set states its own.
+      salts: Name of each split from which the order of its records follows, see `naming.disk_order`, by the data set's
+        own name; without the splits whose order is not known.
+      remedy: What to do about shards that are damaged or missing.
     """
 
     words: str
@@ -52,26 +58,33 @@ class Kind:
     keys: Mapping[str, str]
     fields: Fields
     label_offset: int | None
+    salts: Mapping[str, str]
+    remedy: str = ANEW
 
+
+_OWN_SPLITS = {"train": "train", "val": "val", "test": "test"}
+# The form that `encode_example` writes.
+_PREPARED = Kind(
+    words="a prepared data set",
+    template="ilsvrc2012-{split}.{file_format}-{index}-of-{count}",
+    splits=_OWN_SPLITS,
+    keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
+    fields=Fields("file_name", "image", "label"),
+    label_offset=0,
+    salts=_OWN_SPLITS,
+)
 
 KINDS = {
-    # The form that `encode_example` writes.
-    TFDS: Kind(
-        words="a prepared data set",
-        template="ilsvrc2012-{split}.{file_format}-{index}-of-{count}",
-        splits={"train": "train", "val": "val", "test": "test"},
-        keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
-        fields=Fields("file_name", "image", "label"),
-        label_offset=0,
-    ),
+    TFDS: _PREPARED,
     # The form that TFDS's builder of that name writes: https://www.tensorflow.org/datasets/catalog/imagenet2012
-    IMAGENET2012: Kind(
+    # It orders the test images by their paths in the archive, which differ between archives.
+    IMAGENET2012: dataclasses.replace(
+        _PREPARED,
         words="TFDS's imagenet2012",
         template="imagenet2012-{split}.{file_format}-{index}-of-{count}",
         splits={"train": "train", "val": "validation", "test": "test"},
-        keys={"file_name": "bytes", "image": "bytes", "label": "int64"},
-        fields=Fields("file_name", "image", "label"),
-        label_offset=0,
+        salts={"train": "train", "val": "validation"},
+        remedy="Make the data set again with TFDS.",
     ),
     # The form of the Inception, slim and TPU scripts.
     CLASSIC: Kind(
@@ -97,5 +110,6 @@ KINDS = {
         },
         fields=Fields("image/filename", "image/encoded", "image/class/label"),
         label_offset=None,
+        salts=_OWN_SPLITS,
     ),
 }

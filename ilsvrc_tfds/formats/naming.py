@@ -11,9 +11,15 @@ import numpy as np
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import OptionError, first_few
-from ilsvrc_tfds.formats.kinds import KINDS
+from ilsvrc_tfds.formats.kinds import IMAGENET2012, KINDS
 
 TFRECORD, ARRAY_RECORD = "tfrecord", "array_record"
+
+# Names of data sets, as users write them: `ilsvrc2012/raw256`, `ilsvrc2012`, `imagenet2012:5.1.0`.
+OWN, DEFAULT_CONFIG = "ilsvrc2012", "classification"
+SET_NAME = re.compile(
+    rf"(?:{OWN}(?:/(?P<config>[\w.-]+))?|(?P<imagenet>{IMAGENET2012}))(?::(?P<version>\d+\.\d+\.\d+))?"
+)
 
 # The data set's own name of a split, by each name that a kind of records has for it.
 _OWN_NAMES = {name: own for kind in KINDS.values() for own, name in kind.splits.items()}

@@ -12,9 +12,9 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import IlsvrcError, SourceError, unreadable, unwritable
 from ilsvrc_tfds.formats.alias import FILES, VERSION, read_alias, require_current, shard_template
-from ilsvrc_tfds.formats.folder import ANEW, Output, find_output
+from ilsvrc_tfds.formats.folder import Output, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
-from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import ANEW, CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.images import op_in_words
 from ilsvrc_tfds.outputs.alias_place import located, renumbered, require_free
 from ilsvrc_tfds.outputs.comparison import require_whole

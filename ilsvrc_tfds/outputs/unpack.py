@@ -25,8 +25,9 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import LabelError, SourceError, counted
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.data_sets import Data, folder_of
-from ilsvrc_tfds.formats.folder import ANEW, find_output
+from ilsvrc_tfds.formats.folder import find_output
 from ilsvrc_tfds.formats.in_buckets import from_buckets
+from ilsvrc_tfds.formats.kinds import ANEW
 from ilsvrc_tfds.formats.nearby import MARK_NAME
 from ilsvrc_tfds.outputs.exported_already import BYTES, MADE_OF, SHARDS, digest_of_shards, require_same_files
 from ilsvrc_tfds.outputs.replaceable import require_free_for_files, require_not_read, unpacked_in

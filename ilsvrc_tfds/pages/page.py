@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
+import ilsvrc_tfds
 from ilsvrc_tfds.pages.elements import Section, in_html
 
 _PLACE = re.compile(r"\{\{([a-z-]+)\}\}")
@@ -39,6 +40,16 @@ class Heading:
     folder: str
     version: str
     created: str
+
+
+def heading_now(kind: str, over: str, title: str, folder: object) -> Heading:
+    """Returns the heading of a page that this version makes now.
+
+    >>> heading_now("report", "Report on a data set", "raw256", "/data").folder
+    '/data'
+    """
+    created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return Heading(kind, over, title, f"{folder}", ilsvrc_tfds.__version__, created)
 
 
 def page(

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import SourceError, counted, shown
 from ilsvrc_tfds.formats import hdf5
 from ilsvrc_tfds.formats.example import parse_example
-from ilsvrc_tfds.formats.kinds import IMAGENET2012
+from ilsvrc_tfds.formats.kinds import KINDS
 from ilsvrc_tfds.pipeline.reading import SKIP, damage_of, in_utf8, opened, rescued, without_ops
 from ilsvrc_tfds.pipeline.split import Split
 
@@ -63,10 +63,8 @@ def checker(split: Split, num_examples: int, example: Callable, on_error: str, l
             if not is_damage:
                 raise SourceError(f"{place}.")
             if on_error != SKIP:
-                way = "TFDS" if split.kind == IMAGENET2012 else "--overwrite"
-                raise SourceError(
-                    f"{place}. Make the data set again with {way}; in Python, on_error='skip' leaves it out."
-                )
+                remedy = KINDS[split.kind].remedy.rstrip(".")
+                raise SourceError(f"{place}. {remedy}; in Python, on_error='skip' leaves it out.")
             if lost and not skipped:
                 _log.warning(lost)
             skipped.add((path, number))

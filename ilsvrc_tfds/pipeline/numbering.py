@@ -25,8 +25,8 @@ from ilsvrc_tfds.storage.stand_ins import beginning
 _LOOKED_AT = 8
 # If none of these identifies its class, so many records of the first shard are read: at 110 KB each, 0.1 s.
 _MOST_LOOKED_AT = 2000
-# TFDS labels validation images by their positions in the archive, so those behind a missing one are wrong. In so many
-# records, which are in an order like a random one, that is found unless fewer than 1 % are wrong.
+# TFDS labels validation images by their positions in the archive, so those behind a missing one are wrong. Records are
+# in the order of digests, so this many of them are like a sample: if 1 % are wrong, it has one with 98 % probability.
 _LABELS_COMPARED = 400
 # So much of a shard in a bucket is read: eight images have a MB.
 _HEAD_BYTES = 16 << 20
@@ -113,8 +113,8 @@ def label_offset_of(output: Output, split: str, paths: Sequence[str], wanted: in
 
 def _require_unshifted(output: Output, paths: Sequence[str]) -> None:
     """Raises LabelError if a validation record of TFDS's `imagenet2012` has another label than that of its image."""
-    numbers = itertools.chain.from_iterable(((path, record) for record in _records(path)) for path in paths)
-    for record in _classified(output, itertools.islice(numbers, _LABELS_COMPARED)):
+    records = ((path, record) for path in paths for record in _records(path))
+    for record in _classified(output, itertools.islice(records, _LABELS_COMPARED)):
         if record.offset:
             raise LabelError(
                 f"{record}. TFDS labels validation images by their positions in the archive: if one was missing there, "

@@ -14,9 +14,8 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import ImageError, LabelError, SourceError, counted, shown
 from ilsvrc_tfds.formats import manifest
 from ilsvrc_tfds.formats.example_in_place import Picture
-from ilsvrc_tfds.formats.folder import ANEW
 from ilsvrc_tfds.formats.info import INFO_NAME
-from ilsvrc_tfds.formats.kinds import TFDS
+from ilsvrc_tfds.formats.kinds import ANEW, TFDS
 from ilsvrc_tfds.formats.manifest import ShardEntry
 from ilsvrc_tfds.formats.tfrecord import HEADER_BYTES, Record, read_records
 from ilsvrc_tfds.sources.collecting import offenders, report

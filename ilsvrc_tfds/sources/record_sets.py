@@ -11,9 +11,9 @@ from pathlib import Path
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, counted, first_few, unreadable
 from ilsvrc_tfds.formats import manifest
-from ilsvrc_tfds.formats.folder import ANEW, IN_TFRECORD, Output, file_names, find_output, require_finished
+from ilsvrc_tfds.formats.folder import IN_TFRECORD, Output, file_names, find_output, require_finished
 from ilsvrc_tfds.formats.info import INFO_NAME, MAX_INFO_BYTES
-from ilsvrc_tfds.formats.kinds import CLASSIC, IMAGENET2012, KINDS, TFDS
+from ilsvrc_tfds.formats.kinds import ANEW, CLASSIC, IMAGENET2012, KINDS, TFDS
 from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, own_split, parse_shard_name, shard_pattern
 from ilsvrc_tfds.formats.tfrecord import FRAME_BYTES
 from ilsvrc_tfds.images import CONFIGS, describe_op

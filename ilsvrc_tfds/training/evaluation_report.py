@@ -3,7 +3,6 @@
 import base64
 import bisect
 import collections
-import datetime
 import html
 import importlib.resources
 import io
@@ -15,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-import ilsvrc_tfds
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import counted, shown
 from ilsvrc_tfds.formats.example import parse_example
 from ilsvrc_tfds.formats.tfrecord import read_record, read_spans
 from ilsvrc_tfds.pages.elements import Figure, Section, figures, sheet, side_by_side, table, tile
-from ilsvrc_tfds.pages.page import Heading, page
+from ilsvrc_tfds.pages.page import heading_now, page
 from ilsvrc_tfds.pipeline.split import Split
 from ilsvrc_tfds.storage.stand_ins import fetched
 from ilsvrc_tfds.training.calibration import BINS
@@ -38,6 +36,7 @@ _CALIBRATION = (
     "confidence, the highest probability of an image, weighted by their images (Guo et al. 2017, arXiv:1706.04599, "
     "equation 3)."
 )
+_WORST = "The images with the highest losses: the class of the label, and what the model predicts, with its confidence."
 _SEARCH = (
     '<form class="tools" id="tools" role="search" hidden><label class="grow">Class or wnid'
     '<input id="search" type="search" placeholder="tench, n01440764, …" autocomplete="off" spellcheck="false"></label>'
@@ -74,12 +73,11 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
         for kind in ("css", "js")
     )
     return page(
-        Heading(
+        heading_now(
             "evaluation",
             f"Evaluation of {counted(split.num_examples, 'image')}, each once",
             f"{model} on {split.name}",
-            *(f"{split.folder}", ilsvrc_tfds.__version__),
-            datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            split.folder,
         ),
         [
             Section("overview", "", _figures(predictions)),
@@ -91,9 +89,6 @@ def write_report(split: Split, predictions: Predictions, model: str) -> bytes:
         style=style,
         script=script,
     )
-
-
-_WORST = "The images with the highest losses: the class of the label, and what the model predicts, with its confidence."
 
 
 def _figures(predictions: Predictions) -> str:

@@ -70,7 +70,7 @@ def require_model(name: str, expected: str = "") -> None:
 
     >>> require_model("resnet5")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: There is no model 'resnet5'. Did you mean resnet50 or ...?
+    ilsvrc_tfds.errors.OptionError: Unknown model 'resnet5'. Did you mean resnet50 or ...?
     """
     if name not in model_names():
         like = difflib.get_close_matches(name.lower(), model_names())
@@ -78,7 +78,7 @@ def require_model(name: str, expected: str = "") -> None:
         other = f" Expected {expected}." if expected else ""
         # A path is not a name that was mistyped.
         known = "" if like or os.sep in name else f" Known models: {', '.join(model_names())}."
-        raise OptionError(f"There is no model {name!r}.{meant}{other}{known}")
+        raise OptionError(f"Unknown model {name!r}.{meant}{other}{known}")
 
 
 def build_model(
@@ -167,7 +167,7 @@ def require_loadable(model: str | os.PathLike | keras.Model) -> None:
     >>> require_loadable("run/model.keras")
     >>> require_loadable("vgg")
     Traceback (most recent call last):
-    ilsvrc_tfds.errors.OptionError: There is no model 'vgg'. Did you mean vgg...
+    ilsvrc_tfds.errors.OptionError: Unknown model 'vgg'. Did you mean vgg...
     """
     if not isinstance(model, keras.Model):
         path = os.fspath(model)

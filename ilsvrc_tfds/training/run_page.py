@@ -4,18 +4,16 @@ It is written anew after each epoch, so that a training can be followed in a bro
 """
 
 import dataclasses
-import datetime
 import logging
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-import ilsvrc_tfds
 from ilsvrc_tfds.errors import DestinationError, counted
 from ilsvrc_tfds.pages.charts import Axes, room_for, svg, ticks
 from ilsvrc_tfds.pages.elements import Figure, Section, facts, figures, side_by_side, table
-from ilsvrc_tfds.pages.page import Heading, page
+from ilsvrc_tfds.pages.page import heading_now, page
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
 from ilsvrc_tfds.training.epoch_table import best_epoch, in_loss, in_percent, is_finite
 from ilsvrc_tfds.training.folder import read_log
@@ -85,11 +83,8 @@ def run_page(log: Sequence[Mapping[str, float]], recipe: Recipe, trained: Traine
     """
     state = "finished" if len(log) == recipe.epochs else f"after epoch {len(log)} of {recipe.epochs}"
     state = state if is_finite(log[-1]) else f"diverged in epoch {len(log)} of {recipe.epochs}"
-    created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    title, version = f"{recipe.model}, {trained.side} pixels", ilsvrc_tfds.__version__
-    heading = Heading("training", f"Training, {state}", title, f"{out}", version, created)
     return page(
-        heading,
+        heading_now("training", f"Training, {state}", f"{recipe.model}, {trained.side} pixels", out),
         [
             Section("overview", "", _figures(log, recipe, trained)),
             Section("curves", "Curves", _curves(log, recipe)),

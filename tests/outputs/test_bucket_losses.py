@@ -1,6 +1,5 @@
 """What is in a bucket already is not lost, whoever put it there and whenever."""
 
-import itertools
 import time
 from pathlib import Path
 
@@ -14,18 +13,11 @@ from ilsvrc_tfds.outputs import export as export_module
 from ilsvrc_tfds.storage import bucket, bucket_lock, bucket_staging
 
 OPTIONS = {"workers": 1, "allow_incomplete": True, "num_shards": {"train": 3, "val": 2}}
-NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     return drawing.official_archives(tmp_path_factory.mktemp("source"), drawing.miniature())
-
-
-@pytest.fixture
-def url(store) -> str:
-    """The URL of a folder that nobody has used."""
-    return store.url(f"losses {next(NUMBERS)}/tfds")
 
 
 @pytest.fixture

@@ -20,18 +20,11 @@ from ilsvrc_tfds.storage.stores import store_of
 
 SHARDS = {"train": 3, "val": 2}
 OPTIONS = {"workers": 1, "allow_incomplete": True, "num_shards": SHARDS}
-NUMBERS = iter(range(1000))
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     return drawing.official_archives(tmp_path_factory.mktemp("source"), drawing.miniature())
-
-
-@pytest.fixture
-def url(store) -> str:
-    """The URL of a folder that nobody has used."""
-    return store.url(f"folder {next(NUMBERS)}/tfds")
 
 
 def left_here() -> list[str]:

@@ -59,7 +59,7 @@ def test_training_names_the_image(folder, options):
         labels(data)
     with pytest.raises(
         SourceError,
-        match=f"^{place(folder, 'train')}.*Make the data set again with --overwrite; in Python, on_error='skip'",
+        match=f"^{place(folder, 'train')}.*Make the data set again with --overwrite \\(overwrite=True\\); in Python, on_error='skip'",
     ):
         with pipeline.source_errors(folder):
             labels(data)

@@ -46,7 +46,7 @@ def test_alias_does_not_choose_between_two_configs(archives, tmp_path):
         ilsvrc_tfds.prepare(archives, tmp_path / "data", config=config, workers=1, allow_incomplete=True)
         ilsvrc_tfds.alias(tmp_path / "data", config=config, overwrite=True)
         if config == "classification":
-            assert find_layout([tmp_path / "data"]).places  # there is no choice
+            assert find_layout([tmp_path / "data"]).places  # an alias is not a second set to choose from
     both = f"{tmp_path}/data/ilsvrc2012/classification, {tmp_path}/data/ilsvrc2012/raw256: name one of them."
     with pytest.raises(NotFoundError, match=f"ILSVRC2012 is in {both}"):
         find_layout([tmp_path / "data"])

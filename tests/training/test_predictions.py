@@ -169,7 +169,7 @@ def test_outputs_that_are_not_numbers_are_wrong(prepared, caplog):
 def test_figures_that_are_not_numbers_are_null_in_json():
     row = row_of_data("val", "/data", training.Scores(6, math.nan, 0.0, 0.0, math.inf))
     options = argparse.Namespace(model="small")
-    table = reading._table(options, [row], {"loss": math.nan, "ece": math.inf, "per_class": []})
+    table = reading._scores(options, [row], {"loss": math.nan, "ece": math.inf, "per_class": []})
     (scores,) = json.loads(json.dumps(table), parse_constant=pytest.fail)["sets"]
     assert scores["loss"] is None and scores["ece"] is None and scores["per_class"] == []
 
@@ -236,4 +236,4 @@ def test_report_on_evaluation_sets_is_refused(prepared, tmp_path, capsys):
 def test_wrong_model_name_is_noticed_before_anything_else(tmp_path, capsys):
     for command in (["train", str(tmp_path)], ["evaluate", str(tmp_path)]):
         assert main([*command, "--model", "resnet5"]) == 1
-        assert capsys.readouterr().err.startswith("ilsvrc-tfds: There is no model 'resnet5'. Did you mean resnet50")
+        assert capsys.readouterr().err.startswith("ilsvrc-tfds: Unknown model 'resnet5'. Did you mean resnet50")

@@ -76,7 +76,7 @@ def test_logits_are_float32_in_half_precision():
 
 
 def test_unknown_model_lists_the_known():
-    with pytest.raises(OptionError, match="There is no model 'resnet51'. Did you mean resnet50.*\\?$"):
+    with pytest.raises(OptionError, match="Unknown model 'resnet51'. Did you mean resnet50.*\\?$"):
         training.build_model("resnet51")
 
 
@@ -296,7 +296,7 @@ def test_nothing_is_made_where_an_option_is_wrong(prepared, tmp_path):
     for recipe, message in [
         (training.Recipe(batch_size=64), "batch_size=64 is larger than the split, which has 60 examples"),
         (training.Recipe(batch_size=8, ops="resnet"), "There is no preset 'resnet'"),
-        (training.Recipe(batch_size=8, model="resnet51", image_size=64), "There is no model"),
+        (training.Recipe(batch_size=8, model="resnet51", image_size=64), "Unknown model"),
         (training.Recipe(batch_size=8, model="xception", image_size=64), "xception cannot be built for 64 pixels"),
     ]:
         with pytest.raises(OptionError, match=message):

@@ -63,12 +63,12 @@ def train(options: argparse.Namespace) -> int:
     )
     log = training.read_log(out)
     top1, top5, best = log[-1]["val_top1"], log[-1]["val_top5"], best_epoch(log)
-    highest = None if best is None else log[best - 1]["val_top1"]
-    is_best = ", the best one" if len(log) > 1 and best == len(log) else ""
+    is_best = ", the best one" if best == len(log) > 1 else ""
     accuracy = f"validation top-1 {in_percent(top1)}, top-5 {in_percent(top5)}"
     lines = [f"{model}: {accuracy} at the end of epoch {recipe.epochs}{is_best}"]
-    if highest is not None and not is_best and len(log) > 1:
-        lines += [f"Best epoch: {best}, with top-1 {in_percent(highest)}. The model is that of the last epoch."]
+    if best is not None and best < len(log):
+        highest = in_percent(log[best - 1]["val_top1"])
+        lines += [f"Best epoch: {best}, with top-1 {highest}. The model is that of the last epoch."]
     page, curves = (out / name if (out / name).is_file() else None for name in (PAGE, CURVES))
     lines += [f"{page}: curves, recipe and epochs, for the browser"] if page else []
     lines += [f"{curves}: the curves as a picture"] if curves else []
@@ -103,7 +103,7 @@ def evaluate(options: argparse.Namespace) -> int:
         predictions = training.predictions_of(options.data, options.model, **wanted)
         scores, details = scores_of(predictions), predictions.as_json()
     row = row_of_data(options.split, options.data, scores)
-    values = _table(options, [row], {"loss": scores.loss, "ece": scores.ece, **details})
+    values = _scores(options, [row], {"loss": scores.loss, "ece": scores.ece, **details})
     write_json(options, json_path, values)
     figures = (f"{scores.examples:,}", in_percent(scores.top1), in_percent(scores.top5))
     found = (row.name, *figures, f"{scores.loss:.4f}", f"{scores.ece:.2%}")
@@ -152,19 +152,19 @@ def _evaluate_on_sets(options: argparse.Namespace, json_path: Path | None) -> in
         )
     except UnfinishedScores as error:
         if error.rows:
-            values = _table(options, error.rows)
+            values = _scores(options, error.rows)
             write_json(options, json_path, values)
             lines = [table(error.rows), *_named(json_path, "the exact scores of these sets as JSON")]
             tell(options, lines, {**values, "error": str(error)}, ok=False)
         raise
-    values = _table(options, rows)
+    values = _scores(options, rows)
     write_json(options, json_path, values)
     keep = [keep_scores(options)] if json_path is None and not options.as_json else []
     lines = [table(rows), *_named(json_path, "the exact scores as JSON")]
     return tell(options, lines, values, [*keep, use_model(options.model, options.weights)])
 
 
-def _table(
+def _scores(
     options: argparse.Namespace, rows: "Iterable[SetScores]", details: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Returns the table in JSON's types. Details belong to its first row."""

@@ -46,4 +46,4 @@ def report(options: argparse.Namespace) -> int:
     page = Path(options.out).expanduser().absolute().as_uri()
     see = shlex.join(["python", "-m", "webbrowser", page])
     steps = [Step("see it in a browser", see), Step("check everything, also the pixels", found.verify)]
-    return tell(options, lines, {"page": str(options.out), **found.as_json()} if options.as_json else {}, steps)
+    return tell(options, lines, {"page": str(options.out), **found.as_json()}, steps)
