@@ -18,6 +18,8 @@ from ilsvrc_tfds.sources.members import WHOLE_FILE, Index
 from ilsvrc_tfds.storage.receipts import file_digest
 from ilsvrc_tfds.storage.stand_ins import fetched
 
+_SECOND = 10**9  # in nanoseconds
+
 
 def changed_shards(output: Output) -> list[str]:
     """Returns the names of shards that are newer than the manifest, and have another digest than it says.
@@ -50,6 +52,8 @@ def changed_files(found: Index, made: Path) -> Iterator[str]:
       made: The file.
     """
     moment = _time(made)
+    if moment % _SECOND == 0:  # rounded down, as S3 and some file systems do
+        moment += _SECOND - 1
     yield from (path for path in _files(found) if _time(path) > moment)
 
 

@@ -132,6 +132,20 @@ def test_changed_byte_of_an_image_is_noticed(export, archives, images, tmp_path)
             export(source, out)
 
 
+@pytest.mark.parametrize("made, last, is_changed", [(100.0, 100.9, False), (100.0, 101.0, True), (100.5, 100.6, True)])
+def test_times_in_whole_seconds_may_be_rounded_down(made, last, is_changed, export, archives):
+    """As S3's are: a source of the same second need not be newer."""
+    out, train = export(), archives / "ILSVRC2012_img_train.tar"
+    for path in archives.iterdir():
+        os.utime(path, (last, last) if path == train else (1, 1))
+    os.utime(out / "manifest.json", (made, made))
+    if is_changed:
+        with pytest.raises(DestinationError, match=f"made before files of the source were changed.*: {train}"):
+            export()
+    else:
+        assert export() == out
+
+
 def test_changed_byte_of_a_shard_is_noticed_and_a_copy_is_not(export, set_folder, tmp_path, caplog):
     out, files = export(source=set_folder), ilsvrc_tfds.unpack(set_folder, tmp_path / "files", workers=1)
     own = [folder / name for folder in (set_folder, out) for name in manifest_names(folder)]

@@ -360,7 +360,9 @@ def test_folder_without_a_model_says_what_to_do(tmp_path):
     (tmp_path / "training.json").touch()
     with pytest.raises(SourceError, match=r"The training in .* is not finished: .* Run it again"):
         training.load_model(tmp_path)
-    with pytest.raises(OptionError, match=r"no model 'nothing'.* Expected a .keras file, the folder of a training"):
+    with pytest.raises(
+        OptionError, match=r"Unknown model 'nothing'.* Expected a .keras file, the folder of a training"
+    ):
         training.load_model("nothing")
 
 
