@@ -1,7 +1,7 @@
 """How fast data sets are prepared from each form in which people have ImageNet, against the official archives; and against
 the writers that people use instead.
 
-    python benchmarks/sources.py IMAGES [--gigabytes 1] [--repeats 3] [--only raw256] [--work DIR]
+    python benchmarks/sources.py IMAGES [--gigabytes 4] [--repeats 3] [--only raw256] [--work DIR]
 
 IMAGES is a folder of pictures whose names begin with a wnid, as `n01440764_tench.JPEG`. All forms have the same images, each
 picture many times. The sides of a comparison take turns; a side runs in a process of its own that has imported everything
@@ -39,25 +39,31 @@ GOALS = {
 _SHARDS = {"train": 16, "val": 2}
 _ROWS = 100
 _SMALL, _LARGE = 4_000, 18_000
-# All forms, what a side writes, and a spool.
-_ROOM = 9
+# Archives, one form, what a side writes, and a spool.
+_ROOM = 4.5
 
 
 def forms(config: str, pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
-    """One config from each form, against the official archives; then the memory of a worker."""
+    """One config from each form, against the official archives; then the memory of a worker.
+
+    The forms come one after another, so that the page cache holds both sides of a comparison.
+    """
     source = work / "archives"
     files = write_archives(pictures, source, num_bytes)
-    folders = {"archives": source} | {name: write(source, work / name) for name, write in WRITERS.items()}
-    sides = {name: functools.partial(prepare, own, config=config, num_shards=_SHARDS) for name, own in folders.items()}
-    seconds = compare(config, sides, source, repeats, {"images": len(files)}, before=lambda *_: read_all(folders))
     for name, goal in GOALS[config].items():
-        report_ratio(f"{config} from {name}", {name: seconds[name], **seconds}, "archives", goal=goal)
-    for name, own in folders.items():
-        peak = with_peaks(prepare, own, work / "out", config)
-        shutil.rmtree(work / "out")
-        report(benchmark=f"{config} from {name}", peak_worker_megabytes=peak.worker / 1e6, goal_below=300)
-    for own in folders.values():
-        shutil.rmtree(own)
+        folders = {name: WRITERS[name](source, work / name), "archives": source}
+        sides = {
+            side: functools.partial(prepare, own, config=config, num_shards=_SHARDS) for side, own in folders.items()
+        }
+        benchmark = f"{config} from {name}"
+        amount = {"images": len(files)}
+        seconds = compare(benchmark, sides, source, repeats, amount, before=lambda *_, own=folders: read_all(own))
+        report_ratio(benchmark, seconds, "archives", goal=goal)
+        peak = with_peaks(prepare, folders[name], work / "out", config)
+        report(benchmark=benchmark, peak_worker_megabytes=peak.worker / 1e6, goal_below=300)
+        for path in (folders[name], work / "out"):
+            shutil.rmtree(path)
+    shutil.rmtree(source)
 
 
 def small(pictures: list[Path], work: Path, num_bytes: float, repeats: int) -> None:
