@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3  # fields of tf.train.Feature
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
+# Heads of the fields with few bytes, which most have, by number and length.
+_SHORT_HEADS = [[bytes((number << 3 | 2, size)) for size in range(0x80)] for number in range(4)]
 
 
 class Example(NamedTuple):
@@ -159,7 +161,7 @@ def _field(number: int, payload: bytes) -> bytes:
 
 def _head(number: int, size: int) -> bytes:
     """Returns the tag and length that begin a length-delimited field (wire type 2)."""
-    return _ONE_BYTE[number << 3 | 2] + _varint(size)
+    return _SHORT_HEADS[number][size] if size < 1 << 7 else _ONE_BYTE[number << 3 | 2] + _varint(size)
 
 
 def _varint(value: int) -> bytes:

@@ -4,7 +4,6 @@ They are frozen dataclasses: two equal operations give the same bytes, and print
 """
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Mapping
 
 from ilsvrc_tfds.errors import ImageError, OptionError, require_integers
@@ -153,6 +152,8 @@ def codec_versions() -> dict[str, str]:
     >>> sorted(codec_versions())
     ['cykooz-resizer', 'pillow', 'simplejpeg']
     """
+    import importlib.metadata  # with the package `email`: 6 ms of the start of a worker that needs no codec
+
     return {name: importlib.metadata.version(name) for name in _CODECS}
 
 

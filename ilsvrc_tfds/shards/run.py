@@ -15,7 +15,7 @@ from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.pieces import is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.watching import Watch, watched
-from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finished_receipt
+from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finish_shard, finished_receipt
 from ilsvrc_tfds.sources import reader
 from ilsvrc_tfds.storage.staging import Staging
 from ilsvrc_tfds.storage.uploads import place_of
@@ -148,7 +148,8 @@ def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
 
 def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
     """Yields the receipt of each task, in order."""
-    function = functools.partial(finish_alike, codec_versions())
+    # Workers of this machine load the same codecs.
+    function = finish_shard if isinstance(runner, LocalRunner) else functools.partial(finish_alike, codec_versions())
     for receipt in runner.run(function, watch.waiting(tasks), place_of(folder)):
         watch.finish(receipt)
         yield receipt

@@ -19,17 +19,16 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn, cast
-from xml.etree.ElementTree import Element
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.tables import solutions_of, without_extension
 from ilsvrc_tfds.sources.tar import BoundedHeader
 from ilsvrc_tfds.storage.regular import open_regular
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # A real annotation has 500 bytes, and 300 more for each further box.
 _MAX_XML_BYTES = 1 << 20
@@ -205,6 +204,10 @@ def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
     """Returns the image's key and its boxes, from one XML file."""
     if len(data) > _MAX_XML_BYTES:
         raise SourceError(f"{where} has over {_MAX_XML_BYTES:,} bytes, so it is not an annotation.")
+    # Loaded here, because each worker that writes shards loads this module.
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import ParseError, fromstring
+
     try:
         root = fromstring(data, forbid_dtd=True)  # so that no entity can be declared
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
@@ -217,7 +220,7 @@ def _parse(file_name: str, data: bytes, where: str) -> tuple[bytes, Boxes]:
     return key, Boxes(width, height, _own(key, groups, where))
 
 
-def _texts(element: Element, tag: str, children: tuple[str, ...]) -> list[str | None]:
+def _texts(element: "Element", tag: str, children: tuple[str, ...]) -> list[str | None]:
     """Returns the texts of these children of the first child `tag`, and None for each one that does not exist."""
     parent = element.find(tag)
     return [None if parent is None else parent.findtext(child) for child in children]
