@@ -1,5 +1,6 @@
 """The images of an export, and how they are processed: those of a source, or of a prepared data set as they are."""
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ilsvrc_tfds.outputs.data_set import remaining_op
 from ilsvrc_tfds.outputs.exported_part import ExportedPart, part_of_index, part_of_set
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.sources import Index
-from ilsvrc_tfds.sources.completeness import of_splits
+from ilsvrc_tfds.sources.completeness import of_splits, require_splits
 from ilsvrc_tfds.sources.find import find_images
 from ilsvrc_tfds.sources.prepared import has_records_in_place, index_prepared, is_prepared
 from ilsvrc_tfds.sources.record_sets import set_of
@@ -45,7 +46,9 @@ def exported_images(
     if config is not None:
         raise OptionError(f"{source} is prepared: its images are passed on as they are. Leave the config out.")
     output = find_output(source)
-    images = of_splits(index_prepared(output, runner.run), splits)
+    if splits is not None:
+        require_splits(os.fspath(output.folder), output.shards, splits)
+    images = of_splits(index_prepared(output, runner.run, splits), splits)
     return images, Untouched(), output.config(), part_of_set(set_of(output))
 
 

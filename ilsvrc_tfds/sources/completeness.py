@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -35,17 +35,26 @@ def of_splits(index: Index, splits: Collection[str] | None) -> Index:
     """
     if splits is None:
         return index
-    missing = missing_splits(index, splits)
-    if missing:
-        raise IncompleteError(
-            f"{index.source} does not have the split {', '.join(missing)}, which was asked for; "
-            f"it has {', '.join(index.splits)}."
-        )
+    require_splits(index.source, index.splits, splits)
     return dataclasses.replace(
         index,
         splits={split: members for split, members in index.splits.items() if split in splits},
         repaired={split: names for split, names in index.repaired.items() if split in splits},
     )
+
+
+def require_splits(source: str, there: Iterable[str], splits: Collection[str]) -> None:
+    """Raises IncompleteError if one of the splits that were asked for is not there.
+
+    >>> require_splits("/data/imagenet", ["train", "val"], ["test"])
+    Traceback (most recent call last):
+    ilsvrc_tfds.errors.IncompleteError: /data/imagenet does not have the split test, which was asked for; it has ...
+    """
+    there = list(there)
+    if missing := [split for split in splits if split not in there]:
+        raise IncompleteError(
+            f"{source} does not have the split {', '.join(missing)}, which was asked for; it has {', '.join(there)}."
+        )
 
 
 def log_shortfalls(

@@ -1,10 +1,11 @@
 """Prepared data sets as sources of images: their records are indexed in place, like the members of an archive."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
+from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, first_few, shown
 from ilsvrc_tfds.formats.folder import Output, file_names, find_output
 from ilsvrc_tfds.formats.info import INFO_NAME
@@ -43,7 +44,7 @@ def has_records_in_place(folder: str | os.PathLike) -> bool:
     return TFRECORD in formats or ARRAY_RECORD not in formats
 
 
-def index_prepared(output: Output, run: Callable = map) -> Index:
+def index_prepared(output: Output, run: Callable = map, splits: Collection[str] | None = None) -> Index:
     """Returns the place and label of every image of a prepared data set.
 
     The checksums of all records are compared. The number of records, the size and the digest of each shard are compared
@@ -59,9 +60,11 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
       output: Folder of the data set.
       run: Function such as `map` that runs the scans: `run(function, jobs)` yields `function(job)` in the order of the
         jobs.
+      splits: Splits to read, if they are there. If None, all.
 
     Raises:
-      SourceError: The folder is not a prepared data set in TFRecord format, or is incomplete, damaged or mixed up.
+      SourceError: The folder is not a prepared data set in TFRecord format, or is incomplete, damaged or mixed up, or
+        has shards of a split that are not part of the data set.
       LabelError: The label of a record contradicts its file name.
     """
     output = output.in_tfrecord()
@@ -70,8 +73,11 @@ def index_prepared(output: Output, run: Callable = map) -> Index:
             f"{output.folder} holds exported TFRecords; expected a prepared data set or a source of images."
         )
     found = set_of(output)
-    jobs = [job for split in output.shards for job in found.scans(split)]
-    by_split: dict[str, list[Members]] = {split: [] for split in output.shards}
+    by_split: dict[str, list[Members]] = {split: [] for split in output.shards if splits is None or split in splits}
+    for split in synsets.OFFICIAL_COUNTS if splits is None else splits:
+        if output.shards.get(split) != ():  # that is told below
+            found.refuse_strangers(split, way_on="")
+    jobs = [job for split in by_split for job in found.scans(split)]
     for job, scanned in zip(jobs, run(scan, jobs)):
         by_split[job.split] += scanned.members
     splits = {split: _joined(output, split, tables) for split, tables in by_split.items()}

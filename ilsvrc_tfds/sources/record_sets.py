@@ -122,8 +122,13 @@ class RecordSet:
         side = self.made.get("shorter_side")
         return side if isinstance(side, int) else 0
 
-    def refuse_strangers(self, split: str) -> None:
-        """Raises SourceError if files beside the set are shards of this split too, but not of the set."""
+    def refuse_strangers(self, split: str, way_on: str = GO_WITHOUT) -> None:
+        """Raises SourceError if files beside the set are shards of this split too, but not of the set.
+
+        Args:
+          split: Split of the shards.
+          way_on: What to do instead of moving them away, for the message.
+        """
         own = self.shards.get(split, ())
         if self.output is not None:
             strange = self.output.strange_shards()
@@ -133,7 +138,7 @@ class RecordSet:
         if strange := [name for name in strange if split_of_shard(name) == split]:
             raise SourceError(
                 f"{self.folder}: shards of split {split} are not part of the set that {self.stated_by}: "
-                f"{first_few(strange)}. Move them away. {GO_WITHOUT}"
+                f"{first_few(strange)}. Move them away. {way_on}".rstrip()
             )
 
     @property

@@ -326,6 +326,17 @@ def test_config_for_a_prepared_set_is_refused(export, prepare):
         export(source=prepare().data_dir, config="raw256")
 
 
+def test_shard_of_another_set_beside_a_prepared_one_is_refused(export, prepare, tmp_path):
+    folder = Path(prepare(num_shards={"val": 1}).data_dir)
+    shard = folder / "ilsvrc2012-val.tfrecord-00000-of-00001"
+    shard.with_name("ilsvrc2012-val.tfrecord-00000-of-00009").write_bytes(shard.read_bytes())
+    with pytest.raises(SourceError, match="shards of split val are not part of the set that manifest.json describes"):
+        export(folder)
+    with pytest.raises(IncompleteError, match="does not have the split test, which was asked for; it has train, val"):
+        export(folder, splits=["test"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_incomplete_source_is_refused(export, tmp_path):
     with pytest.raises(IncompleteError, match="train: 12 of 1,281,167 images"):
         export(allow_incomplete=None)

@@ -96,6 +96,28 @@ def test_records_that_are_not_ours_are_errors(example, error, message, prepare):
         index_prepared(find_output(builder.data_dir))
 
 
+def test_shards_of_another_set_are_named_unless_their_split_is_not_wanted(prepare):
+    folder = Path(prepare(num_shards={"train": 1, "val": 2}).data_dir)
+    strangers = ["ilsvrc2012-train.tfrecord-00000-of-00009", "ilsvrc2012-test.tfrecord-00000-of-00001"]
+    for name in strangers:
+        shutil.copy(folder / "ilsvrc2012-val.tfrecord-00000-of-00002", folder / name)
+        split = name[11:].partition(".")[0]
+        message = (
+            f"shards of split {split} are not part of the set that manifest.json describes: {name}. Move them away.$"
+        )
+        for splits in (None, [split]):
+            with pytest.raises(SourceError, match=message):
+                index_prepared(find_output(folder), splits=splits)
+        assert list(index_prepared(find_output(folder), splits=["val"]).splits) == ["val"]
+        (folder / name).unlink()
+
+
+def test_damage_of_a_split_that_is_not_wanted_does_not_matter(prepare):
+    folder = Path(prepare(num_shards={"train": 1}).data_dir)
+    (folder / "ilsvrc2012-train.tfrecord-00000-of-00001").write_bytes(b"damaged")
+    assert len(index_prepared(find_output(folder), splits=["val"]).splits["val"]) == 6
+
+
 def test_array_record_is_no_source(prepare):
     with pytest.raises(SourceError, match="is in the format array_record; expected tfrecord"):
         index_prepared(find_output(prepare(file_format="array_record").data_dir))
