@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.sources import Index
-from ilsvrc_tfds.sources.record_sets import RecordSet
+from ilsvrc_tfds.sources.record_set import RecordSet
 from ilsvrc_tfds.sources.subset import Subset, of_part
 
 _log = logging.getLogger(__name__)

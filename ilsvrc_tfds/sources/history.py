@@ -15,7 +15,7 @@ from ilsvrc_tfds.sources.members import Members, Part
 from ilsvrc_tfds.sources.origin import changed_of, left_out_of, missing_of, recorded_of, repaired_of, skipped_of
 from ilsvrc_tfds.sources.places import Place
 from ilsvrc_tfds.sources.reader import read_images
-from ilsvrc_tfds.sources.record_sets import RecordSet
+from ilsvrc_tfds.sources.record_set import RecordSet
 from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.sides import common_side
 

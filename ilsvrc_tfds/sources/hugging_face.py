@@ -20,7 +20,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown, unreadable
 from ilsvrc_tfds.sources.names import split_of_folder
 from ilsvrc_tfds.sources.places import names_in
-from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
+from ilsvrc_tfds.sources.record_set import GO_WITHOUT
 from ilsvrc_tfds.storage.regular import open_regular
 
 GET_AGAIN = "Get it again, for example with `hf download`, which continues."

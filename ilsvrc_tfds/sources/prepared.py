@@ -14,7 +14,8 @@ from ilsvrc_tfds.formats.naming import ARRAY_RECORD, TFRECORD, parse_shard_name
 from ilsvrc_tfds.sources import Index, Members, join_members
 from ilsvrc_tfds.sources.members import Whole
 from ilsvrc_tfds.sources.origin import left_out_of, provenance_of, recorded_of, repaired_of
-from ilsvrc_tfds.sources.record_sets import TFDS_SHARD, set_of
+from ilsvrc_tfds.sources.record_set import TFDS_SHARD
+from ilsvrc_tfds.sources.record_sets import set_of
 from ilsvrc_tfds.sources.repaired import repaired_names
 from ilsvrc_tfds.sources.scan import scan
 

@@ -1,5 +1,6 @@
 """Scans one shard of a WebDataset: the name, the labels and the position of each sample's image."""
 
+import codecs
 import dataclasses
 import json
 import os
@@ -155,7 +156,8 @@ class SampleScan:
     def _text(self, member: TarMember, file: ReadAhead) -> str:
         if member.size > _MOST_BYTES:
             raise SourceError(f"{self._where(member.name)} has {member.size:,} bytes, too many for a label.")
-        return file.read(member.size, member.offset).decode("utf-8-sig", "surrogateescape")
+        # Not the codec utf-8-sig, which is written in Python.
+        return file.read(member.size, member.offset).removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
     def _image(self, sample: _Sample) -> TarMember:
         if len(sample.images) == 1:
@@ -173,7 +175,8 @@ class SampleScan:
 
     def _name(self, sample: _Sample) -> bytes:
         """Returns the official name of a sample. Raises SourceError if it has none, or two."""
-        official = {official_spelling(name) for _, name in sample.names if synsets.split_of_name(name)}
+        names = {name for _, name in sample.names}  # mostly one
+        official = {official_spelling(name) for name in names if synsets.split_of_name(name)}
         if not official:
             stated = sample.names[-1][1] if len(sample.names) > 1 else sample.key
             raise SourceError(

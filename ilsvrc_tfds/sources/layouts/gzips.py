@@ -17,7 +17,7 @@ from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, folders_with_shards
 from ilsvrc_tfds.sources.names import KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
-from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
+from ilsvrc_tfds.sources.record_set import GO_WITHOUT
 from ilsvrc_tfds.sources.scan import Scan, stamped
 
 KIND = gzips.KIND

@@ -26,7 +26,8 @@ from ilsvrc_tfds.sources.collecting import errors_reported
 from ilsvrc_tfds.sources.names import FOLDERS, KAGGLE_ROOTS, SPLITS
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
 from ilsvrc_tfds.sources.record_scan import KIND as KIND
-from ilsvrc_tfds.sources.record_sets import RecordSet, find_set, split_of_shard
+from ilsvrc_tfds.sources.record_set import RecordSet, split_of_shard
+from ilsvrc_tfds.sources.record_sets import find_set
 from ilsvrc_tfds.sources.scan import Scan
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")

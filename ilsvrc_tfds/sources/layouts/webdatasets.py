@@ -32,7 +32,7 @@ from ilsvrc_tfds.sources.names import (
 )
 from ilsvrc_tfds.sources.numbered import dated_archives
 from ilsvrc_tfds.sources.places import Place, absolute, names_in, set_of_folder
-from ilsvrc_tfds.sources.record_sets import GO_WITHOUT
+from ilsvrc_tfds.sources.record_set import GO_WITHOUT
 from ilsvrc_tfds.sources.sample_scan import KIND as KIND
 from ilsvrc_tfds.sources.sample_scan import SampleScan
 from ilsvrc_tfds.sources.scan import Scan, stamped
