@@ -84,8 +84,11 @@ class Output:
 
         `tfds convert_format` writes such shards beside these and adds their format to the info.
         """
-        formats = self.info.get("alternativeFileFormats", ()) if self.info is not None and self.kind != CLASSIC else ()
-        return [self._alternative(name) for name in formats if name != self.file_format]
+        if self.info is None or self.kind == CLASSIC:
+            return []
+        # TFDS does not name the first format among the others; these shards may be in one of those.
+        formats = dict.fromkeys((self.info.get("fileFormat"), *self.info.get("alternativeFileFormats", ())))
+        return [self._alternative(name) for name in formats if name and name != self.file_format]
 
     def _alternative(self, file_format: str) -> "Output":
         shards = {

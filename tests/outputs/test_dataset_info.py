@@ -222,6 +222,13 @@ def test_tfrecords_beside_another_format_are_read_by_everything(converted_to_tfr
         and len(images[0]) == 18
         and {path.parts[0] for path in images[0]} == {"train256", "val256"}
     )
+    options = {"config": "raw256", "workers": 1, "allow_incomplete": True}
+    again = ilsvrc_tfds.prepare(folder, tmp_path / "again", num_shards={"train": 3, "val": 2}, **options)
+    shards = [
+        {path.name: path.read_bytes() for path in data.glob("ilsvrc2012-*.tfrecord-*")}
+        for data in (folder, again.data_path)
+    ]
+    assert len(shards[0]) == 5 and shards[0] == shards[1]
     exports = [
         ilsvrc_tfds.export(
             data, tmp_path / f"out-{k}", num_shards={"train": 2, "val": 1}, workers=1, allow_incomplete=True
