@@ -231,7 +231,7 @@ def _span(data: bytes, position: int, tag: int) -> tuple[int, int]:
     if size < 0x80:
         return position + 2, position + 2 + size
     second, third = data[position + 2], data[position + 3]
-    if second >= 0x80 > third:  # most images; the loop takes three times as long
+    if second >= 0x80 > third:  # most images; the loop takes nearly twice as long
         size = size & 0x7F | (second & 0x7F) << 7 | third << 14
         return position + 4, position + 4 + size
     size = 0

@@ -64,12 +64,12 @@ class RecordSet:
 
     @property
     def part(self) -> str:
-        """The subset that the set is, in words; empty if it is none, as far as it is known."""
+        """Words for the subset that the set holds; empty if it holds all images, or nothing records a subset."""
         return in_words(self.described) if self.described else ""
 
     @property
     def described(self) -> Mapping[str, object]:
-        """Description of the subset that the set is; empty if it is none, as far as it is known."""
+        """Recorded description of the subset that the set holds; empty as for `part`."""
         if self.output is None:
             return {}
         stated = self.output.manifest.subset if self.output.manifest is not None else {}

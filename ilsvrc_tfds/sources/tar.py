@@ -218,6 +218,7 @@ def _odd_kind(kind: int, extension: dict[bytes, bytes]) -> str:
     """Returns why a member of this type and with these fields cannot be read, or an empty string if it can."""
     if kind in _LINKS:
         return "is a link, and links are not followed"
+    # A list, because a generator takes longer than the one or two comparisons.
     if kind == ord("S") or any([key.startswith(b"GNU.sparse.") for key in extension]):
         return "is stored as a sparse file and cannot be read in place"
     if kind not in _FILES and kind not in _WITHOUT_DATA:

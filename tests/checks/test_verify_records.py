@@ -36,7 +36,7 @@ RECORD_FAULTS = {
         "{here}it has no (file_name; it has no image; it has no label|image/channels; it has no image/class/label; .*)$",
     ),
     "wrong label": (put("label", 7), "{here}n01.* has the label 7, expected [0-4] .n01"),
-    "label that is none": (put("label", 1001), "{here}n01.* has the label 1001, expected"),
+    "label out of range": (put("label", 1001), "{here}n01.* has the label 1001, expected"),
     "wrong file name": (
         put("name", b"n02123045_1.JPEG"),
         "{here}(n02123045_1.JPEG has the label|its image/class/synset is)",
