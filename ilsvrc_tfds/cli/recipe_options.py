@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ilsvrc_tfds.training.recipe import OPTIMIZERS, Recipe
+from ilsvrc_tfds.training.recipe import OPTIMIZERS, PRECISIONS, Recipe
 from ilsvrc_tfds.training.recipes import PUBLISHED, RECIPES
 
 _log = logging.getLogger(__name__)
@@ -101,5 +101,11 @@ _WORDS: dict[str, tuple[Callable[[str], Any], str, str]] = {
         int,
         "N",
         "shares of the examples, each with its own order; with one for each host, it reads only its own",
+    ),
+    "precision": (
+        str,
+        "TYPE",
+        f"what the layers compute in: {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}; weights are float32 (default: "
+        "float16 on GPUs, bfloat16 on TPUs, float32 on processors)",
     ),
 }

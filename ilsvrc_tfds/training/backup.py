@@ -1,14 +1,17 @@
 """Backups of the state of a training after each epoch, and within epochs if wanted, written atomically."""
 
+import contextlib
 import logging
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 
-from ilsvrc_tfds.errors import OptionError, require_integers
+from ilsvrc_tfds.errors import DestinationError, OptionError, require_integers
 from ilsvrc_tfds.storage.files import sync_file, sync_folder
 from ilsvrc_tfds.training.kept import SUFFIX, Progress, backups_in, name_of
 from ilsvrc_tfds.training.weights import load_weights, weights_of
@@ -101,13 +104,16 @@ class Backup(keras.callbacks.Callback):
         Args:
           model: Model of the same recipe.
           progress: Name of the backup. If None, the last one.
+
+        Raises DestinationError if the backup has the state of another optimizer.
         """
         progress = self.progress if progress is None else progress
         self._resumed = progress
         if progress > Progress():
             path = self._path(progress)
             model.optimizer.build(model.trainable_variables)  # otherwise Keras skips the optimizer's part of the file
-            load_weights(model, path)
+            with _whole_optimizer(path):
+                load_weights(model, path)
             _restore_states(model, path)
             self._metrics = _read_metrics(path)
         return progress
@@ -147,6 +153,21 @@ class MetricsOfEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Called by Keras."""
         self._backup.on_epoch_begin(epoch)
+
+
+@contextlib.contextmanager
+def _whole_optimizer(path: Path) -> Iterator[None]:
+    """Raises DestinationError if Keras leaves out the state of the optimizer in the block, of which it only warns."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        yield
+    for warning in said:
+        if "Skipping variable loading for optimizer" in str(warning.message):
+            raise DestinationError(
+                f"{path} has the state of another optimizer, or of another precision, and without it the training "
+                "would not be the one that was begun. Name another folder (--out), or --overwrite it."
+            )
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:

@@ -21,6 +21,7 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import OptionError, counted, first_few, require_integers
 from ilsvrc_tfds.pipeline.schedule import Host
 from ilsvrc_tfds.training.hosts import ending_together, join_hosts
+from ilsvrc_tfds.training.precision import leave_gpus_to_backend
 
 _Device = TypeVar("_Device")
 
@@ -94,6 +95,7 @@ def use_devices(wanted: int | None = None) -> Iterator[Devices]:
         require_integers(devices=wanted)
         if wanted < 1:
             raise OptionError(f"devices must be at least 1, got {wanted}.")
+    leave_gpus_to_backend()
     by_backend = {"tensorflow": _of_tensorflow, "jax": _of_jax}
     with by_backend.get(keras.backend.backend(), _one_device)(wanted) as devices, ending_together(devices.host):
         if devices.several:

@@ -3,10 +3,10 @@
 import logging
 
 import keras
-import tensorflow as tf
 
 from ilsvrc_tfds import preprocess, synsets
 from ilsvrc_tfds.training.models import build_model
+from ilsvrc_tfds.training.precision import default_precision, dtype_policy, kind_of_device
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import any_size
 
@@ -22,9 +22,9 @@ def new_model(
 ) -> keras.Model:
     """Returns the recipe's model, compiled, with random weights that follow from its seed.
 
-    If TensorFlow has a GPU, the model computes in half precision with float32 weights, and XLA compiles it. On a CPU,
-    XLA would make it slower. With `sizes` it takes images of any size. Raises OptionError for an unknown model, or one
-    that does not take the sizes.
+    The layers compute in the recipe's precision, with float32 weights. If TensorFlow has a GPU, XLA compiles the steps.
+    On a CPU, XLA would make them slower. With `sizes` the model takes images of any size. Raises OptionError for an
+    unknown model, or one that does not take the sizes.
 
     With several devices, `loss` is exact for padded batches too, because it is a weighted metric. Keras's own would
     divide by the padded size.
@@ -44,11 +44,11 @@ def new_model(
             "the one with random weights. Make ema smaller.",
             *(1 / (1 - recipe.ema), recipe.epochs * steps_per_epoch),
         )
-    accelerated = keras.backend.backend() == "tensorflow" and bool(tf.config.list_physical_devices("GPU"))
+    compiled = keras.backend.backend() == "tensorflow" and kind_of_device() == "gpu"
     keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
     try:
-        keras.config.set_dtype_policy("mixed_float16" if accelerated else before)
+        keras.config.set_dtype_policy(dtype_policy(recipe.precision or default_precision()))
         model = build_model(recipe.model, image_size=recipe.image_size, num_classes=num_classes)
         if recipe.sizes is not None:
             model = any_size(model, [side for side, _ in recipe.sizes])
@@ -59,7 +59,7 @@ def new_model(
         _optimizer(recipe, steps_per_epoch),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         weighted_metrics=[keras.metrics.CategoricalCrossentropy("loss", from_logits=True)] * several + metrics,
-        jit_compile=compiled_by_xla(several, alone=accelerated),
+        jit_compile=compiled_by_xla(several, alone=compiled),
     )
     return model
 

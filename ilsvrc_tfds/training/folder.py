@@ -9,12 +9,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from ilsvrc_tfds.errors import DestinationError, OptionError, reading
 from ilsvrc_tfds.pipeline import Split
 from ilsvrc_tfds.storage.files import write_whole
 from ilsvrc_tfds.training.differences import differences
 from ilsvrc_tfds.training.kept import ASKED, BACKUP, CURVES, MODEL, PAGE, backups_in
-from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.precision import default_precision
+from ilsvrc_tfds.training.recipe import PRECISIONS, Recipe
 
 LOG, TENSORBOARD, UNFINISHED = "log.csv", "tensorboard", "unfinished.keras"
 
@@ -71,16 +74,14 @@ def make_ready(out: Path, recipe: Recipe, split: Split, overwrite: bool) -> None
       OptionError: The folder has another training, which may not be removed.
       DestinationError: The folder has something else.
     """
-    path, wanted = out / ASKED, _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)})
+    path, wanted = out / ASKED, _record(recipe, split)
     if out.exists() and not path.exists() and any(out.iterdir()):
         raise DestinationError(f"{out} is not empty, and no training was begun in it. Name another folder.")
     out.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        begun = {**_plain(dataclasses.asdict(Recipe())), **_asked(path)}  # fields that older versions did not have
-        changed = list(differences(begun, wanted))
+        changed = list(differences(_begun(path), wanted))
         # An attempt without a backup may be removed.
-        worth_keeping = (out / MODEL).exists() or bool(backups_in(out / BACKUP))
-        if changed and worth_keeping and not overwrite:
+        if changed and _is_worth_keeping(out) and not overwrite:
             raise OptionError(
                 f"{out} has a training with {'; '.join(changed)}. Name another folder (--out), or --overwrite it."
             )
@@ -88,6 +89,50 @@ def make_ready(out: Path, recipe: Recipe, split: Split, overwrite: bool) -> None
         if changed or overwrite and (out / MODEL).exists():
             _remove(out)
     write_whole(path, json.dumps(wanted, indent=1).encode())
+
+
+def precision_begun(out: Path, recipe: Recipe, split: Split, overwrite: bool) -> str | None:
+    """Returns the precision of the training that `make_ready` would go on with, or None if it would begin one.
+
+    So a training goes on with the numbers that it began with, on whatever device.
+
+    >>> from ilsvrc_tfds.pipeline import find_split
+    >>> split = find_split("ilsvrc2012/raw256", "train", data_dir="/data/tfds")
+    >>> make_ready(Path("/data/half"), Recipe(precision="float16"), split, overwrite=False)
+    >>> precision_begun(Path("/data/half"), Recipe(), split, overwrite=False) is None  # nothing is backed up yet
+    True
+
+    Args:
+      out: Folder of the training.
+      recipe: Hyperparameters, without a precision.
+      split: Train images.
+      overwrite: Whether a finished training, or another one, may be removed.
+
+    Raises DestinationError if the record of the training cannot be read.
+    """
+    path = out / ASKED
+    if not path.exists() or not _is_worth_keeping(out) or overwrite and (out / MODEL).exists():
+        return None
+    begun = _begun(path)
+    precision = begun["precision"]
+    other = any(differences(begun, {**_record(recipe, split), "precision": precision}))
+    return None if other or precision not in PRECISIONS else precision
+
+
+def _is_worth_keeping(out: Path) -> bool:
+    return (out / MODEL).exists() or bool(backups_in(out / BACKUP))
+
+
+def _record(recipe: Recipe, split: Split) -> dict[str, Any]:
+    """Returns what `training.json` has of a training."""
+    return _plain({**dataclasses.asdict(recipe), "data": _fingerprint(split)})
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    """Returns the record of the training in a folder, with the fields that older versions did not have."""
+    # Before precision was a field, only trainings with TensorFlow were in half precision.
+    precision = default_precision() if keras.backend.backend() == "tensorflow" else PRECISIONS[0]
+    return {**_plain(dataclasses.asdict(Recipe(precision=precision))), **_asked(path)}
 
 
 def _fingerprint(split: Split) -> str:

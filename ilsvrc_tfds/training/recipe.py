@@ -13,6 +13,7 @@ _LEARNING_RATES = {"sgd": 0.1 / 256, "adamw": 0.001 / 1024}
 _WEIGHT_DECAYS = {"sgd": 1e-3, "adamw": 0.05}
 
 OPTIMIZERS = tuple(_LEARNING_RATES)
+PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Recipe:
       seed: Seed of weights, order and augmentation.
       shares: Number of equal shares of the examples, each with an order of its own, of which a batch has equal parts.
         With as many shares as hosts, a host only reads its own. It must divide `batch_size`.
+      precision: What the layers compute in: `float32`, `float16` (with a scaled loss) or `bfloat16`. The weights are
+        float32, and so are the logits. If None, what suits the device, as in `default_precision`.
 
     >>> from ilsvrc_tfds import training
     >>> recipe = training.Recipe(model="resnet50", epochs=90, batch_size=1024)
@@ -69,11 +72,15 @@ class Recipe:
     shuffle_buffer: int = 8192
     seed: int = 0
     shares: int = 1
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         wanted = ("image_size", "epochs", "batch_size", "warmup_epochs", "shuffle_buffer", "seed", "shares")
         require_integers(**{name: value for name in wanted if (value := getattr(self, name)) is not None})
         self._require("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS)
+        self._require(
+            "precision", f"one of {', '.join(PRECISIONS)}", self.precision is None or self.precision in PRECISIONS
+        )
         self._require("image_size", "at least 32", self.image_size is None or self.image_size >= 32)
         self._require("epochs", "at least 1", self.epochs >= 1)
         self._require("batch_size", "at least 1", self.batch_size >= 1)

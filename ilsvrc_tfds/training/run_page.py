@@ -170,6 +170,7 @@ def _recipe(recipe: Recipe, trained: Trained) -> list[tuple[str, str]]:
         "sizes": "the same in all epochs" if recipe.sizes is None else sizes_in_words(recipe.sizes),
         "scaled": "large crops are decoded at a smaller size" if recipe.scaled else "no",
         "ema": "none" if recipe.ema is None else recipe.ema,
+        "precision": recipe.precision or "that of the device",
         "shares": f"{recipe.shares:,}, each with an order of its own" if recipe.shares > 1 else "1, of all images",
     }
     data = f"{trained.data}: {counted(trained.train_images, 'train image')}, {trained.val_images:,} of val"

@@ -10,10 +10,11 @@
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,13 @@ from ilsvrc_tfds.training.curves import draw_curves
 from ilsvrc_tfds.training.devices import Devices, StatisticsOfFirst, use_devices
 from ilsvrc_tfds.training.divergence import StopAtDivergence
 from ilsvrc_tfds.training.fitting import new_model, training_ops, validation_ops
-from ilsvrc_tfds.training.folder import LOG, TENSORBOARD, UNFINISHED, cut_log, make_ready, read_log
+from ilsvrc_tfds.training.folder import LOG, TENSORBOARD, UNFINISHED, cut_log, make_ready, precision_begun, read_log
 from ilsvrc_tfds.training.hosts import on_first_host, on_this_host_alone
 from ilsvrc_tfds.training.kept import BACKUP, CURVES, MODEL, Progress
 from ilsvrc_tfds.training.models import image_size_of
+from ilsvrc_tfds.training.precision import default_precision
 from ilsvrc_tfds.training.printing import Printer, shown, working
-from ilsvrc_tfds.training.recipe import Recipe
+from ilsvrc_tfds.training.recipe import PRECISIONS, Recipe
 from ilsvrc_tfds.training.run_page import Trained, write_run_page
 from ilsvrc_tfds.training.sizes import in_stages, one_size
 from ilsvrc_tfds.training.streams import Source, Streams
@@ -64,9 +66,10 @@ def train(
     The same call resumes a training that was stopped, at the first batch after the last backup. The metrics of an epoch
     go on where they were. If the training is finished already, it returns at once.
 
-    The batches follow from the recipe alone: devices and hosts may be added or removed between two runs. (Ops that mix
-    the images of a batch mix those of a host, so their partners depend on the number of hosts.) On several hosts of
-    JAX, each one makes the same call, and sees `data` and `out` under the same paths.
+    It computes in the precision that it began with, whatever device it goes on with. The batches follow from the recipe
+    alone: devices and hosts may be added or removed between two runs. (Ops that mix the images of a batch mix those of
+    a host, so their partners depend on the number of hosts.) On several hosts of JAX, each one makes the same call, and
+    sees `data` and `out` under the same paths.
 
     Args:
       data: Name such as `ilsvrc2012/raw256`, the folder of a prepared data set or of exported TFRecords, or a TFDS
@@ -106,6 +109,7 @@ def train(
             f"{counted(split.num_examples, 'example')}. Make it smaller."
         )
     with use_devices(devices) as used:
+        recipe = _with_precision(recipe, used, lambda: precision_begun(out, recipe, split, overwrite))
         streams = Streams(data, source, recipe, used, service)
         is_first = used.host.index == 0
         with working(f"building {recipe.model}", is_first=is_first):
@@ -129,8 +133,8 @@ def train(
                 return out / MODEL
             _log.log(
                 logging.INFO if is_first else logging.DEBUG,
-                "%s: %.1f million parameters, %d pixels; %s of %s of %s",
-                *(recipe.model, model.count_params() / 1e6, side, counted(recipe.epochs, "epoch")),
+                "%s: %.1f million parameters, %d pixels, %s; %s of %s of %s",
+                *(recipe.model, model.count_params() / 1e6, side, recipe.precision, counted(recipe.epochs, "epoch")),
                 *(counted(steps, "step"), counted(recipe.batch_size, "image")),
             )
             if progress > Progress() and is_first:
@@ -142,6 +146,18 @@ def train(
             finished = model if recipe.sizes is None else one_size(model, side)
             on_first_host(used.host, lambda: _finish(finished, out, recipe))
     return out / MODEL
+
+
+def _with_precision(recipe: Recipe, devices: Devices, begun: Callable[[], str | None]) -> Recipe:
+    """Returns the recipe with a precision: its own, that of the training that was begun, or what suits the device."""
+    if recipe.precision is not None:
+        return recipe
+
+    def settle() -> tuple[int, int]:
+        return PRECISIONS.index(begun() or default_precision()), 0
+
+    number, _ = on_first_host(devices.host, settle)
+    return dataclasses.replace(recipe, precision=PRECISIONS[number])
 
 
 def _earlier(out: Path) -> list[dict[str, float]]:

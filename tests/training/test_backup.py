@@ -16,6 +16,7 @@ import refusing
 
 import ilsvrc_tfds
 from ilsvrc_tfds import training
+from ilsvrc_tfds.errors import DestinationError
 from ilsvrc_tfds.training import fitting, models
 from ilsvrc_tfds.training.backup import Backup, Progress
 
@@ -87,6 +88,19 @@ def test_everything_comes_back(optimizer, policy, tmp_path, with_dropout):
         np.testing.assert_array_equal(one, another)
     for one, another in zip(everything(fitted(model, 2)), everything(fitted(other, 2)), strict=True):
         np.testing.assert_array_equal(one, another)
+
+
+def test_state_of_another_optimizer_is_refused(tmp_path):
+    def model(**fields):
+        return fitting.new_model(training.Recipe(model="small", image_size=32, **fields), 2)
+
+    backup = saved(fitted(model(precision="float16"), 1), tmp_path)
+    for fields in ({"precision": "float32"}, {"optimizer": "adamw"}):
+        with pytest.raises(
+            DestinationError, match="00001.weights.h5 has the state of another optimizer, or of another"
+        ):
+            backup.restore(model(**fields))
+    backup.restore(model(precision="float16"))
 
 
 def test_backup_without_the_states_is_continued_with_a_warning(tmp_path, with_dropout, caplog):
@@ -180,6 +194,7 @@ data, out = sys.argv[1], Path(sys.argv[2])
 recipe = training.Recipe(model="small", image_size=32, epochs=2, batch_size=4, warmup_epochs=0)
 model = training.load_model(training.train(data, out / "run", recipe))
 model, other = (fitting.new_model(training.Recipe(model="small", image_size=32, seed=seed), 2) for seed in (1, 2))
+model.optimizer.build(model.trainable_variables)
 one = backup.Backup(out / "backup")
 one.set_model(model)
 one.on_epoch_end(4)

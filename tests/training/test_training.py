@@ -65,16 +65,6 @@ def test_image_size_is_that_of_keras():
     assert keras.applications.EfficientNetV2B1(weights=None).input_shape[1] == image_size_of("efficientnetv2b1") == 240
 
 
-def test_logits_are_float32_in_half_precision():
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy("mixed_float16")
-        model = training.build_model("small", num_classes=10)
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert model.layers[2].compute_dtype == "float16" and model.output.dtype == "float32"
-
-
 def test_unknown_model_lists_the_known():
     with pytest.raises(OptionError, match="Unknown model 'resnet51'. Did you mean resnet50.*\\?$"):
         training.build_model("resnet51")
@@ -257,17 +247,6 @@ def test_training_that_diverges_at_once_leaves_a_folder_that_can_be_used(prepare
         training.train(prepared, tmp_path / "run", recipe)
     sound = dataclasses.replace(recipe, learning_rate=1e-3)
     assert training.train(prepared, tmp_path / "run", sound).exists()
-
-
-def test_half_precision_is_for_a_gpu_and_goes_on_where_it_was_stopped(prepared, tmp_path, monkeypatch):
-    # A processor computes what a GPU would, if slowly.
-    devices = tf.config.list_physical_devices
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices(kind) or ["GPU:0"])
-    stopping.train_and_stop(prepared, tmp_path / "run", RECIPE, epoch=1)
-    model = training.load_model(training.train(prepared, tmp_path / "run", RECIPE))
-    assert {layer.compute_dtype for layer in model.layers if layer.name.startswith("conv")} == {"float16"}
-    assert keras.config.dtype_policy().name == "float32"
-    assert [row["epoch"] for row in training.read_log(tmp_path / "run")] == [0, 1, 2]
 
 
 def test_folder_with_something_else_is_left_alone(prepared, tmp_path):
