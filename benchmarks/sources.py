@@ -107,8 +107,8 @@ BENCHMARKS = {config: functools.partial(forms, config) for config in GOALS} | {"
 
 
 def warm_all(folders: dict[str, Path], source: Path, out: Path) -> None:
-    """Brings all files into the page cache, after a file as large as what a side writes; see `rounds.warm`."""
-    megabytes = sum(path.stat().st_size for path in source.rglob("*") if path.is_file()) >> 20
+    """Brings all files into the page cache, after a file as large as what a side writes, twice; see `rounds.warm`."""
+    megabytes = 2 * sum(path.stat().st_size for path in source.rglob("*") if path.is_file()) >> 20
     subprocess.run(
         ["dd", "if=/dev/zero", f"of={out / 'room'}", "bs=1M", f"count={megabytes}", "status=none"], check=True
     )

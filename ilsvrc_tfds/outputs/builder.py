@@ -24,6 +24,7 @@ from ilsvrc_tfds.runners import BeamRunner, LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import STOP
 from ilsvrc_tfds.sources import Index, Members, find_layout, index_images
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed
+from ilsvrc_tfds.sources.copies import keeping
 from ilsvrc_tfds.sources.find import find_images, usual_places
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.destination import require_replaceable
@@ -146,7 +147,8 @@ class Ilsvrc2012(tfds.core.GeneratorBasedBuilder):
         require_only_data_set(Path(self.data_path))
         options = self.options(download_config, file_format)
         engine = self._engine(download_config)
-        with LocalRunner(self._workers) as local, engine or local as runner:
+        spool = options.spool_of_copies(Path(self.data_path)) if engine is None else None
+        with LocalRunner(self._workers) as local, engine or local as runner, keeping(spool, options.splits, local):
             index = self._index(download_dir, download_config, local)
             require_not_read(Path(self.data_path), index)
             with claim(Path(self.data_path)) as claimed:

@@ -92,6 +92,15 @@ class Options:
         """Returns where and how images are spooled for a data set."""
         return Spool(destination, self.scratch, self.op, skips=self.on_error == SKIP, sync=self.sync)
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether all images of the wanted splits are taken."""
+        return self.max_examples is None and self.subset == Subset()
+
+    def spool_of_copies(self, destination: Path) -> Spool | None:
+        """Returns the spool for plain copies of compressed tars, or None if not all images are needed as they are."""
+        return self.spool(destination) if self.takes_all and isinstance(self.op, Original) else None
+
     def require_splits(self, splits: Iterable[str]) -> None:
         """Raises OptionError if `num_shards` names a split that is not one of these."""
         splits = list(splits)

@@ -42,8 +42,10 @@ from ilsvrc_tfds.shards.writer import SKIP, STOP, Receipt, ShardTask, require_kn
 from ilsvrc_tfds.sources import Index
 from ilsvrc_tfds.sources.boxes import Boxes, select
 from ilsvrc_tfds.sources.completeness import incomplete_is_allowed, log_shortfalls
+from ilsvrc_tfds.sources.copies import keeping
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.sources.spooling import spooled, streams
+from ilsvrc_tfds.sources.subset import Subset
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.destination import real_path, require_replaceable
 from ilsvrc_tfds.storage.files import require_local
@@ -140,7 +142,9 @@ def export(
     subset, allowed = as_subset(classes, relabel, images), incomplete_is_allowed(allow_incomplete)
     subset.require_splits(splits)
     shards, asked = _shards(num_shards or {}), Asked(label_offset, bool(bbox), index, on_error)
-    with LocalRunner(workers) as local, runner or local as runner:
+    as_is = subset == Subset() and config in (None, "classification", Original())
+    copied = Spool(out, scratch, sync=sync) if as_is and there is None and runner is None else None
+    with LocalRunner(workers) as local, runner or local as runner, keeping(copied, splits, local):
         if there is not None and not bbox and config is None:
             if (quick := of_prepared(source, splits, subset, shards, there)) is not None:
                 require_same(out, there, quick, asked)

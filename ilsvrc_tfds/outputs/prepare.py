@@ -27,6 +27,7 @@ from ilsvrc_tfds.runners import LocalRunner, Runner
 from ilsvrc_tfds.shards.writer import SKIP, STOP
 from ilsvrc_tfds.sources import Index, find_layout
 from ilsvrc_tfds.sources.completeness import is_as_recorded, of_splits
+from ilsvrc_tfds.sources.copies import keeping
 from ilsvrc_tfds.sources.find import find_images, index_layout
 from ilsvrc_tfds.sources.subset_lists import Classes, Images, as_subset
 from ilsvrc_tfds.storage.files import require_local
@@ -184,15 +185,18 @@ def prepare_all(
     with contextlib.ExitStack() as stack:
         if missing:
             wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
+            first = next(iter(wanted.values()))  # all have the same splits, subset and number of examples
+            is_shared = len(missing) > 1 or shared.is_begun()
             with LocalRunner(workers) as local:
+                if is_shared and first.takes_all and options.get("runner") is None:
+                    stack.enter_context(keeping(shared.spool, splits, local))
                 if not isinstance(source, Index):
                     source = find_images([source], local, splits)
                 for destination in wanted:
                     require_not_read(destination, source)
-                first = next(iter(wanted.values()))  # all have the same splits, subset and number of examples
                 source = first.chosen(source)
                 needed = require_room(source, wanted)
-                if len(missing) > 1 or shared.is_begun():
+                if is_shared:
                     source = stack.enter_context(shared.filled(source, needed, local, first.taken(source)))
         else:  # one index to compare both with
             source = _index_again(builders[0], download_config, workers) or source

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ilsvrc_tfds.runners.local import LocalRunner
+from ilsvrc_tfds.sources import copies
 from ilsvrc_tfds.sources.index import index_images
 from ilsvrc_tfds.sources.members import Index
 from ilsvrc_tfds.sources.search import Layout, find_layout
@@ -64,6 +65,7 @@ def index_layout(layout: Layout, runner: LocalRunner) -> Index:
     ['val']
     """
     index = index_images(layout, functools.partial(runner.run_short, quick=layout.is_quick()))
+    copies.end_progress()
     counts = ", ".join(f"{len(members):,} {split}" for split, members in index.splits.items())
     images = "image" if sum(map(len, index.splits.values())) == 1 else "images"
     _log.info("%s: %s, %s %s", index.source, index.layout, counts, images)

@@ -5,12 +5,14 @@ decompresses JPEGs at 1.1 GB/s where zlib does at 0.65 GB/s. What Python's `tarf
 positions of 1.3 million members in little memory, see `tar`.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from typing import TypeVar
 
 from isal import igzip
 from isal.igzip_lib import IsalError
@@ -19,9 +21,10 @@ from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.layouts.archives import TarScan
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Members
+from ilsvrc_tfds.sources.plain_copy import Copy
 from ilsvrc_tfds.sources.rows import APPENDED
-from ilsvrc_tfds.sources.scan import Scanned, archive_stamp
-from ilsvrc_tfds.sources.tar import MAX_PADDING, ReadAhead, TarMember, read_members
+from ilsvrc_tfds.sources.scan import Scanned, archive_stamp, open_archive
+from ilsvrc_tfds.sources.tar import BLOCK, MAX_PADDING, ReadAhead, TarMember, read_members
 from ilsvrc_tfds.sources.unread import is_class_archive
 from ilsvrc_tfds.storage.regular import open_regular
 
@@ -29,6 +32,8 @@ KIND = "gzip"
 _AT_ONCE = 1 << 20
 _ENDLESS = 1 << 62
 _AGAIN = "Get the archive again and compare its checksum."
+
+_List = TypeVar("_List")
 
 
 class GzipStream(ReadAhead):
@@ -38,14 +43,15 @@ class GzipStream(ReadAhead):
     b'ILSVRC2012'
     """
 
-    def __init__(self, path: str) -> None:
-        """Opens the file. Raises SourceError if that fails."""
+    def __init__(self, path: str, keep: Callable[[bytes], object] | None = None) -> None:
+        """Opens the file. `keep` is called with all that is read. Raises SourceError if the file cannot be opened."""
         try:
             self._file = open_regular(path)
         except OSError as error:
             raise unreadable(path, error) from error
         super().__init__(self._file.fileno(), 0)
         self._path, self._stream, self.position = path, igzip.IGzipFile(fileobj=self._file), 0
+        self._keep, self.ended = keep, False
 
     def read(self, size: int, offset: int) -> bytes:
         """Returns the bytes at a position, which must not be before those that were read last.
@@ -89,32 +95,71 @@ class GzipStream(ReadAhead):
             what = f"is damaged or cut short behind byte {self.position:,} of its content ({shown(str(error))})"
             raise SourceError(f"{self._path} {what}. {_AGAIN}") from error
         self.position += len(data)
+        self.ended = len(data) < size
+        if self._keep is not None:
+            self._keep(data)
         return data
 
 
-def read_gzip_members(stream: GzipStream, path: str) -> Iterator[TarMember]:
+def listed(path: str, stamp: str, copy: Copy | None, make_list: Callable[[ReadAhead], _List]) -> _List:
+    """Returns `make_list(stream)` of a compressed tar, which reads all of it.
+
+    >>> path = "/data/val.tar.gz"
+    >>> len(listed(path, archive_stamp(path), None, lambda stream: list(read_gzip_members(stream, path))))
+    6
+
+    Args:
+      path: Path of the archive.
+      stamp: Stamp of the archive from before it was opened.
+      copy: Plain copy to write on the way, or to read instead if it is finished. None for none.
+      make_list: Function of the content.
+
+    Raises SourceError if the archive is damaged or has changed, DestinationError if the copy cannot be written, and
+    what `make_list` raises.
+    """
+    if copy is None:
+        with contextlib.closing(GzipStream(path)) as stream:
+            return make_list(stream)
+    if copy.is_finished():
+        with open_archive(copy.path) as file:
+            return make_list(ReadAhead(file.fileno(), BLOCK))
+    lists: list[_List] = []
+
+    def read_all(keep: Callable[[bytes], object]) -> None:
+        with contextlib.closing(GzipStream(path, keep)) as stream:
+            lists.append(make_list(stream))
+        if not stream.ended:
+            raise SourceError(f"{path} has not been read to its end. {_AGAIN}")
+        if archive_stamp(path) != stamp:
+            raise SourceError(f"{path} has changed while it was listed. Run the command again.")
+
+    copy.write(read_all, stamp)
+    return lists[-1]
+
+
+def read_gzip_members(stream: ReadAhead, path: str) -> Iterator[TarMember]:
     """Yields the regular files of a compressed tar, with their positions in the content.
 
     >>> next(read_gzip_members(GzipStream("/data/val.tar.gz"), "/data/val.tar.gz")).offset
     512
 
     Args:
-      stream: The archive.
+      stream: The archive, or a plain copy of it.
       path: Name of the archive in messages.
 
     Raises SourceError if it is damaged or cut short, or if its tar is; see `tar.read_members`.
     """
-    return read_members(stream, path, end=_ENDLESS)
+    return read_members(stream, path, end=_ENDLESS if isinstance(stream, GzipStream) else None)
 
 
-def read_gzip_classes(stream: GzipStream, path: str) -> Iterator[TarMember]:
+def read_gzip_classes(stream: ReadAhead, path: str) -> Iterator[TarMember]:
     """Yields the same; of a class archive inside, `<wnid>.tar`, the files in it, as if they were in a folder `<wnid>`.
 
     >>> next(read_gzip_classes(GzipStream("/data/val.tar.gz"), "/data/val.tar.gz")).offset
     512
 
     Args:
-      stream: The archive.
+      stream: The archive, or a plain copy of it.
       path: Name of the archive in messages.
     """
     for member in read_gzip_members(stream, path):
@@ -123,7 +168,8 @@ def read_gzip_classes(stream: GzipStream, path: str) -> Iterator[TarMember]:
             yield member
             continue
         inner = f"{path}: inner archive {os.fsdecode(name)}"
-        for own in read_members(_Inside(stream), inner, member.offset, member.offset + member.size):
+        archive = _Inside(stream) if isinstance(stream, GzipStream) else stream
+        for own in read_members(archive, inner, member.offset, member.offset + member.size):
             yield own._replace(name=folder + b"/" + own.name.removeprefix(b"./"))
 
 
@@ -151,24 +197,23 @@ class GzipScan(TarScan):
     >>> [images] = GzipScan("val", "/data/val.tar.gz", "").__call__().members
     >>> len(images)
     6
+
+    Attributes:
+      copy: Plain copy to write on the way; None for none.
     """
+
+    copy: Copy | None = None
 
     @property
     def layout(self) -> str:
         """Kind of the layout that reads the images."""
         return KIND
 
-    def members(self) -> Iterator[TarMember]:
-        """Yields the files of the archive. Raises SourceError."""
-        stream = GzipStream(self.path)
-        try:
-            yield from read_gzip_members(stream, self.path)
-        finally:
-            stream.close()
-
     def __call__(self) -> Scanned:
-        """Returns the labelled images of the archive. Raises SourceError or LabelError."""
-        found = super().__call__()
+        """Returns the labelled images of the archive. Raises SourceError, LabelError or DestinationError."""
+        found = listed(
+            self.path, self.stamp, self.copy, lambda stream: self.labelled(read_gzip_members(stream, self.path))
+        )
         is_appended = any(container.class_appended for own in found.members for container in own.containers)
         notes = (APPENDED.format(split=self.split),) if is_appended else ()
         return dataclasses.replace(found, members=tuple(map(_with_official_paths, found.members)), notes=notes)

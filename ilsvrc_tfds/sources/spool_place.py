@@ -10,10 +10,12 @@ import json
 import os
 from pathlib import Path
 
-from ilsvrc_tfds.images import Original, Resized
+from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
 from ilsvrc_tfds.storage.destination import real_path
 from ilsvrc_tfds.storage.files import destination_errors, write_whole
 
+# Increase this number if the files or the receipts change, so that those of older versions are not reused.
+_FORMAT = 2
 # So many bytes of the list are read.
 _MOST_BYTES = 1 << 16
 
@@ -46,6 +48,13 @@ class Spool:
         return (
             Path(self.scratch).expanduser() / f"{real.name}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}-spool"
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the folder in the staging folder, which differs if the files in it would."""
+        codecs = codec_versions() if isinstance(self.op, Resized) else {}
+        identity = [_FORMAT, describe_op(self.op), codecs]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def record(self) -> Path:

@@ -21,23 +21,22 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc_tfds.errors import counted
-from ilsvrc_tfds.images import Original, Resized, codec_versions, describe_op
+from ilsvrc_tfds.images import Original, Resized, describe_op
 from ilsvrc_tfds.runners import Runner
+from ilsvrc_tfds.sources import copies
 from ilsvrc_tfds.sources.layouts import STREAMS, spools
-from ilsvrc_tfds.sources.members import Index, Members, join_members
+from ilsvrc_tfds.sources.members import Container, Index, Members, join_members
 from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.sources.spool import Spooled, SpoolTask, finish_spool
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage.destination import real_path, remove
-from ilsvrc_tfds.storage.files import destination_errors, require_local
+from ilsvrc_tfds.storage.files import destination_errors
 from ilsvrc_tfds.storage.growth import Growth
 from ilsvrc_tfds.storage.space import is_same_disk, require_space, room_for_result
-from ilsvrc_tfds.storage.staging import claim, receipt_path, staged_bytes
+from ilsvrc_tfds.storage.staging import receipt_path, staged_bytes
 from ilsvrc_tfds.terminal.progress import progress
 from ilsvrc_tfds.terminal.units import in_bytes
 
-# Increase this number if the files or the receipts change, so that those of older versions are not reused.
-_FORMAT = 2
 _SUFFIX = ".images"
 
 _log = logging.getLogger(__name__)
@@ -98,15 +97,13 @@ def spooled(
       DestinationError: A file cannot be written, or there is too little space; or another run holds the folder.
       InterruptedRun: A worker died.
     """
+    index = _with_copies(index)
     needed = index if taken is None else _only(index, taken)
     if not (splits := streams(needed)):
         yield index
+        copies.discard()
         return
-    if spool.scratch is not None:
-        require_local(spool.scratch)
-    with claim(spool.path) as claimed:
-        spool.record_place()
-        folder, _ = claimed.folder_for(_fingerprint(spool))
+    with copies.spool_folder(spool) as (claimed, folder):
         parts = {split: parts_of(needed.splits[split]) for split in splits}
         spools = {
             split: dataclasses.replace(spool, op=Original()) if split in index.made else spool for split in splits
@@ -123,6 +120,32 @@ def spooled(
         tables = {split: join_members([own, *_rest(index, split, taken)]) for split, own in tables.items()}
         yield dataclasses.replace(index, splits={**index.splits, **tables}, made={**index.made, **made})
         claimed.discard()
+
+
+def _with_copies(index: Index) -> Index:
+    """Returns the index with plain copies in place of compressed tars. If there are none, it is the same index."""
+    there = {
+        (container.path, container.stamp): copy
+        for members in index.splits.values()
+        for container in members.containers
+        if (copy := copies.made_of(container.path, container.stamp))
+    }
+    if not there:
+        return index
+    stamps = {copy: archive_stamp(copy.path) for copy in there.values()}
+
+    def replaced(container: Container) -> Container:
+        if (copy := there.get((container.path, container.stamp))) is None:
+            return container
+        return dataclasses.replace(
+            container, path=copy.path, stamp=stamps[copy], layout=spools.KIND, class_appended=False
+        )
+
+    splits = {
+        split: dataclasses.replace(members, containers=tuple(map(replaced, members.containers)))
+        for split, members in index.splits.items()
+    }
+    return dataclasses.replace(index, splits=splits)
 
 
 def _only(index: Index, taken: Mapping[str, np.ndarray]) -> Index:
@@ -170,11 +193,6 @@ def _room(part: Members, op: Original | Resized) -> int:
     return int(part.size.sum()) if op.image_bytes is None else len(part) * op.image_bytes
 
 
-def _fingerprint(spool: Spool) -> str:
-    identity = [_FORMAT, describe_op(spool.op), codec_versions() if isinstance(spool.op, Resized) else {}]
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
     container = part.containers[0]
     # Which images are spooled matters too: those of another subset would be taken for these.
@@ -190,7 +208,8 @@ def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
 
 def _remove_others(folder: Path, tasks: list[SpoolTask]) -> None:
     """Removes the files of sources that have been replaced since."""
-    own = {os.path.basename(path) for task in tasks for path in (task.path, receipt_path(task.path))}
+    files = (*(task.path for task in tasks), *copies.paths())
+    own = {os.path.basename(path) for file in files for path in (file, receipt_path(file))}
     with destination_errors(folder):
         for path in folder.iterdir():
             if path.name not in own:

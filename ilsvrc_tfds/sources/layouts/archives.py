@@ -94,9 +94,13 @@ class TarScan:
 
     def __call__(self) -> Scanned:
         """Returns the labelled images of the archive. Raises SourceError or LabelError."""
+        return self.labelled(self.members())
+
+    def labelled(self, members: Iterator[TarMember]) -> Scanned:
+        """Returns the labelled images among the members of the archive. Raises SourceError or LabelError."""
         by_folder: defaultdict[str, list[Row]] = defaultdict(list)
         passed_over, other_kinds, unread = [], [], []
-        for member in going_on(self.members()):
+        for member in going_on(members):
             name = _base_name(member.name)
             if is_image(name):
                 row = name, member.offset, member.size

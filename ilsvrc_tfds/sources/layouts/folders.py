@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ilsvrc_tfds import synsets
 from ilsvrc_tfds.errors import SourceError, shown, unreadable
+from ilsvrc_tfds.sources import copies
 from ilsvrc_tfds.sources.class_folders import meanings_of
 from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.gzips import GzipScan
@@ -93,7 +94,8 @@ def _scan_of_class(place: Place, name: str) -> "TarScan | FolderScan | None":
         class_of_folder(wnid, path)
         return TarScan(place.split, path, stamp_of_full(path), wnid)
     if place.split == "train" and synsets.is_class(name[:9]) and name[9:] in COMPRESSED:
-        return GzipScan(place.split, path, stamp_of_full(path), name[:9])
+        stamp = stamp_of_full(path)
+        return GzipScan(place.split, path, stamp, name[:9], copy=copies.of(path, stamp))
     if synsets.is_wnid(name) and os.path.islink(path):
         archive_stamp(path)  # raises SourceError for a broken link
     elif _is_stray(place.path, name, place.split):

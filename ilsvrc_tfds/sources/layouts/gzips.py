@@ -12,7 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few
-from ilsvrc_tfds.sources import gzips
+from ilsvrc_tfds.sources import copies, gzips
 from ilsvrc_tfds.sources.collecting import report
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN, folders_with_shards
 from ilsvrc_tfds.sources.names import KAGGLE_ROOTS, SPLITS
@@ -53,7 +53,7 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
             f"{first_few(missing)}. {GET_AGAIN} {GO_WITHOUT}"
         )
         report(error)
-    return [gzips.GzipScan(place.split, *file) for file in stamped(place.files)], []
+    return [gzips.GzipScan(place.split, *file, copy=copies.of(*file)) for file in stamped(place.files)], []
 
 
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:

@@ -14,12 +14,13 @@ from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
-from ilsvrc_tfds.sources import gzips
+from ilsvrc_tfds.sources import copies, gzips
 from ilsvrc_tfds.sources.layouts.gzips import is_of_hugging_face
 from ilsvrc_tfds.sources.layouts.tree_archives import is_tree_name
 from ilsvrc_tfds.sources.names import split_of_archive
 from ilsvrc_tfds.sources.places import Place, absolute, names_in
 from ilsvrc_tfds.sources.scan import Scan, unchanged
+from ilsvrc_tfds.sources.tar import ReadAhead
 from ilsvrc_tfds.sources.trees import Listed, Tree, list_tree, place_of
 
 KIND = "gzip tree"
@@ -84,7 +85,10 @@ def _split_of(path: Path) -> str | None:
 
 
 def _places(path: Path) -> list[Place]:
-    with unchanged(str(path)) as stamp, contextlib.closing(gzips.GzipStream(str(path))) as stream:
+    def make_tree(stream: ReadAhead) -> Tree:
         members = gzips.read_gzip_classes(stream, str(path))
-        tree = list_tree(absolute(path), stamp, members, lambda offset, size: stream.read(size, offset))
+        return list_tree(absolute(path), stamp, members, lambda offset, size: stream.read(size, offset))
+
+    with unchanged(str(path)) as stamp:
+        tree = gzips.listed(str(path), stamp, copies.of(absolute(path), stamp, all_splits=True), make_tree)
     return tree.places(KIND)
