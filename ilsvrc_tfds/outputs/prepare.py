@@ -187,9 +187,9 @@ def prepare_all(
             wanted = {Path(b.data_path): b.options(download_config, options.get("file_format")) for b in missing}
             first = next(iter(wanted.values()))  # all have the same splits, subset and number of examples
             is_shared = len(missing) > 1 or shared.is_begun()
+            is_copied = is_shared and first.takes_all and options.get("runner") is None
             with LocalRunner(workers) as local:
-                if is_shared and first.takes_all and options.get("runner") is None:
-                    stack.enter_context(keeping(shared.spool, splits, local))
+                stack.enter_context(keeping(shared.spool if is_copied else None, splits, local))
                 if not isinstance(source, Index):
                     source = find_images([source], local, splits)
                 for destination in wanted:

@@ -40,7 +40,8 @@ class _Copies:
     """The copies of a run. The folder of the spool is claimed for the first of them."""
 
     def __init__(self, spool: Spool, splits: Collection[str] | None, stack: contextlib.ExitStack):
-        self.spool, self.splits, self.used = spool, splits, False
+        self.spool, self.splits = spool, splits
+        self.worth_keeping = False  # if the source is refused
         self.copies: dict[tuple[str, str], Copy] = {}
         self.claimed: Staging | None = None
         self.folder: Path | None = None
@@ -68,6 +69,7 @@ class _Copies:
         self._bytes += plain
         is_new = self._growth.expect(copy.path, compressed, plain)
         self._waiting += plain * is_new
+        self.worth_keeping |= not is_new
         destination = self.spool.destination
         result = room_for_result(destination, max(0, int(self._bytes) - staged_bytes(destination)))
         beside = is_same_disk(self.folder, real_path(destination).parent)
@@ -95,8 +97,8 @@ _current: ContextVar[_Copies | None] = ContextVar("copies", default=None)
 def keeping(spool: Spool | None, splits: Collection[str] | None, runner: LocalRunner) -> Iterator[None]:
     """Keeps plain copies of the compressed tars that are listed in the block, until it ends.
 
-    They are removed if `spooled` has yielded them and its block succeeds, or if the source is refused before. If the
-    run fails later or is killed, they stay for the next one.
+    They are removed if `spooled` has yielded them and its block succeeds, or if the source is refused before, unless
+    some are of an earlier run. If the run fails later or is killed, they stay for the next one.
 
     >>> from ilsvrc_tfds.sources.find import find_images
     >>> from ilsvrc_tfds.sources.spooling import spooled
@@ -125,7 +127,7 @@ def keeping(spool: Spool | None, splits: Collection[str] | None, runner: LocalRu
         except BaseException as error:
             runner.stop()  # before the claim on the folder ends, because after that another run may write there
             is_refused = isinstance(error, IlsvrcError) and not isinstance(error, (InterruptedRun, DestinationError))
-            if is_refused and not copies.used:
+            if is_refused and not copies.worth_keeping:
                 discard()
             raise
         finally:
@@ -179,7 +181,7 @@ def made_of(path: str, stamp: str) -> Copy | None:
     copies = _current.get()
     copy = None if copies is None else copies.copies.get((path, stamp))
     if copies is not None and copy is not None:
-        copies.used = True
+        copies.worth_keeping = True
     return copy
 
 

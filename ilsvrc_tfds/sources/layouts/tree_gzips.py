@@ -1,8 +1,9 @@
 """Compressed tars of a tree of folders: `imagenet_object_localization_patched2019.tar.gz` of Kaggle, and CLS-LOC's.
 
 They hold what `tree_archives` describes, or are the official archives of one split: `ILSVRC2012_img_train.tar.gz`, with
-an archive for each class inside. All of an archive is decompressed to list it, and again for each split, to write its
-images into a spool, see `spooling`.
+an archive for each class inside. All of an archive is decompressed to list it, and kept as a plain copy if its images
+are needed as they are, see `copies`. Otherwise it is decompressed again for each split, to write its images into a
+spool, see `spooling`.
 """
 
 import contextlib
