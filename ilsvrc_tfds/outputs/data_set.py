@@ -29,6 +29,9 @@ from ilsvrc_tfds.storage.space import require_space, room_for_result
 from ilsvrc_tfds.storage.staging import Staging, staged_bytes
 from ilsvrc_tfds.storage.uploads import place_of
 
+# Of the official archives, on average.
+_IMAGE_BYTES = 115_000
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -96,6 +99,11 @@ class Options:
     def takes_all(self) -> bool:
         """Whether all images of the wanted splits are taken."""
         return self.max_examples is None and self.subset == Subset()
+
+    @property
+    def share(self) -> float:
+        """Bytes of the result as a share of those of the official images, an estimate."""
+        return 1.0 if self.op.image_bytes is None else self.op.image_bytes / _IMAGE_BYTES
 
     def spool_of_copies(self, destination: Path) -> Spool | None:
         """Returns the spool for plain copies of compressed tars, or None if not all images are needed as they are."""

@@ -189,7 +189,8 @@ def prepare_all(
             is_shared = len(missing) > 1 or shared.is_begun()
             is_copied = is_shared and first.takes_all and options.get("runner") is None
             with LocalRunner(workers) as local:
-                stack.enter_context(keeping(shared.spool if is_copied else None, splits, local))
+                shares = {destination: options.share for destination, options in wanted.items()}
+                stack.enter_context(keeping(shared.spool if is_copied else None, splits, local, shares))
                 if not isinstance(source, Index):
                     source = find_images([source], local, splits)
                 for destination in wanted:

@@ -111,7 +111,7 @@ class LocalRunner:
         [3, 5]
 
         Args:
-          function: Function of any module, or of the caller's script. It only reads.
+          function: Function of any module, or of the caller's script. It may run twice with a job.
           jobs: Jobs that can be pickled.
           quick: Whether all jobs together may take less time than the start of workers. Then that is put off a little.
 

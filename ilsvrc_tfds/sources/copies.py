@@ -14,8 +14,9 @@ A receipt beside a copy says that it is whole. If the run is killed, the next on
 import contextlib
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -23,67 +24,100 @@ from ilsvrc_tfds.errors import DestinationError, IlsvrcError, InterruptedRun
 from ilsvrc_tfds.runners.local import LocalRunner
 from ilsvrc_tfds.sources.plain_copy import Copy
 from ilsvrc_tfds.sources.spool_place import Spool
-from ilsvrc_tfds.storage.destination import real_path
-from ilsvrc_tfds.storage.files import require_local
+from ilsvrc_tfds.storage.destination import real_path, remove
+from ilsvrc_tfds.storage.files import destination_errors, require_local
 from ilsvrc_tfds.storage.growth import Growth
 from ilsvrc_tfds.storage.space import is_same_disk, require_space, room_for_result
-from ilsvrc_tfds.storage.staging import Staging, claim, staged_bytes
+from ilsvrc_tfds.storage.staging import Staging, claim, receipt_path, staged_bytes, staging_folder
 from ilsvrc_tfds.terminal.progress import Progress, progress
+from ilsvrc_tfds.terminal.units import in_bytes
 
 # JPEGs and headers of tar become smaller by 2 % with gzip.
 _GAINED = 1.03
 _SUFFIX = ".tar"
 _ROOM = "Make room, or choose another place for the images in between (--scratch DIR)."
 
+_log = logging.getLogger(__name__)
+
 
 class _Copies:
     """The copies of a run. The folder of the spool is claimed for the first of them."""
 
-    def __init__(self, spool: Spool, splits: Collection[str] | None, stack: contextlib.ExitStack):
+    def __init__(
+        self, spool: Spool, splits: Collection[str] | None, shares: Mapping[Path, float], stack: contextlib.ExitStack
+    ):
         self.spool, self.splits = spool, splits
-        self.worth_keeping = False  # if the source is refused
         self.copies: dict[tuple[str, str], Copy] = {}
         self.claimed: Staging | None = None
         self.folder: Path | None = None
-        self._stack, self._shown = stack, stack.enter_context(contextlib.ExitStack())
+        self.worth_keeping = False  # if the source is refused
+        self._shares, self._stack = shares, stack
+        self._shown = stack.enter_context(contextlib.ExitStack())
         self._growth: Growth | None = None
         self._work: Progress | None = None
-        self._bytes, self._waiting = 0.0, 0.0
+        self._compressed, self._waiting = 0, 0  # bytes of all archives, and of those that have no copy yet
+        self._said = 0
 
     def of(self, path: str, stamp: str) -> Copy:
-        """Returns the copy of a compressed tar. Raises DestinationError if there is no room for it."""
-        if (path, stamp) not in self.copies:
-            if self.folder is None:
-                self.claimed, self.folder = self._stack.enter_context(_claimed_folder(self.spool))
-                self._growth = Growth(self.folder)
-            mark = hashlib.sha256(json.dumps([path, stamp]).encode()).hexdigest()[:16]
-            copy = Copy(str(self.folder / f"{os.path.basename(path)}.{mark}{_SUFFIX}"), self.spool.sync)
-            self._expect(copy, int(stamp.partition("-")[0]))
-            self.copies[path, stamp] = copy
-        return self.copies[path, stamp]
-
-    def _expect(self, copy: Copy, compressed: int) -> None:
-        """Checks that there is room for one more copy, and shows the progress of all."""
-        assert self.folder is not None and self._growth is not None
-        plain = compressed * _GAINED
-        self._bytes += plain
-        is_new = self._growth.expect(copy.path, compressed, plain)
-        self._waiting += plain * is_new
+        """Returns the copy of a compressed tar, and removes older ones. Raises DestinationError."""
+        if (path, stamp) in self.copies:
+            return self.copies[path, stamp]
+        if self.folder is None:
+            self._stack.callback(_forget_place, self.spool, _missing_parents(self.spool))
+            self.claimed, self.folder = self._stack.enter_context(_claimed_folder(self.spool))
+            self._growth = Growth(self.folder)
+        assert self._growth is not None
+        mark = hashlib.sha256(json.dumps([path, stamp]).encode()).hexdigest()[:16]
+        copy = Copy(str(self.folder / f"{os.path.basename(path)}.{mark}{_SUFFIX}"), self.spool.sync)
+        self._remove_older(copy, os.path.basename(path))
+        compressed = int(stamp.partition("-")[0])
+        is_new = self._growth.expect(copy.path, compressed, compressed * _GAINED)
         self.worth_keeping |= not is_new
-        destination = self.spool.destination
-        result = room_for_result(destination, max(0, int(self._bytes) - staged_bytes(destination)))
-        beside = is_same_disk(self.folder, real_path(destination).parent)
-        if not beside:
-            require_space(destination, result)
-        needed = int(self._waiting) + (result if beside else 0)
-        require_space(self.folder, needed, _ROOM)
+        self._compressed += compressed
+        self._waiting += compressed * is_new
+        self.copies[path, stamp] = copy
+        return copy
+
+    def _remove_older(self, copy: Copy, name: str) -> None:
+        """Removes what was made of an archive that has been replaced since, or for another result."""
+        assert self.folder is not None
+        own = {known.path for known in (*self.copies.values(), copy)}
+        own |= set(map(receipt_path, own))
+        with destination_errors(self.folder):
+            for path in self.folder.iterdir():
+                if path.name.startswith(f"{name}.") and str(path) not in own:
+                    remove(path)
+
+    def begin(self) -> None:
+        """Checks that there is room for the copies so far and for the results, and shows the progress."""
+        if self.folder is None or self._growth is None or self._said == self._compressed:
+            return
+        needed_for_copies = self._waiting * _GAINED
+        needed = {self.folder: needed_for_copies}
+        for destination, share in self._shares.items():
+            result = self._compressed * _GAINED * share - staged_bytes(destination)
+            place = real_path(destination).parent
+            place = self.folder if is_same_disk(self.folder, place) else place
+            needed[place] = needed.get(place, 0) + room_for_result(destination, max(0, int(result)))
+        for place, amount in needed.items():
+            require_space(place, int(amount), _ROOM)
+        done = self._compressed - self._waiting
         if self._work is None:
+            _log.info(
+                "Compressed tars have no random access: plain copies are written to %s, which needs about %s.",
+                *(self.folder, in_bytes(needed_for_copies)),
+            )
             growth = self._growth
-            shown = progress("decompress", 0, unit="B", look=lambda work: work.move_to(growth.amount()))
+            shown = progress(
+                "decompress",
+                self._compressed,
+                unit="B",
+                done=done,
+                look=lambda work: work.move_to(growth.amount()),
+            )
             self._work = self._shown.enter_context(shown)
-        self._work.total += compressed
-        if not is_new:
-            self._work.already(compressed)
+        self._work.total = self._compressed
+        self._said = self._compressed
 
     def end_progress(self) -> None:
         """Ends the line of the progress, because all compressed tars are listed."""
@@ -94,7 +128,9 @@ _current: ContextVar[_Copies | None] = ContextVar("copies", default=None)
 
 
 @contextlib.contextmanager
-def keeping(spool: Spool | None, splits: Collection[str] | None, runner: LocalRunner) -> Iterator[None]:
+def keeping(
+    spool: Spool | None, splits: Collection[str] | None, runner: LocalRunner, shares: Mapping[Path, float] | None = None
+) -> Iterator[None]:
     """Keeps plain copies of the compressed tars that are listed in the block, until it ends.
 
     They are removed if `spooled` has yielded them and its block succeeds, or if the source is refused before, unless
@@ -112,24 +148,30 @@ def keeping(spool: Spool | None, splits: Collection[str] | None, runner: LocalRu
     Args:
       spool: Place of the spool, whose images must be the original ones. None keeps no copies.
       splits: Splits that are needed; None for all.
-      runner: Engine that lists the source on this machine. It is stopped if the block fails.
+      runner: Engine that lists the source on this machine. It is stopped at the end.
+      shares: What each result needs, by its folder, as a share of the bytes of the images. None for one result beside
+        the spool with all of them.
 
-    Raises DestinationError, in `of`, if another run holds the folder, or there is too little room.
+    Raises DestinationError, in `of` and `begin`, if another run holds the folder, or there is too little room.
     """
-    if spool is None:
-        yield
-        return
     with contextlib.ExitStack() as stack:
-        copies = _Copies(spool, splits, stack)
+        shares = {spool.destination: 1.0} if spool is not None and shares is None else shares or {}
+        copies = None if spool is None else _Copies(spool, splits, shares, stack)
         token = _current.set(copies)
         try:
             yield
         except BaseException as error:
-            runner.stop()  # before the claim on the folder ends, because after that another run may write there
+            # An interrupted or a full disk is no reason against the source.
             is_refused = isinstance(error, IlsvrcError) and not isinstance(error, (InterruptedRun, DestinationError))
-            if is_refused and not copies.worth_keeping:
-                discard()
+            if copies is not None and copies.claimed is not None:
+                runner.stop()  # before the claim on the folder ends, because after that another run may write there
+                if is_refused and not copies.worth_keeping:
+                    copies.claimed.discard()
             raise
+        else:
+            if copies is not None and copies.claimed is not None:
+                runner.stop()
+                copies.claimed.discard()
         finally:
             _current.reset(token)
 
@@ -144,19 +186,22 @@ def of(path: str, stamp: str, *, all_splits: bool = False) -> Copy | None:
       path: Path of the archive, as in its containers.
       stamp: Stamp of the archive.
       all_splits: Whether it may have images of all splits. If only some are needed, it is not copied.
+
+    Raises DestinationError if another run holds the folder.
     """
     copies = _current.get()
     return None if copies is None or all_splits and copies.splits is not None else copies.of(path, stamp)
 
 
-def paths() -> list[str]:
-    """Returns the paths of all copies.
+def begin() -> None:
+    """Checks the room for the copies that `of` has named, and shows the progress, before they are written.
 
-    >>> paths()
-    []
+    >>> begin()
+
+    Raises DestinationError if there is too little room.
     """
-    copies = _current.get()
-    return [] if copies is None else [copy.path for copy in copies.copies.values()]
+    if (copies := _current.get()) is not None:
+        copies.begin()
 
 
 def end_progress() -> None:
@@ -168,31 +213,32 @@ def end_progress() -> None:
         copies.end_progress()
 
 
-def made_of(path: str, stamp: str) -> Copy | None:
+def paths(spool: Spool) -> list[str]:
+    """Returns the paths of all copies in a spool.
+
+    >>> paths(Spool(Path("/data/some-result")))
+    []
+    """
+    copies = _in(spool)
+    return [] if copies is None else [copy.path for copy in copies.copies.values()]
+
+
+def made_of(path: str, stamp: str, spool: Spool) -> Copy | None:
     """Returns the copy that was written of a compressed tar, or None. From now on it is kept if the run fails.
 
-    >>> made_of("/data/val.tar.gz", "1-1") is None
+    >>> made_of("/data/val.tar.gz", "1-1", Spool(Path("/data/some-result"))) is None
     True
 
     Args:
       path: Path of the archive, as in its containers.
       stamp: Stamp of the archive.
+      spool: Place of the spool.
     """
-    copies = _current.get()
+    copies = _in(spool)
     copy = None if copies is None else copies.copies.get((path, stamp))
     if copies is not None and copy is not None:
         copies.worth_keeping = True
     return copy
-
-
-def discard() -> None:
-    """Removes all copies, which are not needed any more.
-
-    >>> discard()
-    """
-    copies = _current.get()
-    if copies is not None and copies.claimed is not None:
-        copies.claimed.discard()
 
 
 @contextlib.contextmanager
@@ -207,12 +253,17 @@ def spool_folder(spool: Spool) -> Iterator[tuple[Staging, Path]]:
 
     Raises DestinationError if another run holds it.
     """
-    copies = _current.get()
+    copies = _in(spool)
     if copies is not None and copies.claimed is not None and copies.folder is not None:
         yield copies.claimed, copies.folder
         return
     with _claimed_folder(spool) as claimed:
         yield claimed
+
+
+def _in(spool: Spool) -> _Copies | None:
+    copies = _current.get()
+    return copies if copies is not None and copies.spool.path == spool.path else None
 
 
 @contextlib.contextmanager
@@ -222,3 +273,20 @@ def _claimed_folder(spool: Spool) -> Iterator[tuple[Staging, Path]]:
     with claim(spool.path) as claimed:
         spool.record_place()
         yield claimed, claimed.folder_for(spool.fingerprint)[0]
+
+
+def _missing_parents(spool: Spool) -> list[Path] | None:
+    """Returns the folders that the record of the spool's place would make; None if there is a record."""
+    if spool.record.exists():
+        return None
+    return [folder for folder in spool.record.parents if not folder.exists()]
+
+
+def _forget_place(spool: Spool, made: list[Path] | None) -> None:
+    """Removes the record of the spool's place, and the folders made for it, if this run has left nothing there."""
+    if made is None or staging_folder(spool.path).exists():
+        return
+    with contextlib.suppress(OSError, DestinationError):
+        spool.forget_places()
+        for folder in made:
+            folder.rmdir()  # not if the result is there

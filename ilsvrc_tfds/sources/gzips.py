@@ -66,8 +66,9 @@ class GzipStream(ReadAhead):
         """Returns the number of bytes behind a position, but not more than 1 MiB and 1, and these bytes."""
         while self.position < position:
             self._exactly(min(position - self.position, _AT_ONCE))
+        begin = self.position  # the end mark has been read
         data = self._up_to(MAX_PADDING + 1)
-        return len(data), data
+        return begin - position + len(data), data
 
     def close(self) -> None:
         """Closes the file."""
@@ -187,7 +188,7 @@ class _Inside(ReadAhead):
     def rest(self, position: int, end: int) -> tuple[int, bytes]:
         """Returns the number of bytes in [position, end) that are not read yet, and up to 1 MiB of them."""
         start = max(position, self._stream.position)  # the end mark has been read
-        return end - start, self._stream.read(min(end - start, MAX_PADDING), start)
+        return end - position, self._stream.read(min(end - start, MAX_PADDING), start)
 
 
 @dataclasses.dataclass(frozen=True)

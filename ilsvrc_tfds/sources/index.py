@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from ilsvrc_tfds.errors import SourceError, counted, first_few, shown
+from ilsvrc_tfds.sources import copies
 from ilsvrc_tfds.sources.doubles import refuse_doubles
 from ilsvrc_tfds.sources.history import History, history_of
 from ilsvrc_tfds.sources.label_tables import check_ground_truth, check_solution, check_synset_mapping
@@ -99,6 +100,7 @@ def _left_out(layout: Layout, histories: Mapping[str, History]) -> tuple[str, ..
 
 def _scanned(jobs: list[Scan], run: Run) -> list[Scanned]:
     """Returns the results of the jobs. Archives that were listed before are not scanned again, and report once."""
+    copies.begin()
     now = iter(list(run(scan, [job for job in jobs if not isinstance(job, Listed)])))
     results, reported = [], set()
     for job in jobs:

@@ -61,6 +61,7 @@ class Container:
       in_classes: Whether the container holds images of several classes, whose paths have the folder of the class below
         `folder`, as they have in the official archives: `train/n01440764`.
       processed: Whether the images have other bytes than the source, because they were processed for a spool.
+      origin: Path of the source's file that a spool or copy was made of, for messages; empty if `path` is that file.
     """
 
     path: str
@@ -70,6 +71,7 @@ class Container:
     class_appended: bool = False
     in_classes: bool = False
     processed: bool = False
+    origin: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,7 +141,7 @@ class Members:
         name = os.fsdecode(self.stored_name(row))
         if self.offset[row] == WHOLE_FILE:
             return os.path.join(container.path, name)
-        return f"{container.path}: {container.folder}/{name}"
+        return f"{container.origin or container.path}: {container.folder}/{name}"
 
     def stored_name(self, row: int) -> bytes:
         """Returns the file name of an image in the source; it may have the class appended to the official one."""

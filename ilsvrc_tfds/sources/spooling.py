@@ -15,7 +15,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def spooled(
 ) -> Iterator[Index]:
     """Yields the index with all streams replaced by their spools, which are removed if the block succeeds.
 
-    If there are no streams, it is the same index, in another order. Files that an earlier run has finished are kept.
+    If there are no streams, it is the same index. Files that an earlier run has finished are kept.
 
     >>> from ilsvrc_tfds.runners import LocalRunner
     >>> from ilsvrc_tfds.sources import Reader, find_layout, index_images
@@ -97,11 +97,11 @@ def spooled(
       DestinationError: A file cannot be written, or there is too little space; or another run holds the folder.
       InterruptedRun: A worker died.
     """
-    index = _with_copies(index)
+    index = _with_copies(index, spool)
     needed = index if taken is None else _only(index, taken)
-    if not (splits := streams(needed)):
+    splits = streams(needed)
+    if not splits and not copies.paths(spool):
         yield index
-        copies.discard()
         return
     with copies.spool_folder(spool) as (claimed, folder):
         parts = {split: parts_of(needed.splits[split]) for split in splits}
@@ -109,8 +109,9 @@ def spooled(
             split: dataclasses.replace(spool, op=Original()) if split in index.made else spool for split in splits
         }
         tasks = [_task(part, spools[split], folder) for split in splits for part in parts[split] if is_stream(part)]
-        _remove_others(folder, tasks)
-        _require_room(spool, folder, tasks, then)
+        _remove_others(folder, [*(task.path for task in tasks), *copies.paths(spool)])
+        if tasks:
+            _require_room(spool, folder, tasks, then)
         results = iter(_filled(tasks, runner, folder))
         tables = {
             split: join_members([_in_spool(*next(results), part) if is_stream(part) else part for part in own])
@@ -122,13 +123,13 @@ def spooled(
         claimed.discard()
 
 
-def _with_copies(index: Index) -> Index:
+def _with_copies(index: Index, spool: Spool) -> Index:
     """Returns the index with plain copies in place of compressed tars. If there are none, it is the same index."""
     there = {
         (container.path, container.stamp): copy
         for members in index.splits.values()
         for container in members.containers
-        if (copy := copies.made_of(container.path, container.stamp))
+        if (copy := copies.made_of(container.path, container.stamp, spool))
     }
     if not there:
         return index
@@ -137,9 +138,7 @@ def _with_copies(index: Index) -> Index:
     def replaced(container: Container) -> Container:
         if (copy := there.get((container.path, container.stamp))) is None:
             return container
-        return dataclasses.replace(
-            container, path=copy.path, stamp=stamps[copy], layout=spools.KIND, class_appended=False
-        )
+        return _kept(container, copy.path, stamps[copy])
 
     splits = {
         split: dataclasses.replace(members, containers=tuple(map(replaced, members.containers)))
@@ -206,9 +205,8 @@ def _task(part: Members, spool: Spool, folder: Path) -> SpoolTask:
     )
 
 
-def _remove_others(folder: Path, tasks: list[SpoolTask]) -> None:
+def _remove_others(folder: Path, files: Iterable[str]) -> None:
     """Removes the files of sources that have been replaced since."""
-    files = (*(task.path for task in tasks), *copies.paths())
     own = {os.path.basename(path) for file in files for path in (file, receipt_path(file))}
     with destination_errors(folder):
         for path in folder.iterdir():
@@ -254,11 +252,18 @@ def _filled(tasks: list[SpoolTask], runner: Runner, folder: Path) -> list[tuple[
     return found
 
 
+def _kept(container: Container, path: str, stamp: str) -> Container:
+    """Returns the container of the same images in a file in which they can be read at random."""
+    return dataclasses.replace(
+        container, path=path, stamp=stamp, layout=spools.KIND, class_appended=False, origin=container.path
+    )
+
+
 def _in_spool(task: SpoolTask, places: Spooled, part: Members) -> Members:
     """Returns the table of a stream with the places of its images in the spool."""
     stamp, containers = archive_stamp(task.path), []
     for container in part.containers:
-        kept = dataclasses.replace(container, path=task.path, stamp=stamp, layout=spools.KIND, class_appended=False)
+        kept = _kept(container, task.path, stamp)
         damaged = dataclasses.replace(kept, layout=spools.Damaged.KIND)
         containers += [kept, dataclasses.replace(kept, processed=True), damaged]  # in the order of the states
     return dataclasses.replace(

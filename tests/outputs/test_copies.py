@@ -11,13 +11,14 @@ import forms
 import pytest
 
 import ilsvrc_tfds
-from ilsvrc_tfds.errors import DestinationError, IlsvrcError, IncompleteError, SourceError
+from ilsvrc_tfds.errors import DestinationError, IlsvrcError, ImageError, IncompleteError, SourceError
 from ilsvrc_tfds.outputs import data_set
 from ilsvrc_tfds.runners import LocalRunner
 from ilsvrc_tfds.shards import run
 from ilsvrc_tfds.sources import copies, gzips, plain_copy
 from ilsvrc_tfds.sources.spool_place import Spool
 from ilsvrc_tfds.storage import space
+from ilsvrc_tfds.terminal import units
 
 KAGGLE = "imagenet_object_localization_patched2019.tar.gz"
 SHARDS = {"train": 3, "val": 2}
@@ -237,6 +238,101 @@ def test_error_of_the_writing_thread_is_told(made, tmp_path, monkeypatch):
     with pytest.raises(DestinationError, match="No space left on device.*--scratch puts them elsewhere"):
         ilsvrc_tfds.prepare(made / "hf", tmp_path / "own", **PLAIN)
     assert left_in(tmp_path / "own") == []
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_refused_source_leaves_no_record_of_its_place(scratch, made, tmp_path):
+    options = {"scratch": tmp_path / "scratch"} if scratch else {}
+    for make, more in ((ilsvrc_tfds.prepare, {}), (ilsvrc_tfds.export, {"num_shards": {"train": 2, "val": 1}})):
+        with pytest.raises(IncompleteError):
+            make(made / "hf", tmp_path / "own", workers=1, **more, **options)
+    assert left_in(tmp_path) == [] and not (tmp_path / "own/ilsvrc2012").exists()
+
+
+def test_copies_of_replaced_archives_are_removed_first(source, tmp_path, monkeypatch):
+    stop_before_shards(source, tmp_path / "own")
+    before = {path.name for path in (tmp_path / "own").rglob("*.tar")}
+    for path in source.rglob("*.gz"):
+        os.utime(path, ns=(1, 1))
+    there: list[set[str]] = []
+    write = plain_copy.Copy.write
+
+    def watched(self, *arguments):
+        there.append({path.name for path in (tmp_path / "own").rglob("*.tar")})
+        write(self, *arguments)
+
+    monkeypatch.setattr(plain_copy.Copy, "write", watched)
+    ilsvrc_tfds.prepare(source, tmp_path / "own", **PLAIN)
+    assert before and len(there) == 6 and not any(names & before for names in there)
+
+
+def test_lack_of_room_is_stated_for_all_archives(made, tmp_path, monkeypatch):
+    needed = 2 * 1.03 * sum(path.stat().st_size for path in (made / "hf").rglob("*.gz"))
+    monkeypatch.setattr(space, "free_bytes", lambda folder: (64 << 20) + int(0.9 * needed))
+    with pytest.raises(DestinationError) as refused:
+        ilsvrc_tfds.prepare(made / "hf", tmp_path / "own", **PLAIN)
+    assert f"about {units.in_bytes(int(needed) + (64 << 20))} are needed" in str(refused.value)
+    monkeypatch.setattr(space, "free_bytes", lambda folder: (64 << 20) + int(1.5 * needed))
+    ilsvrc_tfds.prepare(made / "hf", tmp_path / "own", **PLAIN)
+
+
+def test_room_for_what_is_made_already_is_not_needed_again(made, tmp_path, monkeypatch):
+    bytes_of_images = sum(path.stat().st_size for path in (made / "hf").rglob("*.gz"))
+    ilsvrc_tfds.prepare(made / "archives", tmp_path / "own", **PLAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_set, "_write_files", _raise)
+        with pytest.raises(_Killed):
+            ilsvrc_tfds.prepare_all(made / "hf", tmp_path / "own", **PLAIN, overwrite=True)
+    # The copies are whole. What is left is two results: the originals, and raw256 with less.
+    looked = []
+    monkeypatch.setattr(copies, "require_space", lambda folder, needed, then: looked.append(needed / bytes_of_images))
+    ilsvrc_tfds.prepare_all(made / "hf", tmp_path / "own", **PLAIN, overwrite=True)
+    assert len(looked) == 1 and 1.03 < looked[0] < 1.03 * 1.5
+
+
+def test_progress_of_decompressing_is_shown(made, tmp_path, monkeypatch):
+    shown = []
+    own = copies.progress
+    monkeypatch.setattr(
+        copies, "progress", lambda label, total, **options: shown.append((label, total)) or own(label, total, **options)
+    )
+    ilsvrc_tfds.prepare(made / "hf", tmp_path / "hf", **PLAIN)
+    assert shown == [("decompress", sum(path.stat().st_size for path in (made / "hf").rglob("*.gz")))]
+
+
+@pytest.mark.parametrize("name", ["hf", "classes"])
+def test_message_names_the_archive_and_not_its_copy(name, tmp_path):
+    images = drawing.miniature()
+    images.train["n01440764"]["n01440764_11.JPEG"] = images.train["n01440764"]["n01440764_11.JPEG"][:-50]
+    if name == "hf":
+        source = forms.hugging_face_archives(tmp_path / "source", images)
+        (source / "data/test_images.tar.gz").unlink()
+    else:
+        source = drawing.class_archives(tmp_path / "source", images)
+        for path in (source / "train").iterdir():
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+    with pytest.raises(ImageError) as refused:
+        ilsvrc_tfds.prepare(source, tmp_path / "own", **PLAIN)
+    assert str(refused.value).startswith(f"{source}/") and ".tar.gz: train/n01440764" in str(refused.value)
+    assert "staging" not in str(refused.value)
+
+
+@pytest.mark.parametrize("zeros", [(1 << 20) - 1024, 1 << 20])
+def test_copy_is_listed_as_the_archive_is(zeros, made, tmp_path):
+    path = tmp_path / "val.tar.gz"
+    content = gzip.decompress((made / "hf/data/val_images.tar.gz").read_bytes()).rstrip(b"\0")
+    content += bytes(-len(content) % 512) + bytes(512 + zeros)
+    path.write_bytes(gzip.compress(content))
+    plain = tmp_path / "plain.tar"
+    plain.write_bytes(content)
+    outcomes = []
+    for stream in (gzips.GzipStream(str(path)), gzips.ReadAhead(os.open(plain, os.O_RDONLY), 512)):
+        try:
+            outcomes.append(len(list(gzips.read_gzip_members(stream, "x"))))
+        except SourceError as error:
+            outcomes.append(str(error).partition(", but")[0])
+    assert outcomes[0] == outcomes[1]
 
 
 def test_damaged_images_are_skipped_as_those_of_archives(tmp_path):

@@ -91,5 +91,7 @@ def _places(path: Path) -> list[Place]:
         return list_tree(absolute(path), stamp, members, lambda offset, size: stream.read(size, offset))
 
     with unchanged(str(path)) as stamp:
-        tree = gzips.listed(str(path), stamp, copies.of(absolute(path), stamp, all_splits=True), make_tree)
+        copy = copies.of(absolute(path), stamp, all_splits=True)
+        copies.begin()
+        tree = gzips.listed(str(path), stamp, copy, make_tree)
     return tree.places(KIND)
