@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -35,6 +36,8 @@ from ilsvrc_tfds.terminal.units import in_bytes
 # JPEGs and headers of tar become smaller by 2 % with gzip.
 _GAINED = 1.03
 _SUFFIX = ".tar"
+# Names of copies, and of the spools of single images, with their receipts.
+_MADE = re.compile(r"(?P<archive>.+)\.[0-9a-f]{16}\.(?:tar|images)(?:\.json)?")
 _ROOM = "Make room, or choose another place for the images in between (--scratch DIR)."
 
 _log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class _Copies:
         self._said = 0
 
     def of(self, path: str, stamp: str) -> Copy:
-        """Returns the copy of a compressed tar, and removes older ones. Raises DestinationError."""
+        """Returns the copy of a compressed tar. Raises DestinationError."""
         if (path, stamp) in self.copies:
             return self.copies[path, stamp]
         if self.folder is None:
@@ -69,7 +72,6 @@ class _Copies:
         assert self._growth is not None
         mark = hashlib.sha256(json.dumps([path, stamp]).encode()).hexdigest()[:16]
         copy = Copy(str(self.folder / f"{os.path.basename(path)}.{mark}{_SUFFIX}"), self.spool.sync)
-        self._remove_older(copy, os.path.basename(path))
         compressed = int(stamp.partition("-")[0])
         is_new = self._growth.expect(copy.path, compressed, compressed * _GAINED)
         self.worth_keeping |= not is_new
@@ -78,20 +80,11 @@ class _Copies:
         self.copies[path, stamp] = copy
         return copy
 
-    def _remove_older(self, copy: Copy, name: str) -> None:
-        """Removes what was made of an archive that has been replaced since, or for another result."""
-        assert self.folder is not None
-        own = {known.path for known in (*self.copies.values(), copy)}
-        own |= set(map(receipt_path, own))
-        with destination_errors(self.folder):
-            for path in self.folder.iterdir():
-                if path.name.startswith(f"{name}.") and str(path) not in own:
-                    remove(path)
-
     def begin(self) -> None:
-        """Checks that there is room for the copies so far and for the results, and shows the progress."""
+        """Removes older copies, checks that there is room for those so far and the results, and shows the progress."""
         if self.folder is None or self._growth is None or self._said == self._compressed:
             return
+        self._remove_older(self.folder)
         needed_for_copies = self._waiting * _GAINED
         needed = {self.folder: needed_for_copies}
         for destination, share in self._shares.items():
@@ -118,6 +111,17 @@ class _Copies:
             self._work = self._shown.enter_context(shown)
         self._work.total = self._compressed
         self._said = self._compressed
+
+    def _remove_older(self, folder: Path) -> None:
+        """Removes what was made of the archives before they were replaced, or for another result."""
+        archives = {os.path.basename(path) for path, _ in self.copies}
+        own = {os.path.basename(copy.path) for copy in self.copies.values()}
+        own |= set(map(receipt_path, own))
+        with destination_errors(folder):
+            for path in folder.iterdir():
+                made_of = _MADE.fullmatch(path.name)
+                if made_of and made_of["archive"] in archives and path.name not in own:
+                    remove(path)
 
     def end_progress(self) -> None:
         """Ends the line of the progress, because all compressed tars are listed."""
