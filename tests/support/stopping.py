@@ -1,4 +1,9 @@
-"""A training that Ctrl-C stops, and the comparison of two trainings."""
+"""A training that Ctrl-C stops, the comparison of two trainings, and a process in which Keras computes with JAX."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -35,3 +40,20 @@ def assert_equal_weights(*folders) -> None:
     ours, theirs = (training.load_model(folder / "model.keras").get_weights() for folder in folders)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def output_with_jax(code: str, module: str, *arguments) -> str:
+    """Returns what a program prints that computes with JAX, and may import a test module and what is in this folder.
+
+    Args:
+      code: Program.
+      module: Path of the test module.
+      *arguments: Arguments of the program.
+    """
+    pytest.importorskip("jax")
+    folders = [str(Path(module).parent), str(Path(__file__).parent)]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(folders)}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

@@ -1,9 +1,6 @@
 """The moving average of the weights: it is what is evaluated and saved, and a stopped training ends with the same."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import drawing
@@ -138,11 +135,6 @@ print(training.read_log(out / "run")[-1]["val_loss"], training.evaluate(data, ou
 
 
 def test_jax_averages_and_changes_sizes_too(prepared, tmp_path):
-    pytest.importorskip("jax")
-    folders = [Path(__file__).parent, Path(stopping.__file__).parent]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(map(str, folders))}
-    command = [sys.executable, "-c", WITH_JAX, prepared, tmp_path]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    logged, evaluated = map(float, done.stdout.splitlines()[-1].split())
+    printed = stopping.output_with_jax(WITH_JAX, __file__, prepared, tmp_path)
+    logged, evaluated = map(float, printed.splitlines()[-1].split())
     np.testing.assert_allclose(logged, evaluated, rtol=1e-5)

@@ -1,9 +1,6 @@
 """What layers compute in: chosen by the device, kept by a training that goes on elsewhere, the same after a stop."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import drawing
@@ -148,13 +145,8 @@ for precision in ("float16", "bfloat16"):
 
 @pytest.mark.slow
 def test_stop_changes_no_bit_with_jax(prepared, tmp_path):
-    pytest.importorskip("jax")
-    folders = [Path(__file__).parent, Path(stopping.__file__).parent]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(map(str, folders))}
-    command = [sys.executable, "-c", WITH_JAX, prepared, tmp_path]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    for line in done.stdout.splitlines():
+    printed = stopping.output_with_jax(WITH_JAX, __file__, prepared, tmp_path)
+    for line in printed.splitlines():
         logged, evaluated = map(float, line.split())
         np.testing.assert_allclose(logged, evaluated, rtol=1e-3)
 
