@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,7 @@ from ilsvrc_tfds.images import Original, codec_versions
 from ilsvrc_tfds.shards.plan import Shard
 from ilsvrc_tfds.sources.reader import read_images
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
-from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
-from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, whole_receipt, write_with_receipt
 from ilsvrc_tfds.storage.uploads import is_url, upload_with_receipt, uploaded_receipt
 
 # Values of `on_error`: what to do about a damaged image.
@@ -146,14 +144,10 @@ def require_known(on_error: str) -> None:
 def _existing(path: str) -> Receipt | None:
     """Returns the receipt of a shard that exists and has the bytes that were written, or None."""
     try:
-        if is_url(path):
-            return None if (values := uploaded_receipt(path)) is None else Receipt(**values)
-        with open(receipt_path(path), "rb") as file:
-            receipt = Receipt(**json.load(file))
-        whole = os.path.getsize(path) == receipt.file_bytes and file_digest(path) == receipt.digest
+        values = uploaded_receipt(path) if is_url(path) else whole_receipt(path)
+        return None if values is None else Receipt(**values)
     except (OSError, ValueError, TypeError):
         return None
-    return receipt if whole else None
 
 
 def publish_shard(task: ShardTask, write: Callable[[str], Receipt]) -> Receipt:

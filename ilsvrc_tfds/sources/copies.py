@@ -137,8 +137,8 @@ def keeping(
 ) -> Iterator[None]:
     """Keeps plain copies of the compressed tars that are listed in the block, until it ends.
 
-    They are removed if `spooled` has yielded them and its block succeeds, or if the source is refused before, unless
-    some are of an earlier run. If the run fails later or is killed, they stay for the next one.
+    They are removed when the block succeeds, and when the source is refused, unless an earlier run has made some of
+    them. If the run fails after the source was listed, or is killed, they stay for the next run.
 
     >>> from ilsvrc_tfds.sources.find import find_images
     >>> from ilsvrc_tfds.sources.spooling import spooled
@@ -165,7 +165,7 @@ def keeping(
         try:
             yield
         except BaseException as error:
-            # An interrupted or a full disk is no reason against the source.
+            # After an interrupt, or on a full disk, the source may still be sound.
             is_refused = isinstance(error, IlsvrcError) and not isinstance(error, (InterruptedRun, DestinationError))
             if copies is not None and copies.claimed is not None:
                 runner.stop()  # before the claim on the folder ends, because after that another run may write there

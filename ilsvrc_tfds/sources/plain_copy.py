@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import json
 import os
 from collections import deque
 from collections.abc import Callable
@@ -11,8 +10,7 @@ from typing import BinaryIO
 import xxhash
 
 from ilsvrc_tfds.interrupts import interrupts_held
-from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
-from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, whole_receipt, write_with_receipt
 
 # Bytes that the writing thread gets at once, and how many such parts may wait for it.
 _PART_BYTES, _MOST_PARTS = 1 << 20, 8
@@ -33,12 +31,7 @@ class Copy:
 
     def is_finished(self) -> bool:
         """Returns whether the copy exists and has the bytes that were written."""
-        try:
-            with open(receipt_path(self.path), "rb") as file:
-                receipt = json.load(file)
-            return os.path.getsize(self.path) == receipt["file_bytes"] and file_digest(self.path) == receipt["digest"]
-        except (OSError, ValueError, TypeError, KeyError):
-            return False
+        return whole_receipt(self.path) is not None
 
     def write(self, read_all: Callable[[Callable[[bytes], object]], None], stamp: str) -> None:
         """Writes the copy.

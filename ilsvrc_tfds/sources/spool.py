@@ -7,7 +7,6 @@ A file that is already there and whole is not written again.
 
 import base64
 import dataclasses
-import json
 import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +20,7 @@ from ilsvrc_tfds.images import Original, Resized
 from ilsvrc_tfds.sources.layouts import STREAMS
 from ilsvrc_tfds.sources.members import Members, size_fault
 from ilsvrc_tfds.storage.files import destination_errors, sync_file
-from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, file_digest, write_with_receipt
-from ilsvrc_tfds.storage.staging import receipt_path
+from ilsvrc_tfds.storage.receipts import CHUNK_BYTES, whole_receipt, write_with_receipt
 
 # States of an image in a spool: as it is in the source, changed, or damaged; of that the spool holds the reason.
 KEPT, CHANGED, DAMAGED = range(3)
@@ -119,15 +117,12 @@ def finish_spool(task: SpoolTask) -> Spooled:
 
 def _existing(path: str, images: int) -> Spooled | None:
     """Returns the places of the images in a file that exists and has the bytes that were written, or None."""
+    receipt = whole_receipt(path)
     try:
-        with open(receipt_path(path), "rb") as file:
-            receipt = json.load(file)
-        if os.path.getsize(path) != receipt["file_bytes"] or file_digest(path) != receipt["digest"]:
-            return None
-        found = _spooled(receipt["rows"], receipt["file_bytes"])
-        return found if len(found.size) == images else None
-    except (OSError, ValueError, TypeError, KeyError):
+        found = None if receipt is None else _spooled(receipt["rows"], receipt["file_bytes"])
+    except (ValueError, TypeError, KeyError):
         return None
+    return found if found is not None and len(found.size) == images else None
 
 
 def _write(task: SpoolTask) -> Spooled:

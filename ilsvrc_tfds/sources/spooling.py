@@ -124,7 +124,7 @@ def spooled(
 
 
 def _with_copies(index: Index, spool: Spool) -> Index:
-    """Returns the index with plain copies in place of compressed tars. If there are none, it is the same index."""
+    """Returns the index in which compressed tars are replaced by their plain copies, or the same one without copies."""
     there = {
         (container.path, container.stamp): copy
         for members in index.splits.values()

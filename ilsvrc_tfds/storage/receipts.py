@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import xxhash
 
@@ -62,6 +62,21 @@ def write_with_receipt(
             with contextlib.suppress(OSError):
                 os.unlink(left)
     return receipt
+
+
+def whole_receipt(path: str) -> dict[str, Any] | None:
+    """Returns the receipt of a file that exists and has the bytes that were written, or None.
+
+    >>> whole_receipt("/data/no-such-shard") is None
+    True
+    """
+    try:
+        with open(receipt_path(path), "rb") as file:
+            receipt = dict(json.load(file))
+        whole = os.path.getsize(path) == receipt["file_bytes"] and file_digest(path) == receipt["digest"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return receipt if whole else None
 
 
 def file_digest(path: str) -> str:

@@ -21,7 +21,6 @@ import tensorflow as tf
 from ilsvrc_tfds.errors import OptionError, counted, first_few, require_integers
 from ilsvrc_tfds.pipeline.schedule import Host
 from ilsvrc_tfds.training.hosts import ending_together, join_hosts
-from ilsvrc_tfds.training.precision import leave_gpus_to_backend
 
 _Device = TypeVar("_Device")
 
@@ -95,13 +94,30 @@ def use_devices(wanted: int | None = None) -> Iterator[Devices]:
         require_integers(devices=wanted)
         if wanted < 1:
             raise OptionError(f"devices must be at least 1, got {wanted}.")
-    leave_gpus_to_backend()
+    _leave_gpus_to_backend()
     by_backend = {"tensorflow": _of_tensorflow, "jax": _of_jax}
     with by_backend.get(keras.backend.backend(), _one_device)(wanted) as devices, ending_together(devices.host):
         if devices.several:
             hosts = f" on {counted(devices.host.count, 'host')}" if devices.host.count > 1 else ""
             _log.info("%d devices%s compute together.", devices.count, hosts)
         yield devices
+
+
+def kind_of_device() -> str:
+    """Returns the kind of device that Keras's backend computes on: `gpu`, `tpu`, `cpu`, or what JAX calls it.
+
+    >>> kind_of_device()
+    'cpu'
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend()
+    if backend == "torch":
+        torch: Any = sys.modules["torch"]
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    return next((kind.lower() for kind in ("TPU", "GPU") if tf.config.list_physical_devices(kind)), "cpu")
 
 
 class StatisticsOfFirst(keras.callbacks.Callback):
@@ -118,6 +134,20 @@ class StatisticsOfFirst(keras.callbacks.Callback):
         if keras.backend.backend() == "tensorflow":
             for variable in self.model.non_trainable_weights:
                 variable.assign(keras.ops.convert_to_numpy(variable))
+
+
+def _leave_gpus_to_backend() -> None:
+    """Hides the GPUs from TensorFlow if it only makes the batches: it would take the memory that the backend needs."""
+    if keras.backend.backend() == "tensorflow" or not tf.config.get_visible_devices("GPU"):
+        return
+    try:
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:  # it has computed already, with the GPUs
+        _log.warning(
+            "TensorFlow has taken the memory of the GPU, which %s needs. If that runs out, call "
+            'tf.config.set_visible_devices([], "GPU") before anything else of TensorFlow.',
+            keras.backend.backend(),
+        )
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ import logging
 import keras
 
 from ilsvrc_tfds import preprocess, synsets
+from ilsvrc_tfds.training.devices import kind_of_device
 from ilsvrc_tfds.training.models import build_model
-from ilsvrc_tfds.training.precision import default_precision, dtype_policy, kind_of_device
+from ilsvrc_tfds.training.precision import default_precision, dtype_policy
 from ilsvrc_tfds.training.recipe import Recipe
 from ilsvrc_tfds.training.sizes import any_size
 

@@ -4,26 +4,16 @@ import json
 import subprocess
 import sys
 
-import drawing
 import keras
 import many_devices
 import numpy as np
 import pytest
 
-import ilsvrc_tfds
 from ilsvrc_tfds import training
 from ilsvrc_tfds.errors import OptionError
 from ilsvrc_tfds.training.devices import Devices, use_devices
 
 DEVICES = 4
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A prepared miniature: 60 images of train, 21 of val."""
-    root = tmp_path_factory.mktemp("devices")
-    source = drawing.official_archives(root / "source", drawing.miniature(train=20, val=7))
-    return ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True).data_dir
 
 
 @pytest.fixture(scope="module", params=["tensorflow", "jax"])

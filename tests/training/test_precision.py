@@ -3,36 +3,25 @@
 import json
 from pathlib import Path
 
-import drawing
 import keras
 import numpy as np
 import pytest
 import stopping
 import tensorflow as tf
 
-import ilsvrc_tfds
 from ilsvrc_tfds import training
 from ilsvrc_tfds.errors import OptionError
-from ilsvrc_tfds.training import precision
+from ilsvrc_tfds.training import devices, precision
 
 RECIPE = training.Recipe(model="small", image_size=32, epochs=3, batch_size=8, warmup_epochs=1, shuffle_buffer=16)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A prepared miniature: 60 images of train, 21 of val."""
-    root = tmp_path_factory.mktemp("precision")
-    source = drawing.official_archives(root / "source", drawing.miniature(train=20, val=7))
-    builder = ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True)
-    return builder.data_dir
 
 
 @pytest.fixture
 def gpu(monkeypatch):
     """Lets TensorFlow seem to have a GPU: the processor computes what it would, if slowly."""
-    devices = tf.config.list_physical_devices
+    own = tf.config.list_physical_devices
     seen = {"GPU": ["GPU:0"]}
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: seen.get(kind) or devices(kind))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: seen.get(kind) or own(kind))
 
 
 def computed_in(out: Path) -> set[str]:
@@ -154,11 +143,11 @@ def test_stop_changes_no_bit_with_jax(prepared, tmp_path):
 def test_tensorflow_leaves_the_gpu_to_the_other_backend(monkeypatch):
     hidden = []
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0"])
-    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: hidden.append((devices, kind)))
-    precision.leave_gpus_to_backend()
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda seen, kind: hidden.append((seen, kind)))
+    devices._leave_gpus_to_backend()
     assert not hidden
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with training.devices.use_devices():
+    with devices.use_devices():
         assert hidden == [([], "GPU")]
 
 
@@ -169,5 +158,5 @@ def test_memory_that_tensorflow_has_taken_is_named(monkeypatch, caplog):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0"])
     monkeypatch.setattr(tf.config, "set_visible_devices", taken)
-    precision.leave_gpus_to_backend()
+    devices._leave_gpus_to_backend()
     assert "TensorFlow has taken the memory of the GPU, which jax needs." in caplog.text

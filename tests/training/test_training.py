@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import drawing
 import keras
 import numpy as np
 import pytest
@@ -26,15 +25,6 @@ from ilsvrc_tfds.training.models import image_size_of
 pytestmark = pytest.mark.slow
 
 RECIPE = training.Recipe(model="small", image_size=32, epochs=3, batch_size=8, warmup_epochs=1, shuffle_buffer=16)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A prepared miniature: 60 images of train, 21 of val."""
-    root = tmp_path_factory.mktemp("training")
-    source = drawing.official_archives(root / "source", drawing.miniature(train=20, val=7))
-    builder = ilsvrc_tfds.prepare(source, root / "data", config="raw256", workers=1, allow_incomplete=True)
-    return builder.data_dir
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,54 @@
+"""Sources that are compressed tars, and how often they are decompressed."""
+
+import gzip
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import drawing
+import forms
+import pytest
+from compressed_sources import KAGGLE
+
+from ilsvrc_tfds.sources import gzips
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory) -> Path:
+    """A folder with one miniature as archives, and as each of the compressed forms."""
+    folder, images = tmp_path_factory.mktemp("made"), drawing.miniature()
+    drawing.official_archives(folder / "archives", images)
+    forms.hugging_face_archives(folder / "hf", images)
+    (folder / "hf/data/test_images.tar.gz").unlink()
+    (folder / "kaggle").mkdir()
+    forms.compressed(forms.kaggle_tree(folder / "tree", images), folder / "kaggle" / KAGGLE)
+    drawing.class_archives(folder / "classes", images)
+    for path in (folder / "classes/train").iterdir():
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    return folder
+
+
+@pytest.fixture
+def hf_archives(compressed, tmp_path) -> Path:
+    """Hugging Face's archives, which a test may change."""
+    return Path(shutil.copytree(compressed / "hf", tmp_path / "source"))
+
+
+@pytest.fixture
+def read_whole(monkeypatch) -> Counter[str]:
+    """How often each compressed tar was decompressed to its end, in this process."""
+    counts: Counter[str] = Counter()
+
+    class Counted(gzips.GzipStream):
+        counted = False
+
+        def close(self) -> None:
+            super().close()
+            if self.ended and not self.counted:
+                counts[os.path.basename(self._path)] += 1
+                self.counted = True
+
+    monkeypatch.setattr(gzips, "GzipStream", Counted)
+    return counts
