@@ -12,7 +12,7 @@ from pathlib import Path
 from ilsvrc_tfds.errors import ImageError, counted, first_few
 from ilsvrc_tfds.images import codec_versions
 from ilsvrc_tfds.runners import LocalRunner, Runner
-from ilsvrc_tfds.shards.pieces import is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
+from ilsvrc_tfds.shards.pieces import cut_first, is_resized, is_worth_cutting, join_pieces, pieces_of, remove_pieces
 from ilsvrc_tfds.shards.plan import SplitPlan
 from ilsvrc_tfds.shards.watching import Watch, watched
 from ilsvrc_tfds.shards.writer import STOP, Receipt, ShardTask, finish_alike, finish_shard, finished_receipt
@@ -128,16 +128,18 @@ def fill(
     tasks, num_shards = iter(tasks), sum(map(len, plans))
     first = next(tasks)
     tasks = itertools.chain([first], tasks)
-    cuts = False
+    workers = 1  # pieces are for workers of this machine only
     if isinstance(runner, LocalRunner):
         if runner.may_use_fewer and not runner.has_started() and _seconds(first, plans) < _SECONDS_ALONE:
             runner = LocalRunner(1)
-        cuts = is_worth_cutting(first, num_shards, runner.workers)
+        workers = runner.workers
+    cuts = is_worth_cutting(first, num_shards, workers)
     if not cuts:
         remove_pieces(folder)  # of a run with other workers
     with watched(label, plans, folder, runner) as watch:
-        receipts = _in_pieces(list(tasks), runner, folder, watch) if cuts else _receipts(tasks, runner, folder, watch)
-        return list(receipts)
+        if cuts:
+            return list(_in_pieces(list(tasks), workers, runner, folder, watch))
+        return list(_receipts(tasks, runner, folder, watch))
 
 
 def _seconds(task: ShardTask, plans: Sequence[SplitPlan]) -> float:
@@ -155,13 +157,18 @@ def _receipts(tasks: Iterable[ShardTask], runner: Runner, folder: Path, watch: W
         yield receipt
 
 
-def _in_pieces(tasks: Sequence[ShardTask], runner: Runner, folder: Path, watch: Watch) -> Iterator[Receipt]:
-    """Yields the receipt of each shard, in order. Those that are not there yet are written in pieces."""
+def _in_pieces(
+    tasks: Sequence[ShardTask], workers: int, runner: Runner, folder: Path, watch: Watch
+) -> Iterator[Receipt]:
+    """Yields the receipt of each shard, in order. Those that are not there yet are cut, from `cut_first` on."""
     finished = {task.path: receipt for task in tasks if (receipt := finished_receipt(task))}
     watch.keep(task for task in tasks if task.path in finished)
-    pieces = _receipts(pieces_of(task for task in tasks if task.path not in finished), runner, folder, watch)
+    missing = [task for task in tasks if task.path not in finished]
+    first = cut_first(missing, workers)
+    whole = {task.path for task in missing[:first]}
+    receipts = _receipts(itertools.chain(missing[:first], pieces_of(missing[first:])), runner, folder, watch)
     for task in tasks:
-        yield finished.get(task.path) or join_pieces(task, pieces)
+        yield finished.get(task.path) or (next(receipts) if task.path in whole else join_pieces(task, receipts))
 
 
 def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:

@@ -1,10 +1,12 @@
 """Shards that are written in pieces: the same bytes and receipts, continued after a stop, and nothing left over."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import drawing
+import numpy as np
 import pytest
 
 import ilsvrc_tfds
@@ -22,6 +24,7 @@ from ilsvrc_tfds.sources import find_layout, index_images
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
     monkeypatch.setattr(pieces, "_PIECE_IMAGES", 3)
+    monkeypatch.setattr(pieces, "_MOST_WHOLE_IMAGES", 0)  # all shards are cut
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_pieces_give_the_bytes_and_receipts_of_whole_shards(plans, tmp_path):
+@pytest.mark.parametrize("most_whole", [0, 6, 100])
+def test_pieces_give_the_bytes_and_receipts_of_whole_shards(plans, tmp_path, monkeypatch, most_whole):
+    monkeypatch.setattr(pieces, "_MOST_WHOLE_IMAGES", most_whole)
     whole = [finish_shard(task) for task in tasks_of(plans, tmp_path / "whole")]
     with LocalRunner(2) as runner:
         joined = run.fill(tasks_of(plans, tmp_path / "joined"), plans, runner, tmp_path / "joined")
@@ -73,6 +78,44 @@ def test_run_without_pieces_removes_them(plans, tmp_path):
     with LocalRunner(1) as runner:
         run.fill(tasks, plans, runner, folder)
     assert names(folder) == ["train-0", "train-0.json", "train-1", "train-1.json", "val-0", "val-0.json"]
+
+
+def test_pieces_of_shards_that_would_be_whole_are_used(plans, tmp_path, monkeypatch):
+    tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
+    left = list(pieces.pieces_of(tasks))[2]  # of the second train shard
+    finish_shard(left)
+    time = Path(left.path).stat().st_mtime_ns
+    monkeypatch.setattr(pieces, "_MOST_WHOLE_IMAGES", 100)
+    cut, own = [], pieces.pieces_of
+    monkeypatch.setattr(run, "pieces_of", lambda tasks: (cut.append(task) or task for task in own(tasks)))
+    remove, times = pieces._remove, []
+    monkeypatch.setattr(pieces, "_remove", lambda path: times.append(Path(path).stat().st_mtime_ns) or remove(path))
+    with LocalRunner(2) as runner:
+        run.fill(tasks, plans, runner, folder)
+    assert {task.shard.index for task in cut if task.shard.split == "train"} == {1} and time in times
+    assert names(folder) == ["train-0", "train-0.json", "train-1", "train-1.json", "val-0", "val-0.json"]
+
+
+@pytest.mark.parametrize(
+    "sizes, workers, first",
+    [
+        ([1900, 1900, 154], 2, 2),  # two equal shards, and pieces of the third for whichever ends first
+        ([1900, 1900, 50], 2, 0),  # too few pieces for a worker that is a twentieth slower
+        ([1900, 1900], 2, 0),
+        ([1300, 50], 2, 0),  # one worker would wait for the other
+        ([1000, 1000, 1000, 1000], 2, 2),
+        ([1000] * 4 + [400], 4, 4),
+        ([7000, 7000, 2000], 2, 0),  # a large set
+        ([3000, 3000, 3000, 3000, 3000, 3000, 2000], 2, 4),
+        ([100], 3, 0),
+        ([], 2, 0),
+    ],
+)
+def test_shards_that_keep_the_workers_equally_busy_are_whole(plans, tmp_path, monkeypatch, sizes, workers, first):
+    monkeypatch.undo()
+    task = tasks_of(plans, tmp_path / "out")[0]
+    shards = [dataclasses.replace(task.shard, members=task.shard.members.take(np.zeros(size, int))) for size in sizes]
+    assert pieces.cut_first([dataclasses.replace(task, shard=shard) for shard in shards], workers) == first
 
 
 def test_finished_shards_are_not_cut(plans, tmp_path):
