@@ -6,36 +6,16 @@ each minute.
 
 import collections
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-from rich.cells import cell_len
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
-
-from ilsvrc_tfds.interrupts import start_thread
-from ilsvrc_tfds.terminal.console import console
 from ilsvrc_tfds.terminal.units import in_bytes as in_bytes
 from ilsvrc_tfds.terminal.units import in_time as in_time
 
-_log = logging.getLogger(__name__)
-
 _REDRAW_SECONDS = 0.1
-_LOG_SECONDS = 60.0
-# A look at the work takes a hundredth of the time at most, for a folder on a slow file server too.
-_LOOK_SECONDS, _LOOK_SHARE = 0.3, 0.01
 # The speed is that of the last minute: disks and caches make the first seconds faster or slower than the rest.
 _WINDOW_SECONDS = 60.0
-_GAP = 2
-# What a narrow terminal does not show.
-_LEAST_FIRST = ("amount", "bar", "speed")
-_STYLES = {"label": "bold", "amount": "dim", "speed": "dim"}
-_MOST_BAR = 40
 
 
 class Progress:
@@ -51,6 +31,7 @@ class Progress:
       total: Amount of work, in units.
       unit: Plural noun of what is counted, or `B` for bytes.
       finished: Amount that is finished, with what an earlier run did.
+      redraw: Function that shows the line anew, or None.
     """
 
     def __init__(
@@ -76,7 +57,7 @@ class Progress:
         self._clock = clock or time.monotonic
         self._lock = threading.RLock()
         self._samples = collections.deque([(self._clock(), done)])
-        self._show: Callable[[], None] | None = None
+        self.redraw: Callable[[], None] | None = None
 
     def advance(self, amount: float = 1) -> None:
         """Adds finished work of this run, and draws the line anew if it is time."""
@@ -118,35 +99,15 @@ class Progress:
 
     def in_words(self) -> str:
         """Returns the line for a log."""
-        parts = self._amount(), self._share(), self._speed(), self._left()
-        return f"{self.label}: {', '.join(filter(None, parts))}"
+        return f"{self.label}: {', '.join(filter(None, self.words().values()))}"
 
-    def __rich__(self) -> RenderableType:
-        width = console().width
-        bar = " " * min(_MOST_BAR, width // 5)
-        texts = {"label": self.label, "bar": bar, "share": f"{self._share():>4}"}
-        texts |= {"amount": self._amount(), "speed": self._speed(), "left": self._left()}
-        for name in _LEAST_FIRST:
-            if sum(cell_len(text) + _GAP for text in texts.values() if text) - _GAP > width:
-                texts[name] = ""
-        table = Table.grid(padding=(0, _GAP))
-        columns: list[RenderableType] = [
-            self._bar(len(text)) if name == "bar" else Text(text, _STYLES.get(name, ""))
-            for name, text in texts.items()
-            if text
-        ]
-        for _ in columns:
-            table.add_column(no_wrap=True)
-        table.add_row(*columns)
-        return Group(table)
-
-    def _bar(self, width: int) -> ProgressBar:
-        done = min(self.finished, self.total)
-        return ProgressBar(max(self.total, 1), done, width=width, complete_style="green", finished_style="green")
+    def words(self) -> dict[str, str]:
+        """Returns the parts of the line by name: `amount`, `share`, `speed` and `left`; empty if not known."""
+        return {"amount": self._amount(), "share": self._share(), "speed": self._speed(), "left": self._left()}
 
     def _redraw(self) -> None:
-        if self._show is not None:
-            self._show()
+        if self.redraw is not None:
+            self.redraw()
 
     def _share(self) -> str:
         return f"{min(1.0, self.finished / self.total) if self.total else 1.0:.0%}"
@@ -190,52 +151,9 @@ def progress(
       look: Function that finds out how far the work is, for a block that waits for others. It is called in a thread a
         few times a second if the progress is shown, and may call the methods of the progress.
     """
+    # Loaded only here: workers show nothing, and rich takes a tenth of their start.
+    from ilsvrc_tfds.terminal.progress_line import shown
+
     work = Progress(label, total, unit=unit, done=done)
-    with contextlib.ExitStack() as stack:
-        if console().quiet or not total:
-            pass
-        elif not console().is_terminal or console().is_dumb_terminal:
-            work._show = _every(_LOG_SECONDS, lambda: _log.info("%s", work.in_words()))
-            if look is not None:
-                stack.enter_context(_looked(look, work))
-        else:
-            # Drawn only when the work goes on, or is looked at: no other thread is needed.
-            live = Live(work, console=console(), auto_refresh=False, transient=True, redirect_stdout=False)
-            work._show = stack.enter_context(live).refresh
-            stack.callback(setattr, work, "_show", None)
-            if look is not None:
-                stack.enter_context(_looked(look, work))
+    with shown(work, look):
         yield work
-
-
-@contextlib.contextmanager
-def _looked(look: Callable[[Progress], None], work: Progress) -> Iterator[None]:
-    """Calls a function again and again in a thread, until the block ends."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        pause = _LOOK_SECONDS
-        while not ended.wait(pause):
-            begin = time.monotonic()
-            look(work)
-            pause = max(_LOOK_SECONDS, (time.monotonic() - begin) / _LOOK_SHARE)
-
-    thread = start_thread(watch)
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _every(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
-    """Returns a function that calls another one at most once in some seconds, and not in the first ones."""
-    last = time.monotonic()
-
-    def call() -> None:
-        nonlocal last
-        if time.monotonic() - last >= seconds:
-            last = time.monotonic()
-            function()
-
-    return call

@@ -268,8 +268,8 @@ def test_full_file_system_is_a_destination_error(train, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-def test_worker_that_writes_tfrecord_loads_no_tensorflow(archives, tmp_path):
-    code = LIMITED + "print({'tensorflow', 'h5py', 'dask'} & set(sys.modules))"
+def test_worker_that_writes_tfrecord_loads_nothing_heavy(archives, tmp_path):
+    code = LIMITED + "print({'tensorflow', 'h5py', 'dask', 'rich'} & set(sys.modules))"
     command = [sys.executable, "-c", code, str(archives), str(tmp_path), "tfrecord", "-1"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[-1] == "set()" and len(lines) == 3

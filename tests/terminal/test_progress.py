@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from ilsvrc_tfds.terminal import console as terminal
-from ilsvrc_tfds.terminal import progress as module
+from ilsvrc_tfds.terminal import progress_line as module
 from ilsvrc_tfds.terminal.progress import Progress, progress
+from ilsvrc_tfds.terminal.progress_line import ProgressLine
 
 
 class Clock:
@@ -87,7 +88,7 @@ def test_line_fits_the_terminal(screen, clock, width, line):
     work = Progress("train", 10, clock=clock)
     clock.now += 5
     work.advance(5)
-    module.console().print(work)
+    module.console().print(ProgressLine(work))
     assert text.getvalue().rstrip() == line
 
 
@@ -164,7 +165,7 @@ def test_terminal_that_is_closed_meanwhile_ends_nothing(monkeypatch):
         assert "Skipped" in stream.getvalue()
         stream.is_open = False
         logger.warning("Skipped another")
-        work._show()
+        work.redraw()
     assert sys.stderr is stream and "another" not in stream.getvalue()
 
 
