@@ -165,7 +165,8 @@ def _sum(receipts: Sequence[Receipt]) -> Receipt:
 def _bounds(task: ShardTask) -> list[tuple[int, int]]:
     """Returns the first and the last row, exclusive, of each piece of a shard."""
     total = len(task.shard.members)
-    return [(start, min(start + _PIECE_IMAGES, total)) for start in range(0, total, _PIECE_IMAGES)]
+    count = -(-total // _PIECE_IMAGES)  # all of about the same size, so that the workers end together
+    return [(total * k // count, total * (k + 1) // count) for k in range(count)]
 
 
 def _has_pieces(task: ShardTask) -> bool:
