@@ -1,12 +1,14 @@
 """Reads parquet files of images: the names alone, all images one after another, or one image.
 
-Pages are decompressed one after another, so memory is bounded by a batch of rows, whatever the size of a row group.
+pyarrow reads small row groups; the images of large ones are streamed. So memory is bounded, whatever the size of a row
+group and of its pages.
 """
 
 import collections
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from io import FileIO
@@ -16,18 +18,22 @@ from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.collecting import going_on
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Container
+from ilsvrc_tfds.sources.parquet_values import NotStreamableError, values
 from ilsvrc_tfds.sources.rows import APPENDED, images_of, official_names, require_schema
 from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
-from ilsvrc_tfds.storage.regular import require_regular
+from ilsvrc_tfds.storage.regular import open_regular, require_regular
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
 
 KIND = "parquet"
+_IMAGE = "image.bytes"
 _BUFFER = 1 << 20
 # Rows that are in memory at once: 11 MB of the original images. Fewer if they are larger.
 _ROWS, _BATCH_BYTES = 100, 16 << 20
 _NAMES = 1 << 14
+# A row group of more bytes may be one page, of which pyarrow holds up to four copies.
+_LARGE = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +175,36 @@ def _batches(file: "ParquetFile", path: str, group: int, columns: list[str], row
 
 def _images(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
     """Yields the images of a row group."""
+    streamed = 0
+    if sum(column.total_uncompressed_size for column in _image_columns(file, group)) > _LARGE:
+        try:
+            for data in _streamed(file, path, group):
+                yield data
+                streamed += 1
+            return
+        except NotStreamableError:
+            pass
+    yield from itertools.islice(_in_batches(file, path, group), streamed, None)
+
+
+def _streamed(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
+    """Yields the images of a row group one after another. Raises NotStreamableError if pyarrow must read the rest."""
+    [column], where = _image_columns(file, group), f"{path}: row group {group}"
+    [definition] = [
+        own.max_definition_level for own in map(file.schema.column, range(len(file.schema))) if own.path == _IMAGE
+    ]
+    with open_regular(path, buffering=0) as raw:
+        found = values(raw.fileno(), column, definition)
+        while True:
+            with errors_of(where):
+                data = next(found, None)
+            if data is None:
+                return
+            yield data
+
+
+def _in_batches(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
+    """Yields the images of a row group, which pyarrow reads in batches."""
     first = 0
     for batch in _batches(file, path, group, ["image"], _rows_at_once(file, group)):
         yield from images_of(batch, functools.partial(_where, path, group, first))
@@ -195,7 +231,7 @@ def _has_nulls(file: "ParquetFile", group: int) -> bool:
 def _image_columns(file: "ParquetFile", group: int) -> list["ColumnChunkMetaData"]:
     described = file.metadata.row_group(group)
     columns = [described.column(k) for k in range(described.num_columns)]
-    return [column for column in columns if column.path_in_schema == "image.bytes"]
+    return [column for column in columns if column.path_in_schema == _IMAGE]
 
 
 @functools.lru_cache(1)

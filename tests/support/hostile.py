@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import drawing
+import hostile_pages
 import pyarrow
 import pyarrow.parquet
 
@@ -379,6 +380,7 @@ TARGETS = {
     "tree": Target(read_tree, tuple(drawing.tar(_TREE, kind) for kind in _FORMATS)),
     "dated": Target(read_dated, (drawing.tar(_TREE[:1]), drawing.tar([(f"{TENCH}.tar", _TARS[0])]))),
     "parquet": Target(read_parquet, (_parquet(), _parquet(compression="zstd", row_group_size=1))),
+    "pages": Target(hostile_pages.read_pages, tuple(hostile_pages.seeds([PICTURE, PICTURE[:-9]]))),
     "arrow": Target(read_arrow, (_arrow(),)),
     "gzip": Target(read_gzip, (drawing.tar([("ILSVRC2012_val_00000293.JPEG", PICTURE)]),)),
     "webdataset": Target(read_webdataset, (drawing.tar(_SAMPLE),)),

@@ -1,0 +1,185 @@
+"""Streams the values of a column of byte strings out of a parquet file, whatever the size of its pages.
+
+pyarrow holds a page in memory compressed, decompressed, and as a dictionary. Of images that are written with its
+defaults a page has 1,024, which are 110 MB. Here only one image is in memory, and a megabyte around it.
+"""
+
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ilsvrc_tfds.sources import snappy
+from ilsvrc_tfds.sources.byte_stream import ByteStream
+from ilsvrc_tfds.sources.parquet_pages import (
+    DATA_V2,
+    DICTIONARY,
+    PLAIN,
+    PLAIN_DICTIONARY,
+    RLE_DICTIONARY,
+    Page,
+    pages_of,
+    runs,
+)
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ColumnChunkMetaData
+
+_PIECE = 1 << 20
+_LARGEST_LEVELS = 1 << 22
+_STREAMED = {"GZIP": "gzip", "ZSTD": "zstd", "BROTLI": "brotli"}
+
+
+class NotStreamableError(Exception):
+    """A column has nulls, values that repeat, or an encoding or compression that is not known here."""
+
+
+def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterator[bytes]:
+    """Yields the values of a column of a row group, in order.
+
+    >>> from pyarrow.parquet import ParquetFile
+    >>> path = "/data/parquet/validation-00000-of-00001.parquet"
+    >>> parquet = ParquetFile(path)
+    >>> with open(path, "rb") as file:
+    ...     images = list(values(file.fileno(), parquet.metadata.row_group(0).column(0), definition=2))
+    >>> len(images), images[0][:2]
+    (6, b'\\xff\\xd8')
+
+    Args:
+      file: Descriptor of the open file.
+      column: Column of a row group, from the footer.
+      definition: Definition level of a value that is not null: the number of optional fields around it.
+
+    Raises:
+      NotStreamableError: The next value, and those after it, must be read in another way.
+      ValueError, LookupError: The file is damaged.
+    """
+    if column.physical_type != "BYTE_ARRAY":
+        raise NotStreamableError
+    pages = pages_of(file, column)
+    dictionaries = [page for page in pages if page.kind == DICTIONARY]
+    data = [page for page in pages if page.kind != DICTIONARY]
+    numbered = [page for page in data if page.encoding != PLAIN]
+    if numbered:
+        if len(dictionaries) != 1 or data[: len(numbered)] != numbered:
+            raise NotStreamableError
+        _require_each_once(file, column, dictionaries[0], numbered, definition)
+        stream = _data(file, dictionaries[0], column.compression)
+        yield from _strings(stream, dictionaries[0].values, dictionaries[0].full_size)
+    for page in data[len(numbered) :]:
+        stream = _data(file, page, column.compression)
+        levels = _pass_levels(stream, page, definition)
+        yield from _strings(stream, page.values, page.full_size - levels)
+
+
+def _strings(stream: ByteStream, count: int, left: int) -> Iterator[bytes]:
+    """Yields the strings of a page, each of which has its length before it, and then requires its end."""
+    for _ in range(count):
+        length = int.from_bytes(stream.take(4), "little")
+        left -= 4 + length
+        if left < 0:
+            raise ValueError("a value reaches beyond the end of its page")
+        yield stream.take(length)
+    stream.end()
+
+
+def _require_each_once(
+    file: int, column: "ColumnChunkMetaData", dictionary: Page, numbered: list[Page], definition: int
+) -> None:
+    """Raises NotStreamableError unless the values of pages are those of the dictionary, one after another."""
+    expected = 0
+    for page in numbered:
+        for numbers in _numbers(file, page, column.compression, definition):
+            if (numbers != np.arange(expected, expected + len(numbers))).any():
+                raise NotStreamableError
+            expected += len(numbers)
+    if expected != dictionary.values:
+        raise NotStreamableError
+
+
+def _numbers(file: int, page: Page, compression: str, definition: int) -> Iterator[np.ndarray]:
+    """Yields the numbers in the dictionary of the values of a page, in arrays of int64."""
+    if page.encoding not in (PLAIN_DICTIONARY, RLE_DICTIONARY):
+        raise NotStreamableError
+    stream = _data(file, page, compression)
+    _pass_levels(stream, page, definition)
+    return runs(stream, stream.take(1)[0], page.values)
+
+
+def _pass_levels(stream: ByteStream, page: Page, definition: int) -> int:
+    """Takes the levels of a page out of its data. Returns their size. Raises NotStreamableError if there are nulls."""
+    if not definition:
+        return 0
+    size = page.levels if page.kind == DATA_V2 else int.from_bytes(stream.take(4), "little")
+    if size > min(page.full_size, _LARGEST_LEVELS):
+        raise ValueError("the levels of a page are longer than their values need")
+    for levels in runs(ByteStream(iter([stream.take(size)])), definition.bit_length(), page.values):
+        if (levels != definition).any():
+            raise NotStreamableError
+    return size if page.kind == DATA_V2 else 4 + size
+
+
+def _data(file: int, page: Page, compression: str) -> ByteStream:
+    """Returns the decompressed data of a page, its levels first."""
+    stored = ByteStream(_stored(file, page))
+    if compression == "UNCOMPRESSED" or not page.is_compressed:
+        return stored
+    if compression == "SNAPPY":
+        return ByteStream(_after_levels(stored, page.levels, _of_snappy(stored)))
+    if compression in _STREAMED:
+        return ByteStream(_after_levels(stored, page.levels, _inflated(stored, _STREAMED[compression])))
+    raise NotStreamableError
+
+
+def _stored(file: int, page: Page) -> Iterator[bytes]:
+    """Yields the data of a page as it is in the file. Raises ValueError at its end if it has another checksum."""
+    checksum, at, end = 0, page.offset, page.offset + page.size
+    while at < end:
+        if not (piece := os.pread(file, min(_PIECE, end - at), at)):
+            raise ValueError("the file ends within a page")
+        checksum = zlib.crc32(piece, checksum)
+        at += len(piece)
+        if at == end and page.checksum is not None and checksum != page.checksum:
+            raise ValueError("a page has another checksum than stated")
+        yield piece
+
+
+def _after_levels(stored: ByteStream, levels: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    if levels:
+        yield stored.take(levels)
+    yield from pieces
+
+
+def _of_snappy(stored: ByteStream) -> Iterator[bytes]:
+    try:
+        yield from snappy.decompressed(stored)
+    except snappy.FarCopyError as error:
+        raise NotStreamableError from error
+    stored.end()
+
+
+def _inflated(stored: ByteStream, compression: str) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    stream = pa.CompressedInputStream(pa.PythonFile(_File(stored), "r"), compression)
+    while piece := stream.read(_PIECE):
+        yield piece
+
+
+class _File(io.RawIOBase):
+    """A stream as a file that is read from its beginning to its end."""
+
+    def __init__(self, stream: ByteStream):
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
