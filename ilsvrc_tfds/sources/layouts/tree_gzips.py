@@ -11,7 +11,6 @@ import itertools
 import os
 import re
 from collections.abc import Collection
-from io import FileIO
 from pathlib import Path
 
 from ilsvrc_tfds.errors import SourceError
@@ -54,11 +53,6 @@ def scans(place: Place) -> tuple[list[Scan], list[str]]:
 def in_words(places: Collection[Place], jobs: Collection[Scan]) -> str:
     """Returns the name of the layout."""
     return "compressed archive of all splits"
-
-
-def read(file: FileIO, offset: int, size: int, name: bytes) -> bytes:
-    """Returns one image, after decompressing what is before it: see `gzips.read`."""
-    return gzips.read(file, offset, size)
 
 
 def _is_named(name: str) -> bool:
