@@ -69,8 +69,8 @@ def is_resized(task: ShardTask) -> bool:
 def cut_first(tasks: Sequence[ShardTask], workers: int) -> int:
     """Returns the number of the first task to cut. Those before it are kept whole, because joining copies each byte.
 
-    In a small set they are as many as keep the workers equally busy, as far as the pieces of the others make up for
-    the rest, and for workers of uneven speed. In a large set, and where an earlier run has left pieces, it is none.
+    They are as many as keep the workers equally busy, as far as the pieces of the others make up for the rest, and for
+    workers of uneven speed. A worker gets whole shards for ten seconds at most, and none with pieces of an earlier run.
 
     >>> from ilsvrc_tfds.shards.encoders import TfdsExample
     >>> from ilsvrc_tfds.shards.plan import plan_split
