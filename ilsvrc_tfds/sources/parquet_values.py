@@ -4,6 +4,7 @@ pyarrow holds a page in memory compressed, decompressed, and as a dictionary. Of
 defaults a page has 1,024, which are 110 MB. Here only one image is in memory, and a megabyte around it.
 """
 
+import collections
 import io
 import os
 import zlib
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _LARGEST_LEVELS = 1 << 22
+_MOST_NUMBERS = 1 << 17
 _STREAMED = {"GZIP": "gzip", "ZSTD": "zstd", "BROTLI": "brotli"}
 
 
 class NotStreamableError(Exception):
-    """A column has nulls, values that repeat, or an encoding or compression that is not known here."""
+    """A column has nulls, values in another order than its dictionary, or an encoding or compression not known here."""
 
 
 def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterator[bytes]:
@@ -66,9 +68,9 @@ def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterato
     if numbered:
         if len(dictionaries) != 1 or data[: len(numbered)] != numbered:
             raise NotStreamableError
-        _require_each_once(file, column, dictionaries[0], numbered, definition)
+        numbers = _numbers(file, column, numbered, definition)
         stream = _data(file, dictionaries[0], column.compression)
-        yield from _strings(stream, dictionaries[0].values, dictionaries[0].full_size)
+        yield from _numbered(_strings(stream, dictionaries[0].values, dictionaries[0].full_size), numbers)
     for page in data[len(numbered) :]:
         stream = _data(file, page, column.compression)
         levels = _pass_levels(stream, page, definition)
@@ -86,27 +88,41 @@ def _strings(stream: ByteStream, count: int, left: int) -> Iterator[bytes]:
     stream.end()
 
 
-def _require_each_once(
-    file: int, column: "ColumnChunkMetaData", dictionary: Page, numbered: list[Page], definition: int
-) -> None:
-    """Raises NotStreamableError unless the values of pages are those of the dictionary, one after another."""
-    expected = 0
-    for page in numbered:
-        for numbers in _numbers(file, page, column.compression, definition):
-            if (numbers != np.arange(expected, expected + len(numbers))).any():
-                raise NotStreamableError
-            expected += len(numbers)
-    if expected != dictionary.values:
+def _numbered(dictionary: Iterator[bytes], numbers: np.ndarray) -> Iterator[bytes]:
+    """Yields values of a dictionary by their numbers, of which each new one is the next. Those that repeat are kept.
+
+    Raises NotStreamableError if the values are in another order, and ValueError if there are too few.
+    """
+    highest = np.maximum.accumulate(numbers)
+    if (np.diff(highest, prepend=-1) > 1).any():
         raise NotStreamableError
+    last = dict(zip(numbers.tolist(), range(len(numbers))))
+    kept: dict[int, bytes] = {}
+    new = 0
+    for row, number in enumerate(numbers.tolist()):
+        if number == new:
+            if (value := next(dictionary, None)) is None:
+                raise ValueError("a page has more values than its dictionary")
+            new += 1
+        else:
+            value = kept.pop(number)
+        if row < last[number]:
+            kept[number] = value
+        yield value
+    collections.deque(dictionary, maxlen=0)  # the rest is not used, but may be damaged
 
 
-def _numbers(file: int, page: Page, compression: str, definition: int) -> Iterator[np.ndarray]:
-    """Yields the numbers in the dictionary of the values of a page, in arrays of int64."""
-    if page.encoding not in (PLAIN_DICTIONARY, RLE_DICTIONARY):
+def _numbers(file: int, column: "ColumnChunkMetaData", pages: list[Page], definition: int) -> np.ndarray:
+    """Returns the numbers in the dictionary of the values of some pages; int64 of shape (n,)."""
+    known = all(page.encoding in (PLAIN_DICTIONARY, RLE_DICTIONARY) for page in pages)
+    if not known or sum(page.values for page in pages) > _MOST_NUMBERS:
         raise NotStreamableError
-    stream = _data(file, page, compression)
-    _pass_levels(stream, page, definition)
-    return runs(stream, stream.take(1)[0], page.values)
+    found = [np.zeros(0, np.int64)]
+    for page in pages:
+        stream = _data(file, page, column.compression)
+        _pass_levels(stream, page, definition)
+        found += runs(stream, stream.take(1)[0], page.values)
+    return np.concatenate(found)
 
 
 def _pass_levels(stream: ByteStream, page: Page, definition: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import drawing
 import forms
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from ilsvrc_tfds.errors import SourceError
 from ilsvrc_tfds.sources import parquet, parquet_pages, parquet_values, snappy
 from ilsvrc_tfds.sources.byte_stream import ByteStream
-from ilsvrc_tfds.sources.parquet_values import NotStreamableError, values
+from ilsvrc_tfds.sources.parquet_values import NotStreamableError, _numbered, values
 
 KIND = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
@@ -91,10 +92,22 @@ def test_page_header_with_long_statistics_is_read(tmp_path):
     assert streamed(tmp_path / "a") == content
 
 
+def test_images_that_repeat_are_in_the_dictionary_once(tmp_path):
+    first, draw = images(30), random.Random(3)
+    content = [*first, *draw.choices(first, k=70), b"new", *draw.choices(first, k=30), b"new"]
+    pq.write_table(table(content), tmp_path / "a")
+    assert streamed(tmp_path / "a") == content
+    numbers = np.array([0, 1, 0, 2, 2, 0])
+    assert list(_numbered(iter([b"a", b"b", b"c", b"unused"]), numbers)) == [b"a", b"b", b"a", b"c", b"c", b"a"]
+    with pytest.raises(ValueError, match="more values than its dictionary"):
+        list(_numbered(iter([b"a", b"b"]), numbers))
+    with pytest.raises(NotStreamableError):
+        next(_numbered(iter([b"a", b"b"]), np.array([1, 0])))
+
+
 @pytest.mark.parametrize(
     "content, options",
     [
-        (images(20) * 2, {}),  # a dictionary of values that repeat
         (images(), {"compression": "lz4"}),
         (images(), {"use_dictionary": False, "column_encoding": {"image.bytes": "DELTA_LENGTH_BYTE_ARRAY"}}),
         (images(), {"use_dictionary": False, "column_encoding": {"image.bytes": "DELTA_BYTE_ARRAY"}}),
