@@ -1,4 +1,4 @@
-"""Sources that are compressed tars, and how often they are decompressed."""
+"""Sources that are compressed tars, how often they are decompressed, and a prepared set of several shards."""
 
 import gzip
 import os
@@ -11,6 +11,7 @@ import forms
 import pytest
 from compressed_sources import KAGGLE
 
+import ilsvrc_tfds
 from ilsvrc_tfds.sources import gzips
 
 
@@ -52,3 +53,16 @@ def read_whole(monkeypatch) -> Counter[str]:
 
     monkeypatch.setattr(gzips, "GzipStream", Counted)
     return counts
+
+
+@pytest.fixture(scope="module")
+def miniature_archives(tmp_path_factory) -> Path:
+    """A miniature with a test split, as official archives."""
+    return drawing.official_archives(tmp_path_factory.mktemp("source"), drawing.miniature(test=3))
+
+
+@pytest.fixture(scope="module")
+def prepared(miniature_archives, tmp_path_factory) -> Path:
+    """raw256 of that miniature, in several shards."""
+    options = {"config": "raw256", "workers": 1, "allow_incomplete": True, "num_shards": {"train": 4, "val": 2}}
+    return Path(ilsvrc_tfds.prepare(miniature_archives, tmp_path_factory.mktemp("data"), **options).data_dir)
