@@ -1,4 +1,4 @@
-"""Writes few large shards in pieces, so that all workers are busy until the end. The bytes are the same.
+"""Writes few shards, or the last of them, in pieces: all workers are busy until the end, and the bytes are the same.
 
 A TFRecord file is its records one after another, so a shard is its pieces one after another. A piece is written like a
 shard, with a receipt, so a run that was stopped keeps the pieces that it had finished.
@@ -28,7 +28,7 @@ _PIECE_IMAGES = 100
 _ENOUGH_SHARDS = 10
 # A worker resizes so many images in ten seconds. If it then ends a twentieth later than the others, they have not run
 # out of pieces, because a `LocalRunner` hands out three ahead.
-_MOST_WHOLE_IMAGES, _UNEVEN = 6000, 0.05
+_MOST_WHOLE_IMAGES, _UNEVEN = 5000, 0.05
 _MARK = ".records-"
 
 
@@ -77,7 +77,7 @@ def cut_first(tasks: Sequence[ShardTask], workers: int) -> int:
     >>> from ilsvrc_tfds.sources import find_layout, index_images
     >>> train, val = (index_images(find_layout(["/data/imagenet"])).splits[split] for split in ("train", "val"))
     >>> shards = [*plan_split(train, num_shards=2).shards(), *plan_split(val).shards()]
-    >>> cut_first([ShardTask(shard, "/data/shard", encode=len) for shard in shards], workers=2)
+    >>> cut_first([ShardTask(shard, f"/data/{number}", encode=len) for number, shard in enumerate(shards)], workers=2)
     2
 
     Args:
@@ -98,7 +98,7 @@ def cut_first(tasks: Sequence[ShardTask], workers: int) -> int:
 
 
 def pieces_of(tasks: Iterable[ShardTask]) -> Iterator[ShardTask]:
-    """Yields the tasks that write the pieces of each shard that is not written yet, in order."""
+    """Yields the tasks that write the pieces of each shard, in order."""
     for task in tasks:
         for start, stop in _bounds(task):
             rows = task.shard.members.take(np.arange(start, stop))
@@ -134,17 +134,23 @@ def join_pieces(task: ShardTask, receipts: Iterator[Receipt]) -> Receipt:
     return publish_shard(task, write)
 
 
-def remove_pieces(folder: Path) -> None:
+def remove_pieces(folder: Path, but: Iterable[ShardTask] = ()) -> None:
     """Removes the pieces of an earlier run from a folder of shards.
 
     >>> remove_pieces(Path("/data"))
 
+    Args:
+      folder: Folder of the shards.
+      but: Tasks of the shards whose pieces are kept.
+
     Raises:
       DestinationError: A piece cannot be removed.
     """
+    kept = {os.path.basename(_path(task, start, stop)) for task in but for start, stop in _bounds(task)}
     with destination_errors(folder):
         for path in folder.glob(f"*{_MARK}*[0-9]"):
-            _remove(path)
+            if path.name not in kept:
+                _remove(path)
 
 
 def _remove(path: str | os.PathLike) -> None:

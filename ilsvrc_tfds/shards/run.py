@@ -165,10 +165,12 @@ def _in_pieces(
     watch.keep(task for task in tasks if task.path in finished)
     missing = [task for task in tasks if task.path not in finished]
     first = cut_first(missing, workers)
-    whole = {task.path for task in missing[:first]}
-    receipts = _receipts(itertools.chain(missing[:first], pieces_of(missing[first:])), runner, folder, watch)
+    whole, cut = missing[:first], missing[first:]
+    remove_pieces(folder, but=cut)  # those that another version cut
+    receipts = _receipts(itertools.chain(whole, pieces_of(cut)), runner, folder, watch)
+    paths = {task.path for task in whole}
     for task in tasks:
-        yield finished.get(task.path) or (next(receipts) if task.path in whole else join_pieces(task, receipts))
+        yield finished.get(task.path) or (next(receipts) if task.path in paths else join_pieces(task, receipts))
 
 
 def _report_skipped(receipts: Mapping[str, Sequence[Receipt]]) -> None:

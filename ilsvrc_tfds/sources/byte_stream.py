@@ -48,8 +48,3 @@ class ByteStream:
             if byte < 0x80:
                 return number
         raise ValueError("a number has more than 64 bits")
-
-    def end(self) -> None:
-        """Raises ValueError if there are more bytes."""
-        if self.read(1):
-            raise ValueError("the data has more bytes than stated")

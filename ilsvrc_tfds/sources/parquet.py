@@ -1,7 +1,7 @@
 """Reads parquet files of images: the names alone, all images one after another, or one image.
 
-pyarrow reads small row groups; the images of large ones are streamed. So memory is bounded, whatever the size of a row
-group and of its pages.
+pyarrow reads small row groups; the images of large ones are streamed, whatever the size of their pages. What cannot be
+streamed, see `NotStreamableError`, is left to pyarrow, which holds several copies of a page.
 """
 
 import collections
@@ -18,10 +18,11 @@ from ilsvrc_tfds.errors import SourceError, shown, unreadable
 from ilsvrc_tfds.sources.collecting import going_on
 from ilsvrc_tfds.sources.hugging_face import GET_AGAIN
 from ilsvrc_tfds.sources.members import LARGEST_IMAGE, Container
-from ilsvrc_tfds.sources.parquet_values import NotStreamableError, values
+from ilsvrc_tfds.sources.parquet_pages import NotStreamableError
+from ilsvrc_tfds.sources.parquet_values import values
 from ilsvrc_tfds.sources.rows import APPENDED, images_of, official_names, require_schema
 from ilsvrc_tfds.sources.scan import Row, Scanned, archive_stamp, tables
-from ilsvrc_tfds.storage.regular import open_regular, require_regular
+from ilsvrc_tfds.storage.regular import require_regular
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ColumnChunkMetaData, ParquetFile
@@ -60,11 +61,11 @@ class ParquetScan:
         """Returns the labelled images of the file. Raises SourceError or LabelError."""
         rows: list[Row] = []
         is_appended, before = False, 0
-        with open_parquet(self.path) as file:
+        with open_parquet(self.path) as (file, raw):
             for group in range(file.num_row_groups):
                 size, first = _mean_size(file, group), 0
                 if _has_nulls(file, group):  # told now, and not after hours
-                    collections.deque(going_on(_images(file, self.path, group)), maxlen=0)
+                    collections.deque(going_on(_images(file, raw, self.path, group)), maxlen=0)
                 for batch in going_on(_batches(file, self.path, group, ["image.path", "label"], _NAMES)):
                     paths, labels = batch.column(0).flatten()[0].to_pylist(), batch.column(1).to_pylist()
                     where = functools.partial(_where, self.path, group, first)
@@ -94,11 +95,11 @@ def images(path: str, stamp: str, places: Iterable[tuple[int, int]]) -> Iterator
     """
     rows, first = (row for row, _ in places), 0
     wanted = next(rows, None)
-    with open_parquet(path) as file:
+    with open_parquet(path) as (file, raw):
         for group in range(file.num_row_groups):
             after = first + file.metadata.row_group(group).num_rows
             if wanted is not None and wanted < after:
-                for row, data in enumerate(_images(file, path, group), first):
+                for row, data in enumerate(_images(file, raw, path, group), first):
                     if row == wanted:
                         yield data
                         wanted = next(rows, None)
@@ -120,10 +121,10 @@ def read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 @contextlib.contextmanager
-def open_parquet(path: str) -> Iterator["ParquetFile"]:
-    """Yields a parquet file of images. Raises SourceError for a damaged or foreign file, and LabelError.
+def open_parquet(path: str) -> Iterator[tuple["ParquetFile", int]]:
+    """Yields a parquet file of images and its descriptor. Raises SourceError for a damaged or foreign one; LabelError.
 
-    >>> with open_parquet("/data/parquet/validation-00000-of-00001.parquet") as file:
+    >>> with open_parquet("/data/parquet/validation-00000-of-00001.parquet") as (file, _):
     ...     file.metadata.num_rows
     6
     """
@@ -143,7 +144,7 @@ def open_parquet(path: str) -> Iterator["ParquetFile"]:
             require_schema(file.schema_arrow, path)
             for group in range(file.num_row_groups):
                 _image_columns(file, group)  # raises an error now if the footer is damaged
-        yield file
+        yield file, raw.fileno()
 
 
 @contextlib.contextmanager
@@ -173,12 +174,12 @@ def _batches(file: "ParquetFile", path: str, group: int, columns: list[str], row
         yield batch
 
 
-def _images(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
-    """Yields the images of a row group."""
+def _images(file: "ParquetFile", raw: int, path: str, group: int) -> Iterator[bytes]:
+    """Yields the images of a row group, of the file with the descriptor `raw`."""
     streamed = 0
     if sum(column.total_uncompressed_size for column in _image_columns(file, group)) > _LARGE:
         try:
-            for data in _streamed(file, path, group):
+            for data in _streamed(file, raw, path, group):
                 yield data
                 streamed += 1
             return
@@ -187,20 +188,20 @@ def _images(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
     yield from itertools.islice(_in_batches(file, path, group), streamed, None)
 
 
-def _streamed(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
+def _streamed(file: "ParquetFile", raw: int, path: str, group: int) -> Iterator[bytes]:
     """Yields the images of a row group one after another. Raises NotStreamableError if pyarrow must read the rest."""
-    [column], where = _image_columns(file, group), f"{path}: row group {group}"
-    [definition] = [
-        own.max_definition_level for own in map(file.schema.column, range(len(file.schema))) if own.path == _IMAGE
-    ]
-    with open_regular(path, buffering=0) as raw:
-        found = values(raw.fileno(), column, definition)
-        while True:
-            with errors_of(where):
-                data = next(found, None)
-            if data is None:
-                return
-            yield data
+    with errors_of(where := f"{path}: row group {group}"):
+        columns = _image_columns(file, group)
+        own = [field for field in map(file.schema.column, range(len(file.schema))) if field.path == _IMAGE]
+    if len(columns) != 1 or columns[0].num_values != file.metadata.row_group(group).num_rows:
+        raise NotStreamableError
+    found = values(raw, columns[0], own[0].max_definition_level)
+    while True:
+        with errors_of(where):
+            data = next(found, None)
+        if data is None:
+            return
+        yield data
 
 
 def _in_batches(file: "ParquetFile", path: str, group: int) -> Iterator[bytes]:
@@ -237,8 +238,8 @@ def _image_columns(file: "ParquetFile", group: int) -> list["ColumnChunkMetaData
 @functools.lru_cache(1)
 def _group(path: str, stamp: str, group: int) -> list[bytes]:
     """Returns the images of a row group."""
-    with open_parquet(path) as file:
-        return list(_images(file, path, group))
+    with open_parquet(path) as (file, raw):
+        return list(_images(file, raw, path, group))
 
 
 def _found(path: str, stamp: str, row: int) -> bytes:
@@ -251,7 +252,7 @@ def _found(path: str, stamp: str, row: int) -> bytes:
 
 @functools.lru_cache(8)
 def _rows_of_groups(path: str, stamp: str) -> list[int]:
-    with open_parquet(path) as file:
+    with open_parquet(path) as (file, _):
         return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
 
 

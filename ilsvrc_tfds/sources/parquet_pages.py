@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 # Types of pages, and encodings.
 DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY = 0, 2, 8
+_FIELD_OF = {DATA: 5, DICTIONARY: 7, DATA_V2: 8}
 
 _HEADER, _LARGEST_HEADER, _DEEPEST = 1 << 12, 1 << 22, 3
 _AT_ONCE = 1 << 12  # numbers, a multiple of eight
+
+
+class NotStreamableError(Exception):
+    """A column, or the rest of it, must be read in another way: it cannot be streamed, or is not known here.
+
+    That is so if it has nulls, values in another order than its dictionary, a dictionary of more than 131,072 values,
+    another encoding than PLAIN and that of dictionaries, the compression LZ4 or an unknown one, bytes after the last
+    value of a page, or page headers of a later version of the format.
+    """
 
 
 class Page(NamedTuple):
@@ -64,14 +74,16 @@ def pages_of(file: int, column: "ColumnChunkMetaData") -> list[Page]:
       file: Descriptor of the open file.
       column: Column of a row group, from the footer.
 
-    Raises ValueError or LookupError if the file is damaged.
+    Raises ValueError if the file is damaged, and NotStreamableError if a header is of another version of the format.
     """
-    at, seen, pages = column.dictionary_page_offset or column.data_page_offset, 0, []
+    at, seen, pages = column.data_page_offset, 0, []
+    if column.dictionary_page_offset:  # some writers state one that means nothing
+        at = min(at, column.dictionary_page_offset)
     end = at + column.total_compressed_size
     while seen < column.num_values:
         fields, length = _header(file, at, end - at)
         at += length
-        if fields[1] != INDEX:
+        if fields.get(1) != INDEX:
             pages.append(page := _page(fields, at))
             seen += page.values if page.kind != DICTIONARY else 0
         at += _number(fields, 3)
@@ -83,10 +95,12 @@ def pages_of(file: int, column: "ColumnChunkMetaData") -> list[Page]:
 
 
 def _page(fields: dict[int, Any], offset: int) -> Page:
-    """Returns a page by the fields of its `PageHeader`. Raises ValueError or LookupError if one is missing."""
+    """Returns a page by the fields of its `PageHeader`. Raises ValueError if one is missing, and NotStreamableError."""
     kind, full_size, size = (_number(fields, number) for number in (1, 2, 3))
     checksum = fields[4] & 0xFFFFFFFF if isinstance(fields.get(4), int) else None
-    own = fields[{DATA: 5, DICTIONARY: 7, DATA_V2: 8}[kind]]
+    if kind not in _FIELD_OF:
+        raise NotStreamableError
+    own = fields.get(_FIELD_OF[kind])
     if not isinstance(own, dict):
         raise ValueError("a page header lacks the description of its page")
     encoding, levels, is_compressed = _number(own, 2), 0, True
@@ -141,7 +155,7 @@ def _value(stream: ByteStream, kind: int, depth: int) -> Any:
         return stream.take(stream.varint())
     if kind == 12:
         return _fields(stream, depth + 1)
-    raise ValueError(f"a page header has a field of type {kind}")
+    raise NotStreamableError  # no header of today has other types
 
 
 def _signed(number: int) -> int:

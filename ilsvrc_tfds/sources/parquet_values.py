@@ -1,7 +1,8 @@
 """Streams the values of a column of byte strings out of a parquet file, whatever the size of its pages.
 
 pyarrow holds a page in memory compressed, decompressed, and as a dictionary. Of images that are written with its
-defaults a page has 1,024, which are 110 MB. Here only one image is in memory, and a megabyte around it.
+defaults a page has 1,024, which are 110 MB. Here only one image is in memory, a megabyte around it, and the images of
+the page that come again.
 """
 
 import collections
@@ -21,6 +22,7 @@ from ilsvrc_tfds.sources.parquet_pages import (
     PLAIN,
     PLAIN_DICTIONARY,
     RLE_DICTIONARY,
+    NotStreamableError,
     Page,
     pages_of,
     runs,
@@ -33,10 +35,6 @@ _PIECE = 1 << 20
 _LARGEST_LEVELS = 1 << 22
 _MOST_NUMBERS = 1 << 17
 _STREAMED = {"GZIP": "gzip", "ZSTD": "zstd", "BROTLI": "brotli"}
-
-
-class NotStreamableError(Exception):
-    """A column has nulls, values in another order than its dictionary, or an encoding or compression not known here."""
 
 
 def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterator[bytes]:
@@ -57,7 +55,7 @@ def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterato
 
     Raises:
       NotStreamableError: The next value, and those after it, must be read in another way.
-      ValueError, LookupError: The file is damaged.
+      ValueError: The file is damaged.
     """
     if column.physical_type != "BYTE_ARRAY":
         raise NotStreamableError
@@ -78,14 +76,18 @@ def values(file: int, column: "ColumnChunkMetaData", definition: int) -> Iterato
 
 
 def _strings(stream: ByteStream, count: int, left: int) -> Iterator[bytes]:
-    """Yields the strings of a page, each of which has its length before it, and then requires its end."""
+    """Yields the strings of a page, each of which has its length before it.
+
+    Raises ValueError if the page is damaged, and NotStreamableError if there are more bytes.
+    """
     for _ in range(count):
         length = int.from_bytes(stream.take(4), "little")
         left -= 4 + length
         if left < 0:
             raise ValueError("a value reaches beyond the end of its page")
         yield stream.take(length)
-    stream.end()
+    if stream.read(1):
+        raise NotStreamableError
 
 
 def _numbered(dictionary: Iterator[bytes], numbers: np.ndarray) -> Iterator[bytes]:
@@ -127,12 +129,12 @@ def _numbers(file: int, column: "ColumnChunkMetaData", pages: list[Page], defini
 
 def _pass_levels(stream: ByteStream, page: Page, definition: int) -> int:
     """Takes the levels of a page out of its data. Returns their size. Raises NotStreamableError if there are nulls."""
-    if not definition:
+    if not definition and not page.levels:
         return 0
     size = page.levels if page.kind == DATA_V2 else int.from_bytes(stream.take(4), "little")
     if size > min(page.full_size, _LARGEST_LEVELS):
         raise ValueError("the levels of a page are longer than their values need")
-    for levels in runs(ByteStream(iter([stream.take(size)])), definition.bit_length(), page.values):
+    for levels in runs(ByteStream(iter(filter(None, [stream.take(size)]))), definition.bit_length(), page.values):
         if (levels != definition).any():
             raise NotStreamableError
     return size if page.kind == DATA_V2 else 4 + size
@@ -174,7 +176,8 @@ def _of_snappy(stored: ByteStream) -> Iterator[bytes]:
         yield from snappy.decompressed(stored)
     except snappy.FarCopyError as error:
         raise NotStreamableError from error
-    stored.end()
+    if stored.read(1):
+        raise ValueError("a page has more bytes than its Snappy data")
 
 
 def _inflated(stored: ByteStream, compression: str) -> Iterator[bytes]:

@@ -112,7 +112,7 @@ def _file(path: str) -> FileIO:
 
 
 def _descriptor(path: str) -> int:
-    return without_waiting(path, os.O_RDONLY | os.O_CLOEXEC)
+    return without_waiting(path, os.O_RDONLY)
 
 
 def _whole(descriptor: int, size: int) -> bytes:

@@ -18,7 +18,7 @@ class FarCopyError(Exception):
 
 
 def decompressed(stream: ByteStream) -> Iterator[bytes]:
-    """Yields the decompressed bytes in pieces of about a megabyte.
+    """Yields the decompressed bytes in pieces of about a megabyte, as compressors write no literals above 64 KiB.
 
     >>> stored = bytes([10, 1 << 2]) + b"ab" + bytes([(8 - 4) << 2 | 1, 2])  # "ab", and 8 bytes from 2 before
     >>> list(decompressed(ByteStream(iter([stored]))))

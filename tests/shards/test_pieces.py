@@ -72,6 +72,16 @@ def test_pieces_of_an_earlier_run_are_not_written_again(plans, tmp_path, monkeyp
     assert names(folder) == names(folder) and not [name for name in names(folder) if "records" in name]
 
 
+def test_pieces_that_another_version_cut_are_removed(plans, tmp_path, monkeypatch):
+    tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
+    with monkeypatch.context() as other:
+        other.setattr(pieces, "_PIECE_IMAGES", 4)
+        list(map(finish_shard, pieces.pieces_of(tasks)))
+    with LocalRunner(2) as runner:
+        run.fill(tasks, plans, runner, folder)
+    assert names(folder) == ["train-0", "train-0.json", "train-1", "train-1.json", "val-0", "val-0.json"]
+
+
 def test_run_without_pieces_removes_them(plans, tmp_path):
     tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
     list(map(finish_shard, pieces.pieces_of(tasks)))
@@ -106,7 +116,7 @@ def test_pieces_of_shards_that_would_be_whole_are_used(plans, tmp_path, monkeypa
         ([1000, 1000, 1000, 1000], 2, 2),
         ([1000] * 4 + [400], 4, 4),
         ([7000, 7000, 2000], 2, 0),  # a large set
-        ([3000, 3000, 3000, 3000, 3000, 3000, 2000], 2, 4),
+        ([2500, 2500, 2500, 2500, 2500, 2500, 2000], 2, 4),
         ([100], 3, 0),
         ([], 2, 0),
     ],

@@ -133,6 +133,46 @@ def test_pyarrow_goes_on_where_the_stream_ends(tmp_path):
         next(found)
 
 
+def test_column_that_is_there_twice_is_read_by_pyarrow(tmp_path):
+    content = images(20)
+    pq.write_table(table(content).append_column("image.bytes", pa.array(content)), tmp_path / "a")
+    assert read(tmp_path / "a", 20) == content
+
+
+def test_page_with_bytes_after_its_last_value_is_read_by_pyarrow(tmp_path, monkeypatch):
+    content = images(20)
+    pq.write_table(table(content), tmp_path / "a", compression="none")
+    stored = parquet_values._stored
+    monkeypatch.setattr(parquet_values, "_stored", lambda file, page: itertools.chain(stored(file, page), [bytes(8)]))
+    with pytest.raises(NotStreamableError):
+        streamed(tmp_path / "a")
+    assert read(tmp_path / "a", 20) == content
+
+
+def test_footer_that_states_fewer_rows_than_the_column_has_moves_no_image(tmp_path):
+    content = images(12)
+    pq.write_table(table(content), tmp_path / "a", row_group_size=6)
+    whole = (tmp_path / "a").read_bytes()
+    start = len(whole) - int.from_bytes(whole[-8:-4], "little") - 8
+    for at in range(start, len(whole) - 8):
+        if whole[at] == 12:  # 6, as Thrift stores it
+            (tmp_path / "b").write_bytes(whole[:at] + bytes([10]) + whole[at + 1 :])
+            try:
+                found = read(tmp_path / "b", 12)
+            except SourceError:
+                continue
+            assert found == content
+
+
+def test_file_that_is_removed_meanwhile_is_read_to_its_end(tmp_path):
+    content = images(12)
+    pq.write_table(table(content), tmp_path / "a", row_group_size=6)
+    found = parquet.images(str(tmp_path / "a"), "", [(row, 1) for row in range(12)])
+    first = next(found)
+    (tmp_path / "a").unlink()
+    assert [first, *itertools.islice(found, 11)] == content
+
+
 @pytest.mark.parametrize("options", [{}, {"use_dictionary": False}, {"compression": "zstd"}, {"compression": "gzip"}])
 def test_damaged_page_is_an_error(tmp_path, options):
     content = images(12)
