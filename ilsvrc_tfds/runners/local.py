@@ -1,5 +1,6 @@
 """Runs jobs in worker processes of this machine."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -182,6 +183,7 @@ class LocalRunner:
             with interrupts_held():
                 if self._executor is None:
                     resource_tracker.ensure_running()  # which unblocks the signals, in Python 3.11
+                    _let_workers_start_first()
                     self._executor = ProcessPoolExecutor(
                         self.workers,
                         context=get_context("loky"),
@@ -216,6 +218,22 @@ def num_cores() -> int:
     from loky import cpu_count
 
     return cpu_count()
+
+
+def _let_workers_start_first() -> None:
+    """Starts the processes that clean up after this one, and lets them run only while a core is idle (Linux).
+
+    They take as long to start as a worker does, and are needed only when this process has died.
+    """
+    from loky.backend import resource_tracker as of_loky
+
+    of_loky.ensure_running()
+    if hasattr(os, "SCHED_IDLE"):
+        for tracker in (resource_tracker._resource_tracker, of_loky._resource_tracker):
+            pid: int | None = getattr(tracker, "_pid", None)
+            with contextlib.suppress(OSError):  # not allowed here
+                if pid is not None:
+                    os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _end_feeder(queue: "Queue") -> None:

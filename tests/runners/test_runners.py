@@ -55,6 +55,10 @@ def peak_memory(_) -> int:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 
+def policy(_) -> int:
+    return os.sched_getscheduler(0)
+
+
 def loaded(_) -> set[str]:
     return {"tensorflow", "h5py"} & set(sys.modules)
 
@@ -66,6 +70,22 @@ def workers_alive() -> list[psutil.Process]:
 def wait_until_gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
     """Returns whether all processes end in time."""
     return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
+def test_processes_that_clean_up_do_not_delay_the_workers():
+    helper = subprocess.Popen(["sleep", "60"])
+    try:
+        os.sched_setscheduler(helper.pid, os.SCHED_IDLE, os.sched_param(0))
+    except OSError:
+        pytest.skip("the scheduler may not be changed here")
+    finally:
+        helper.kill()
+        helper.wait()
+    with LocalRunner(2) as runner:
+        assert set(runner.run(policy, range(4))) == {os.SCHED_OTHER}
+        trackers = [child for child in psutil.Process().children() if "resource_tracker" in " ".join(child.cmdline())]
+        assert len(trackers) == 2 and {os.sched_getscheduler(child.pid) for child in trackers} == {os.SCHED_IDLE}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
