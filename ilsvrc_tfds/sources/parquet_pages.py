@@ -44,7 +44,7 @@ class Page(NamedTuple):
       offset: Position of its data in the file.
       size: Size of its data in the file, in bytes.
       full_size: Size of its data when it is decompressed, in bytes.
-      checksum: CRC-32 of its data in the file; None if there is none.
+      checksum: CRC-32 of the data as it is stored, or None.
       levels: Size of the levels before the data, which are not compressed; 0 unless it is `DATA_V2`.
       is_compressed: Whether the data after the levels is compressed, if the column is.
     """

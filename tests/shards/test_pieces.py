@@ -75,7 +75,7 @@ def test_pieces_of_an_earlier_run_are_not_written_again(plans, tmp_path, monkeyp
 def test_pieces_that_another_version_cut_are_removed(plans, tmp_path, monkeypatch):
     tasks, folder = tasks_of(plans, tmp_path / "out"), tmp_path / "out"
     with monkeypatch.context() as other:
-        other.setattr(pieces, "_PIECE_IMAGES", 4)
+        other.setattr(pieces, "_PIECE_IMAGES", 6)
         list(map(finish_shard, pieces.pieces_of(tasks)))
     with LocalRunner(2) as runner:
         run.fill(tasks, plans, runner, folder)

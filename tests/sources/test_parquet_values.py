@@ -135,7 +135,7 @@ def test_pyarrow_goes_on_where_the_stream_ends(tmp_path):
 
 def test_column_that_is_there_twice_is_read_by_pyarrow(tmp_path):
     content = images(20)
-    pq.write_table(table(content).append_column("image.bytes", pa.array(content)), tmp_path / "a")
+    pq.write_table(table(content).add_column(0, "image.bytes", pa.array(content[::-1])), tmp_path / "a")
     assert read(tmp_path / "a", 20) == content
 
 
@@ -149,19 +149,26 @@ def test_page_with_bytes_after_its_last_value_is_read_by_pyarrow(tmp_path, monke
     assert read(tmp_path / "a", 20) == content
 
 
-def test_footer_that_states_fewer_rows_than_the_column_has_moves_no_image(tmp_path):
-    content = images(12)
-    pq.write_table(table(content), tmp_path / "a", row_group_size=6)
-    whole = (tmp_path / "a").read_bytes()
-    start = len(whole) - int.from_bytes(whole[-8:-4], "little") - 8
-    for at in range(start, len(whole) - 8):
-        if whole[at] == 12:  # 6, as Thrift stores it
-            (tmp_path / "b").write_bytes(whole[:at] + bytes([10]) + whole[at + 1 :])
-            try:
-                found = read(tmp_path / "b", 12)
-            except SourceError:
-                continue
-            assert found == content
+def test_footer_that_states_fewer_rows_than_the_column_has_moves_no_image(tmp_path, monkeypatch):
+    pq.write_table(table(images(12)), tmp_path / "a", row_group_size=6)
+    whole, compared = (tmp_path / "a").read_bytes(), 0
+    for at in range(len(whole) - int.from_bytes(whole[-8:-4], "little") - 8, len(whole) - 8):
+        (tmp_path / "b").write_bytes(whole[:at] + b"\x0a" + whole[at + 1 :])
+        if whole[at] != 12 or rows_of_groups(tmp_path / "b") != [5, 6]:  # 12 is 6, as Thrift stores it
+            continue
+        found = read(tmp_path / "b", 11)
+        monkeypatch.setattr(parquet, "_LARGE", 1 << 40)  # pyarrow reads all
+        assert found == read(tmp_path / "b", 11)
+        compared += 1
+    assert compared == 1
+
+
+def rows_of_groups(path: Path) -> list[int]:
+    try:
+        described = pq.ParquetFile(path).metadata
+        return [described.row_group(k).num_rows for k in range(described.num_row_groups)]
+    except (OSError, pa.ArrowException):
+        return []
 
 
 def test_file_that_is_removed_meanwhile_is_read_to_its_end(tmp_path):
